@@ -1,0 +1,1 @@
+"""Modules: thin adapters between Synapse's module API and the services and rules."""

@@ -1,0 +1,101 @@
+"""The closed set of reasons for which a federation list is refused.
+
+Every refusal of a list, of the certificates behind it, of an OCSP answer or of an update has exactly
+one of these names. They are the ``result`` label of ``synapse_tim_federation_list_updates_total``,
+what the log says and what ``synapse-tim federation-list verify`` prints, so they are an interface:
+add, never rename.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Refusal(enum.StrEnum):
+    """Why a list, a certificate or an update was refused."""
+
+    # The compact JWS (RFC 7515 §7.1)
+    TOO_LARGE = "too_large"
+    NOT_A_COMPACT_JWS = "not_a_compact_jws"
+    BASE64 = "base64"
+    HEADER_TOO_LARGE = "header_too_large"
+    HEADER_MALFORMED = "header_malformed"
+    HEADER_UNSUPPORTED = "header_unsupported"
+    ALGORITHM_UNKNOWN = "algorithm_unknown"
+    ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
+    ALGORITHM_KEY_MISMATCH = "algorithm_key_mismatch"
+    X5C_MALFORMED = "x5c_malformed"
+    SIGNATURE_MALFORMED = "signature_malformed"
+    SIGNATURE_INVALID = "signature_invalid"
+
+    # The payload (requirement R1.1)
+    PAYLOAD_MALFORMED = "payload_malformed"
+    PAYLOAD_HASHED = "payload_hashed"
+    VERSION_INVALID = "version_invalid"
+    DOMAIN_LIST_INVALID = "domain_list_invalid"
+    TOO_MANY_DOMAINS = "too_many_domains"
+    TIMES_INVALID = "times_invalid"
+    LIST_NOT_YET_VALID = "list_not_yet_valid"
+    LIST_EXPIRED = "list_expired"
+
+    # The certificate path (requirement R1.4, R1.5)
+    CERTIFICATE_MALFORMED = "certificate_malformed"
+    CERTIFICATE_VERSION = "certificate_version"
+    CERTIFICATE_ALGORITHM = "certificate_algorithm"
+    CERTIFICATE_CURVE = "certificate_curve"
+    CERTIFICATE_CRITICAL_EXTENSION = "certificate_critical_extension"
+    CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_SIGNATURE = "certificate_signature"
+    TEST_CERTIFICATE = "test_certificate"
+    NOT_A_CA = "not_a_ca"
+    PATH_LENGTH = "path_length"
+    CA_KEY_USAGE = "ca_key_usage"
+    ISSUER_MISMATCH = "issuer_mismatch"
+    ISSUER_NAME = "issuer_name"
+    SIGNER_IS_CA = "signer_is_ca"
+    SIGNER_KEY_USAGE = "signer_key_usage"
+    SIGNER_TYPE = "signer_type"
+    SIGNER_ROLE = "signer_role"
+    NO_SUB_CA = "no_sub_ca"
+    NO_TRUSTED_ROOT = "no_trusted_root"
+    ROOTS_MALFORMED = "roots_malformed"
+
+    # Revocation (A_25632, A_25635)
+    REVOKED = "revoked"
+    OCSP_UNAVAILABLE = "ocsp_unavailable"
+    OCSP_MALFORMED = "ocsp_malformed"
+    OCSP_REFUSED = "ocsp_refused"
+    OCSP_FOREIGN = "ocsp_foreign"
+    OCSP_SIGNATURE = "ocsp_signature"
+    OCSP_STALE = "ocsp_stale"
+    OCSP_NONCE = "ocsp_nonce"
+    OCSP_UNKNOWN_CERTIFICATE = "ocsp_unknown_certificate"
+
+    # The update against what was accepted before
+    ROLLBACK = "rollback"
+    BELOW_MINIMUM_VERSION = "below_minimum_version"
+    EQUIVOCATION = "equivocation"
+    CLOCK_WENT_BACK = "clock_went_back"
+
+    # Transport
+    UNREACHABLE = "unreachable"
+    DEADLINE = "deadline"
+    REDIRECT = "redirect"
+    COMPRESSED = "compressed"
+    HTTP_STATUS = "http_status"
+    AUTHENTICATION = "authentication"
+
+
+class ListRefusedError(Exception):
+    """A federation list, or something it rests on, is refused; whatever is in force stays.
+
+    Attributes:
+        reason: the name out of the closed set.
+        detail: what exactly was found, for a human; holds no user data.
+    """
+
+    def __init__(self, reason: Refusal, detail: str = "") -> None:
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+        self.reason = reason
+        self.detail = detail

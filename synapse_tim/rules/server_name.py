@@ -1,0 +1,37 @@
+"""Matrix server names as the federation list uses them.
+
+A server name is compared as a whole, port included, in lower case and exactly (requirement R1.2). DNS
+names and IPv4 literals are understood; an IPv6 literal never occurs in the list and is not a member.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: With the sigil, a localpart of one character and the colon, a user id has at most 255 octets.
+MAX_LENGTH = 230
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_SERVER_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?")
+
+
+def normalise(name: str) -> str | None:
+    """The name in lower case, or ``None`` if it is not a server name.
+
+    Characters outside ASCII are refused before lowering: some of them (the Kelvin sign) have an ASCII
+    letter as their lower case and would turn into somebody else's name.
+    """
+    if len(name) > MAX_LENGTH or not name.isascii():
+        return None
+    lowered = name.lower()
+    return lowered if _SERVER_NAME.fullmatch(lowered) else None
+
+
+def of_matrix_id(matrix_id: str) -> str | None:
+    """The server name of a user id, room alias or old-style room id (Matrix v1.11, Appendices §4).
+
+    Returns:
+        What follows the first colon, as it is written, or ``None`` if there is no colon.
+    """
+    _, colon, name = matrix_id.partition(":")
+    return name if colon else None

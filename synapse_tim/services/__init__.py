@@ -1,0 +1,1 @@
+"""Services: I/O without Synapse; synchronous, run in threads by the layer above."""
