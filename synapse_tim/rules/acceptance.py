@@ -44,6 +44,7 @@ class Acceptance:
     Attributes:
         version: the highest version ever accepted.
         jws_digest: SHA-256 over the whole serialization of the list in force, in hex.
+        payload_digest: SHA-256 over its payload alone: the same content signed anew has the same.
         accepted_at: when that list was first accepted.
         confirmed_at: when its source last delivered or confirmed it.
         latest_time: the latest moment ever seen.
@@ -51,6 +52,7 @@ class Acceptance:
 
     version: int
     jws_digest: str
+    payload_digest: str
     accepted_at: dt.datetime
     confirmed_at: dt.datetime
     latest_time: dt.datetime
@@ -127,20 +129,19 @@ def accept(
     version = candidate.content.version
     if version < minimum_version:
         raise ListRefusedError(Refusal.BELOW_MINIMUM_VERSION, f"{version} < {minimum_version}")
-    if remembered is None:
-        return Acceptance(version, candidate.jws_digest, now, now, now)
+    latest = now if remembered is None else max(now, remembered.latest_time)
+    digests = (candidate.jws_digest, candidate.content.digest)
+    if remembered is None or version > remembered.version:
+        return Acceptance(version, *digests, accepted_at=now, confirmed_at=now, latest_time=latest)
     if version < remembered.version:
         raise ListRefusedError(Refusal.ROLLBACK, f"{version} < {remembered.version}")
-    if version > remembered.version:
-        latest = max(now, remembered.latest_time)
-        return Acceptance(version, candidate.jws_digest, now, now, latest)
-    if candidate.jws_digest != remembered.jws_digest and not (
+    if candidate.content.digest != remembered.payload_digest and not (
         in_force is not None
         and in_force.content.version == version
         and candidate.content.says_the_same_as(in_force.content)
     ):
         raise ListRefusedError(Refusal.EQUIVOCATION, f"version {version} with other content")
-    return attrs.evolve(remembered.confirmed(now), jws_digest=candidate.jws_digest)
+    return attrs.evolve(remembered.confirmed(now), jws_digest=digests[0], payload_digest=digests[1])
 
 
 def staleness(

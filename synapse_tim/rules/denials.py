@@ -67,5 +67,5 @@ INVITES_MALFORMED = Denial(
     rule="AF_10064-02",
     status=400,
     errcode="M_BAD_JSON",
-    text="'invite' has to be a list of user ids, such as [\"@name:server.example\"].",
+    text="'invite' has to be a list of user ids, 'initial_state' a list of state events.",
 )

@@ -40,9 +40,13 @@ class Membership:
             return NOT_A_MEMBER
         return None
 
-    def denies_any(self, server_names: Iterable[str | None]) -> Denial | None:
-        """The first denial among several servers, or ``None`` if all may be talked to."""
-        return next((denial for name in server_names if (denial := self.denies(name))), None)
+    def denies_any(self, server_names: Iterable[str | None]) -> tuple[Denial, str | None] | None:
+        """The first denial among several servers and the server, or ``None`` if all may be talked to."""
+        for name in server_names:
+            denial = self.denies(name)
+            if denial is not None:
+                return denial, name
+        return None
 
     def own_kind_mismatch(self, *, product_is_insurance: bool) -> bool:
         """Whether the list knows this server as the other kind of product.

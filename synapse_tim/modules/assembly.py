@@ -1,0 +1,193 @@
+"""Putting the parts of the federation list together, from the configuration block down to the threads."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import ssl
+import time
+from pathlib import Path
+
+import attrs
+from cryptography import x509
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import ConfigError
+
+from synapse_tim.modules.config import CONFIG_PATH, AllowListConfig, FederationListConfig, TrustConfig
+from synapse_tim.modules.list_follower import ListFollower
+from synapse_tim.modules.list_in_force import ListInForce, StalenessPolicy
+from synapse_tim.modules.list_leader import ListLeader
+from synapse_tim.modules.list_signals import ListSignals
+from synapse_tim.modules.list_store import ListStore
+from synapse_tim.modules.synapse_internals import SynapseInternals, Whitelist
+from synapse_tim.modules.threads import Threads
+from synapse_tim.rules.jws import JwsLimits
+from synapse_tim.rules.refusals import ListRefusedError
+from synapse_tim.rules.revocation import OcspMode
+from synapse_tim.services.certificate_source import DownloadServer
+from synapse_tim.services.directory_session import DirectorySession, ProviderCredentials
+from synapse_tim.services.fetcher import Fetcher
+from synapse_tim.services.list_source import ListSource
+from synapse_tim.services.ocsp_client import OcspClient
+from synapse_tim.services.pins import read_root
+from synapse_tim.services.schedule import RefreshSchedule
+from synapse_tim.services.tls import client_context
+from synapse_tim.services.trust_store import TrustStore
+from synapse_tim.services.updater import Updater
+from synapse_tim.services.verifier import ListVerifier
+
+logger = logging.getLogger(__name__)
+
+_LIST_PATH = ("federation_list",)
+
+
+@attrs.frozen(eq=False)
+class ListParts:
+    """What the files of a configuration block hold, read once at start-up.
+
+    Attributes:
+        context: TLS towards the URL of the list.
+        directory_context: TLS towards the directory's log-in; without the client certificate, which is
+            meant for the list alone.
+        roots: pinned roots that were given as files.
+        secret: the directory's client secret, or ``None``.
+    """
+
+    context: ssl.SSLContext
+    directory_context: ssl.SSLContext
+    roots: tuple[x509.Certificate, ...]
+    secret: str | None = attrs.field(repr=False)
+
+
+def read_files(config: FederationListConfig) -> ListParts:
+    """Read every file that the block names.
+
+    Raises:
+        ConfigError: naming the key of a file that does not hold what it should.
+    """
+    ca_file = Path(config.ca_certificates) if config.ca_certificates else None
+    certificate = Path(config.client_certificate) if config.client_certificate else None
+    try:
+        plain = client_context(ca_file)
+    except OSError as error:
+        raise _wrong(f"holds no usable PEM certificates: {error}", "ca_certificates") from None
+    try:
+        context = client_context(ca_file, certificate)
+    except OSError as error:
+        raise _wrong(f"holds no certificate with its key in PEM: {error}", "client_certificate") from None
+    roots = []
+    for position, pin in enumerate(config.trust.pinned_roots):
+        if "/" in pin:
+            try:
+                roots.append(read_root(Path(pin)))
+            except (OSError, ListRefusedError) as error:
+                raise _wrong(f"holds no certificate: {error}", "trust", f"pinned_roots[{position}]") from None
+    secret = None
+    if config.vzd_credentials is not None:
+        secret = Path(config.vzd_credentials.client_secret_path).read_text("utf-8").strip()
+        if not secret:
+            raise _wrong("the file is empty", "vzd_credentials", "client_secret_path")
+    return ListParts(context, plain, tuple(roots), secret)
+
+
+def _wrong(what: str, *keys: str) -> ConfigError:
+    path = (*_LIST_PATH, *keys)
+    return ConfigError(f"{CONFIG_PATH}.{'.'.join(path)}: {what}", path=path)
+
+
+@attrs.frozen(eq=False)
+class FederationListEngine:
+    """The running parts of one process.
+
+    Attributes:
+        in_force: what is enforced.
+        driver: the leader or a follower.
+    """
+
+    in_force: ListInForce
+    driver: ListLeader | ListFollower
+
+    @classmethod
+    def build(
+        cls,
+        config: AllowListConfig,
+        parts: ListParts,
+        api: ModuleApi,
+        internals: SynapseInternals,
+        whitelist: Whitelist,
+    ) -> FederationListEngine:
+        """Connect the parts; nothing runs before ``start``."""
+        settings = config.federation_list
+        in_force = ListInForce(
+            api,
+            whitelist,
+            StalenessPolicy(dt.timedelta(milliseconds=settings.max_age), settings.on_stale),
+            product_is_insurance=config.product == "epa",
+            clock=_now,
+        )
+        fetchers = _Fetchers(parts)
+        leads = api.should_run_background_tasks()
+        trust = _trust_store(settings.trust, parts, fetchers.open if leads else None)
+        common = {
+            "store": ListStore(api),
+            "signals": ListSignals(api, internals),
+            "threads": Threads(api, fetchers.close),
+            "in_force": in_force,
+            "updater": _updater(settings, parts, fetchers, trust),
+            "trust": trust,
+            "max_octets": JwsLimits().total,
+        }
+        if leads:
+            schedule = RefreshSchedule(settings.refresh_interval / 1000)
+            return cls(in_force, ListLeader(api, schedule=schedule, **common))  # type: ignore[arg-type]
+        return cls(in_force, ListFollower(api, **common))  # type: ignore[arg-type]
+
+    def start(self) -> None:
+        """Begin to follow the list."""
+        self.driver.start()
+
+
+class _Fetchers:
+    """One transport per purpose: the list, the directory's log-in, everything that is public."""
+
+    def __init__(self, parts: ListParts) -> None:
+        self.list = Fetcher(parts.context)
+        self.directory = Fetcher(parts.directory_context)
+        self.open = Fetcher()
+
+    def close(self) -> None:
+        for fetcher in (self.list, self.directory, self.open):
+            fetcher.close()
+
+
+def _trust_store(config: TrustConfig, parts: ListParts, fetcher: Fetcher | None) -> TrustStore:
+    return TrustStore(
+        DownloadServer(fetcher, config.ca_base_url) if fetcher is not None else None,
+        (pin for pin in config.pinned_roots if "/" not in pin),
+        parts.roots,
+        allow_test=config.allow_test_certificates,
+    )
+
+
+def _updater(
+    config: FederationListConfig, parts: ListParts, fetchers: _Fetchers, trust: TrustStore
+) -> Updater:
+    session = None
+    if config.vzd_credentials is not None and parts.secret is not None:
+        credentials = ProviderCredentials(
+            config.vzd_credentials.token_url,
+            config.vzd_credentials.authenticate_url,
+            config.vzd_credentials.client_id,
+            parts.secret,
+        )
+        session = DirectorySession(fetchers.directory, credentials, time.monotonic)
+    if config.trust.ocsp is OcspMode.OFF:
+        logger.warning("ocsp: off: revoked certificates behind the federation list are not noticed (A_25632)")
+    ocsp = OcspClient(config.trust.ocsp, fetchers.open, config.trust.ocsp_responder_url)
+    source = ListSource(fetchers.list, config.url, config.signature_algorithms[0], session)
+    verifier = ListVerifier(trust, ocsp, frozenset(config.signature_algorithms))
+    return Updater(source, verifier, _now, config.minimum_version)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,221 @@
+"""The configuration block of the modules, checked at start-up.
+
+Refused: unknown keys, wrong types, files that cannot be read, combinations that cannot work or would send a
+secret over an unprotected connection. Every error names the full key path and what is expected.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from synapse.config._base import Config
+from synapse.module_api.errors import ConfigError
+
+from synapse_tim.rules.acceptance import OnStale
+from synapse_tim.rules.federation_list import MAX_VERSION
+from synapse_tim.rules.jws import ALGORITHM_CURVES
+from synapse_tim.rules.revocation import OcspMode
+
+#: Where the block stands in homeserver.yaml, for error messages.
+CONFIG_PATH = "modules[…].config"
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+def _duration(value: object) -> int:
+    """Milliseconds of a Synapse duration: ``30s``, ``24h``, ``2w``, or a number of milliseconds."""
+    if type(value) not in (int, str):
+        raise ValueError("expected a duration such as 30s, 24h or 2w")
+    try:
+        milliseconds = Config.parse_duration(value)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        raise ValueError("expected a duration such as 30s, 24h or 2w") from None
+    if milliseconds <= 0:
+        raise ValueError("expected a duration longer than nothing")
+    return milliseconds
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("expected an http or https URL")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("expected a URL without user name and password; secrets are read from files")
+    if parts.fragment:
+        raise ValueError("expected a URL without a fragment")
+    return value
+
+
+def _secure_url(value: str) -> str:
+    if not _url(value).lower().startswith("https://"):
+        raise ValueError("expected an https URL: credentials are sent there")
+    return value
+
+
+def _readable(value: str) -> str:
+    try:
+        with Path(value).open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise ValueError(f"cannot read {value}: {error.strerror}") from None
+    return value
+
+
+def _pin(value: str) -> str:
+    """A SHA-256 fingerprint in lower-case hex, or the path of a file that can be read."""
+    digest = value.replace(":", "").lower()
+    if _FINGERPRINT.fullmatch(digest):
+        return digest
+    if "/" not in value:
+        raise ValueError("expected 64 hex digits (SHA-256 of a root certificate) or the path of a file")
+    return _readable(value)
+
+
+def _enum_value(choices: type[OnStale] | type[OcspMode]) -> BeforeValidator:
+    def convert(value: object) -> object:
+        # YAML 1.1 reads a bare "off" as false.
+        value = "off" if value is False else value
+        try:
+            return choices(value)  # type: ignore[arg-type]
+        except ValueError:
+            raise ValueError("expected " + " or ".join(repr(c.value) for c in choices)) from None
+
+    return BeforeValidator(convert)
+
+
+Duration = Annotated[int, BeforeValidator(_duration)]
+Url = Annotated[str, AfterValidator(_url)]
+SecureUrl = Annotated[str, AfterValidator(_secure_url)]
+ReadablePath = Annotated[str, AfterValidator(_readable)]
+Pin = Annotated[str, AfterValidator(_pin)]
+Algorithm = Literal["BP256R1", "ES256"]
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class VzdCredentialsConfig(_Block):
+    """``vzd_credentials``: log-in to the directory as a TI provider."""
+
+    token_url: SecureUrl
+    authenticate_url: SecureUrl
+    client_id: Annotated[str, Field(min_length=1, pattern=r"^[^:\x00-\x1f]+$")]
+    client_secret_path: ReadablePath
+
+
+class TrustConfig(_Block):
+    """``trust``: what a signature has to rest on."""
+
+    ca_base_url: Url = "https://download.tsl.ti-dienste.de"
+    pinned_roots: Annotated[list[Pin], Field(min_length=1)]
+    allow_test_certificates: bool = False
+    ocsp: Annotated[OcspMode, _enum_value(OcspMode)] = OcspMode.HARD
+    ocsp_responder_url: Url | None = None
+
+    @model_validator(mode="after")
+    def _responder(self) -> TrustConfig:
+        if self.ocsp is not OcspMode.OFF and self.ocsp_responder_url is None:
+            raise ValueError(
+                f"ocsp: {self.ocsp.value} needs ocsp_responder_url; only ocsp: 'off' works without"
+            )
+        return self
+
+
+class FederationListConfig(_Block):
+    """``federation_list``: where the signed list is, and when it may be used."""
+
+    url: Url
+    client_certificate: ReadablePath | None = None
+    ca_certificates: ReadablePath | None = None
+    vzd_credentials: VzdCredentialsConfig | None = None
+    refresh_interval: Duration = 60 * 60 * 1000
+    max_age: Duration = 72 * 60 * 60 * 1000
+    on_stale: Annotated[OnStale, _enum_value(OnStale)] = OnStale.DENY
+    minimum_version: Annotated[int, Field(ge=0, le=MAX_VERSION)] = 0
+    signature_algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["BP256R1"]
+    trust: TrustConfig
+
+    @model_validator(mode="after")
+    def _combination(self) -> FederationListConfig:
+        secure = self.url.lower().startswith("https://")
+        if not secure and self.client_certificate is not None:
+            raise ValueError("client_certificate needs an https url")
+        if not secure and self.vzd_credentials is not None:
+            raise ValueError("vzd_credentials need an https url: a token is sent there")
+        if self.max_age <= self.refresh_interval:
+            raise ValueError("max_age has to be longer than refresh_interval")
+        if len(set(self.signature_algorithms)) != len(self.signature_algorithms):
+            raise ValueError("signature_algorithms names one twice")
+        return self
+
+
+class AllowListConfig(_Block):
+    """The block of ``synapse_tim.FederationAllowList``."""
+
+    product: Literal["pro", "epa"]
+    spec_version: Literal["1.1", "1.2"]
+    federation_list: FederationListConfig
+
+
+class TiMessengerConfig(AllowListConfig):
+    """The block of ``synapse_tim.TiMessenger``: everything that its parts need."""
+
+
+def parse_block(model: type[_Model], block: object) -> _Model:
+    """Check a configuration block.
+
+    Args:
+        model: what it has to look like.
+        block: as YAML gave it.
+
+    Raises:
+        ConfigError: naming each key that is wrong and what is expected there.
+    """
+    try:
+        return model.model_validate(block)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False)
+    lines = [f"{_key_path(each['loc'])}: {_explain(each)}" for each in wrong]
+    raise ConfigError("\n".join(lines), path=[str(part) for part in wrong[0]["loc"]])
+
+
+def _key_path(location: tuple[int | str, ...]) -> str:
+    path = CONFIG_PATH
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path
+
+
+def _explain(error: Any) -> str:
+    kind, found = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return "this key is unknown, or belongs to a policy that this version does not have"
+    if kind == "missing":
+        return "this key is required"
+    message: str = error["msg"].removeprefix("Value error, ")
+    if kind == "too_short":
+        return "expected at least one entry"
+    if kind == "value_error" or isinstance(found, dict | list):
+        return message
+    return f"{message}, found {found!r:.60}"
+
+
+assert set(ALGORITHM_CURVES) == {"BP256R1", "ES256"}  # noqa: S101  # the names in Algorithm above

@@ -1,0 +1,134 @@
+"""``synapse_tim.FederationAllowList``: only members of the federation are talked to (AF_10064-02).
+
+Synapse itself refuses every request from and to a server outside its whitelist; this module keeps that
+whitelist in step with the verified list and closes what it leaves open:
+
+- a client that invites a user of an unlisted server, or creates a room with one, is told so with 403 before
+  anything exists;
+- messages of a server that left the federation, relayed by a member, are not shown. State events are let
+  through: without them this server would see another room than the others do;
+- two endpoints that Synapse serves to strangers demand a signature (A_26331);
+- joining a room with members of an unlisted server does not leave it incomplete for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from synapse.events import EventBase
+from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api.errors import Codes, SynapseError
+
+from synapse_tim.modules import metrics
+from synapse_tim.modules.assembly import FederationListEngine, read_files
+from synapse_tim.modules.config import AllowListConfig, parse_block
+from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.rules.denials import (
+    INVITES_MALFORMED,
+    NOT_A_MEMBER,
+    RELAYED_FOR_NON_MEMBER,
+    Denial,
+)
+from synapse_tim.rules.invitees import Malformed, invited_servers
+from synapse_tim.rules.server_name import normalise, of_matrix_id
+from synapse_tim.services.schedule import UnknownDomains
+
+logger = logging.getLogger(__name__)
+
+
+class FederationAllowList:
+    """Enforces the federation list in one Synapse process.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: AllowListConfig, api: ModuleApi) -> None:
+        parts = read_files(config.federation_list)
+        internals = SynapseInternals(api)
+        whitelist = internals.install_whitelist(self._denied)
+        internals.require_signed_requests()
+        internals.join_with_complete_state()
+        self._own_server_name = api.server_name
+        self._unknown = UnknownDomains(config.federation_list.refresh_interval / 1000)
+        self._engine = FederationListEngine.build(config, parts, api, internals, whitelist)
+        self._in_force = self._engine.in_force
+        api.register_spam_checker_callbacks(
+            user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam
+        )
+        api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
+        self._engine.start()
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> AllowListConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        return parse_block(AllowListConfig, config)
+
+    async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Literal["NOT_SPAM"]:
+        """Refuse to invite a user of a server that is no member.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        self._require_members((of_matrix_id(invitee),))
+        return NOT_SPAM
+
+    async def on_create_room(
+        self, requester: object, config: dict[str, Any], is_requester_admin: bool
+    ) -> None:
+        """Refuse to create a room with a user of a server that is no member; administrators, too.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``, or 400 if the invitations cannot be read.
+        """
+        servers = invited_servers(config)
+        if isinstance(servers, Malformed):
+            self._refuse(INVITES_MALFORMED)
+        else:
+            self._require_members(servers)
+
+    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
+        """Hide messages of servers that are no members, whoever delivers them."""
+        sender = of_matrix_id(event.sender)
+        if sender == self._own_server_name or event.is_state():
+            return NOT_SPAM
+        if self._in_force.membership.denies(sender) is None:
+            return NOT_SPAM
+        metrics.count_denied(RELAYED_FOR_NON_MEMBER)
+        return Codes.FORBIDDEN
+
+    def _require_members(self, servers: Iterable[str | None]) -> None:
+        denied = self._in_force.membership.denies_any(servers)
+        if denied is not None:
+            denial, server = denied
+            if server is not None:
+                self._ask_about(server)
+            self._refuse(denial)
+        metrics.count_allowed(NOT_A_MEMBER.policy, NOT_A_MEMBER.rule)
+
+    @staticmethod
+    def _refuse(denial: Denial) -> None:
+        metrics.count_denied(denial)
+        raise SynapseError(denial.status, denial.text, errcode=denial.errcode)
+
+    def _denied(self, server: str) -> None:
+        """Count what Synapse's whitelist denied, and find out whether the server has joined recently."""
+        metrics.count_denied(self._in_force.membership.denies(server) or NOT_A_MEMBER)
+        self._ask_about(server)
+
+    def _ask_about(self, server: str) -> None:
+        if server == self._own_server_name or normalise(server) != server:
+            return
+        if self._in_force.membership.denies(server) and self._unknown.is_new(server, time.monotonic()):
+            self._engine.driver.force()

@@ -1,0 +1,131 @@
+"""The one process that fetches, verifies and stores the federation list.
+
+Synapse runs background tasks in one process only; that one creates the tables, keeps the schedule and tells
+the others. A step is stored before it is enforced: after a crash the floor is never lower than what was in
+force.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from synapse.module_api import ModuleApi
+
+from synapse_tim.modules import metrics
+from synapse_tim.modules.list_in_force import ListInForce
+from synapse_tim.modules.list_signals import ListSignals
+from synapse_tim.modules.list_store import ListStore
+from synapse_tim.modules.threads import Threads
+from synapse_tim.services.schedule import RefreshSchedule
+from synapse_tim.services.trust_store import TrustStore
+from synapse_tim.services.updater import Update, Updater
+
+logger = logging.getLogger(__name__)
+
+_TICK_MS: Final = 1000
+
+
+class ListLeader:
+    """Runs the update cycle.
+
+    Args:
+        api: Synapse's module API.
+        store: the database.
+        signals: to the other processes.
+        threads: where network and verification run.
+        in_force: what this process enforces.
+        updater: makes the steps.
+        trust: the certificates to keep along with the list.
+        schedule: says when.
+        max_octets: cap of a list.
+    """
+
+    def __init__(
+        self,
+        api: ModuleApi,
+        *,
+        store: ListStore,
+        signals: ListSignals,
+        threads: Threads,
+        in_force: ListInForce,
+        updater: Updater,
+        trust: TrustStore,
+        schedule: RefreshSchedule,
+        max_octets: int,
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._signals = signals
+        self._threads = threads
+        self._in_force = in_force
+        self._updater = updater
+        self._trust = trust
+        self._schedule = schedule
+        self._max_octets = max_octets
+        self._loaded = False
+        self._running = False
+
+    def start(self) -> None:
+        """Begin as soon as the reactor is free; everything else follows from the schedule."""
+        self._api.delayed_background_call(0, self._listen, desc="synapse_tim_listen")
+        self._api.delayed_background_call(0, self._tick, desc="synapse_tim_first_refresh")
+        self._api.looping_background_call(self._tick, _TICK_MS, desc="synapse_tim_refresh")
+
+    def force(self) -> None:
+        """Have the list fetched out of turn."""
+        self._schedule.force(time.monotonic())
+
+    async def _listen(self) -> None:
+        await self._signals.on_refresh_wanted(self._refresh_wanted)
+
+    async def _refresh_wanted(self) -> None:
+        self.force()
+        await self._listen()
+
+    async def _tick(self) -> None:
+        if self._running or not self._schedule.due(time.monotonic()):
+            return
+        self._running = True
+        try:
+            if not self._loaded:
+                await self._load()
+            await self._refresh()
+        except Exception:
+            # Nothing but a database that does not answer gets here: the list in force stays as it is.
+            logger.exception("The federation list could not be loaded or stored")
+            metrics.LIST_UPDATES.labels("database").inc()
+            self._schedule.failed(time.monotonic())
+        finally:
+            self._running = False
+
+    async def _load(self) -> None:
+        await self._store.create_tables()
+        remembered, octets, material = await self._store.read(self._max_octets)
+        self._trust.restore(material)
+        await self._in_force.take(await self._threads.run(self._updater.restore, remembered, octets))
+        self._loaded = True
+
+    async def _refresh(self) -> None:
+        before = self._in_force.state
+        with metrics.LIST_UPDATE_DURATION.time():
+            update = await self._threads.run(self._updater.refresh, before)
+        metrics.LIST_UPDATES.labels(update.result).inc()
+        if update.refusal is not None or update.state.remembered is None:
+            logger.error(
+                "The federation list was not updated: %s; version %s stays in force",
+                update.refusal,
+                before.in_force.content.version if before.in_force else "none",
+            )
+            self._schedule.failed(time.monotonic())
+            return
+        await self._store_and_take(update)
+        self._schedule.succeeded(time.monotonic())
+
+    async def _store_and_take(self, update: Update) -> None:
+        if update.state.remembered is None:
+            return
+        await self._store.write(update.state.remembered, update.octets, self._trust.material)
+        await self._in_force.take(update.state)
+        await self._signals.tell_list_stored()

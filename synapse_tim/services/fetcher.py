@@ -1,0 +1,193 @@
+"""Transport: one bounded HTTP exchange at a time, synchronous, for use in threads.
+
+The fetcher only transports; what it brings is trusted by nobody until a rule has verified it. Refused while
+it happens: a body over its cap, an exchange over its wall-clock deadline (also one that drips a byte now and
+then, during the handshake, in the headers or in the body), any redirect, any compressed body. httpx limits
+the silence between two reads but not the whole exchange, so a watchdog shuts the socket down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+import httpx
+
+from synapse_tim.rules.refusals import ListRefusedError, Refusal
+
+#: No silence longer than this, in seconds; the directory calls a slower answer unhealthy (requirement R1.11).
+SILENCE_SECONDS: Final = 10.0
+
+
+@attrs.frozen
+class Response:
+    """A complete answer.
+
+    Attributes:
+        status: HTTP status, never a redirect except 304.
+        body: the octets of a 200; empty for any other status.
+    """
+
+    status: int
+    body: bytearray
+
+
+class _Watchdog:
+    """Shuts the connection of one exchange down at its deadline."""
+
+    def __init__(self, seconds: float) -> None:
+        self.expired = False
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self.expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take hold of the connection as soon as there is one (httpx's ``trace`` extension)."""
+        if event != "connection.connect_tcp.complete":
+            return
+        connected = info["return_value"].get_extra_info("socket")
+        # A duplicate stays valid when TLS takes the original over, and shuts the same connection down.
+        with self._lock:
+            self._sockets.append(connected.dup())
+        if self.expired:
+            self.expire()
+
+    def expire(self) -> None:
+        """End the exchange now."""
+        self.expired = True
+        with self._lock:
+            for connection in self._sockets:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Stand down after the exchange."""
+        self._timer.cancel()
+        with self._lock:
+            for connection in self._sockets:
+                connection.close()
+            self._sockets.clear()
+
+
+class Fetcher:
+    """Makes HTTP requests that end in bounded time with a bounded answer.
+
+    Proxies are taken from the environment (``https_proxy``, ``no_proxy``), as Synapse itself does.
+
+    Args:
+        ssl_context: for ``https``; default: the system's certificates.
+        silence: the longest silence in seconds.
+    """
+
+    def __init__(
+        self, ssl_context: ssl.SSLContext | None = None, *, silence: float = SILENCE_SECONDS
+    ) -> None:
+        self._client = httpx.Client(
+            verify=ssl_context or ssl.create_default_context(),
+            follow_redirects=False,
+            timeout=httpx.Timeout(silence),
+            # Every exchange has a connection of its own, which its watchdog may shut down.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers={"Accept-Encoding": "identity", "User-Agent": "synapse_tim"},
+        )
+        self._running: set[_Watchdog] = set()
+        self._closed = False
+
+    def get(
+        self,
+        url: str,
+        *,
+        max_octets: int,
+        deadline: float,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """GET a resource.
+
+        Args:
+            url: absolute, http or https; its own query is kept.
+            max_octets: cap of the body.
+            deadline: seconds for the whole exchange.
+            params: added to the query.
+            headers: added to the request.
+
+        Raises:
+            ListRefusedError: a reason of transport.
+        """
+        target = httpx.URL(url).copy_merge_params(dict(params or {}))
+        request = self._client.build_request("GET", target, headers=dict(headers or {}))
+        return self._exchange(request, max_octets, deadline)
+
+    def post(
+        self, url: str, *, content: bytes, headers: Mapping[str, str], max_octets: int, deadline: float
+    ) -> Response:
+        """POST octets; arguments and errors as for ``get``."""
+        request = self._client.build_request("POST", url, content=content, headers=dict(headers))
+        return self._exchange(request, max_octets, deadline)
+
+    def close(self) -> None:
+        """End exchanges that are under way and refuse further ones; for use at shutdown."""
+        self._closed = True
+        for watchdog in tuple(self._running):
+            watchdog.expire()
+        self._client.close()
+
+    def _exchange(self, request: httpx.Request, max_octets: int, deadline: float) -> Response:
+        host = request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
+        if self._closed:
+            raise ListRefusedError(Refusal.UNREACHABLE, "shutting down")
+        with self._watched(deadline) as watchdog:
+            request.extensions["trace"] = watchdog.trace
+            try:
+                response = self._client.send(request, stream=True)
+                with contextlib.closing(response):
+                    return _read(response, host, max_octets, watchdog)
+            except (httpx.HTTPError, httpx.StreamError, OSError, RuntimeError) as error:
+                if watchdog.expired:
+                    raise _too_slow(host, deadline) from None
+                detail = f"{host}: {type(error).__name__}: {str(error)[:120]}"
+                raise ListRefusedError(Refusal.UNREACHABLE, detail) from None
+
+    @contextlib.contextmanager
+    def _watched(self, deadline: float) -> Iterator[_Watchdog]:
+        watchdog = _Watchdog(deadline)
+        self._running.add(watchdog)
+        try:
+            yield watchdog
+        finally:
+            self._running.discard(watchdog)
+            watchdog.close()
+
+
+def _too_slow(host: str, deadline: float) -> ListRefusedError:
+    return ListRefusedError(Refusal.DEADLINE, f"{host}: not complete within {deadline:g} s")
+
+
+def _read(response: httpx.Response, host: str, max_octets: int, watchdog: _Watchdog) -> Response:
+    status = response.status_code
+    if 300 <= status < 400 and status != 304:
+        raise ListRefusedError(Refusal.REDIRECT, f"{host}: status {status}")
+    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise ListRefusedError(Refusal.COMPRESSED, f"{host}: {response.headers['Content-Encoding'][:20]}")
+    body = bytearray()
+    if status != 200:
+        return Response(status, body)
+    length = response.headers.get("Content-Length", "")
+    if length.isascii() and length.isdigit() and int(length[:20]) > max_octets:
+        raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: {length[:20]} octets announced")
+    for chunk in response.iter_raw():
+        if watchdog.expired:
+            raise httpx.ReadTimeout("expired")
+        body += chunk
+        if len(body) > max_octets:
+            raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: more than {max_octets} octets")
+    if watchdog.expired:
+        raise httpx.ReadTimeout("expired")
+    return Response(status, body)

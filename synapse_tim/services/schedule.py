@@ -1,0 +1,104 @@
+"""When to ask for the list: regularly, sooner after a failure, at once for an unknown domain.
+
+All times are seconds of a monotonic clock. Nothing here sleeps; whoever owns the schedule asks it whether a
+request is due.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from typing import Final
+
+#: At most one request out of turn in this time (requirement R1.12).
+FORCED_INTERVAL: Final = 60.0
+#: The first retry after a failure, doubled each time up to the longest.
+FIRST_RETRY: Final = 15.0
+#: gematik's sequence diagram retries every five minutes (requirement R1.11).
+LONGEST_RETRY: Final = 300.0
+_JITTER: Final = 0.2
+
+
+class Throttle:
+    """Lets requests through at most once per interval; one that comes too early waits its turn."""
+
+    def __init__(self, interval: float = FORCED_INTERVAL) -> None:
+        self._interval = interval
+        self._last = float("-inf")
+        self._turn: float | None = None
+
+    def ask(self, now: float) -> None:
+        """Want a turn; any number of wishes make one turn."""
+        if self._turn is None:
+            self._turn = max(now, self._last + self._interval)
+
+    def take(self, now: float) -> bool:
+        """Whether there is a turn now; if so it is used up."""
+        if self._turn is None or now < self._turn:
+            return False
+        self._turn = None
+        self._last = now
+        return True
+
+
+class RefreshSchedule:
+    """Decides when the next request is due.
+
+    Args:
+        interval: seconds between regular requests.
+        jitter: random numbers from 0 to 1; spreads the requests of many servers.
+    """
+
+    def __init__(self, interval: float, jitter: random.Random | None = None) -> None:
+        self._interval = interval
+        self._random = jitter or random.Random()
+        self._next = float("-inf")
+        self._forced = Throttle()
+        self._failures = 0
+
+    def due(self, now: float) -> bool:
+        """Whether a request should be made now; if it is one out of turn, its turn is used up."""
+        return self._forced.take(now) or now >= self._next
+
+    def succeeded(self, now: float) -> None:
+        """The list is current: wait for the regular interval, or a little less."""
+        self._failures = 0
+        self._next = now + self._interval * (1 - _JITTER / 2 * self._random.random())
+
+    def failed(self, now: float) -> None:
+        """The request failed or was refused: try again sooner than regularly, but ever less often."""
+        delay = min(FIRST_RETRY * 2 ** min(self._failures, 10), LONGEST_RETRY, self._interval)
+        self._failures += 1
+        self._next = now + delay * (1 + _JITTER * (self._random.random() - 0.5))
+
+    def force(self, now: float) -> None:
+        """Ask for a request out of turn: at once, or when the last one is a minute ago."""
+        self._forced.ask(now)
+
+
+class UnknownDomains:
+    """Remembers which unknown domains have been asked for already (A_25537).
+
+    Anyone can name domains that do not exist. Each is worth one request to the source per ``lifetime``, and
+    memory is bounded: the oldest are forgotten first.
+
+    Args:
+        lifetime: seconds for which a domain is not asked for again.
+        capacity: how many domains are remembered.
+    """
+
+    def __init__(self, lifetime: float, capacity: int = 10_000) -> None:
+        self._lifetime = lifetime
+        self._capacity = capacity
+        self._seen: OrderedDict[str, float] = OrderedDict()
+
+    def is_new(self, server_name: str, now: float) -> bool:
+        """Whether the domain is worth a request; from then on it is known as asked for."""
+        seen = self._seen.get(server_name)
+        if seen is not None and now - seen < self._lifetime:
+            return False
+        self._seen[server_name] = now
+        self._seen.move_to_end(server_name)
+        while len(self._seen) > self._capacity:
+            self._seen.popitem(last=False)
+        return True
