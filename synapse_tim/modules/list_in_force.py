@@ -91,12 +91,14 @@ class ListInForce:
         Args:
             state: with a list that verifies, or without one.
         """
-        self._state = state
+        before, self._state = self._state, state
         if state.remembered is not None:
             age = self._clock() - state.remembered.confirmed_at
             self._confirmed_at = time.monotonic() - max(0.0, age.total_seconds())
         await self.judge()
         self._report()
+        if state.in_force is not None and state.in_force is not before.in_force:
+            self._announce(state.in_force)
 
     async def judge(self) -> None:
         """Judge whether the list may be used now, and let the whitelist follow."""
@@ -177,10 +179,16 @@ class ListInForce:
         metrics.LIST_DOMAINS.set(len(content.domains))
         metrics.LIST_SKIPPED.set(content.skipped)
         metrics.LIST_SIGNER_EXPIRY.set(verified.path.not_after.timestamp())
-        listed = Membership(self._api.server_name, content)
-        mismatch = listed.own_kind_mismatch(product_is_insurance=self._product_is_insurance)
         metrics.OWN_DOMAIN_LISTED.set(self._api.server_name in content)
-        metrics.PRODUCT_MISMATCH.set(mismatch)
+        metrics.PRODUCT_MISMATCH.set(self._mismatch(content))
+
+    def _mismatch(self, content: FederationList) -> bool:
+        return Membership(self._api.server_name, content).own_kind_mismatch(
+            product_is_insurance=self._product_is_insurance
+        )
+
+    def _announce(self, verified: VerifiedList) -> None:
+        content = verified.content
         logger.info(
             "Federation list version %d in force: %d domains, %d of insurers, signed by %s",
             content.version,
@@ -188,7 +196,7 @@ class ListInForce:
             len(content.insurance_domains),
             describe(verified.path.signer),
         )
-        if mismatch:
+        if self._mismatch(content):
             logger.error(
                 "The federation list knows this server as %s, but product: %s is configured",
                 "an insurer's (isInsurance)" if not self._product_is_insurance else "no insurer's",

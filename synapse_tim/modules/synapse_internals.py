@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from synapse.federation.transport.server import _base as federation_base
 from synapse.federation.transport.server import federation as federation_servlets
 from synapse.module_api import ModuleApi
-from synapse.module_api.errors import ConfigError
+from synapse.module_api.errors import ConfigError, SynapseError
 
 
 class Whitelist(dict[str, bool]):
@@ -126,10 +126,12 @@ class SynapseInternals:
             raise _incompatible("FederationClient.send_join(partial_state=…)")
 
         @functools.wraps(send_join)
-        def complete(*args: Any, **kwargs: Any) -> Awaitable[Any]:
+        async def complete(*args: Any, **kwargs: Any) -> Any:
             bound = inspect.signature(send_join).bind(*args, **kwargs)
             bound.arguments["partial_state"] = False
-            joined: Awaitable[Any] = send_join(*bound.args, **bound.kwargs)
+            joined = await send_join(*bound.args, **bound.kwargs)
+            if joined.partial_state:
+                raise SynapseError(502, "The other server withheld a part of the room's state")
             return joined
 
         client.send_join = complete

@@ -32,11 +32,11 @@ class Threads:
         self._api = api
         self._pool = ThreadPool(minthreads=0, maxthreads=_MAX_THREADS, name="synapse_tim")
         # Should a thread hang all the same, it does not keep the process alive.
-        self._pool.threadFactory = functools.partial(threading.Thread, daemon=True)  # type: ignore[assignment,misc]
+        self._pool.threadFactory = functools.partial(threading.Thread, daemon=True)  # type: ignore[assignment]
         self._pool.start()
         reactor = cast(IReactorCore, installed_reactor)
         for step in (on_shutdown, self._pool.stop):
-            reactor.addSystemEventTrigger("before", "shutdown", step)
+            reactor.addSystemEventTrigger("before", "shutdown", step)  # type: ignore[arg-type]
 
     async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a function in a thread and wait for its result."""

@@ -1,0 +1,44 @@
+"""What the commands print: JSON for scripts, tables for people, progress for whoever waits."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """Print one JSON object on standard output."""
+    print(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Print names and values below each other."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in facts:
+        table.add_row(name, str(value))
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+    """Print a table; without a terminal it is as wide as it needs to be."""
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    wide = None if sys.stdout.isatty() else 200
+    Console(highlight=False, width=wide).print(table)
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[None]:
+    """Show on a terminal that something is going on; nothing is left behind."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield

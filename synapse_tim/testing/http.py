@@ -1,0 +1,237 @@
+"""A small HTTP server on loopback that can also behave badly.
+
+It hands each request to an application and writes the answer, either as one should or as the faults demand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import http.server
+import socket
+import ssl
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from synapse_tim.testing.faults import Faults
+
+_CHUNK = 64 * 1024
+
+
+@attrs.frozen
+class Request:
+    """One request.
+
+    Attributes:
+        method: ``GET`` or ``POST``.
+        path: the path with its query, as it was sent.
+        headers: by name in lower case.
+        body: the octets of a POST.
+        secure: whether it came over TLS.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    secure: bool
+
+
+@attrs.frozen
+class Answer:
+    """What to answer."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+Application = Callable[[Request], Answer]
+Log = Callable[[str, str, int], None]
+
+
+class LoopbackServer:
+    """One listener on 127.0.0.1, each connection in a thread of its own.
+
+    Args:
+        port: to listen on; 0 for a free one.
+        application: answers requests.
+        log: called with method, path and status before the answer is written; status 0 for a connection
+            that is dropped.
+        faults: switches of transport.
+        ssl_context: for TLS.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        application: Application,
+        log: Log,
+        faults: Faults,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.application = application
+        self.log = log
+        self.faults = faults
+        self.secure = ssl_context is not None
+        self.closing = threading.Event()
+        self._server = _Server(self, port)
+        if ssl_context is not None:
+            # The handshake happens in the connection's thread, so that a client that dawdles blocks no other.
+            self._server.socket = ssl_context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name=f"loopback-{self.port}", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and end all connections."""
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.end_connections()
+        self._thread.join()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, owner: LoopbackServer, port: int) -> None:
+        self.owner = owner
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that give up are what is being tested."""
+
+    def end_connections(self) -> None:
+        with self._lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    # Not SSLSocket.shutdown: that would take TLS away under the thread that uses it.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Without these two, each request takes 40 ms: Nagle's algorithm against delayed acknowledgements.
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        self._answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the simulator keeps its own list of requests."""
+
+    def _answer(self, body: bytes) -> None:
+        owner = self.server.owner
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, body, owner.secure)
+        faulty = self.path.startswith(owner.faults.paths)
+        faults = attrs.evolve(owner.faults) if faulty else Faults()
+        if faults.drop_connection:
+            owner.log(self.command, self.path, 0)
+            self.close_connection = True
+            return
+        extra: dict[str, str] = {}
+        if faults.redirect:
+            answer, extra["Location"] = Answer(302), faults.redirect
+        elif faults.status:
+            answer = Answer(faults.status)
+        else:
+            answer = owner.application(request)
+        owner.log(self.command, self.path, answer.status)
+        self._write(answer, extra, faults)
+
+    def _write(self, answer: Answer, headers: dict[str, str], faults: Faults) -> None:
+        chunks, length = _body(answer, headers, faults)
+        headers["Content-Type"] = answer.content_type
+        if length is None:
+            headers["Connection"] = "close"
+            self.close_connection = True
+        elif answer.status != 204:
+            headers["Content-Length"] = str(length)
+        self._write_head(answer.status, headers, faults.slow_headers)
+        for chunk in _dripping(chunks, faults.slow_drip, self.server.owner.closing):
+            self.wfile.write(chunk)
+            if faults.slow_drip:
+                self.wfile.flush()
+
+    def _write_head(self, status: int, headers: Mapping[str, str], seconds: float) -> None:
+        reason = self.responses.get(status, ("Unknown",))[0]
+        lines = [f"{self.protocol_version} {status} {reason}", *(f"{k}: {v}" for k, v in headers.items())]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        for piece in _dripping([head], seconds, self.server.owner.closing):
+            self.wfile.write(piece)
+            self.wfile.flush()
+
+
+def _body(answer: Answer, headers: dict[str, str], faults: Faults) -> tuple[Iterable[bytes], int | None]:
+    """The body in pieces, and its length if that is to be announced."""
+    if faults.gzip_bomb:
+        headers["Content-Encoding"] = "gzip"
+        return _gzip_bomb(faults.gzip_bomb), None
+    if faults.endless_body:
+        return _endless(answer.body), None
+    body = answer.body
+    if faults.compressed:
+        headers["Content-Encoding"] = "gzip"
+        body = gzip.compress(body)
+    padding = max(0, faults.oversized - len(body))
+    return _padded(body, padding), len(body) + padding
+
+
+def _padded(body: bytes, padding: int) -> Iterator[bytes]:
+    yield body
+    for start in range(0, padding, _CHUNK):
+        yield b" " * min(_CHUNK, padding - start)
+
+
+def _endless(body: bytes) -> Iterator[bytes]:
+    yield body
+    while True:
+        yield b" " * _CHUNK
+
+
+def _gzip_bomb(octets: int) -> Iterator[bytes]:
+    packer = zlib.compressobj(level=9, wbits=31)
+    for start in range(0, octets, _CHUNK):
+        yield packer.compress(bytes(min(_CHUNK, octets - start)))
+    yield packer.flush()
+
+
+def _dripping(pieces: Iterable[bytes], seconds: float, closing: threading.Event) -> Iterator[bytes]:
+    for piece in pieces:
+        if not seconds:
+            if closing.is_set():
+                return
+            yield piece
+            continue
+        for position in range(len(piece)):
+            if closing.wait(seconds):
+                return
+            yield piece[position : position + 1]

@@ -1,0 +1,19 @@
+"""The paths under which the simulator serves, named as in the genuine TI."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: gematik's download server.
+ROOTS: Final = "/ECC/ROOT-CA/roots.json"
+SUB_CA: Final = "/ECC/SUB-CA/"
+
+OCSP: Final = "/ocsp"
+
+#: The list at a service of the operator's own.
+OPERATOR_LIST: Final = "/list/federationList.jws"
+
+#: The directory: authorisation server, exchange of tokens, list (I_VZD_TIM_Provider_Services).
+TOKEN: Final = "/auth/realms/TI-Provider/protocol/openid-connect/token"
+AUTHENTICATE: Final = "/ti-provider-authenticate"
+DIRECTORY_LIST: Final = "/tim-provider-services/FederationList/federationList.jws"
