@@ -39,6 +39,7 @@ from synapse_tim.services.verifier import ListVerifier
 logger = logging.getLogger(__name__)
 
 _LIST_PATH = ("federation_list",)
+_JUDGE_MS = 1000
 
 
 @attrs.frozen(eq=False)
@@ -100,10 +101,12 @@ class FederationListEngine:
     """The running parts of one process.
 
     Attributes:
+        api: Synapse's module API.
         in_force: what is enforced.
         driver: the leader or a follower.
     """
 
+    api: ModuleApi
     in_force: ListInForce
     driver: ListLeader | ListFollower
 
@@ -139,12 +142,15 @@ class FederationListEngine:
         }
         if leads:
             schedule = RefreshSchedule(settings.refresh_interval / 1000)
-            return cls(in_force, ListLeader(api, schedule=schedule, **common))  # type: ignore[arg-type]
-        return cls(in_force, ListFollower(api, **common))  # type: ignore[arg-type]
+            return cls(api, in_force, ListLeader(api, schedule=schedule, **common))  # type: ignore[arg-type]
+        return cls(api, in_force, ListFollower(api, **common))  # type: ignore[arg-type]
 
     def start(self) -> None:
-        """Begin to follow the list."""
+        """Begin to follow the list, and to judge every second whether it may still be used."""
         self.driver.start()
+        self.api.looping_background_call(
+            self.in_force.judge, _JUDGE_MS, desc="synapse_tim_judge", run_on_all_instances=True
+        )
 
 
 class _Fetchers:

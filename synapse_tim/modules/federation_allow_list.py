@@ -76,12 +76,15 @@ class FederationAllowList:
         return parse_block(AllowListConfig, config)
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Literal["NOT_SPAM"]:
-        """Refuse to invite a user of a server that is no member.
+        """Refuse an invitation from or to a user of a server that is no member.
+
+        Synapse asks about invitations that local users send and about those that come in: a member may
+        deliver one that a user of a former member has signed (requirement R1.15).
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
-        self._require_members((of_matrix_id(invitee),))
+        self._require_members((of_matrix_id(inviter), of_matrix_id(invitee)))
         return NOT_SPAM
 
     async def on_create_room(

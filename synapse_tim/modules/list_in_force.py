@@ -32,8 +32,6 @@ _SLICE: Final = 5_000
 _MANY: Final = 5_000
 _NOTHING: Final[Mapping[str, bool]] = {}
 
-InThread = Callable[..., "object"]
-
 
 @attrs.frozen
 class StalenessPolicy:
@@ -76,8 +74,8 @@ class ListInForce:
         self._state = ListState()
         self._confirmed_at = 0.0  # monotonic
         self._stale: Staleness | None = None
-        self._filled_for: FederationList | None = None
-        self._generation = 0
+        self._wanted: FederationList | None = None  # what the whitelist is to name
+        self._filled: FederationList | None = None  # what it names, once it is complete
         self.membership = Membership(api.server_name)
 
     @property
@@ -103,11 +101,14 @@ class ListInForce:
     async def judge(self) -> None:
         """Judge whether the list may be used now, and let the whitelist follow."""
         usable = self._usable_list()
-        if usable is self.membership.usable_list and usable is self._filled_for:
+        if usable is self._wanted:
             return
+        self._wanted = usable
         self.membership = Membership(self._api.server_name, usable)
-        self._generation += 1
-        await self._fill(usable, self._generation)
+        if usable is None:
+            self._empty()
+        else:
+            await self._fill(usable)
 
     def _usable_list(self) -> FederationList | None:
         verified = self._state.in_force
@@ -139,34 +140,29 @@ class ListInForce:
         else:
             logger.error("The federation list is stale (%s): it is used all the same", stale.value)
 
-    async def _fill(self, wanted: FederationList | None, generation: int) -> None:
-        """Make the whitelist name exactly the members of a list."""
-        new = wanted.domains if wanted is not None else _NOTHING
-        old = self._filled_for.domains if self._filled_for is not None else _NOTHING
-        if wanted is None:
-            self._empty()
-            self._filled_for = wanted
+    async def _fill(self, wanted: FederationList) -> None:
+        """Make the whitelist name exactly the members of a list, unless another is wanted meanwhile."""
+        old = self._filled.domains if self._filled is not None else _NOTHING
+        gone, added = await self._api.defer_to_thread(_difference, old, wanted.domains)
+        if self._wanted is not wanted:
             return
-        gone, added = await self._api.defer_to_thread(_difference, old, new)
-        if generation != self._generation:
-            return  # judged anew meanwhile
         if len(gone) > _MANY or len(self._whitelist) != len(old):
             self._empty()
-            added = list(new) if len(new) <= _SLICE else await self._api.defer_to_thread(list, new)
+            gone, added = [], await self._api.defer_to_thread(list, wanted.domains)
         for name in gone:
             self._whitelist.pop(name, None)
-        self._filled_for = wanted
+        self._filled = None
         for start in range(0, len(added), _SLICE):
-            if generation != self._generation:
-                self._filled_for = None
+            if self._wanted is not wanted:
                 return
             self._whitelist.update(dict.fromkeys(added[start : start + _SLICE], True))
-            if start + _SLICE < len(added):
-                await self._api.sleep(0)
+            await self._api.sleep(0)
+        if self._wanted is wanted:
+            self._filled = wanted
 
     def _empty(self) -> None:
         self._whitelist.clear()
-        self._filled_for = None
+        self._filled = None
 
     def _report(self) -> None:
         remembered, verified = self._state.remembered, self._state.in_force

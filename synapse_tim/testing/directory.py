@@ -27,6 +27,7 @@ class Directory:
         self._rows: dict[str, dict[str, Any]] = {}
         self._generated = 0
         self._version = 1
+        self._revision = 0
 
     @property
     def version(self) -> int:
@@ -37,6 +38,12 @@ class Directory:
     def version(self, value: int) -> None:
         with self._lock:
             self._version = value
+            self._revision += 1
+
+    @property
+    def revision(self) -> int:
+        """A number that is another after every change, unlike the version when that is set."""
+        return self._revision
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -62,7 +69,7 @@ class Directory:
         """
         with self._lock:
             self._put(domain, insurance=insurance, ik=ik, telematik_id=telematik_id)
-            self._version += 1
+            self._changed()
 
     def remove(self, domain: str) -> None:
         """Take a domain off the list.
@@ -72,7 +79,7 @@ class Directory:
         """
         with self._lock:
             del self._rows[domain]
-            self._version += 1
+            self._changed()
 
     def set_domains(self, domains: Iterable[str]) -> None:
         """Replace the whole list, as one change; none of the domains is an insurer's."""
@@ -81,13 +88,13 @@ class Directory:
             self._generated = 0
             for domain in domains:
                 self._put(domain)
-            self._version += 1
+            self._changed()
 
     def set_generated(self, n: int) -> None:
         """Append this many made-up domains, every thousandth of an insurer, for lists of national size."""
         with self._lock:
             self._generated = n
-            self._version += 1
+            self._changed()
 
     def payload(self, *, rollback: int = 0, extra: bool = False) -> bytes:
         """The list's payload as JSON.
@@ -103,6 +110,10 @@ class Directory:
         if extra:
             rows.append(compact_json(_EXTRA_ROW))
         return b'{"version":%d,"domainList":[%b]}' % (version, b",".join(rows))
+
+    def _changed(self) -> None:
+        self._version += 1
+        self._revision += 1
 
     def _put(
         self,

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-
 from cryptography.x509.ocsp import OCSPCertStatus, load_der_ocsp_response
 
 from synapse_tim.testing import paths
@@ -145,8 +144,7 @@ class Endpoints:
     def _foreign_responder(self) -> Identity:
         """A responder of a CA with the same name as the genuine one, but another key."""
         if self._stranger is None:
-            pki = self._world.pki
-            self._stranger = pki.ocsp_signer(pki.sub_ca(pki.root(4)))
+            self._stranger = self._world.pki.ocsp_signer(self._world.look_alike_sub_ca())
         return self._stranger
 
 

@@ -35,14 +35,13 @@ class ListOffice:
 
     def signed_list(self, algorithm: str, faults: Faults) -> bytes:
         """The list as it would be served now."""
-        payload = self._directory.payload(
-            rollback=int(faults.rollback), extra=faults.same_version_other_content
-        )
         kind, unsigned = faults.signer_kind, faults.unsigned
+        rollback, extra = int(faults.rollback), faults.same_version_other_content
         with self._lock:
-            key = (hash(payload), len(payload), kind, algorithm, unsigned)
+            key = (self._directory.revision, rollback, extra, kind, algorithm, unsigned)
             jws = self._signed.get(key)
             if jws is None:
+                payload = self._directory.payload(rollback=rollback, extra=extra)
                 header = {"alg": "none"} if unsigned else None
                 signer = self._signer(kind, algorithm)
                 jws = sign_list(payload, signer, algorithm=algorithm, header=header)
@@ -74,9 +73,7 @@ class ListOffice:
             case "wrong_type":
                 return pki.fd_sig(sub_ca, "VZD-FHIR-FList-Signer", cert_type=TYPE_FD_TLS_S, curve=curve)
             case "foreign":
-                marks = "TEST-ONLY" in sub_ca.common_name
-                look_alike = pki.sub_ca(pki.root(4, marks=marks), marks=marks)
-                return pki.list_signer(look_alike, curve=curve)
+                return pki.list_signer(self._world.look_alike_sub_ca(), curve=curve)
             case "expired":
                 window = (now - dt.timedelta(days=400), now - dt.timedelta(days=1))
             case "not_yet_valid":

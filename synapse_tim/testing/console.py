@@ -1,0 +1,111 @@
+"""The simulator in the foreground, driven by lines on standard input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+import yaml
+
+from synapse_tim.testing.simulator import TiSimulator
+
+_HELP = """\
+commands, one per line on standard input:
+  add NAME           put a domain on the list
+  insurance NAME     put an insurer's domain on the list
+  remove NAME        take a domain off the list
+  version N          give the list another version
+  fault NAME [VALUE] turn a fault on, or set it; see synapse_tim.testing.faults
+  reset              turn all faults off
+  status             print version, domains, faults and the number of requests
+  quit               end (so does the end of the input)
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command ``python -m synapse_tim.testing.simulator``; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m synapse_tim.testing.simulator",
+        description="A TI on loopback: download server, OCSP responder, directory and federation list.",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--domain", action="append", default=[], metavar="NAME", help="a domain of the list")
+    parser.add_argument(
+        "--insurance", action="append", default=[], metavar="NAME", help="an insurer's domain of the list"
+    )
+    parser.add_argument("--mutual-tls", action="store_true", help="demand a client certificate over TLS")
+    options = parser.parse_args(arguments)
+    with TiSimulator(require_client_certificate=options.mutual_tls) as ti:
+        for domain in options.domain:
+            ti.add(domain)
+        for domain in options.insurance:
+            ti.add(domain, insurance=True)
+        _print_addresses(ti, sys.stdout)
+        try:
+            run_commands(ti, sys.stdin, sys.stdout)
+        except KeyboardInterrupt:
+            print(file=sys.stdout)
+    return 0
+
+
+def run_commands(ti: TiSimulator, lines: Iterable[str], out: TextIO) -> None:
+    """Obey commands until ``quit`` or the end of the lines; a wrong one is answered with an error."""
+    for line in lines:
+        words = line.split()
+        if words == ["quit"]:
+            return
+        if words:
+            try:
+                print(_obey(ti, words), file=out, flush=True)
+            except (ValueError, KeyError) as error:
+                print(f"error: {error}", file=out, flush=True)
+
+
+def _obey(ti: TiSimulator, words: list[str]) -> str:
+    match words:
+        case ["add", name]:
+            ti.add(name)
+        case ["insurance", name]:
+            ti.add(name, insurance=True)
+        case ["remove", name]:
+            ti.remove(name)
+        case ["version", number]:
+            ti.version = int(number)
+        case ["fault", name]:
+            ti.faults.set_from_text(name)
+        case ["fault", name, value]:
+            ti.faults.set_from_text(name, value)
+        case ["reset"]:
+            ti.faults.reset()
+        case ["status"]:
+            domains = " ".join(ti.directory.domains)
+            return (
+                f"version {ti.version}; domains: {domains}; faults: {dict(ti.faults.active())}; "
+                f"requests: {len(ti.requests)}"
+            )
+        case _:
+            raise ValueError(f"unknown command; there are:\n{_HELP}")
+    return f"ok, version {ti.version}"
+
+
+def _print_addresses(ti: TiSimulator, out: TextIO) -> None:
+    addresses = {
+        "list": ti.list_url,
+        "list without TLS": ti.plain_list_url,
+        "list of the directory": ti.directory_list_url,
+        "authorisation server": ti.token_url,
+        "exchange of tokens": ti.authenticate_url,
+        "download server": ti.ca_base_url,
+        "OCSP responder": ti.ocsp_url,
+        "CA of the TLS listener": ti.ca_file,
+        "client certificate": ti.client_pem,
+        "client secret": ti.secret_path,
+        "root to pin": ti.pins[0],
+    }
+    for what, where in addresses.items():
+        print(f"{what + ':':24}{where}", file=out)
+    block = {"federation_list": ti.federation_list_config()}
+    print(f"\n# for homeserver.yaml\n{yaml.safe_dump(block, sort_keys=False)}", file=out, flush=True)

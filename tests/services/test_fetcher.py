@@ -1,0 +1,73 @@
+"""Transport: mutual TLS, own CA bundle, end at shutdown."""
+
+import ssl
+import threading
+import time
+
+import pytest
+
+from synapse_tim.rules.refusals import ListRefusedError, Refusal
+from synapse_tim.services.fetcher import Fetcher
+from synapse_tim.services.tls import client_context
+from synapse_tim.testing.simulator import TiSimulator
+
+
+def get(fetcher, url, **changes):
+    return fetcher.get(url, **{"max_octets": 1_000_000, "deadline": 5.0, **changes})
+
+
+def reason(caught):
+    return caught.value.reason
+
+
+def test_mutual_tls(bench):
+    with TiSimulator(require_client_certificate=True) as ti:
+        ti.add("hospital.example")
+        assert bench(ti, with_client_certificate=True).step().result == "accepted"
+        assert bench(ti).step().refusal.reason is Refusal.UNREACHABLE
+
+
+def test_a_server_whose_certificate_nobody_vouches_for_is_not_talked_to(ti):
+    fetcher = Fetcher(ssl.create_default_context())
+    with pytest.raises(ListRefusedError) as caught:
+        get(fetcher, ti.list_url)
+    assert reason(caught) is Refusal.UNREACHABLE
+    fetcher.close()
+
+
+def test_the_query_of_the_url_is_kept(ti):
+    fetcher = Fetcher(client_context(ti.ca_file))
+    get(fetcher, ti.list_url + "?tenant=7", params={"version": "1"})
+    assert "tenant=7" in ti.requests[-1][1]
+    assert "version=1" in ti.requests[-1][1]
+    fetcher.close()
+
+
+@pytest.mark.parametrize("fault", ["slow_drip", "slow_headers"])
+def test_closing_ends_an_exchange_that_is_under_way(ti, fault):
+    setattr(ti.faults, fault, 0.1)
+    fetcher = Fetcher(client_context(ti.ca_file))
+    ended = []
+
+    def fetch():
+        with pytest.raises(ListRefusedError):
+            get(fetcher, ti.list_url, deadline=60.0)
+        ended.append(True)
+
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    deadline = time.monotonic() + 5
+    while not fetcher._running and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    threading.Event().wait(0.3)
+    fetcher.close()
+    thread.join(5)
+    assert ended == [True]
+
+
+def test_nothing_is_fetched_after_closing(ti):
+    fetcher = Fetcher(client_context(ti.ca_file))
+    fetcher.close()
+    with pytest.raises(ListRefusedError) as caught:
+        get(fetcher, ti.list_url)
+    assert reason(caught) is Refusal.UNREACHABLE

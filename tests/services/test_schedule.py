@@ -1,0 +1,82 @@
+"""When the source is asked; time is a number here."""
+
+import random
+
+import pytest
+
+from synapse_tim.services.schedule import RefreshSchedule, Throttle, UnknownDomains
+
+
+@pytest.fixture
+def schedule():
+    return RefreshSchedule(3600, random.Random(7))
+
+
+def test_the_first_request_is_due_at_once(schedule):
+    assert schedule.due(0)
+
+
+def test_after_a_success_the_interval_is_kept_a_little_early(schedule):
+    schedule.succeeded(0)
+    assert not schedule.due(3600 * 0.89)
+    assert schedule.due(3600)
+
+
+def test_after_failures_it_is_asked_ever_less_often_up_to_five_minutes(schedule):
+    now, delays = 0.0, []
+    for _ in range(12):
+        schedule.failed(now)
+        start = now
+        while not schedule.due(now):
+            now += 1
+        delays.append(now - start)
+    assert 12 <= delays[0] <= 18
+    assert delays[0] < delays[2] < delays[4]
+    assert all(250 <= delay <= 335 for delay in delays[6:])
+    schedule.succeeded(now)
+    schedule.failed(now)
+    assert not schedule.due(now + 12)
+    assert schedule.due(now + 18)
+
+
+def test_a_short_interval_is_not_lengthened_by_failures():
+    schedule = RefreshSchedule(2, random.Random(7))
+    for _ in range(5):
+        schedule.failed(0)
+    assert schedule.due(2.3)
+
+
+def test_a_25537_requests_out_of_turn_are_a_minute_apart_and_none_is_lost(schedule):
+    schedule.succeeded(0)
+    schedule.force(1)
+    assert schedule.due(1)
+    assert not schedule.due(1)
+    schedule.force(2)
+    schedule.force(3)
+    assert not schedule.due(60)
+    assert schedule.due(61)
+    assert not schedule.due(200)
+
+
+def test_throttle_without_a_wish_has_no_turn():
+    throttle = Throttle(60)
+    assert not throttle.take(1000)
+    throttle.ask(1000)
+    assert throttle.take(1000)
+    assert not throttle.take(2000)
+
+
+def test_an_unknown_domain_is_asked_about_once_per_lifetime():
+    unknown = UnknownDomains(lifetime=100, capacity=3)
+    assert unknown.is_new("a.example", 0)
+    assert not unknown.is_new("a.example", 99)
+    assert unknown.is_new("a.example", 100)
+
+
+def test_random_names_do_not_fill_the_memory():
+    unknown = UnknownDomains(lifetime=100, capacity=3)
+    for name in "abcd":
+        assert unknown.is_new(name, 0)
+    assert not unknown.is_new("d", 1)
+    assert unknown.is_new("a", 1)
+    assert len(unknown._seen) == 3

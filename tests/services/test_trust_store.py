@@ -1,0 +1,96 @@
+"""Certificates on demand, and what survives a restart."""
+
+import datetime as dt
+
+import pytest
+
+from synapse_tim.rules.refusals import ListRefusedError, Refusal
+from synapse_tim.services.certificate_source import DownloadDirectory
+from synapse_tim.services.trust_store import TrustStore
+from synapse_tim.testing.pki import make_world
+
+NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def world():
+    return make_world(NOW)
+
+
+def store(world, tmp_path=None, pin=-1, **changes):
+    source = DownloadDirectory(tmp_path) if tmp_path else None
+    return TrustStore(source, [world.pin(pin)], allow_test=True, **changes)
+
+
+def test_what_is_missing_is_looked_for(world, tmp_path):
+    world.write_download_tree(tmp_path)
+    signer = world.list_signer.certificate
+    assert store(world, tmp_path).find(signer, (), NOW).root == world.sub_ca_root.certificate
+    with pytest.raises(ListRefusedError) as caught:
+        store(world).find(signer, (), NOW)
+    assert caught.value.reason is Refusal.NO_SUB_CA
+
+
+def test_roots_reached_once_outlive_the_pin(world, tmp_path):
+    """R1.5: pins age. The oldest root is pinned, expires, and the newer ones go on being trusted."""
+    world.write_download_tree(tmp_path)
+    first = store(world, tmp_path, pin=0)
+    signer = world.list_signer.certificate
+    first.find(signer, (), NOW)
+    pinned = world.roots[0].certificate
+    late = pinned.not_valid_after_utc + dt.timedelta(days=1)
+    again = store(world, pin=0)
+    again.restore(first.material)
+    # As of then the signer has expired, too: what is asked for is whether its root is still known.
+    with pytest.raises(ListRefusedError) as caught:
+        again.verify(signer, (), late)
+    assert caught.value.reason is Refusal.CERTIFICATE_EXPIRED
+    assert again.verify(signer, (), NOW).root == world.sub_ca_root.certificate
+    fresh = store(world, pin=0)
+    fresh.restore(type(first.material)(links=(), sub_cas=first.material.sub_cas))
+    with pytest.raises(ListRefusedError) as caught:
+        fresh.verify(signer, (), NOW)
+    assert caught.value.reason is Refusal.NO_TRUSTED_ROOT
+
+
+def test_evidence_for_other_pins_is_worth_nothing(world, tmp_path):
+    world.write_download_tree(tmp_path)
+    first = store(world, tmp_path)
+    first.find(world.list_signer.certificate, (), NOW)
+    other = TrustStore(None, ["00" * 32], allow_test=True)
+    other.restore(first.material)
+    with pytest.raises(ListRefusedError) as caught:
+        other.verify(world.list_signer.certificate, (), NOW)
+    assert caught.value.reason is Refusal.NO_TRUSTED_ROOT
+
+
+def test_a_root_may_be_pinned_as_a_file(world, tmp_path):
+    world.write_download_tree(tmp_path)
+    (tmp_path / "ECC/ROOT-CA/roots.json").unlink()
+    pinned = TrustStore(
+        DownloadDirectory(tmp_path), [], [world.sub_ca_root.certificate], allow_test=True
+    )
+    assert pinned.find(world.list_signer.certificate, (), NOW).root == world.sub_ca_root.certificate
+
+
+def test_a_sub_ca_that_came_with_the_list_need_not_be_fetched(world, tmp_path):
+    world.write_download_tree(tmp_path)
+    for file in (tmp_path / "ECC/SUB-CA").iterdir():
+        file.unlink()
+    signer, sub_ca = world.list_signer.certificate, world.sub_ca.certificate
+    assert store(world, tmp_path).find(signer, (sub_ca,), NOW).sub_ca == sub_ca
+    with pytest.raises(ListRefusedError) as caught:
+        store(world, tmp_path).find(signer, (), NOW)
+    assert caught.value.reason is Refusal.NO_SUB_CA
+
+
+def test_an_unusable_roots_json_does_not_undo_what_is_known(world, tmp_path):
+    world.write_download_tree(tmp_path)
+    known = store(world, tmp_path)
+    signer = world.list_signer.certificate
+    known.find(signer, (), NOW)
+    (tmp_path / "ECC/ROOT-CA/roots.json").write_text("{}")
+    assert known.find(signer, (), NOW + dt.timedelta(days=8)).signer == signer
+    with pytest.raises(ListRefusedError) as caught:
+        store(world, tmp_path).find(signer, (), NOW)
+    assert caught.value.reason is Refusal.ROOTS_MALFORMED
