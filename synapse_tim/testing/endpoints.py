@@ -81,7 +81,7 @@ class Endpoints:
         if algorithm not in ALGORITHMS:
             return _json({"error": "sigAlg"}, 400)
         has = int(query["version"]) if query.get("version", "").isdecimal() else -1
-        current = has >= self._directory.version and not self._faults.changes_list
+        current = has >= self._directory.version and not self._faults.demands_body
         if current or self._faults.always_204:
             return Answer(204)
         body = self._office.signed_list(algorithm, self._faults)

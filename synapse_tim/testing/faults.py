@@ -18,7 +18,8 @@ class Faults:
     """Switches; several may be on at once.
 
     The switches of transport apply to the paths that start with one of ``paths``, by default the list's.
-    While a switch of the list's content is on, the list is served whatever version the client has.
+    While a switch of the list's content or of its body is on, the list is served whatever version the client
+    has.
 
     Attributes:
         paths: where the switches of transport apply.
@@ -124,8 +125,8 @@ class Faults:
         setattr(self, name, _from_text(field.default, text))
 
     @property
-    def changes_list(self) -> bool:
-        """Whether the list served is another than the genuine one."""
+    def demands_body(self) -> bool:
+        """Whether the list has to be served even to a client that has it."""
         return bool(
             self.bad_signature
             or self.unsigned
@@ -133,6 +134,11 @@ class Faults:
             or self.truncated
             or self.rollback
             or self.same_version_other_content
+            or self.slow_drip
+            or self.endless_body
+            or self.oversized
+            or self.compressed
+            or self.gzip_bomb
         )
 
     @property

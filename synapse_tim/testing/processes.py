@@ -1,0 +1,157 @@
+"""Child processes that are started, awaited and ended by their process id.
+
+A child writes its output to a file, and dies with its parent (on Linux), so that an interrupted test run
+leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+class ChildFailedError(RuntimeError):
+    """A child ended, or was not ready in time; the message ends with the last of its output."""
+
+
+class Child:
+    """One child process.
+
+    Args:
+        name: for messages.
+        command: program and arguments.
+        output: file that its standard output and error are appended to.
+        cwd: working directory.
+        env: the environment; default the parent's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        output: Path,
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.command = tuple(command)
+        self.output = output
+        self._cwd = cwd
+        self._env = env
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process is not None and self.running else None
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended; ``None`` if it has not."""
+        return None if self._process is None else self._process.poll()
+
+    def start(self) -> None:
+        """Start it.
+
+        Raises:
+            RuntimeError: it runs already.
+        """
+        if self.running:
+            raise RuntimeError(f"{self.name} is running")
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self._cwd,
+                env=None if self._env is None else dict(self._env),
+                preexec_fn=_die_with(os.getpid()) if sys.platform == "linux" else None,
+            )
+
+    def wait_ready(self, ready: Callable[[], bool], timeout: float) -> None:
+        """Wait until it is ready.
+
+        Args:
+            ready: whether it is.
+            timeout: seconds.
+
+        Raises:
+            ChildFailedError: it ended, or was not ready in time.
+        """
+        end = time.monotonic() + timeout
+        while not ready():
+            if not self.running:
+                raise ChildFailedError(f"{self.name} ended with {self.returncode}:\n{self.last_output()}")
+            if time.monotonic() >= end:
+                raise ChildFailedError(f"{self.name} not ready in {timeout:g} s:\n{self.last_output()}")
+            time.sleep(0.03)
+
+    def wait_end(self, timeout: float) -> int:
+        """Wait until it ends by itself; returns its exit status.
+
+        Raises:
+            ChildFailedError: it goes on.
+        """
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise ChildFailedError(f"{self.name} runs on after {timeout:g} s") from None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing happens if it has ended."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def stop(self, timeout: float = 10.0, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it: politely first, with SIGKILL after ``timeout`` seconds. Nothing happens if it has ended."""
+        if self._process is None:
+            return
+        self.signal(how)
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def last_output(self, characters: int = 4000) -> str:
+        """The last of what it has written."""
+        return tail(self.output, characters)
+
+
+def tail(path: Path, characters: int) -> str:
+    """The last characters of a file; empty if there is none."""
+    try:
+        return path.read_text(errors="replace")[-characters:]
+    except FileNotFoundError:
+        return ""
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """What a child does before it becomes the program: have itself ended when the parent's thread dies."""
+    # Resolved here: between fork and exec nothing may be imported or loaded.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def die_with_parent() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return die_with_parent
