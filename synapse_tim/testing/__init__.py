@@ -1,1 +1,111 @@
-"""Tools for tests."""
+"""A TI on loopback and real Synapse servers, to test your own image against (extra ``testing``).
+
+Nothing here leaves the machine, needs a smart card or a contract with anybody, or holds a secret: keys are
+thrown away, subjects of certificates say ``TEST-ONLY``. Installed with
+``pip install "synapse-tim[testing]"``; for workers add the extra ``workers``, PostgreSQL and Redis.
+
+In short, for a vendor with pytest::
+
+    # conftest.py
+    pytest_plugins = ["synapse_tim.testing.fixtures"]
+
+
+    # test_federation.py
+    def test_a_server_that_is_not_on_the_list_cannot_invite(ti_simulator, synapse_server):
+        ti = ti_simulator()
+        outsider = synapse_server("outsider")
+        ours = synapse_server(
+            "ours",
+            extra={"federation_domain_whitelist": []},
+            modules=[
+                {
+                    "module": "synapse_tim.TiMessenger",
+                    "config": {
+                        "product": "pro",
+                        "spec_version": "1.2",
+                        "federation_list": ti.federation_list_config(),
+                    },
+                }
+            ],
+        )
+        mallory, alice = outsider.register("mallory"), ours.register("alice")
+        room = mallory.create_room()
+        assert mallory.invite(room, alice.user_id).status_code >= 400
+        ti.add(outsider.server_name)
+        wait_for(lambda: mallory.invite(room, alice.user_id).status_code == 200, what="the new list")
+
+Without pytest the same classes are context managers or have ``start`` and ``stop``. A homeserver that runs in
+a container of its own needs only the simulator: ``python -m synapse_tim.testing.simulator --domain NAME``
+prints the ``federation_list`` block to put into its homeserver.yaml.
+
+What there is:
+
+- ``pki``: ``make_world``, ``sign_list``, ``ocsp_answer``: certificates and signatures in gematik's shape, and
+  every wrong one.
+- ``simulator``, ``faults``: ``TiSimulator`` and what can go wrong with it.
+- ``synapse``, ``client``: ``SynapseServer``, ``MatrixUser``.
+- ``workers``, ``postgres``, ``redis``: a deployment of several processes.
+- ``waiting``, ``ports``, ``processes``: what those are made of.
+- ``fixtures``: all of it for pytest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from synapse_tim.testing.client import MatrixUser
+    from synapse_tim.testing.faults import Faults
+    from synapse_tim.testing.pki import Identity, TestPki, TiWorld, make_world, ocsp_answer, sign_list
+    from synapse_tim.testing.ports import free_port, free_ports
+    from synapse_tim.testing.postgres import PostgresServer
+    from synapse_tim.testing.processes import Child, ChildFailedError
+    from synapse_tim.testing.redis import RedisServer
+    from synapse_tim.testing.simulator import TiSimulator
+    from synapse_tim.testing.synapse import SynapseServer
+    from synapse_tim.testing.waiting import wait_for
+    from synapse_tim.testing.workers import WorkerDeployment
+
+__all__ = [
+    "Child",
+    "ChildFailedError",
+    "Faults",
+    "Identity",
+    "MatrixUser",
+    "PostgresServer",
+    "RedisServer",
+    "SynapseServer",
+    "TestPki",
+    "TiSimulator",
+    "TiWorld",
+    "WorkerDeployment",
+    "free_port",
+    "free_ports",
+    "make_world",
+    "ocsp_answer",
+    "sign_list",
+    "wait_for",
+]
+
+_HOMES = {
+    "client": ("MatrixUser",),
+    "faults": ("Faults",),
+    "pki": ("Identity", "TestPki", "TiWorld", "make_world", "ocsp_answer", "sign_list"),
+    "ports": ("free_port", "free_ports"),
+    "postgres": ("PostgresServer",),
+    "processes": ("Child", "ChildFailedError"),
+    "redis": ("RedisServer",),
+    "simulator": ("TiSimulator",),
+    "synapse": ("SynapseServer",),
+    "waiting": ("wait_for",),
+    "workers": ("WorkerDeployment",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first asked for (PEP 562), so that ``pki`` alone loads nothing else."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -23,8 +23,8 @@ def url_part(value: str) -> str:
 class MatrixUser:
     """A logged-in user.
 
-    The methods without an underscore in front return httpx's response where a test wants to see status and
-    errcode, and the wanted value where they can only succeed; those raise ``httpx.HTTPStatusError``.
+    Methods return httpx's response where a test wants to see status and errcode. The others return what was
+    asked for, and raise ``httpx.HTTPStatusError`` if the server refuses.
 
     Attributes:
         user_id: the MXID.
@@ -64,6 +64,10 @@ class MatrixUser:
         """The MXID after the first colon."""
         return self.user_id.partition(":")[2]
 
+    def at(self, base_url: str) -> MatrixUser:
+        """The same session at another listener, for instance that of a worker."""
+        return attrs.evolve(self, base_url=base_url)
+
     def request(
         self,
         method: str,
@@ -101,9 +105,7 @@ class MatrixUser:
 
     def join(self, room_id: str, via: Iterable[str] = ()) -> httpx.Response:
         """Join a room by its id or alias."""
-        query = "&".join(f"{name}={url_part(v)}" for v in via for name in ("via", "server_name"))
-        path = f"{_CLIENT}/join/{url_part(room_id)}" + (f"?{query}" if query else "")
-        return self.request("POST", path, {})
+        return self.request("POST", f"{_CLIENT}/join/{url_part(room_id)}{_via(via)}", {})
 
     def leave(self, room_id: str) -> httpx.Response:
         """Leave a room or reject an invite."""
@@ -111,10 +113,7 @@ class MatrixUser:
 
     def knock(self, room_id: str, via: Iterable[str] = ()) -> httpx.Response:
         """Knock on a room."""
-        query = "&".join(f"{name}={url_part(v)}" for v in via for name in ("via", "server_name"))
-        return self.request(
-            "POST", f"{_CLIENT}/knock/{url_part(room_id)}" + (f"?{query}" if query else ""), {}
-        )
+        return self.request("POST", f"{_CLIENT}/knock/{url_part(room_id)}{_via(via)}", {})
 
     def send(self, room_id: str, text: str) -> httpx.Response:
         """Send a text message."""
@@ -192,3 +191,9 @@ class MatrixUser:
 
     def _room(self, room_id: str, rest: str) -> str:
         return f"{_CLIENT}/rooms/{url_part(room_id)}/{rest}"
+
+
+def _via(servers: Iterable[str]) -> str:
+    """The query that names servers to go through, under its new name and its old one."""
+    query = "&".join(f"{name}={url_part(server)}" for server in servers for name in ("via", "server_name"))
+    return f"?{query}" if query else ""

@@ -6,8 +6,11 @@ leaves nothing behind.
 
 from __future__ import annotations
 
+import concurrent.futures
 import ctypes
+import functools
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -31,6 +34,8 @@ class Child:
         output: file that its standard output and error are appended to.
         cwd: working directory.
         env: the environment; default the parent's.
+        user: run as this user, which takes root.
+        death_signal: what it gets when this process dies.
     """
 
     def __init__(
@@ -41,12 +46,16 @@ class Child:
         *,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        death_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
         self.command = tuple(command)
         self.output = output
         self._cwd = cwd
         self._env = env
+        self._user = user
+        self._death_signal = death_signal
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -73,15 +82,21 @@ class Child:
         if self.running:
             raise RuntimeError(f"{self.name} is running")
         self.output.parent.mkdir(parents=True, exist_ok=True)
+        self._process = _spawner().submit(self._spawn).result()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as output:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self._cwd,
                 env=None if self._env is None else dict(self._env),
-                preexec_fn=_die_with(os.getpid()) if sys.platform == "linux" else None,
+                user=self._user,
+                group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
+                extra_groups=None if self._user is None else [],
+                preexec_fn=_die_with(os.getpid(), self._death_signal) if sys.platform == "linux" else None,
             )
 
     def wait_ready(self, ready: Callable[[], bool], timeout: float) -> None:
@@ -115,7 +130,7 @@ class Child:
         except subprocess.TimeoutExpired:
             raise ChildFailedError(f"{self.name} runs on after {timeout:g} s") from None
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens if it has ended."""
         if self._process is not None:
             self._process.send_signal(number)
@@ -124,7 +139,7 @@ class Child:
         """End it: politely first, with SIGKILL after ``timeout`` seconds. Nothing happens if it has ended."""
         if self._process is None:
             return
-        self.signal(how)
+        self.send_signal(how)
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -144,13 +159,24 @@ def tail(path: Path, characters: int) -> str:
         return ""
 
 
-def _die_with(parent: int) -> Callable[[], None]:
-    """What a child does before it becomes the program: have itself ended when the parent's thread dies."""
+@functools.cache
+def _spawner() -> concurrent.futures.Executor:
+    """The thread that starts all children.
+
+    Linux ends a child when the *thread* that started it dies; this one lives as long as the process, unlike
+    one of a pool in which somebody starts servers in parallel.
+    """
+    return concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="spawner")
+
+
+def _die_with(parent: int, death_signal: signal.Signals) -> Callable[[], None]:
+    """What a child does before it becomes the program: ask to be ended when its parent dies."""
     # Resolved here: between fork and exec nothing may be imported or loaded.
     prctl = ctypes.CDLL(None, use_errno=True).prctl
+    number = int(death_signal)
 
     def die_with_parent() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 

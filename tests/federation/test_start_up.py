@@ -1,0 +1,79 @@
+"""What keeps a server from starting, and what the operator is told."""
+
+import pytest
+
+from synapse_tim.testing import SynapseServer, wait_for
+from tests.federation.conftest import enforcing, tim_module, version_of
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.mark.parametrize("whitelist", [None, ["hospital.example"]])
+def test_a_missing_or_filled_whitelist_is_refused(ti, tmp_path, whitelist):
+    server = enforcing("hospital", tmp_path, ti)
+    if whitelist is None:
+        del server.config["federation_domain_whitelist"]
+    else:
+        server.config["federation_domain_whitelist"] = whitelist
+    output = server.start_expecting_failure()
+    assert "federation_domain_whitelist: []" in output + server.log_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c["federation_list"].update(ulr="x"), "federation_list.ulr"),
+        (lambda c: c.update(permission={}), "config.permission"),
+        (lambda c: c["federation_list"]["trust"].update(pinned_roots=[]), "trust.pinned_roots"),
+        (lambda c: c["federation_list"]["trust"].pop("ocsp_responder_url"), "ocsp_responder_url"),
+        (lambda c: c.pop("product"), "config.product"),
+        (lambda c: c["federation_list"].update(ca_certificates="/nonexistent"), "ca_certificates"),
+    ],
+)
+def test_a_wrong_block_is_refused_with_its_key_path(ti, tmp_path, change, says):
+    server = enforcing("hospital", tmp_path, ti)
+    change(server.config["modules"][0]["config"])
+    output = server.start_expecting_failure()
+    assert says in output
+    assert "Traceback" not in output
+
+
+def test_a_file_that_holds_no_certificate_is_refused(ti, tmp_path):
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("nonsense")
+    for key in ("ca_certificates", "client_certificate"):
+        server = enforcing(key.replace("_", ""), tmp_path, ti, **{key: str(nonsense)})
+        assert f"federation_list.{key}" in server.start_expecting_failure() + server.log_text()
+    server = enforcing("pins", tmp_path, ti, trust={"pinned_roots": [str(nonsense)]})
+    assert "pinned_roots" in server.start_expecting_failure() + server.log_text()
+
+
+def test_loading_it_twice_is_refused(ti, tmp_path):
+    server = enforcing("hospital", tmp_path, ti)
+    block = tim_module(ti)
+    server.config["modules"].append({**block, "module": "synapse_tim.FederationAllowList"})
+    output = server.start_expecting_failure()
+    assert "loaded twice" in output + server.log_text()
+
+
+def test_the_allow_list_alone_enforces_as_well(ti, start, tmp_path):
+    server = enforcing("hospital", tmp_path, ti)
+    server.config["modules"][0]["module"] = "synapse_tim.FederationAllowList"
+    member = SynapseServer("member", tmp_path / "member", ti.world)
+    ti.add(server.server_name)
+    start(server)
+    start(member)
+    wait_for(lambda: version_of(server) == ti.version, timeout=10, what="the list")
+    path = "/_matrix/federation/v1/version"
+    assert member.federation_request("GET", path, to=server).status_code == 403
+    ti.add(member.server_name)
+    wait_for(
+        lambda: member.federation_request("GET", path, to=server).status_code == 200,
+        timeout=10,
+        what="the new member",
+    )
+
+
+def test_ocsp_off_is_said_at_start(ti, start, tmp_path):
+    server = start(enforcing("hospital", tmp_path, ti, trust={"ocsp": "off"}))
+    assert "A_25632" in server.log_text()

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from synapse_tim.testing.ports import free_ports
+from synapse_tim.testing.processes import Child, ChildFailedError
+from synapse_tim.testing.waiting import wait_for
+
+SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(300)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(300)",
+]
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("command", [SLEEP, STUBBORN])
+def test_a_child_starts_and_stops(tmp_path, command) -> None:
+    child = Child("child", command, tmp_path / "out")
+    child.start()
+    child.wait_ready(lambda: "here" in child.last_output(), 10)
+    pid = child.pid
+    assert pid is not None
+    assert not gone(pid)
+    child.stop(timeout=0.3)
+    assert gone(pid)
+    assert child.pid is None
+    assert child.returncode in (-signal.SIGTERM, -signal.SIGKILL)
+    child.stop()
+
+
+def test_a_child_that_ends_too_early_is_reported_with_its_output(tmp_path) -> None:
+    child = Child("child", [sys.executable, "-c", "raise SystemExit('no port')"], tmp_path / "out")
+    child.start()
+    with pytest.raises(ChildFailedError, match="no port"):
+        child.wait_ready(lambda: False, 10)
+    assert child.wait_end(1) == 1
+
+
+def test_a_child_that_is_never_ready_is_reported(tmp_path) -> None:
+    child = Child("child", SLEEP, tmp_path / "out")
+    child.start()
+    try:
+        with pytest.raises(ChildFailedError, match="not ready"):
+            child.wait_ready(lambda: False, 0.1)
+    finally:
+        child.stop()
+
+
+def test_a_child_outlives_the_thread_that_wanted_it(tmp_path) -> None:
+    child = Child("child", SLEEP, tmp_path / "out")
+    thread = threading.Thread(target=child.start)
+    thread.start()
+    thread.join()
+    try:
+        child.wait_ready(lambda: "here" in child.last_output(), 10)
+        assert child.running
+    finally:
+        child.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG of Linux")
+def test_children_die_with_their_parent(tmp_path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from synapse_tim.testing.processes import Child\n"
+        f"child = Child('child', {SLEEP!r}, Path({str(tmp_path / 'out')!r})); child.start()\n"
+        "print(child.pid, flush=True); time.sleep(300)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    wait_for(lambda: gone(pid) or is_zombie(pid), 10, "the end of the child")
+
+
+def is_zombie(pid: int) -> bool:
+    """In a container without an init process nobody collects orphans."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_wait_for() -> None:
+    answers = iter([0, 0, 7])
+    assert wait_for(lambda: next(answers), 5) == 7
+    with pytest.raises(TimeoutError, match="the moon"):
+        wait_for(lambda: False, 0.1, "the moon")
+
+
+def test_free_ports_differ() -> None:
+    assert len(set(free_ports(50))) == 50
