@@ -1,2 +1,96 @@
-def add_command(c):
-    pass
+"""``synapse-tim demo``: a TI and real Synapse servers on loopback, driven through a story.
+
+Prints what was tried, what was expected and what happened; exits 0 only if all agree. Everything runs in a
+temporary directory and ends with the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from synapse_tim.cli.demo_story import Attempt, play
+from synapse_tim.cli.demo_world import PASSWORD, DemoWorld
+from synapse_tim.cli.output import print_json, print_table, progress
+
+
+def add_command(commands: Any) -> None:
+    """Add ``demo`` to the commands."""
+    parser = commands.add_parser(
+        "demo",
+        help="start a simulated TI and several real Synapse servers, and show who may talk to whom",
+        epilog="Example: synapse-tim demo --keep",
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave everything running after the story, and print URLs and log-ins for a Matrix client",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demo."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _raise_interrupt)
+    with tempfile.TemporaryDirectory(prefix="synapse_tim-demo-") as directory:
+        with progress("Starting a simulated TI and four Synapse servers"):
+            world = DemoWorld(Path(directory))
+        with world:
+            attempts = []
+            for attempt in play(world):
+                attempts.append(attempt)
+                if not options.json:
+                    print(f"{'ok ' if attempt.agrees else 'NO '} {attempt.what}", file=sys.stderr)
+            _print(attempts, as_json=options.json)
+            if options.keep:
+                _print_log_ins(world)
+                stop.wait()
+    return 0 if all(attempt.agrees for attempt in attempts) else 1
+
+
+def _raise_interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _print(attempts: Iterable[Attempt], *, as_json: bool) -> None:
+    attempts = list(attempts)
+    failed = sum(not attempt.agrees for attempt in attempts)
+    if as_json:
+        rows = [
+            {
+                "requirement": attempt.requirement,
+                "what": attempt.what,
+                "expected": attempt.expected,
+                "happened": attempt.happened,
+                "agrees": attempt.agrees,
+            }
+            for attempt in attempts
+        ]
+        print_json({"attempts": rows, "failed": failed})
+        return
+    print_table(
+        ("requirement", "what was tried", "expected", "happened", ""),
+        (
+            (a.requirement, a.what, a.expected, a.happened, "ok" if a.agrees else "NOT AS EXPECTED")
+            for a in attempts
+        ),
+    )
+    print(f"{len(attempts) - failed} of {len(attempts)} as expected")
+
+
+def _print_log_ins(world: DemoWorld) -> None:
+    print_table(
+        ("server", "homeserver URL for a Matrix client", "user", "password"),
+        ((server.name, server.client_url, user.user_id, PASSWORD) for server, user in world.log_ins()),
+        title="Running until you press Ctrl-C",
+    )
+    print(f"The federation list is served at {world.ti.plain_list_url}")

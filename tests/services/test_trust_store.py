@@ -67,9 +67,7 @@ def test_evidence_for_other_pins_is_worth_nothing(world, tmp_path):
 def test_a_root_may_be_pinned_as_a_file(world, tmp_path):
     world.write_download_tree(tmp_path)
     (tmp_path / "ECC/ROOT-CA/roots.json").unlink()
-    pinned = TrustStore(
-        DownloadDirectory(tmp_path), [], [world.sub_ca_root.certificate], allow_test=True
-    )
+    pinned = TrustStore(DownloadDirectory(tmp_path), [], [world.sub_ca_root.certificate], allow_test=True)
     assert pinned.find(world.list_signer.certificate, (), NOW).root == world.sub_ca_root.certificate
 
 

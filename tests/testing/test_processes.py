@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,12 @@ from synapse_tim.testing.ports import free_ports
 from synapse_tim.testing.processes import Child, ChildFailedError
 from synapse_tim.testing.waiting import wait_for
 
-SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(300)"]
+WAIT = "print('here', flush=True); time.sleep(300)"
+SLEEP = [sys.executable, "-c", f"import time; {WAIT}"]
 STUBBORN = [
     sys.executable,
     "-c",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(300)",
+    f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAIT}",
 ]
 
 
@@ -90,8 +92,7 @@ def test_children_die_with_their_parent(tmp_path) -> None:
 def is_zombie(pid: int) -> bool:
     """In a container without an init process nobody collects orphans."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
 

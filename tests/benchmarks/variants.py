@@ -1,0 +1,73 @@
+"""The two ways of reading a list that are compared.
+
+``synapse_tim`` verifies the path of the signer, the signature and every entry. ``baseline`` is what is
+usually written: jwcrypto for the signature, strict pydantic models for the content, sets for the look-ups.
+It does not even verify the path.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from generated import NOW
+
+Read = Callable[[bytes], object]
+
+
+def synapse_tim(directory: Path) -> Read:
+    """What the modules of this project do with a list that was received."""
+    from synapse_tim.rules.certificates import parse_certificate
+    from synapse_tim.rules.federation_list import parse_payload
+    from synapse_tim.rules.jws import CompactJws
+    from synapse_tim.rules.signer_path import verify_signer_path
+
+    sub_ca, root = (
+        parse_certificate((directory / f"{name}.der").read_bytes()) for name in ("sub_ca", "root")
+    )
+
+    def read(octets: bytes) -> object:
+        jws = CompactJws.parse(octets)
+        jws.require_algorithm(frozenset({"BP256R1"}))
+        verify_signer_path(jws.signer, (sub_ca,), (root,), NOW, allow_test=True)
+        jws.verify_signature()
+        return parse_payload(jws.payload())
+
+    return read
+
+
+def baseline(directory: Path) -> Read:
+    """The usual way, with jwcrypto and pydantic."""
+    from cryptography import x509
+    from jwcrypto.jwk import JWK
+    from jwcrypto.jws import JWS
+    from pydantic import BaseModel, ConfigDict, Field
+
+    class Domain(BaseModel):
+        model_config = ConfigDict(strict=True)
+        domain: str
+        telematik_id: str = Field(alias="telematikID")
+        is_insurance: bool = Field(alias="isInsurance")
+        ik: list[str] = []
+        tim_anbieter: str | None = Field(alias="timAnbieter", default=None)
+
+    class FederationList(BaseModel):
+        model_config = ConfigDict(strict=True)
+        version: int
+        domain_list: list[Domain] = Field(alias="domainList")
+
+    def read(octets: bytes) -> object:
+        jws = JWS()
+        jws.allowed_algs = ["BP256R1"]
+        jws.deserialize(octets.decode())
+        certificate = jws.jose_header["x5c"][0]
+        pem = f"-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n"
+        jws.verify(JWK.from_pyca(x509.load_pem_x509_certificate(pem.encode()).public_key()))
+        model = FederationList.model_validate_json(jws.payload)
+        domains = {entry.domain for entry in model.domain_list}
+        insurers = {entry.domain for entry in model.domain_list if entry.is_insurance}
+        iks = {ik: entry.domain for entry in model.domain_list for ik in entry.ik}
+        return model, domains, insurers, iks
+
+    return read
+
+
+VARIANTS = {"synapse_tim": synapse_tim, "baseline": baseline}
