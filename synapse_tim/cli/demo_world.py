@@ -1,8 +1,9 @@
-"""The servers of the demo: a hospital, a practice, an insurer and an outsider, and the TI that they follow."""
+"""The servers of the demo: a hospital, a practice, an insurer, an outsider, and the TI that they follow."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -84,10 +85,13 @@ class DemoWorld:
         """Wait until every member enforces the directory's current list."""
         for server in self.members:
             wait_for(
-                lambda server=server: _metric(server, "version") == self.ti.version,
+                functools.partial(self._follows, server),
                 _PATIENCE_SECONDS,
                 f"{server.name} to enforce the list",
             )
+
+    def _follows(self, server: SynapseServer) -> bool:
+        return _metric(server, "version") == self.ti.version
 
     def wait_for_refusal(self, reason: str) -> bool:
         """Wait until the hospital has refused a list for a reason."""

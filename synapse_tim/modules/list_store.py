@@ -177,7 +177,7 @@ def _write_octets(txn: LoggingTransaction, digest: str, octets: bytearray) -> No
     for position, chunk in enumerate(_deflated(octets)):
         txn.execute(
             "INSERT INTO synapse_tim_federation_list_chunk (jws_digest, position, data) VALUES (?, ?, ?)",
-            (digest, position, chunk),
+            (digest, position, bytearray(chunk)),  # Synapse refuses bytes on PostgreSQL
         )
 
 
@@ -228,11 +228,11 @@ def _material_rows(
     links: Iterable[RootLink], sub_cas: Iterable[x509.Certificate]
 ) -> Iterator[tuple[Any, ...]]:
     for link in links:
-        cross = to_der(link.cross) if link.cross is not None else None
-        name = fingerprint(link.certificate)
-        yield (name, _ROOT, to_der(link.certificate), cross, _to_ms(link.followed_at))
+        cross = bytearray(to_der(link.cross)) if link.cross is not None else None
+        root = bytearray(to_der(link.certificate))
+        yield (fingerprint(link.certificate), _ROOT, root, cross, _to_ms(link.followed_at))
     for sub_ca in sub_cas:
-        yield (fingerprint(sub_ca), _SUB_CA, to_der(sub_ca), None, 0)
+        yield (fingerprint(sub_ca), _SUB_CA, bytearray(to_der(sub_ca)), None, 0)
 
 
 def _to_ms(moment: dt.datetime) -> int:

@@ -17,6 +17,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
 
 import attrs
@@ -37,7 +38,6 @@ ALGORITHM_CURVES: Mapping[str, type[ec.EllipticCurve]] = MappingProxyType(
 
 _SIGNATURE_OCTETS = 64
 _SLICE = 1 << 20  # a multiple of 4, so that slices of base64 decode on their own
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _WHITESPACE = b" \t\r\n"
 
 
@@ -58,13 +58,10 @@ class CompactJws:
     Attributes:
         algorithm: a key of ``ALGORITHM_CURVES``.
         certificates: the ``x5c`` chain, the signer first.
-        digest: SHA-256 of the whole serialization. Identifies bytes that were seen before; it is no
-            identity of the content, since an ECDSA signature can be rewritten.
     """
 
     algorithm: str
     certificates: tuple[x509.Certificate, ...]
-    digest: str
     _data: memoryview
     _payload_start: int
     _payload_end: int
@@ -94,11 +91,26 @@ class CompactJws:
         return cls(
             algorithm=algorithm,
             certificates=certificates,
-            digest=hashlib.sha256(view).hexdigest(),
             data=view,
             payload_start=first + 1,
             payload_end=second,
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the whole serialization, in hex.
+
+        Identifies octets that were seen before; it is no identity of the content, since an ECDSA
+        signature can be rewritten.
+        """
+        whole = self._signed.copy()
+        whole.update(self._data[self._payload_end :])
+        return whole.hexdigest()
+
+    @cached_property
+    def _signed(self) -> hashlib._Hash:
+        # Needed for the signature and for the digest. hashlib lets other threads run while it hashes.
+        return hashlib.sha256(self._data[: self._payload_end])
 
     def require_algorithm(self, allowed: frozenset[str]) -> None:
         """Refuse an algorithm that is not allowed or does not fit the curve of the signer's key.
@@ -124,10 +136,9 @@ class CompactJws:
         if len(signature) != _SIGNATURE_OCTETS:
             raise ListRefusedError(Refusal.SIGNATURE_MALFORMED, f"{len(signature)} octets instead of 64")
         r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
-        # hashlib lets other threads run while it hashes; the signature is then over 32 octets.
-        digest = hashlib.sha256(self._data[: self._payload_end]).digest()
+        scheme = ec.ECDSA(Prehashed(hashes.SHA256()))
         try:
-            key.verify(encode_dss_signature(r, s), digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+            key.verify(encode_dss_signature(r, s), self._signed.digest(), scheme)
         except InvalidSignature:
             raise ListRefusedError(Refusal.SIGNATURE_INVALID) from None
 
@@ -189,7 +200,7 @@ def _decode(segment: memoryview, what: str) -> bytearray:
         for _, piece in _slices(segment):
             if b"+" in piece or b"/" in piece or b"=" in piece:
                 raise ListRefusedError(Refusal.BASE64, f"{what}: a character outside base64url")
-            text = piece.translate(_URL_SAFE)
+            text = piece.replace(b"-", b"+").replace(b"_", b"/")
             octets = binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
             decoded += octets
     except binascii.Error as error:

@@ -7,12 +7,15 @@ names and IPv4 literals are understood; an IPv6 literal never occurs in the list
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 #: With the sigil, a localpart of one character and the colon, a user id has at most 255 octets.
 MAX_LENGTH = 230
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_SERVER_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?")
+_LABEL = r"[a-z0-9][a-z0-9-]{0,62}(?<!-)"
+_NAME = rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?"
+_SERVER_NAME = re.compile(_NAME)
+_LINES = re.compile(rf"(?:{_NAME}\n)*+")
 
 
 def normalise(name: str) -> str | None:
@@ -25,6 +28,17 @@ def normalise(name: str) -> str | None:
         return None
     lowered = name.lower()
     return lowered if _SERVER_NAME.fullmatch(lowered) else None
+
+
+def are_normal(names: Collection[str]) -> bool:
+    """Whether ``normalise`` would leave all the names as they are."""
+    text = "\n".join((*names, ""))
+    # A name with a line break in it must not pass for two names.
+    return (
+        text.count("\n") == len(names)
+        and max(map(len, names), default=0) <= MAX_LENGTH
+        and _LINES.fullmatch(text) is not None
+    )
 
 
 def of_matrix_id(matrix_id: str) -> str | None:

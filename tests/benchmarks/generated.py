@@ -9,10 +9,7 @@ from synapse_tim.testing.pki import make_world, sign_list
 #: The moment at which everything is judged.
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 
-_WORDS = (
-    "praxis klinik apotheke pflege zahnarzt hebamme labor radiologie verbund zentrum messenger tim "
-    "nord sued west ost altstadt neustadt rhein elbe spree isar weser main"
-).split()
+_WORDS = ("praxis", "klinik", "apotheke", "pflege", "zahnarzt", "hebamme", "labor", "radiologie", "nordstadt")
 _INSURERS = 100  # one entry in so many
 
 
@@ -33,7 +30,7 @@ def payload(entries: int) -> bytes:
 
 def _row(number: int, chance: random.Random) -> str:
     insurer = number % _INSURERS == 0
-    labels = "-".join(chance.choices(_WORDS, k=2))
+    labels = "-".join(chance.choices(_WORDS, k=3))
     iks = f'"{100_000_000 + number}"' if insurer else ""
     return (
         f'{{"domain":"{labels}-{number}.tim.provider-{number % 40}.example",'

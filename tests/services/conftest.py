@@ -1,6 +1,7 @@
 """A simulated TI per test, and the services connected to it with a clock in the test's hand."""
 
 import datetime as dt
+from pathlib import Path
 
 import attrs
 import pytest
@@ -57,8 +58,7 @@ class Bench:
         session = None
         if url == self.ti.directory_list_url:
             given = self.ti.vzd_credentials
-            with open(given["client_secret_path"]) as file:
-                secret = file.read()
+            secret = Path(given["client_secret_path"]).read_text()
             credentials = ProviderCredentials(
                 given["token_url"], given["authenticate_url"], given["client_id"], secret
             )

@@ -6,20 +6,11 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-# The fixtures of the package are what is tested here; importing them registers them for this directory.
-from synapse_tim.testing.fixtures import (  # noqa: F401
-    postgres_server,
-    redis_server,
-    synapse_server,
-    ti_simulator,
-    ti_world,
-    worker_deployment,
-)
 from synapse_tim.testing.simulator import TiSimulator
 
 
 @pytest.fixture
-def ti(ti_simulator: Callable[..., TiSimulator]) -> TiSimulator:  # noqa: F811
+def ti(ti_simulator: Callable[..., TiSimulator]) -> TiSimulator:
     simulator = ti_simulator()
     simulator.add("hospital.example:8448")
     simulator.add("insurer.example", insurance=True, ik=["109500969"])
