@@ -111,7 +111,7 @@ def parse_payload(payload: bytes | bytearray) -> FederationList:
     return FederationList(
         version=_version(top),
         domains=MappingProxyType(reader.domains),
-        insurance_domains=frozenset(name for name, insurer in reader.domains.items() if insurer),
+        insurance_domains=frozenset(reader.insurers),
         ik_to_domain=MappingProxyType(reader.ik_to_domain),
         issued_at=_time(top, "iat"),
         expires_at=_time(top, "exp"),
@@ -170,6 +170,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.domains: dict[str, bool] = {}
+        self.insurers: set[str] = set()
         self.ik_to_domain: dict[str, str] = {}
         self.entries = 0
         self.skipped = 0
@@ -180,7 +181,6 @@ class _Reader:
         members = strict_json.unique(pairs)
         if "domain" not in members:
             return members
-        self.entries += 1
         self.add(members)
         return _ENTRY
 
@@ -188,6 +188,7 @@ class _Reader:
         """Take an element of ``domainList``."""
         if not isinstance(entry, dict):
             raise ListRefusedError(Refusal.DOMAIN_LIST_INVALID, "an element of domainList is not an object")
+        self.entries += 1
         if "hashAlgorithm" in entry:
             raise ListRefusedError(Refusal.PAYLOAD_HASHED, "an entry with a hashed domain")
         domain, insurer = entry.get("domain"), entry.get("isInsurance", False)
@@ -212,7 +213,7 @@ class _Reader:
         for name in names:
             self.domains.setdefault(name, False)
         self._batch = []
-        if self.entries > MAX_ENTRIES or len(self.domains) > MAX_ENTRIES:
+        if self.entries > MAX_ENTRIES:
             raise ListRefusedError(Refusal.TOO_MANY_DOMAINS, f"more than {MAX_ENTRIES}")
 
     def _add_insurer(self, domain: str, entry: dict[str, Any]) -> None:
@@ -221,6 +222,7 @@ class _Reader:
             self.skipped += 1
             return
         self.domains[name] = True
+        self.insurers.add(name)
         for member in _IK_MEMBERS:
             iks = entry.get(member)
             for ik in iks if isinstance(iks, list) else [] if iks is None else [iks]:

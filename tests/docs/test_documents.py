@@ -1,0 +1,136 @@
+"""Every example in the documents is executed: blocks of YAML are parsed, commands are run."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+import synapse_tim
+from synapse_tim.cli import main
+from synapse_tim.rules.refusals import Refusal
+from synapse_tim.testing import SynapseServer, TiSimulator, make_world, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language):
+    for document in DOCUMENTS:
+        for body in re.findall(rf"```{language}\n(.*?)```", document.read_text(), re.DOTALL):
+            yield pytest.param(body, id=document.name)
+
+
+@pytest.fixture
+def world():
+    return make_world()
+
+
+@pytest.fixture
+def files(tmp_path, world):
+    """The files that the examples name, in a directory of the test."""
+    world.write_download_tree(tmp_path / "download")
+    (tmp_path / "GEM.RCA8.der").write_bytes(world.roots[-1].der)
+    (tmp_path / "vzd_secret").write_text("secret")
+    (tmp_path / "registration-ca.pem").write_bytes(world.tls_ca.pem)
+    return tmp_path
+
+
+def module_blocks(document):
+    for entry in document.get("modules", []):
+        name = entry["module"].removeprefix("synapse_tim.")
+        yield getattr(synapse_tim, name), entry["config"]
+
+
+@pytest.mark.parametrize("body", blocks("yaml"))
+def test_yaml_is_a_valid_configuration(body, files):
+    document = yaml.safe_load(body.replace("/etc/synapse", str(files)))
+    assert document["federation_domain_whitelist"] == []
+    parsed = [module.parse_config(config) for module, config in module_blocks(document)]
+    assert parsed
+
+
+@pytest.mark.parametrize("body", blocks("console"))
+def test_commands_run(body, files, monkeypatch):
+    """Installing and running the tests is what CI has done when it gets here."""
+    monkeypatch.chdir(files)
+    with TiSimulator(make_world()) as ti:
+        ti.add("hospital.example")
+        ti.world.write_download_tree(files / "download")
+        (files / "GEM.RCA8.der").write_bytes(ti.world.roots[-1].der)
+        listed = httpx.get(ti.plain_list_url, trust_env=False).content
+        (files / "federationList.jws").write_bytes(listed)
+        for line in body.strip().splitlines():
+            arguments = shlex.split(line)
+            if arguments[0] == "synapse-tim":
+                assert main([*arguments[1:], "--allow-test-certificates"]) == 0
+            elif arguments[0] == "pip":
+                check_pip_line(arguments)
+            elif arguments[0] == "python":
+                assert arguments[1:3] == ["-m", "synapse_tim.testing.simulator"]
+            else:
+                pytest.fail(f"an example that nothing checks: {line}")
+
+
+def test_the_vendors_example_runs(tmp_path):
+    conftest, example = re.findall(r"```python\n(.*?)```", (ROOT / "docs/testing.md").read_text(), re.DOTALL)
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_image.py").write_text(example)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def check_pip_line(arguments):
+    """The extras and the environments that it names have to exist."""
+    assert arguments[:2] == ["pip", "install"]
+    if "&&" in arguments:
+        tox = arguments[arguments.index("&&") + 1 :]
+        assert tox[0] == "tox"
+        if "-e" in tox:
+            assert f"[testenv:{tox[tox.index('-e') + 1]}]" in (ROOT / "tox.ini").read_text()
+
+
+def test_every_refusal_is_documented():
+    text = (ROOT / "docs" / "federation-list.md").read_text()
+    for refusal in Refusal:
+        assert f"`{refusal.value}`" in text, refusal
+
+
+def test_links_lead_somewhere():
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            if not target.startswith("https://"):
+                assert (document.parent / target).exists(), (document.name, target)
+
+
+@pytest.mark.servers
+def test_example_homeserver_yaml_starts(tmp_path):
+    """The file as it is, with its five own lines, its paths and its ports adapted."""
+    with TiSimulator() as ti:
+        ti.add("messenger.example.de")
+        (tmp_path / "registration-ca.pem").write_bytes(ti.world.tls_ca.pem)
+        (tmp_path / "GEM.RCA8.der").write_bytes(ti.world.roots[-1].der)
+        server = SynapseServer("example", tmp_path / "server", ti.world)
+        text = (ROOT / "example_homeserver.yaml").read_text()
+        text = text.replace("/var/lib/synapse", str(tmp_path)).replace("/etc/synapse", str(tmp_path))
+        text = text.replace("8008", str(server.ports.client)).replace("9000", str(server.ports.metrics))
+        text = text.replace("https://registration.example.de/federationList.jws", ti.list_url)
+        text = text.replace("http://ocsp.example.de/", ti.ocsp_url)
+        text = text.replace("https://download.tsl.ti-dienste.de", ti.ca_base_url)
+        text = text.replace("ocsp: hard", "ocsp: hard\n          allow_test_certificates: true")
+        config = yaml.safe_load(text)
+        config["log_config"] = str(server.directory / "log.yaml")
+        config["signing_key_path"] = server.config["signing_key_path"]
+        config["macaroon_secret_key"] = "for the test"
+        server.config = config
+        try:
+            server.start().wait()
+            name = "synapse_tim_federation_list_own_domain_listed"
+            wait_for(lambda: server.metrics().get(name) == 1, timeout=15, what="the list")
+        finally:
+            server.stop()

@@ -1,0 +1,130 @@
+"""The whitelist follows the list in force, whatever happens on the way."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from synapse_tim.modules.list_in_force import ListInForce, StalenessPolicy
+from synapse_tim.modules.synapse_internals import Whitelist
+from synapse_tim.rules.acceptance import Acceptance, OnStale, VerifiedList
+from synapse_tim.rules.federation_list import parse_payload
+from synapse_tim.rules.signer_path import SignerPath
+from synapse_tim.services.updater import ListState
+from synapse_tim.testing.pki import make_world
+
+NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+WORLD = make_world(NOW)
+PATH = SignerPath(WORLD.list_signer.certificate, WORLD.sub_ca.certificate, WORLD.sub_ca_root.certificate)
+
+
+class Clock:
+    now = NOW
+
+    def __call__(self):
+        return self.now
+
+
+def state(version, *domains, confirmed=NOW):
+    rows = [{"domain": d, "telematikID": "1", "isInsurance": False} for d in domains]
+    content = parse_payload(json.dumps({"version": version, "domainList": rows}).encode())
+    remembered = Acceptance(version, f"d{version}", "p", confirmed, confirmed, confirmed)
+    return ListState(remembered, VerifiedList(content, PATH, f"d{version}"))
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def make(api, clock):
+    def make(on_stale=OnStale.DENY):
+        denied = []
+        whitelist = Whitelist(denied.append)
+        in_force = ListInForce(
+            api,
+            whitelist,
+            StalenessPolicy(dt.timedelta(hours=72), on_stale),
+            product_is_insurance=False,
+            clock=clock,
+        )
+        return in_force, whitelist, denied
+
+    return make
+
+
+def test_it_starts_with_nobody(make):
+    in_force, whitelist, _ = make()
+    assert not whitelist
+    assert in_force.membership.denies("a.example")
+    assert in_force.membership.denies("hospital.example") is None
+
+
+def test_it_follows_in_place(make, run):
+    in_force, whitelist, denied = make()
+    names = [f"h{i}.example" for i in range(12_000)]
+    run(in_force.take(state(1, *names)))
+    assert set(whitelist) == set(names)
+    run(in_force.take(state(2, "a.example", *names[10:])))
+    assert set(whitelist) == {"a.example", *names[10:]}
+    run(in_force.take(state(3, "b.example")))
+    assert dict(whitelist) == {"b.example": True}
+    assert "b.example" in whitelist
+    assert "c.example" not in whitelist
+    assert denied == ["c.example"]
+
+
+@pytest.mark.parametrize(("on_stale", "left"), [(OnStale.DENY, set()), (OnStale.KEEP, {"a.example"})])
+def test_r1_11_stale(make, run, clock, on_stale, left):
+    in_force, whitelist, _ = make(on_stale)
+    run(in_force.take(state(1, "a.example")))
+    clock.now = NOW + dt.timedelta(hours=71)
+    run(in_force.judge())
+    assert set(whitelist) == {"a.example"}
+    clock.now = NOW + dt.timedelta(hours=73)
+    run(in_force.judge())
+    assert set(whitelist) == left
+    assert bool(in_force.membership.denies("a.example")) is not bool(left)
+    run(in_force.take(state(1, "a.example", confirmed=clock.now)))
+    assert set(whitelist) == {"a.example"}
+
+
+def test_a_signer_that_has_expired_makes_the_list_stale(make, run, clock):
+    in_force, whitelist, _ = make()
+    clock.now = PATH.not_after - dt.timedelta(days=1)
+    run(in_force.take(state(1, "a.example", confirmed=clock.now)))
+    assert set(whitelist) == {"a.example"}
+    clock.now = PATH.not_after + dt.timedelta(hours=1)
+    run(in_force.judge())
+    assert not whitelist
+
+
+def test_a_clock_set_back_keeps_the_list_but_not_for_ever(make, run, clock, monkeypatch):
+    seconds = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: seconds[0])
+    in_force, whitelist, _ = make()
+    run(in_force.take(state(1, "a.example")))
+    clock.now = NOW - dt.timedelta(days=30)
+    run(in_force.judge())
+    assert set(whitelist) == {"a.example"}
+    seconds[0] += 73 * 3600
+    run(in_force.judge())
+    assert not whitelist
+
+
+def test_a_list_that_is_replaced_while_it_is_applied_is_abandoned(make, run, api):
+    in_force, whitelist, _ = make()
+    names = [f"h{i}.example" for i in range(12_000)]
+    first, second = state(1, *names), state(2, "b.example")
+    applied = []
+
+    async def interrupt(_):
+        if not applied:
+            applied.append(True)
+            await in_force.take(second)
+
+    api.sleep = interrupt
+    run(in_force.take(first))
+    assert set(whitelist) == {"b.example"}
+    assert in_force.membership.usable_list is second.in_force.content

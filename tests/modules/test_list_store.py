@@ -1,0 +1,108 @@
+"""The tables: what is written comes back, twice is as good as once, damage is no crash."""
+
+import datetime as dt
+import random
+
+import pytest
+
+from synapse_tim.modules.list_store import ListStore
+from synapse_tim.rules.acceptance import Acceptance
+from synapse_tim.rules.trust_anchors import TrustAnchors, parse_roots
+from synapse_tim.services.trust_store import TrustMaterial
+from synapse_tim.testing.pki import make_world
+
+NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+LIMIT = 10_000_000
+
+
+@pytest.fixture
+def store(api, run):
+    store = ListStore(api)
+    run(store.create_tables())
+    return store
+
+
+def acceptance(version=7, digest="d1"):
+    return Acceptance(version, digest, "p1", NOW, NOW + dt.timedelta(hours=1), NOW)
+
+
+@pytest.fixture
+def material():
+    world = make_world(NOW)
+    anchors = TrustAnchors(frozenset([world.pin()]), allow_test=True)
+    anchors = anchors.with_roots(parse_roots(world.roots_json()), NOW)
+    return TrustMaterial(tuple(anchors.links.values()), (world.sub_ca.certificate,))
+
+
+def test_creating_the_tables_twice_does_nothing(store, run):
+    run(store.create_tables())
+    remembered, octets, material = run(store.read(LIMIT))
+    assert remembered is None
+    assert octets is None
+    assert material.links == material.sub_cas == ()
+
+
+@pytest.mark.parametrize("size", [0, 1, 256 * 1024, 3_000_000])
+def test_what_is_written_comes_back(store, run, material, size):
+    octets = bytearray(random.Random(1).randbytes(size))
+    for _ in range(2):
+        run(store.write(acceptance(), octets, material))
+    remembered, read, kept = run(store.read(LIMIT))
+    assert remembered == acceptance() == run(store.read_acceptance())
+    assert read == octets
+    assert [link.certificate for link in kept.links] == sorted(
+        (link.certificate for link in material.links),
+        key=lambda c: [link.certificate for link in kept.links].index(c),
+    )
+    assert {link.followed_at for link in kept.links} == {NOW}
+    assert kept.sub_cas == material.sub_cas
+
+
+def test_a_confirmation_leaves_the_list_alone(store, run, database):
+    run(store.write(acceptance(), bytearray(b"list"), TrustMaterial()))
+    later = acceptance().confirmed(NOW + dt.timedelta(days=1))
+    run(store.write(later, None, TrustMaterial()))
+    assert run(store.read(LIMIT))[:2] == (later, bytearray(b"list"))
+
+
+def test_a_new_list_replaces_the_old_one(store, run, database):
+    run(store.write(acceptance(), bytearray(b"old"), TrustMaterial()))
+    run(store.write(acceptance(8, "d2"), bytearray(b"new"), TrustMaterial()))
+    assert run(store.read(LIMIT))[:2] == (acceptance(8, "d2"), bytearray(b"new"))
+    assert database.execute("SELECT COUNT(*) FROM synapse_tim_federation_list_chunk").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM synapse_tim_federation_list_chunk",
+        "UPDATE synapse_tim_federation_list_chunk SET data = x'00'",
+        "UPDATE synapse_tim_federation_list_chunk SET position = 5",
+        "UPDATE synapse_tim_federation_list SET jws_digest = 'other'",
+    ],
+)
+def test_a_damaged_list_is_no_list_and_the_floor_stays(store, run, database, damage):
+    run(store.write(acceptance(), bytearray(b"list" * 1000), TrustMaterial()))
+    database.execute(damage)
+    remembered, octets, _ = run(store.read(LIMIT))
+    assert remembered.version == 7
+    assert octets is None
+
+
+def test_a_list_that_unpacks_to_too_much_is_left_out(store, run):
+    run(store.write(acceptance(), bytearray(1_000_000), TrustMaterial()))
+    assert run(store.read(999_999))[1] is None
+    assert len(run(store.read(1_000_000))[1]) == 1_000_000
+
+
+def test_a_damaged_certificate_is_left_out(store, run, database, material):
+    run(store.write(acceptance(), None, material))
+    database.execute("UPDATE synapse_tim_trust_certificate SET certificate = x'3000' WHERE kind = 'sub_ca'")
+    kept = run(store.read(LIMIT))[2]
+    assert kept.sub_cas == ()
+    assert len(kept.links) == len(material.links)
+
+
+def test_without_tables_reading_is_an_error_for_the_caller_to_wait_out(api, run):
+    with pytest.raises(Exception, match="no such table"):
+        run(ListStore(api).read_acceptance())
