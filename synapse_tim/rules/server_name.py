@@ -12,8 +12,8 @@ from collections.abc import Collection
 #: With the sigil, a localpart of one character and the colon, a user id has at most 255 octets.
 MAX_LENGTH = 230
 
-_LABEL = r"[a-z0-9][a-z0-9-]{0,62}(?<!-)"
-_NAME = rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?"
+_LABEL = r"[a-z0-9][a-z0-9-]{0,62}+(?<!-)"
+_NAME = rf"{_LABEL}(?:\.{_LABEL})*+(?::[0-9]{{1,5}})?"
 _SERVER_NAME = re.compile(_NAME)
 _LINES = re.compile(rf"(?:{_NAME}\n)*+")
 

@@ -85,7 +85,10 @@ def test_joining_a_room_with_members_of_a_stranger_never_hangs(federation, creat
     room = host.create_room(preset="public_chat")
     guest.join(room, via=[host.server_name]).raise_for_status()
     guest.send(room, "hello").raise_for_status()
-    wait_for(lambda: carl.user_id in leo.members(room), timeout=10, what="both in the room")
+    # Both have seen everything: what a stranger with an unknown key adds later is another matter, see
+    # docs/limits.md.
+    for user in (leo, carl):
+        wait_for(lambda user=user: "hello" in user.texts(room), timeout=10, what="the message")
 
     joined = alice.join(room, via=[f.lax.server_name])
     if creator == "stranger":  # nothing of the room can be verified: refused at once, nothing is left
