@@ -17,6 +17,7 @@ from synapse_tim.modules.config import CONFIG_PATH, AllowListConfig, FederationL
 from synapse_tim.modules.list_follower import ListFollower
 from synapse_tim.modules.list_in_force import ListInForce, StalenessPolicy
 from synapse_tim.modules.list_leader import ListLeader
+from synapse_tim.modules.list_services import ListServices
 from synapse_tim.modules.list_signals import ListSignals
 from synapse_tim.modules.list_store import ListStore
 from synapse_tim.modules.synapse_internals import SynapseInternals, Whitelist
@@ -131,19 +132,20 @@ class FederationListEngine:
         fetchers = _Fetchers(parts)
         leads = api.should_run_background_tasks()
         trust = _trust_store(settings.trust, parts, fetchers.open if leads else None)
-        common = {
-            "store": ListStore(api),
-            "signals": ListSignals(api, internals),
-            "threads": Threads(api, fetchers.close),
-            "in_force": in_force,
-            "updater": _updater(settings, parts, fetchers, trust),
-            "trust": trust,
-            "max_octets": JwsLimits().total,
-        }
+        services = ListServices(
+            api=api,
+            database=ListStore(api),
+            signals=ListSignals(api, internals),
+            threads=Threads(api, fetchers.close),
+            in_force=in_force,
+            updater=_updater(settings, parts, fetchers, trust),
+            trust=trust,
+            max_octets=JwsLimits().total,
+        )
         if leads:
             schedule = RefreshSchedule(settings.refresh_interval / 1000)
-            return cls(api, in_force, ListLeader(api, schedule=schedule, **common))  # type: ignore[arg-type]
-        return cls(api, in_force, ListFollower(api, **common))  # type: ignore[arg-type]
+            return cls(api, in_force, ListLeader(services, schedule))
+        return cls(api, in_force, ListFollower(services))
 
     def start(self) -> None:
         """Begin to follow the list, and to judge every second whether it may still be used."""

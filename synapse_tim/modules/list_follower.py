@@ -10,16 +10,10 @@ import logging
 import time
 from typing import Final
 
-from synapse.module_api import ModuleApi
-
-from synapse_tim.modules.list_in_force import ListInForce
-from synapse_tim.modules.list_signals import ListSignals
-from synapse_tim.modules.list_store import ListStore
-from synapse_tim.modules.threads import Threads
+from synapse_tim.modules.list_services import ListServices
 from synapse_tim.rules.acceptance import Acceptance
 from synapse_tim.services.schedule import Throttle
-from synapse_tim.services.trust_store import TrustStore
-from synapse_tim.services.updater import ListState, Updater
+from synapse_tim.services.updater import ListState
 
 logger = logging.getLogger(__name__)
 
@@ -28,28 +22,14 @@ _POLL_SECONDS: Final = 60.0
 
 
 class ListFollower:
-    """Keeps one process in step with the leader; the arguments are those of ``ListLeader``."""
+    """Keeps one process in step with the leader.
 
-    def __init__(
-        self,
-        api: ModuleApi,
-        *,
-        store: ListStore,
-        signals: ListSignals,
-        threads: Threads,
-        in_force: ListInForce,
-        updater: Updater,
-        trust: TrustStore,
-        max_octets: int,
-    ) -> None:
-        self._api = api
-        self._store = store
-        self._signals = signals
-        self._threads = threads
-        self._in_force = in_force
-        self._updater = updater
-        self._trust = trust
-        self._max_octets = max_octets
+    Args:
+        services: of this process.
+    """
+
+    def __init__(self, services: ListServices) -> None:
+        self._services = services
         self._wish = Throttle()
         self._read_at = 0.0
         self._stored = True
@@ -57,8 +37,8 @@ class ListFollower:
 
     def start(self) -> None:
         """Begin as soon as the reactor is free."""
-        self._api.delayed_background_call(0, self._list_stored, desc="synapse_tim_first_list")
-        self._api.looping_background_call(
+        self._services.api.delayed_background_call(0, self._list_stored, desc="synapse_tim_first_list")
+        self._services.api.looping_background_call(
             self._tick, _TICK_MS, desc="synapse_tim_follow", run_on_all_instances=True
         )
 
@@ -69,13 +49,13 @@ class ListFollower:
     async def _list_stored(self) -> None:
         # Listen before reading: whatever is stored while reading is then read as well.
         self._stored = True
-        await self._signals.on_list_stored(self._list_stored)
+        await self._services.signals.on_list_stored(self._list_stored)
         await self._read()
 
     async def _tick(self) -> None:
         now = time.monotonic()
         if self._wish.take(now):
-            await self._signals.ask_for_refresh()
+            await self._services.signals.ask_for_refresh()
         if self._stored or now - self._read_at >= _POLL_SECONDS:
             self._stored = True
             await self._read()
@@ -87,7 +67,7 @@ class ListFollower:
         try:
             while self._stored:
                 self._stored = False
-                await self._take(await self._store.read_acceptance())
+                await self._take(await self._services.database.read_acceptance())
                 self._read_at = time.monotonic()
         except Exception as error:
             # No tables yet, or no database: the list in force stays, and the next tick tries again.
@@ -97,16 +77,16 @@ class ListFollower:
             self._running = False
 
     async def _take(self, remembered: Acceptance | None) -> None:
-        state = self._in_force.state
+        state = self._services.in_force.state
         if remembered is None or remembered == state.remembered:
             return
         if state.in_force is not None and remembered.jws_digest == state.in_force.jws_digest:
-            await self._in_force.take(ListState(remembered, state.in_force))
+            await self._services.in_force.take(ListState(remembered, state.in_force))
             return
-        remembered, octets, material = await self._store.read(self._max_octets)
-        self._trust.restore(material)
-        restored = await self._threads.run(self._updater.restore, remembered, octets)
+        remembered, octets, material = await self._services.database.read(self._services.max_octets)
+        self._services.trust.restore(material)
+        restored = await self._services.threads.run(self._services.updater.restore, remembered, octets)
         if restored.in_force is None and state.in_force is not None:
             logger.error("The stored federation list does not verify here; the one in force stays")
             return
-        await self._in_force.take(restored)
+        await self._services.in_force.take(restored)

@@ -11,16 +11,10 @@ import logging
 import time
 from typing import Final
 
-from synapse.module_api import ModuleApi
-
 from synapse_tim.modules import metrics
-from synapse_tim.modules.list_in_force import ListInForce
-from synapse_tim.modules.list_signals import ListSignals
-from synapse_tim.modules.list_store import ListStore
-from synapse_tim.modules.threads import Threads
+from synapse_tim.modules.list_services import ListServices
 from synapse_tim.services.schedule import RefreshSchedule
-from synapse_tim.services.trust_store import TrustStore
-from synapse_tim.services.updater import Update, Updater
+from synapse_tim.services.updater import Update
 
 logger = logging.getLogger(__name__)
 
@@ -31,54 +25,28 @@ class ListLeader:
     """Runs the update cycle.
 
     Args:
-        api: Synapse's module API.
-        store: the database.
-        signals: to the other processes.
-        threads: where network and verification run.
-        in_force: what this process enforces.
-        updater: makes the steps.
-        trust: the certificates to keep along with the list.
+        services: of this process.
         schedule: says when.
-        max_octets: cap of a list.
     """
 
-    def __init__(
-        self,
-        api: ModuleApi,
-        *,
-        store: ListStore,
-        signals: ListSignals,
-        threads: Threads,
-        in_force: ListInForce,
-        updater: Updater,
-        trust: TrustStore,
-        schedule: RefreshSchedule,
-        max_octets: int,
-    ) -> None:
-        self._api = api
-        self._store = store
-        self._signals = signals
-        self._threads = threads
-        self._in_force = in_force
-        self._updater = updater
-        self._trust = trust
+    def __init__(self, services: ListServices, schedule: RefreshSchedule) -> None:
+        self._services = services
         self._schedule = schedule
-        self._max_octets = max_octets
         self._loaded = False
         self._running = False
 
     def start(self) -> None:
         """Begin as soon as the reactor is free; everything else follows from the schedule."""
-        self._api.delayed_background_call(0, self._listen, desc="synapse_tim_listen")
-        self._api.delayed_background_call(0, self._tick, desc="synapse_tim_first_refresh")
-        self._api.looping_background_call(self._tick, _TICK_MS, desc="synapse_tim_refresh")
+        self._services.api.delayed_background_call(0, self._listen, desc="synapse_tim_listen")
+        self._services.api.delayed_background_call(0, self._tick, desc="synapse_tim_first_refresh")
+        self._services.api.looping_background_call(self._tick, _TICK_MS, desc="synapse_tim_refresh")
 
     def force(self) -> None:
         """Have the list fetched out of turn."""
         self._schedule.force(time.monotonic())
 
     async def _listen(self) -> None:
-        await self._signals.on_refresh_wanted(self._refresh_wanted)
+        await self._services.signals.on_refresh_wanted(self._refresh_wanted)
 
     async def _refresh_wanted(self) -> None:
         self.force()
@@ -101,16 +69,18 @@ class ListLeader:
             self._running = False
 
     async def _load(self) -> None:
-        await self._store.create_tables()
-        remembered, octets, material = await self._store.read(self._max_octets)
-        self._trust.restore(material)
-        await self._in_force.take(await self._threads.run(self._updater.restore, remembered, octets))
+        await self._services.database.create_tables()
+        remembered, octets, material = await self._services.database.read(self._services.max_octets)
+        self._services.trust.restore(material)
+        await self._services.in_force.take(
+            await self._services.threads.run(self._services.updater.restore, remembered, octets)
+        )
         self._loaded = True
 
     async def _refresh(self) -> None:
-        before = self._in_force.state
+        before = self._services.in_force.state
         with metrics.LIST_UPDATE_DURATION.time():
-            update = await self._threads.run(self._updater.refresh, before)
+            update = await self._services.threads.run(self._services.updater.refresh, before)
         metrics.LIST_UPDATES.labels(update.result).inc()
         if update.refusal is not None or update.state.remembered is None:
             logger.error(
@@ -126,6 +96,8 @@ class ListLeader:
     async def _store_and_take(self, update: Update) -> None:
         if update.state.remembered is None:
             return
-        await self._store.write(update.state.remembered, update.octets, self._trust.material)
-        await self._in_force.take(update.state)
-        await self._signals.tell_list_stored()
+        await self._services.database.write(
+            update.state.remembered, update.octets, self._services.trust.material
+        )
+        await self._services.in_force.take(update.state)
+        await self._services.signals.tell_list_stored()

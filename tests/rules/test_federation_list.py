@@ -176,9 +176,7 @@ def test_redirect_domains_and_nested_objects_are_never_members(member):
         found = parse_payload(document(row, entry("last.example")))
         assert set(found.domains) == {"hospital.example", "last.example"}
         assert len(found.ik_to_domain) == 0
-    assert set(parse_payload(document(entry("last.example"), **{"other": member})).domains) == {
-        "last.example"
-    }
+    assert set(parse_payload(document(entry("last.example"), other=member)).domains) == {"last.example"}
     unusable = {"name": "no domain", **member}
     found = parse_payload(document(unusable, entry("last.example")))
     assert (set(found.domains), found.skipped) == ({"last.example"}, 1)

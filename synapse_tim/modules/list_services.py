@@ -1,0 +1,38 @@
+"""What a process needs to follow the federation list, whether it leads or follows."""
+
+from __future__ import annotations
+
+import attrs
+from synapse.module_api import ModuleApi
+
+from synapse_tim.modules.list_in_force import ListInForce
+from synapse_tim.modules.list_signals import ListSignals
+from synapse_tim.modules.list_store import ListStore
+from synapse_tim.modules.threads import Threads
+from synapse_tim.services.trust_store import TrustStore
+from synapse_tim.services.updater import Updater
+
+
+@attrs.frozen(eq=False)
+class ListServices:
+    """The services of one process.
+
+    Attributes:
+        api: Synapse's module API.
+        database: where the accepted list is kept.
+        signals: to and from the other processes.
+        threads: where network and verification run.
+        in_force: what this process enforces.
+        updater: makes the steps of the update cycle.
+        trust: the certificates to keep along with the list.
+        max_octets: cap of a list.
+    """
+
+    api: ModuleApi
+    database: ListStore
+    signals: ListSignals
+    threads: Threads
+    in_force: ListInForce
+    updater: Updater
+    trust: TrustStore
+    max_octets: int
