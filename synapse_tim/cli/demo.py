@@ -93,4 +93,5 @@ def _print_log_ins(world: DemoWorld) -> None:
         ((server.name, server.client_url, user.user_id, PASSWORD) for server, user in world.log_ins()),
         title="Running until you press Ctrl-C",
     )
-    print(f"The federation list is served at {world.ti.plain_list_url}")
+    # Whoever reads this through a pipe waits for it, and the command goes on running.
+    print(f"The federation list is served at {world.ti.plain_list_url}", flush=True)

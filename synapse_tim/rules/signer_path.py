@@ -139,9 +139,10 @@ def verify_signer_path(
     check_signer(signer)
     check_environment(signer, allow_test=allow_test)
     trusted = tuple(roots)
+    root_names = {root.subject for root in trusted}
     refusal = ListRefusedError(Refusal.NO_SUB_CA, signer.issuer.rfc4514_string())
     for sub_ca in sub_cas:
-        if sub_ca.subject != signer.issuer:
+        if sub_ca.subject != signer.issuer or sub_ca.subject in root_names:
             continue
         if refusal.reason is Refusal.NO_SUB_CA:
             refusal = ListRefusedError(Refusal.NO_TRUSTED_ROOT, sub_ca.issuer.rfc4514_string())

@@ -3,12 +3,15 @@
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from synapse_tim.rules.refusals import ListRefusedError, Refusal
+from synapse_tim.testing.pki import Identity
 
 NOW = dt.datetime(2026, 6, 1, 12, 0, tzinfo=dt.UTC)
 SECOND, MINUTE, HOUR, DAY = (dt.timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
@@ -30,3 +33,37 @@ def entry(domain: Any = "hospital.example", insurance: Any = False, **members: A
 def document(*rows: Any, version: Any = 7, **members: Any) -> bytes:
     """The payload of a list."""
     return json.dumps({"version": version, "domainList": list(rows), **members}).encode()
+
+
+def altered(
+    identity: Identity,
+    issuer: Identity | None,
+    extensions: Mapping[x509.ObjectIdentifier, tuple[x509.ExtensionType, bool] | None] | None = None,
+    *,
+    subject: x509.Name | None = None,
+    algorithm: hashes.HashAlgorithm | None = None,
+) -> Identity:
+    """The same certificate issued anew, with other extensions; ``None`` leaves one out.
+
+    Args:
+        identity: whose certificate.
+        issuer: who signs; ``None`` for itself.
+        extensions: by their OID, the value and whether it is critical.
+        subject: another name.
+        algorithm: another hash than SHA-256.
+    """
+    old = identity.certificate
+    wanted = {found.oid: (found.value, found.critical) for found in old.extensions} | dict(extensions or {})
+    builder = x509.CertificateBuilder(
+        issuer_name=old.issuer if issuer is None else issuer.certificate.subject,
+        subject_name=subject or old.subject,
+        public_key=old.public_key(),
+        serial_number=old.serial_number,
+        not_valid_before=old.not_valid_before_utc,
+        not_valid_after=old.not_valid_after_utc,
+    )
+    for found in wanted.values():
+        if found is not None:
+            builder = builder.add_extension(*found)
+    key = identity.key if issuer is None else issuer.key
+    return Identity(builder.sign(key, algorithm or hashes.SHA256()), identity.key)
