@@ -19,6 +19,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -35,6 +36,8 @@ MAX_ENTRIES: Final = 1_000_000
 _IK = re.compile(r"[0-9]{9}")
 _IK_MEMBERS = ("ik", "iks", "ikNumbers")
 _BATCH: Final = 1_000
+# After each batch other threads get the interpreter at once, rather than when it is taken from this one.
+_PAUSE_SECONDS: Final = 0.00005
 # What an object with a domain turns into while parsing. Only our code can make it, so as often as it occurs
 # in domainList, there was an entry.
 _ENTRY: Final = object()
@@ -46,8 +49,6 @@ class FederationList:
 
     Attributes:
         version: grows with every change.
-        domains: each member's server name, in lower case and with its port if it has one, to whether it
-            belongs to an insurer (``isInsurance``). Iterates and tests like a set of names.
         insurance_domains: the names of the insurers' messenger services.
         ik_to_domain: institution code (nine digits) to the insurer's server name.
         issued_at: ``iat``, if the list has one.
@@ -57,13 +58,22 @@ class FederationList:
     """
 
     version: int
-    domains: Mapping[str, bool]
+    _names: dict[str, bool]
     insurance_domains: frozenset[str]
     ik_to_domain: Mapping[str, str]
     issued_at: dt.datetime | None
     expires_at: dt.datetime | None
     digest: str
     skipped: int
+
+    @property
+    def domains(self) -> Mapping[str, bool]:
+        """Each member's server name to whether it belongs to an insurer (``isInsurance``).
+
+        Names are in lower case and with their port if they have one. Iterates and tests like a set of
+        names; cannot be changed.
+        """
+        return MappingProxyType(self._names)
 
     def __repr__(self) -> str:
         return (
@@ -73,7 +83,7 @@ class FederationList:
 
     def __contains__(self, server_name: object) -> bool:
         """Whether a server of exactly this name is a member."""
-        return server_name in self.domains
+        return server_name in self._names
 
     def says_the_same_as(self, other: FederationList) -> bool:
         """Whether both lists name the same members, insurers and institution codes.
@@ -89,6 +99,15 @@ class FederationList:
         )
 
 
+def discard(superseded: FederationList) -> None:
+    """Free the names of a list that nobody looks at any more, bit by bit.
+
+    Dropping half a million names at once keeps every other thread waiting; this lets them run in between.
+    """
+    while superseded._names:
+        superseded._names.popitem()
+
+
 def parse_payload(payload: bytes | bytearray) -> FederationList:
     """Read the payload of a list whose signature has been verified.
 
@@ -100,6 +119,7 @@ def parse_payload(payload: bytes | bytearray) -> FederationList:
     """
     reader = _Reader()
     top = _parse(payload, reader.on_object)
+    reader.settle()
     if top is _ENTRY or reader.entries != _domain_list(top).count(_ENTRY):
         # Somewhere an object that is no entry has a member "domain". Correct, but slower and hungrier.
         reader = _Reader()
@@ -110,7 +130,7 @@ def parse_payload(payload: bytes | bytearray) -> FederationList:
     reader.settle()
     return FederationList(
         version=_version(top),
-        domains=MappingProxyType(reader.domains),
+        names=reader.domains,
         insurance_domains=frozenset(reader.insurers),
         ik_to_domain=MappingProxyType(reader.ik_to_domain),
         issued_at=_time(top, "iat"),
@@ -177,44 +197,60 @@ class _Reader:
         self._batch: list[str] = []  # names of entries that are no insurers', as they are written
 
     def on_object(self, pairs: strict_json.Pairs) -> object:
-        """Take what may be an entry: any object with a domain, wherever it stands."""
+        """Take what may be an entry: any object with a domain, wherever it stands.
+
+        Runs once for each entry, half a million times: hence the common case in one place.
+        """
         members = strict_json.unique(pairs)
         if "domain" not in members:
             return members
-        self.add(members)
-        return _ENTRY
-
-    def add(self, entry: object) -> None:
-        """Take an element of ``domainList``."""
-        if not isinstance(entry, dict):
-            raise ListRefusedError(Refusal.DOMAIN_LIST_INVALID, "an element of domainList is not an object")
-        self.entries += 1
-        if "hashAlgorithm" in entry:
-            raise ListRefusedError(Refusal.PAYLOAD_HASHED, "an entry with a hashed domain")
-        domain, insurer = entry.get("domain"), entry.get("isInsurance", False)
-        if type(domain) is not str or type(entry.get("telematikID")) is not str:
-            self.skipped += 1
-        elif insurer is False:
-            self._batch.append(domain)
+        if (
+            type(members["domain"]) is str
+            and type(members.get("telematikID")) is str
+            and members.get("isInsurance", False) is False
+            and "hashAlgorithm" not in members
+        ):
+            self._batch.append(members["domain"])
             if len(self._batch) == _BATCH:
                 self.settle()
-        elif insurer is True:
-            self._add_insurer(domain, entry)
         else:
-            self.skipped += 1
+            self._add_uncommon(members)
+        return _ENTRY
+
+    def add(self, element: object) -> None:
+        """Take an element of ``domainList``."""
+        if not isinstance(element, dict):
+            raise ListRefusedError(Refusal.DOMAIN_LIST_INVALID, "an element of domainList is not an object")
+        if "domain" not in element:
+            self._add_uncommon(element)
+        else:
+            self.on_object(list(element.items()))
 
     def settle(self) -> None:
         """Check and take the names that are still waiting for it."""
-        names = self._batch
+        time.sleep(_PAUSE_SECONDS)
+        names, self._batch = self._batch, []
+        self.entries += len(names)
+        if self.entries > MAX_ENTRIES:
+            raise ListRefusedError(Refusal.TOO_MANY_DOMAINS, f"more than {MAX_ENTRIES}")
         if not are_normal(names):
             normalised = [normalise(name) for name in names]
             names = [name for name in normalised if name is not None]
             self.skipped += len(normalised) - len(names)
         for name in names:
             self.domains.setdefault(name, False)
-        self._batch = []
-        if self.entries > MAX_ENTRIES:
-            raise ListRefusedError(Refusal.TOO_MANY_DOMAINS, f"more than {MAX_ENTRIES}")
+
+    def _add_uncommon(self, entry: dict[str, Any]) -> None:
+        """Take an insurer's entry, or skip one that is not usable."""
+        self.entries += 1
+        if "hashAlgorithm" in entry:
+            raise ListRefusedError(Refusal.PAYLOAD_HASHED, "an entry with a hashed domain")
+        domain = entry.get("domain")
+        named = isinstance(domain, str) and isinstance(entry.get("telematikID"), str)
+        if named and entry.get("isInsurance") is True:
+            self._add_insurer(str(domain), entry)
+        else:
+            self.skipped += 1
 
     def _add_insurer(self, domain: str, entry: dict[str, Any]) -> None:
         name = normalise(domain)

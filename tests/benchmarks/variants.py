@@ -1,12 +1,13 @@
 """The two ways of reading a list that are compared.
 
 ``synapse_tim`` verifies the path of the signer, the signature and every entry. ``baseline`` is what is
-usually written: jwcrypto for the signature, strict pydantic models for the content, sets for the look-ups.
-It does not even verify the path.
+usually written: jwcrypto for the signature, strict pydantic models that check names and institution codes,
+sets for the look-ups. It does not even verify the path.
 """
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 from generated import NOW
 
@@ -39,14 +40,18 @@ def baseline(directory: Path) -> Read:
     from cryptography import x509
     from jwcrypto.jwk import JWK
     from jwcrypto.jws import JWS
-    from pydantic import BaseModel, ConfigDict, Field
+    from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+    server_name = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,228}[A-Za-z0-9])?(:[0-9]{1,5})?$"
+    ServerName = Annotated[str, StringConstraints(pattern=server_name, max_length=230, to_lower=True)]  # noqa: N806
+    Ik = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]  # noqa: N806
 
     class Domain(BaseModel):
         model_config = ConfigDict(strict=True)
-        domain: str
+        domain: ServerName
         telematik_id: str = Field(alias="telematikID")
         is_insurance: bool = Field(alias="isInsurance")
-        ik: list[str] = []
+        ik: list[Ik] = []
         tim_anbieter: str | None = Field(alias="timAnbieter", default=None)
 
     class FederationList(BaseModel):

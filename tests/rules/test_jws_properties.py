@@ -47,6 +47,7 @@ def test_the_undamaged_list_is_accepted():
 POSITION = st.integers(0, 10_000)
 
 
+@pytest.mark.filterwarnings("ignore:Attribute's length")
 @settings(max_examples=400)
 @given(POSITION, st.integers(0, 7))
 def test_a_flipped_bit_at_any_position_is_refused(position, bit):
@@ -115,6 +116,7 @@ def test_any_header_is_refused(header):
     never_accepted(sign_list(PAYLOAD, world.list_signer, header={"x5c": None, **header}))
 
 
+@pytest.mark.filterwarnings("ignore:Attribute's length")
 @settings(max_examples=300)
 @given(POSITION, st.integers(1, 255))
 def test_a_signer_with_any_octet_changed_is_refused(position, difference):

@@ -322,6 +322,7 @@ def test_the_file_of_a_sub_ca_is_named_after_it(world, name):
     assert sub_ca_file_name(signer) == name.replace(" ", "_") + ".der"
 
 
+@pytest.mark.filterwarnings("ignore:Attribute's length")
 @pytest.mark.parametrize(
     "name",
     [
