@@ -214,12 +214,13 @@ def _read_material(txn: LoggingTransaction) -> TrustMaterial:
 
 
 def _write_material(txn: LoggingTransaction, material: TrustMaterial) -> None:
-    """Add what is not stored yet: the first evidence for a root is as good as any later one."""
+    """Store the evidence as it counts now: that of earlier pins may lead nowhere any more."""
     for row in _material_rows(material.links, material.sub_cas):
         txn.execute(
             "INSERT INTO synapse_tim_trust_certificate"
             " (fingerprint, kind, certificate, cross_certificate, followed_ts)"
-            " VALUES (?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO NOTHING",
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET"
+            " cross_certificate = excluded.cross_certificate, followed_ts = excluded.followed_ts",
             row,
         )
 

@@ -106,3 +106,15 @@ def test_a_damaged_certificate_is_left_out(store, run, database, material):
 def test_without_tables_reading_is_an_error_for_the_caller_to_wait_out(api, run):
     with pytest.raises(Exception, match="no such table"):
         run(ListStore(api).read_acceptance())
+
+
+def test_evidence_follows_the_pins(store, run):
+    """After another root is pinned, what is stored has to lead from there."""
+    world = make_world(NOW)
+    entries = parse_roots(world.roots_json())
+    for pin in (0, -1):
+        anchors = TrustAnchors(frozenset([world.pin(pin)]), allow_test=True).with_roots(entries, NOW)
+        run(store.write(acceptance(), None, TrustMaterial(tuple(anchors.links.values()))))
+        kept = run(store.read(LIMIT))[2]
+        again = TrustAnchors(frozenset([world.pin(pin)]), allow_test=True).with_links(kept.links)
+        assert len(again.links) == len(world.roots)
