@@ -21,7 +21,7 @@ from synapse_tim.modules import metrics
 from synapse_tim.modules.synapse_internals import Whitelist
 from synapse_tim.rules.acceptance import OnStale, Staleness, VerifiedList, staleness
 from synapse_tim.rules.certificates import describe
-from synapse_tim.rules.federation_list import FederationList, discard
+from synapse_tim.rules.federation_list import FederationList
 from synapse_tim.rules.membership import Membership
 from synapse_tim.services.updater import ListState
 
@@ -97,9 +97,6 @@ class ListInForce:
         self._report()
         if state.in_force is not None and state.in_force is not before.in_force:
             self._announce(state.in_force)
-            if before.in_force is not None and self._filled is state.in_force.content:
-                # The whitelist is complete without it, so nothing refers to the old list's content now.
-                await self._api.defer_to_thread(discard, before.in_force.content)
 
     async def judge(self) -> None:
         """Judge whether the list may be used now, and let the whitelist follow."""

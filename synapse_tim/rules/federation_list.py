@@ -21,6 +21,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -35,9 +36,9 @@ MAX_ENTRIES: Final = 1_000_000
 
 _IK = re.compile(r"[0-9]{9}")
 _IK_MEMBERS = ("ik", "iks", "ikNumbers")
-_BATCH: Final = 1_000
+_BATCH: Final = 2_000
 # After each batch other threads get the interpreter at once, rather than when it is taken from this one.
-_PAUSE_SECONDS: Final = 0.00005
+_PAUSE_SECONDS: Final = 0.00001
 # What an object with a domain turns into while parsing. Only our code can make it, so as often as it occurs
 # in domainList, there was an entry.
 _ENTRY: Final = object()
@@ -49,6 +50,8 @@ class FederationList:
 
     Attributes:
         version: grows with every change.
+        domains: each member's server name, in lower case and with its port if it has one, to whether it
+            belongs to an insurer (``isInsurance``). Iterates and tests like a set of names.
         insurance_domains: the names of the insurers' messenger services.
         ik_to_domain: institution code (nine digits) to the insurer's server name.
         issued_at: ``iat``, if the list has one.
@@ -58,22 +61,13 @@ class FederationList:
     """
 
     version: int
-    _names: dict[str, bool]
+    domains: Mapping[str, bool]
     insurance_domains: frozenset[str]
     ik_to_domain: Mapping[str, str]
     issued_at: dt.datetime | None
     expires_at: dt.datetime | None
     digest: str
     skipped: int
-
-    @property
-    def domains(self) -> Mapping[str, bool]:
-        """Each member's server name to whether it belongs to an insurer (``isInsurance``).
-
-        Names are in lower case and with their port if they have one. Iterates and tests like a set of
-        names; cannot be changed.
-        """
-        return MappingProxyType(self._names)
 
     def __repr__(self) -> str:
         return (
@@ -83,7 +77,7 @@ class FederationList:
 
     def __contains__(self, server_name: object) -> bool:
         """Whether a server of exactly this name is a member."""
-        return server_name in self._names
+        return server_name in self.domains
 
     def says_the_same_as(self, other: FederationList) -> bool:
         """Whether both lists name the same members, insurers and institution codes.
@@ -99,15 +93,6 @@ class FederationList:
         )
 
 
-def discard(superseded: FederationList) -> None:
-    """Free the names of a list that nobody looks at any more, bit by bit.
-
-    Dropping half a million names at once keeps every other thread waiting; this lets them run in between.
-    """
-    while superseded._names:
-        superseded._names.popitem()
-
-
 def parse_payload(payload: bytes | bytearray) -> FederationList:
     """Read the payload of a list whose signature has been verified.
 
@@ -117,6 +102,27 @@ def parse_payload(payload: bytes | bytearray) -> FederationList:
     Raises:
         ListRefusedError: with the reason.
     """
+    # Hashing needs no interpreter: it goes on beside the parsing.
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        digest = aside.submit(_digest, payload)
+        reader, top = _read(payload)
+    return FederationList(
+        version=_version(top),
+        domains=MappingProxyType(reader.domains),
+        insurance_domains=frozenset(reader.insurers),
+        ik_to_domain=MappingProxyType(reader.ik_to_domain),
+        issued_at=_time(top, "iat"),
+        expires_at=_time(top, "exp"),
+        digest=digest.result(),
+        skipped=reader.skipped,
+    )
+
+
+def _digest(payload: bytes | bytearray) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
+def _read(payload: bytes | bytearray) -> tuple[_Reader, dict[str, Any]]:
     reader = _Reader()
     top = _parse(payload, reader.on_object)
     reader.settle()
@@ -128,16 +134,7 @@ def parse_payload(payload: bytes | bytearray) -> FederationList:
         if row is not _ENTRY:
             reader.add(row)
     reader.settle()
-    return FederationList(
-        version=_version(top),
-        names=reader.domains,
-        insurance_domains=frozenset(reader.insurers),
-        ik_to_domain=MappingProxyType(reader.ik_to_domain),
-        issued_at=_time(top, "iat"),
-        expires_at=_time(top, "exp"),
-        digest=hashlib.sha256(payload).hexdigest(),
-        skipped=reader.skipped,
-    )
+    return reader, top
 
 
 def _parse(
@@ -201,17 +198,29 @@ class _Reader:
 
         Runs once for each entry, half a million times: hence the common case in one place.
         """
-        members = strict_json.unique(pairs)
-        if "domain" not in members:
-            return members
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            return strict_json.unique(pairs)  # raises
+        try:
+            domain, insurer, telematik_id = (
+                members["domain"],
+                members["isInsurance"],
+                members["telematikID"],
+            )
+        except KeyError:
+            if "domain" not in members:
+                return members
+            self._add_uncommon(members)
+            return _ENTRY
         if (
-            type(members["domain"]) is str
-            and type(members.get("telematikID")) is str
-            and members.get("isInsurance", False) is False
+            insurer is False
+            and type(domain) is str
+            and type(telematik_id) is str
             and "hashAlgorithm" not in members
         ):
-            self._batch.append(members["domain"])
-            if len(self._batch) == _BATCH:
+            batch = self._batch
+            batch.append(domain)
+            if len(batch) == _BATCH:
                 self.settle()
         else:
             self._add_uncommon(members)
@@ -241,13 +250,16 @@ class _Reader:
             self.domains.setdefault(name, False)
 
     def _add_uncommon(self, entry: dict[str, Any]) -> None:
-        """Take an insurer's entry, or skip one that is not usable."""
-        self.entries += 1
+        """Take an entry that is an insurer's or incomplete, or skip one that is not usable."""
         if "hashAlgorithm" in entry:
             raise ListRefusedError(Refusal.PAYLOAD_HASHED, "an entry with a hashed domain")
-        domain = entry.get("domain")
+        domain, insurer = entry.get("domain"), entry.get("isInsurance", False)
         named = isinstance(domain, str) and isinstance(entry.get("telematikID"), str)
-        if named and entry.get("isInsurance") is True:
+        if named and insurer is False:
+            self._batch.append(str(domain))
+            return
+        self.entries += 1
+        if named and insurer is True:
             self._add_insurer(str(domain), entry)
         else:
             self.skipped += 1

@@ -41,8 +41,7 @@ class ListVerifier:
         jws = self._parse(octets)
         path = self.trust.find(jws.signer, jws.certificates[1:], now)
         self.ocsp.check(path, now)
-        jws.verify_signature()
-        return VerifiedList(parse_payload(jws.payload()), path, jws.digest)
+        return VerifiedList(parse_payload(jws.verified_payload()), path, jws.digest)
 
     def verify_kept(self, octets: bytes | bytearray, at: dt.datetime) -> VerifiedList:
         """Verify a list that was accepted before, as of then and without any network.
@@ -54,8 +53,7 @@ class ListVerifier:
         """
         jws = self._parse(octets)
         path = self.trust.verify(jws.signer, jws.certificates[1:], at)
-        jws.verify_signature()
-        return VerifiedList(parse_payload(jws.payload()), path, jws.digest)
+        return VerifiedList(parse_payload(jws.verified_payload()), path, jws.digest)
 
     def confirm(self, verified: VerifiedList, now: dt.datetime) -> None:
         """Judge the signer of the list in force again, now that its source has confirmed the list.

@@ -6,6 +6,7 @@ sets for the look-ups. It does not even verify the path.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +30,7 @@ def synapse_tim(directory: Path) -> Read:
         jws = CompactJws.parse(octets)
         jws.require_algorithm(frozenset({"BP256R1"}))
         verify_signer_path(jws.signer, (sub_ca,), (root,), NOW, allow_test=True)
-        jws.verify_signature()
-        return parse_payload(jws.payload())
+        return parse_payload(jws.verified_payload())
 
     return read
 
@@ -40,14 +40,14 @@ def baseline(directory: Path) -> Read:
     from cryptography import x509
     from jwcrypto.jwk import JWK
     from jwcrypto.jws import JWS
-    from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+    from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field
 
     server_name = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,228}[A-Za-z0-9])?(:[0-9]{1,5})?$"
     ServerName = Annotated[str, StringConstraints(pattern=server_name, max_length=230, to_lower=True)]  # noqa: N806
     Ik = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]  # noqa: N806
 
     class Domain(BaseModel):
-        model_config = ConfigDict(strict=True)
+        model_config = ConfigDict(strict=True, frozen=True)
         domain: ServerName
         telematik_id: str = Field(alias="telematikID")
         is_insurance: bool = Field(alias="isInsurance")
@@ -55,9 +55,24 @@ def baseline(directory: Path) -> Read:
         tim_anbieter: str | None = Field(alias="timAnbieter", default=None)
 
     class FederationList(BaseModel):
-        model_config = ConfigDict(strict=True)
+        model_config = ConfigDict(strict=True, frozen=True)
         version: int
         domain_list: list[Domain] = Field(alias="domainList")
+
+        @computed_field
+        @cached_property
+        def domains(self) -> set[str]:
+            return {entry.domain for entry in self.domain_list}
+
+        @computed_field
+        @cached_property
+        def insurers(self) -> set[str]:
+            return {entry.domain for entry in self.domain_list if entry.is_insurance}
+
+        @computed_field
+        @cached_property
+        def ik_to_domain(self) -> dict[str, str]:
+            return {ik: entry.domain for entry in self.domain_list for ik in entry.ik}
 
     def read(octets: bytes) -> object:
         jws = JWS()
@@ -67,10 +82,8 @@ def baseline(directory: Path) -> Read:
         pem = f"-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n"
         jws.verify(JWK.from_pyca(x509.load_pem_x509_certificate(pem.encode()).public_key()))
         model = FederationList.model_validate_json(jws.payload)
-        domains = {entry.domain for entry in model.domain_list}
-        insurers = {entry.domain for entry in model.domain_list if entry.is_insurance}
-        iks = {ik: entry.domain for entry in model.domain_list for ik in entry.ik}
-        return model, domains, insurers, iks
+        _ = (model.domains, model.insurers, model.ik_to_domain)
+        return model
 
     return read
 

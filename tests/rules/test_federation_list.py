@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from synapse_tim.rules import federation_list
-from synapse_tim.rules.federation_list import MAX_VERSION, discard, parse_payload
+from synapse_tim.rules.federation_list import MAX_VERSION, parse_payload
 from synapse_tim.rules.refusals import Refusal
 from tests.rules.helpers import document, entry, refused
 
@@ -331,10 +331,3 @@ def test_the_same_code_at_another_insurer_is_not_the_same():
         for a, b in ((IK, OTHER_IK), (OTHER_IK, IK))
     )
     assert not one.says_the_same_as(two)
-
-
-def test_a_superseded_list_is_emptied_and_others_are_not():
-    one, two = parse_payload(SAME), parse_payload(SAME)
-    discard(one)
-    assert len(one.domains) == 0
-    assert set(two.domains) == {"a.example", "i.example"}
