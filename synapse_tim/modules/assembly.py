@@ -22,6 +22,7 @@ from synapse_tim.modules.list_signals import ListSignals
 from synapse_tim.modules.list_store import ListStore
 from synapse_tim.modules.synapse_internals import SynapseInternals, Whitelist
 from synapse_tim.modules.threads import Threads
+from synapse_tim.rules.certificates import check_environment
 from synapse_tim.rules.jws import JwsLimits
 from synapse_tim.rules.refusals import ListRefusedError
 from synapse_tim.rules.revocation import OcspMode
@@ -81,12 +82,17 @@ def read_files(config: FederationListConfig) -> ListParts:
     for position, pin in enumerate(config.trust.pinned_roots):
         if "/" in pin:
             try:
-                roots.append(read_root(Path(pin)))
+                root = read_root(Path(pin))
+                check_environment(root, allow_test=config.trust.allow_test_certificates)
             except (OSError, ListRefusedError) as error:
-                raise _wrong(f"holds no certificate: {error}", "trust", f"pinned_roots[{position}]") from None
+                raise _wrong(f"no usable root: {error}", "trust", f"pinned_roots[{position}]") from None
+            roots.append(root)
     secret = None
     if config.vzd_credentials is not None:
-        secret = Path(config.vzd_credentials.client_secret_path).read_text("utf-8").strip()
+        try:
+            secret = Path(config.vzd_credentials.client_secret_path).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise _wrong(f"no readable text: {error}", "vzd_credentials", "client_secret_path") from None
         if not secret:
             raise _wrong("the file is empty", "vzd_credentials", "client_secret_path")
     return ListParts(context, plain, tuple(roots), secret)
@@ -122,21 +128,23 @@ class FederationListEngine:
     ) -> FederationListEngine:
         """Connect the parts; nothing runs before ``start``."""
         settings = config.federation_list
+        fetchers = _Fetchers(parts)
+        threads = Threads(api, fetchers.close)
         in_force = ListInForce(
             api,
             whitelist,
             StalenessPolicy(dt.timedelta(milliseconds=settings.max_age), settings.on_stale),
             product_is_insurance=config.product == "epa",
+            threads=threads,
             clock=_now,
         )
-        fetchers = _Fetchers(parts)
         leads = api.should_run_background_tasks()
         trust = _trust_store(settings.trust, parts, fetchers.open if leads else None)
         services = ListServices(
             api=api,
             database=ListStore(api),
             signals=ListSignals(api, internals),
-            threads=Threads(api, fetchers.close),
+            threads=threads,
             in_force=in_force,
             updater=_updater(settings, parts, fetchers, trust),
             trust=trust,

@@ -32,6 +32,10 @@ from synapse_tim.rules.revocation import OcspMode
 #: Where the block stands in homeserver.yaml, for error messages.
 CONFIG_PATH = "modules[…].config"
 
+_SHORTEST_MS = 1000
+_LONGEST_MS = 10 * 365 * 24 * 60 * 60 * 1000
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f:.]+")  # urlsplit lowers it, brackets off
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -43,15 +47,16 @@ def _duration(value: object) -> int:
         milliseconds = Config.parse_duration(value)  # type: ignore[arg-type]
     except (ValueError, TypeError):
         raise ValueError("expected a duration such as 30s, 24h or 2w") from None
-    if milliseconds <= 0:
-        raise ValueError("expected a duration longer than nothing")
+    if not _SHORTEST_MS <= milliseconds <= _LONGEST_MS:
+        raise ValueError("expected a duration from one second (1s) to ten years (10y)")
     return milliseconds
 
 
 def _url(value: str) -> str:
     try:
         parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in ("http", "https") and parts.port != 0
+        usable = usable and _HOST.fullmatch(parts.hostname or "") is not None
         httpx.URL(value)
     except (ValueError, httpx.InvalidURL):
         usable = False
@@ -61,6 +66,12 @@ def _url(value: str) -> str:
         raise ValueError("expected a URL without user name and password; secrets are read from files")
     if parts.fragment:
         raise ValueError("expected a URL without a fragment")
+    return value
+
+
+def _base_url(value: str) -> str:
+    if urlsplit(_url(value)).query:
+        raise ValueError("expected a URL without a query: paths are appended to it")
     return value
 
 
@@ -103,6 +114,7 @@ def _enum_value(choices: type[OnStale] | type[OcspMode]) -> BeforeValidator:
 
 Duration = Annotated[int, BeforeValidator(_duration)]
 Url = Annotated[str, AfterValidator(_url)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SecureUrl = Annotated[str, AfterValidator(_secure_url)]
 ReadablePath = Annotated[str, AfterValidator(_readable)]
 Pin = Annotated[str, AfterValidator(_pin)]
@@ -126,7 +138,7 @@ class VzdCredentialsConfig(_Block):
 class TrustConfig(_Block):
     """``trust``: what a signature has to rest on."""
 
-    ca_base_url: Url = "https://download.tsl.ti-dienste.de"
+    ca_base_url: BaseUrl = "https://download.tsl.ti-dienste.de"
     pinned_roots: Annotated[list[Pin], Field(min_length=1)]
     allow_test_certificates: bool = False
     ocsp: Annotated[OcspMode, _enum_value(OcspMode)] = OcspMode.HARD

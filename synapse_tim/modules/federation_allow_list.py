@@ -28,11 +28,13 @@ from synapse_tim.modules.config import AllowListConfig, parse_block
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.denials import (
     INVITES_MALFORMED,
+    INVITES_UNKNOWN,
     NOT_A_MEMBER,
     RELAYED_FOR_NON_MEMBER,
     Denial,
 )
-from synapse_tim.rules.invitees import Malformed, invited_servers
+from synapse_tim.rules.invitees import Malformed, invited_servers, invites_by_address
+from synapse_tim.rules.membership import Membership
 from synapse_tim.rules.server_name import normalise, of_matrix_id
 from synapse_tim.services.schedule import UnknownDomains
 
@@ -98,15 +100,21 @@ class FederationAllowList:
         servers = invited_servers(config)
         if isinstance(servers, Malformed):
             self._refuse(INVITES_MALFORMED)
+        elif invites_by_address(config):
+            self._refuse(INVITES_UNKNOWN)
         else:
             self._require_members(servers)
 
     async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
-        """Hide messages of servers that are no members, whoever delivers them."""
+        """Hide messages of servers that are no members, whoever delivers them.
+
+        Judged by the last verified list, also when it is stale: what is hidden once stays hidden, and a
+        message of a member that arrives while the list goes stale must not be lost for ever.
+        """
         sender = of_matrix_id(event.sender)
         if sender == self._own_server_name or event.is_state():
             return NOT_SPAM
-        if self._in_force.membership.denies(sender) is None:
+        if Membership(self._own_server_name, self._in_force.known_list).denies(sender) is None:
             return NOT_SPAM
         metrics.count_denied(RELAYED_FOR_NON_MEMBER)
         return Codes.FORBIDDEN

@@ -31,7 +31,8 @@ class ListFollower:
     def __init__(self, services: ListServices) -> None:
         self._services = services
         self._wish = Throttle()
-        self._read_at = 0.0
+        self._read_again_at = 0.0
+        self._failures = 0
         self._stored = True
         self._running = False
 
@@ -54,11 +55,15 @@ class ListFollower:
 
     async def _tick(self) -> None:
         now = time.monotonic()
-        if self._wish.take(now):
-            await self._services.signals.ask_for_refresh()
-        if self._stored or now - self._read_at >= _POLL_SECONDS:
+        if now >= self._read_again_at:
             self._stored = True
             await self._read()
+        if self._wish.take(now):
+            try:
+                await self._services.signals.ask_for_refresh()
+            except Exception:
+                self._wish.ask(now)
+                raise
 
     async def _read(self) -> None:
         if self._running:
@@ -68,11 +73,13 @@ class ListFollower:
             while self._stored:
                 self._stored = False
                 await self._take(await self._services.database.read_acceptance())
-                self._read_at = time.monotonic()
+                self._failures = 0
+                self._read_again_at = time.monotonic() + _POLL_SECONDS
         except Exception as error:
-            # No tables yet, or no database: the list in force stays, and the next tick tries again.
-            self._stored = True
+            # No tables yet, or no database: the list in force stays. Soon, then less and less often.
             logger.warning("The federation list could not be read: %s", type(error).__name__)
+            self._read_again_at = time.monotonic() + min(2.0**self._failures, _POLL_SECONDS)
+            self._failures = min(self._failures + 1, 10)
         finally:
             self._running = False
 
@@ -80,12 +87,14 @@ class ListFollower:
         state = self._services.in_force.state
         if remembered is None or remembered == state.remembered:
             return
-        if state.in_force is not None and remembered.jws_digest == state.in_force.jws_digest:
+        if state.remembered is not None and remembered.version < state.remembered.version:
+            logger.error("The stored federation list is older than the one in force, which stays")
+            return
+        same = state.in_force is not None and remembered.jws_digest == state.in_force.jws_digest
+        if state.in_force is not None and same and state.in_force.path.valid_at(remembered.confirmed_at):
             await self._services.in_force.take(ListState(remembered, state.in_force))
             return
-        remembered, octets, material = await self._services.database.read(self._services.max_octets)
-        self._services.trust.restore(material)
-        restored = await self._services.threads.run(self._services.updater.restore, remembered, octets)
+        restored = await self._services.restore()
         if restored.in_force is None and state.in_force is not None:
             logger.error("The stored federation list does not verify here; the one in force stays")
             return

@@ -19,6 +19,7 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.modules import metrics
 from synapse_tim.modules.synapse_internals import Whitelist
+from synapse_tim.modules.threads import Threads
 from synapse_tim.rules.acceptance import OnStale, Staleness, VerifiedList, staleness
 from synapse_tim.rules.certificates import describe
 from synapse_tim.rules.federation_list import FederationList
@@ -54,6 +55,7 @@ class ListInForce:
         whitelist: Synapse's allow-list.
         policy: when a list may no longer be used.
         product_is_insurance: whether this server is one of TI-M ePA.
+        threads: where large lists are compared.
         clock: the current time, with a time zone.
     """
 
@@ -64,6 +66,7 @@ class ListInForce:
         policy: StalenessPolicy,
         *,
         product_is_insurance: bool,
+        threads: Threads,
         clock: Callable[[], dt.datetime],
     ) -> None:
         self._api = api
@@ -71,12 +74,18 @@ class ListInForce:
         self._policy = policy
         self._product_is_insurance = product_is_insurance
         self._clock = clock
+        self._threads = threads
         self._state = ListState()
         self._confirmed_at = 0.0  # monotonic
         self._stale: Staleness | None = None
         self._wanted: FederationList | None = None  # what the whitelist is to name
         self._filled: FederationList | None = None  # what it names, once it is complete
         self.membership = Membership(api.server_name)
+
+    @property
+    def known_list(self) -> FederationList | None:
+        """The last verified list, whether it may still be used or not."""
+        return self._state.in_force.content if self._state.in_force is not None else None
 
     @property
     def state(self) -> ListState:
@@ -107,8 +116,15 @@ class ListInForce:
         self.membership = Membership(self._api.server_name, usable)
         if usable is None:
             self._empty()
-        else:
+            return
+        try:
             await self._fill(usable)
+        except BaseException:
+            # Whoever is still named may have been removed: deny everybody, and try again next time.
+            if self._wanted is usable:
+                self._empty()
+                self._wanted = None
+            raise
 
     def _usable_list(self) -> FederationList | None:
         verified = self._state.in_force
@@ -143,12 +159,12 @@ class ListInForce:
     async def _fill(self, wanted: FederationList) -> None:
         """Make the whitelist name exactly the members of a list, unless another is wanted meanwhile."""
         old = self._filled.domains if self._filled is not None else _NOTHING
-        gone, added = await self._api.defer_to_thread(_difference, old, wanted.domains)
+        gone, added = await self._threads.run(_difference, old, wanted.domains)
         if self._wanted is not wanted:
             return
         if len(gone) > _MANY or len(self._whitelist) != len(old):
             self._empty()
-            gone, added = [], await self._api.defer_to_thread(list, wanted.domains)
+            gone, added = [], await self._threads.run(list[str], wanted.domains)
         for name in gone:
             self._whitelist.pop(name, None)
         self._filled = None

@@ -69,12 +69,9 @@ class ListLeader:
             self._running = False
 
     async def _load(self) -> None:
-        await self._services.database.create_tables()
-        remembered, octets, material = await self._services.database.read(self._services.max_octets)
-        self._services.trust.restore(material)
-        await self._services.in_force.take(
-            await self._services.threads.run(self._services.updater.restore, remembered, octets)
-        )
+        services = self._services
+        await services.database.create_tables()
+        await services.in_force.take(await services.restore())
         self._loaded = True
 
     async def _refresh(self) -> None:
@@ -90,14 +87,19 @@ class ListLeader:
             )
             self._schedule.failed(time.monotonic())
             return
-        await self._store_and_take(update)
-        self._schedule.succeeded(time.monotonic())
+        if await self._store_and_take(update):
+            self._schedule.succeeded(time.monotonic())
+        else:
+            logger.warning("Another process has stored a later federation list: reading that one")
+            self._loaded = False
+            self._schedule.failed(time.monotonic())
 
-    async def _store_and_take(self, update: Update) -> None:
-        if update.state.remembered is None:
-            return
-        await self._services.database.write(
-            update.state.remembered, update.octets, self._services.trust.material
-        )
-        await self._services.in_force.take(update.state)
-        await self._services.signals.tell_list_stored()
+    async def _store_and_take(self, update: Update) -> bool:
+        remembered, services = update.state.remembered, self._services
+        if remembered is None or not await services.database.write(
+            remembered, update.octets, services.trust.material
+        ):
+            return False
+        await services.in_force.take(update.state)
+        await services.signals.tell_list_stored()
+        return True

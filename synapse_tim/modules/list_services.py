@@ -10,7 +10,7 @@ from synapse_tim.modules.list_signals import ListSignals
 from synapse_tim.modules.list_store import ListStore
 from synapse_tim.modules.threads import Threads
 from synapse_tim.services.trust_store import TrustStore
-from synapse_tim.services.updater import Updater
+from synapse_tim.services.updater import ListState, Updater
 
 
 @attrs.frozen(eq=False)
@@ -36,3 +36,13 @@ class ListServices:
     updater: Updater
     trust: TrustStore
     max_octets: int
+
+    async def restore(self) -> ListState:
+        """Read what is stored and verify it, off the reactor."""
+        remembered, octets, material = await self.database.read(self.max_octets)
+
+        def verify() -> ListState:
+            self.trust.restore(material)
+            return self.updater.restore(remembered, octets)
+
+        return await self.threads.run(verify)

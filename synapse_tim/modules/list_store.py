@@ -92,22 +92,29 @@ class ListStore:
 
         return await self._api.run_db_interaction("synapse_tim_read_list", read)
 
-    async def write(self, remembered: Acceptance, octets: bytearray | None, material: TrustMaterial) -> None:
-        """Store a step of the update cycle.
+    async def write(self, remembered: Acceptance, octets: bytearray | None, material: TrustMaterial) -> bool:
+        """Store a step of the update cycle, unless a later version is stored already.
 
         Args:
             remembered: what to remember.
             octets: the list itself, unless it is stored already.
             material: the certificates that it rests on.
+
+        Returns:
+            Whether it was stored. Two processes may fetch for a while, when background tasks move.
         """
 
-        def write(txn: LoggingTransaction) -> None:
+        def write(txn: LoggingTransaction) -> bool:
+            stored = _read_acceptance(txn)
+            if stored is not None and stored.version > remembered.version:
+                return False
             if octets is not None:
                 _write_octets(txn, remembered.jws_digest, octets)
             _write_acceptance(txn, remembered)
             _write_material(txn, material)
+            return True
 
-        await self._api.run_db_interaction("synapse_tim_write_list", write)
+        return await self._api.run_db_interaction("synapse_tim_write_list", write)
 
 
 def _read_acceptance(txn: LoggingTransaction) -> Acceptance | None:

@@ -31,12 +31,12 @@ class Threads:
     def __init__(self, api: ModuleApi, on_shutdown: Callable[[], None]) -> None:
         self._api = api
         self._pool = ThreadPool(minthreads=0, maxthreads=_MAX_THREADS, name="synapse_tim")
-        # Should a thread hang all the same, it does not keep the process alive.
+        # A thread that is still at it does not keep the process alive.
         self._pool.threadFactory = functools.partial(threading.Thread, daemon=True)  # type: ignore[assignment]
         self._pool.start()
         reactor = cast(IReactorCore, installed_reactor)
-        for step in (on_shutdown, self._pool.stop):
-            reactor.addSystemEventTrigger("before", "shutdown", step)  # type: ignore[arg-type]
+        # The pool is not stopped: that would wait for a thread that waits for a name or a connection.
+        reactor.addSystemEventTrigger("before", "shutdown", on_shutdown)  # type: ignore[arg-type]
 
     async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a function in a thread and wait for its result."""

@@ -61,6 +61,15 @@ RELAYED_FOR_NON_MEMBER = Denial(
     text="The event was sent by a server that is not part of the federation. (AF_10064-02)",
 )
 
+#: A createRoom body that invites by e-mail address or the like: whose server that is shows too late.
+INVITES_UNKNOWN = Denial(
+    policy="federation",
+    rule="AF_10064-02",
+    status=403,
+    errcode="M_FORBIDDEN",
+    text="Create the room first, then invite: 'invite_3pid' does not name a server. (AF_10064-02)",
+)
+
 #: A createRoom body whose invitations cannot be read: nothing to decide on.
 INVITES_MALFORMED = Denial(
     policy="federation",

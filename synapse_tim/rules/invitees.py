@@ -1,7 +1,8 @@
 """Whose servers a ``createRoom`` request would invite.
 
-Synapse makes the room first and sends the invitations after, so a refused one would leave a room behind.
-Invitations are in ``invite``, and can be hidden in ``initial_state`` as membership events.
+Synapse makes the room first and sends the invitations after, so a refused one would leave a room behind, and
+so would a body that it cannot read half-way through. Invitations are in ``invite``, can be hidden in
+``initial_state`` as membership events, and ``invite_3pid`` names people whose server shows only later.
 """
 
 from __future__ import annotations
@@ -12,34 +13,50 @@ import attrs
 
 from synapse_tim.rules.server_name import of_matrix_id
 
-_MEMBER = "m.room.member"
-
 
 @attrs.frozen
 class Malformed:
-    """The request names invitees in a form that cannot be read."""
+    """The request names invitees, or state, in a form that cannot be read."""
 
 
 def invited_servers(request: Mapping[str, object]) -> frozenset[str] | Malformed:
-    """The servers of all users that the request names as members.
+    """The servers of all users that the request names.
 
     Args:
         request: the body of ``POST /_matrix/client/v3/createRoom``, as the client sent it.
 
     Returns:
-        Server names. User ids without one are left to Synapse, which answers 400.
+        Server names. Ids in ``invite`` without one are left to Synapse, which answers 400 before it makes
+        the room.
     """
     invite = request.get("invite", [])
     initial_state = request.get("initial_state", [])
     if not isinstance(invite, list) or not all(isinstance(user, str) for user in invite):
         return Malformed()
-    if not isinstance(initial_state, list):
+    if not isinstance(initial_state, list) or not all(_is_state(event) for event in initial_state):
+        return Malformed()
+    if not isinstance(request.get("invite_3pid", []), list):
         return Malformed()
     users = list(invite)
     for event in initial_state:
-        if isinstance(event, Mapping) and event.get("type") == _MEMBER:
-            user = event.get("state_key")
-            if not isinstance(user, str):
+        # Whatever the type: a user id as the key of state is a user that the state is about.
+        state_key = event.get("state_key", "")
+        if state_key.startswith("@") or event["type"] == "m.room.member":
+            if of_matrix_id(state_key) is None:
                 return Malformed()
-            users.append(user)
+            users.append(state_key)
     return frozenset(name for user in users if (name := of_matrix_id(user)) is not None)
+
+
+def invites_by_address(request: Mapping[str, object]) -> bool:
+    """Whether the request invites people by e-mail address or telephone number."""
+    return bool(request.get("invite_3pid"))
+
+
+def _is_state(event: object) -> bool:
+    return (
+        isinstance(event, Mapping)
+        and isinstance(event.get("type"), str)
+        and isinstance(event.get("content"), Mapping)
+        and isinstance(event.get("state_key", ""), str)
+    )

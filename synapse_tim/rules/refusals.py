@@ -86,6 +86,9 @@ class Refusal(enum.StrEnum):
     HTTP_STATUS = "http_status"
     AUTHENTICATION = "authentication"
 
+    # A mistake of our own; the log has the details
+    INTERNAL = "internal"
+
 
 class ListRefusedError(Exception):
     """A federation list, or something it rests on, is refused; whatever is in force stays.

@@ -58,7 +58,7 @@ class OcspStatement:
 
     def current_at(self, at: dt.datetime) -> bool:
         """Whether the statement may be used at that moment."""
-        return self.this_update - CLOCK_SKEW <= at <= self.next_update + CLOCK_SKEW
+        return self.this_update <= at + CLOCK_SKEW and at - CLOCK_SKEW <= self.next_update
 
 
 def build_request(certificate: x509.Certificate, issuer: x509.Certificate, nonce: bytes | None) -> bytes:
@@ -93,7 +93,7 @@ def judge_answer(
     """
     try:
         return _judge(ocsp.load_der_ocsp_response(answer), certificate, issuer, at, nonce)
-    except MALFORMED as error:
+    except (*MALFORMED, OverflowError) as error:
         raise ListRefusedError(Refusal.OCSP_MALFORMED, str(error)[:120]) from None
 
 

@@ -63,7 +63,7 @@ class SignerPath:
     def valid_at(self, at: dt.datetime) -> bool:
         """Whether all certificates are within their validity, give or take ``CLOCK_SKEW``."""
         start = max(certificate.not_valid_before_utc for certificate in self.certificates)
-        return start - CLOCK_SKEW <= at <= self.not_after + CLOCK_SKEW
+        return start <= at + CLOCK_SKEW and at - CLOCK_SKEW <= self.not_after
 
 
 def sub_ca_file_name(signer: x509.Certificate) -> str:

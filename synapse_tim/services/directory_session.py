@@ -23,6 +23,7 @@ _MAX_OCTETS: Final = 64 * 1024
 _DEADLINE_SECONDS: Final = 10.0
 _RENEW_AFTER: Final = 0.8
 _DEFAULT_LIFETIME_SECONDS: Final = 300.0
+_LONGEST_LIFETIME_SECONDS: Final = 7 * 86400.0
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750 §2.1, b64token
 
 
@@ -121,4 +122,4 @@ def _token_of(response: Response, who: str) -> tuple[str, float]:
     lifetime = answer.get("expires_in")
     if type(lifetime) not in (int, float) or not 0 < lifetime < math.inf:
         lifetime = _DEFAULT_LIFETIME_SECONDS
-    return token, float(lifetime)
+    return token, float(min(lifetime, _LONGEST_LIFETIME_SECONDS))

@@ -9,6 +9,7 @@ the silence between two reads but not the whole exchange, so a watchdog shuts th
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import ssl
 import threading
@@ -22,6 +23,11 @@ from synapse_tim.rules.refusals import ListRefusedError, Refusal
 
 #: No silence longer than this, in seconds; the directory calls a slower answer unhealthy (requirement R1.11).
 SILENCE_SECONDS: Final = 10.0
+#: For each address of a name: connecting is outside the watchdog's reach.
+CONNECT_SECONDS: Final = 5.0
+
+# httpx logs whole URLs at INFO; an operator's may carry a token in its query.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @attrs.frozen
@@ -92,7 +98,7 @@ class Fetcher:
         self._client = httpx.Client(
             verify=ssl_context or ssl.create_default_context(),
             follow_redirects=False,
-            timeout=httpx.Timeout(silence),
+            timeout=httpx.Timeout(silence, connect=min(silence, CONNECT_SECONDS)),
             # Every exchange has a connection of its own, which its watchdog may shut down.
             limits=httpx.Limits(max_keepalive_connections=0),
             headers={"Accept-Encoding": "identity", "User-Agent": "synapse_tim"},
@@ -149,7 +155,14 @@ class Fetcher:
                 response = self._client.send(request, stream=True)
                 with contextlib.closing(response):
                     return _read(response, host, max_octets, watchdog)
-            except (httpx.HTTPError, httpx.StreamError, OSError, RuntimeError) as error:
+            except (
+                httpx.HTTPError,
+                httpx.InvalidURL,
+                httpx.StreamError,
+                OSError,
+                RuntimeError,
+                UnicodeError,
+            ) as error:
                 if watchdog.expired:
                     raise _too_slow(host, deadline) from None
                 detail = f"{host}: {type(error).__name__}: {str(error)[:120]}"

@@ -106,6 +106,9 @@ class Updater:
             return self._refresh(state)
         except ListRefusedError as error:
             return Update(state, refusal=error)
+        except Exception as error:
+            logger.exception("An update of the federation list failed unexpectedly")
+            return Update(state, refusal=ListRefusedError(Refusal.INTERNAL, type(error).__name__))
 
     def _refresh(self, state: ListState) -> Update:
         now = self._clock()
@@ -133,5 +136,5 @@ class Updater:
             raise ListRefusedError(Refusal.HTTP_STATUS, "a confirmation of a list that is not at hand")
         check_clock(state.remembered, now)
         check_times(state.in_force.content, now)
-        self._verifier.confirm(state.in_force, now)
-        return Update(ListState(state.remembered.confirmed(now), state.in_force), confirmed=True)
+        confirmed = self._verifier.confirm(state.in_force, now)
+        return Update(ListState(state.remembered.confirmed(now), confirmed), confirmed=True)

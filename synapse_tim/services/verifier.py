@@ -55,14 +55,20 @@ class ListVerifier:
         path = self.trust.verify(jws.signer, jws.certificates[1:], at)
         return VerifiedList(parse_payload(jws.verified_payload()), path, jws.digest)
 
-    def confirm(self, verified: VerifiedList, now: dt.datetime) -> None:
+    def confirm(self, verified: VerifiedList, now: dt.datetime) -> VerifiedList:
         """Judge the signer of the list in force again, now that its source has confirmed the list.
+
+        Returns:
+            The list with the path as it is now: a sub-CA may have been renewed.
 
         Raises:
             ListRefusedError: its path is no longer valid, or it is revoked.
         """
         path = self.trust.find(verified.path.signer, (verified.path.sub_ca,), now)
         self.ocsp.check(path, now)
+        if path.certificates == verified.path.certificates:
+            return verified
+        return attrs.evolve(verified, path=path)
 
     def digest(self, octets: bytes | bytearray) -> str:
         """The digest by which octets are recognised that were verified before.

@@ -87,6 +87,24 @@ def test_af_10064_02_nor_with_a_membership_in_its_initial_state(federation):
     assert alice.try_create_room(initial_state=state).status_code == 200
 
 
+def test_af_10064_02_nor_with_people_whose_server_nobody_knows_yet(federation):
+    alice = federation.user(federation.hospital)
+    before = alice.joined_rooms()
+    by_mail = {"medium": "email", "address": "a@example.org", "id_server": "x", "id_access_token": "x"}
+    assert code(alice.try_create_room(invite_3pid=[by_mail])) == (403, "M_FORBIDDEN")
+    assert alice.joined_rooms() == before
+    assert alice.try_create_room(invite_3pid=[]).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["m.room.member ", "org.example.member"])
+def test_af_10064_02_nor_with_state_about_an_unlisted_user(federation, kind):
+    alice = federation.user(federation.hospital)
+    before = alice.joined_rooms()
+    state = {"type": kind, "state_key": "@x:evil.test", "content": {"membership": "invite"}}
+    assert code(alice.try_create_room(initial_state=[state])) == (403, "M_FORBIDDEN")
+    assert alice.joined_rooms() == before
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -98,6 +116,14 @@ def test_af_10064_02_nor_with_a_membership_in_its_initial_state(federation):
         {"invite": ["nobody"]},
         {"invite": ["@a"]},
         {"initial_state": 5},
+        {"initial_state": ["x"]},
+        {"initial_state": [{}]},
+        {"initial_state": [{"type": "m.room.topic"}]},
+        {"initial_state": [{"type": "m.room.topic", "content": 5}]},
+        {"initial_state": [{"type": ["m.room.member"], "state_key": "@x:evil.test", "content": {}}]},
+        {"initial_state": [{"type": "m.room.member", "state_key": "@x", "content": {}}]},
+        {"initial_state": [{"type": "m.room.member", "state_key": "", "content": {}}]},
+        {"invite_3pid": 5},
         {"initial_state": [{"type": "m.room.member", "state_key": 5, "content": {}}]},
         {"initial_state": [{"type": "m.room.member", "content": {}}]},
     ],

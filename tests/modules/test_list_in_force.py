@@ -37,8 +37,24 @@ def clock():
     return Clock()
 
 
+class Threads:
+    """Runs everything at once; fails when told to."""
+
+    failing = False
+
+    async def run(self, function, *args):
+        if self.failing:
+            raise RuntimeError("can't start new thread")
+        return function(*args)
+
+
 @pytest.fixture
-def make(api, clock):
+def threads():
+    return Threads()
+
+
+@pytest.fixture
+def make(api, clock, threads):
     def make(on_stale=OnStale.DENY):
         denied = []
         whitelist = Whitelist(denied.append)
@@ -47,6 +63,7 @@ def make(api, clock):
             whitelist,
             StalenessPolicy(dt.timedelta(hours=72), on_stale),
             product_is_insurance=False,
+            threads=threads,
             clock=clock,
         )
         return in_force, whitelist, denied
@@ -128,3 +145,26 @@ def test_a_list_that_is_replaced_while_it_is_applied_is_abandoned(make, run, api
     run(in_force.take(first))
     assert set(whitelist) == {"b.example"}
     assert in_force.membership.usable_list is second.in_force.content
+
+
+def test_a_failure_on_the_way_denies_everybody_and_is_made_up_for(make, run, threads):
+    """Whoever was removed must not stay allowed because something went wrong while removing it."""
+    in_force, whitelist, _ = make()
+    run(in_force.take(state(1, "a.example", "evil.example")))
+    threads.failing = True
+    with pytest.raises(RuntimeError):
+        run(in_force.take(state(2, "a.example")))
+    assert not whitelist
+    threads.failing = False
+    run(in_force.judge())
+    assert set(whitelist) == {"a.example"}
+
+
+def test_the_last_verified_list_is_known_also_when_it_is_stale(make, run, clock):
+    in_force, whitelist, _ = make()
+    assert in_force.known_list is None
+    run(in_force.take(state(1, "a.example")))
+    clock.now = NOW + dt.timedelta(hours=73)
+    run(in_force.judge())
+    assert not whitelist
+    assert "a.example" in in_force.known_list

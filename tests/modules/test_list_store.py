@@ -72,6 +72,13 @@ def test_a_new_list_replaces_the_old_one(store, run, database):
     assert database.execute("SELECT COUNT(*) FROM synapse_tim_federation_list_chunk").fetchone() == (1,)
 
 
+def test_a_later_version_is_never_overwritten(store, run):
+    assert run(store.write(acceptance(8, "d2"), bytearray(b"new"), TrustMaterial())) is True
+    assert run(store.write(acceptance(7), bytearray(b"old"), TrustMaterial())) is False
+    assert run(store.read(LIMIT))[:2] == (acceptance(8, "d2"), bytearray(b"new"))
+    assert run(store.write(acceptance(8, "d2"), None, TrustMaterial())) is True
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -27,7 +27,8 @@ def member(state_key, **content):
             {"one.example", "two.example"},
         ),
         ({"initial_state": [{"type": "m.room.topic", "content": {"topic": "@a:one.example"}}]}, set()),
-        ({"initial_state": ["no event", None]}, set()),
+        ({"initial_state": [{**member("@a:one.example"), "type": "m.room.member "}]}, {"one.example"}),
+        ({"invite_3pid": []}, set()),
         ({"invite": ["no user"]}, set()),
     ],
 )
@@ -47,6 +48,14 @@ def test_invitations_are_found_in_invite_and_initial_state(request_body, servers
         {"initial_state": member("@a:one.example")},
         {"initial_state": [{"type": "m.room.member"}]},
         {"initial_state": [member(1)]},
+        {"initial_state": [member("@a")]},
+        {"initial_state": [member("")]},
+        {"initial_state": ["no event"]},
+        {"initial_state": [None]},
+        {"initial_state": [{}]},
+        {"initial_state": [{"type": "m.room.topic"}]},
+        {"initial_state": [{"type": ["m.room.member"], "content": {}}]},
+        {"invite_3pid": {}},
     ],
 )
 def test_invitations_that_cannot_be_read_are_malformed(request_body):
