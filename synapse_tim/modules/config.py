@@ -35,7 +35,7 @@ CONFIG_PATH = "modules[…].config"
 _SHORTEST_MS = 1000
 _LONGEST_MS = 10 * 365 * 24 * 60 * 60 * 1000
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f:.]+")  # urlsplit lowers it, brackets off
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f.]*:[0-9a-f:.]*")  # urlsplit lowers it, brackets off
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
