@@ -144,7 +144,7 @@ def test_another_service_of_the_same_ca_is_no_responder(world):
     assert judge(world, answer(world, responder=altered(world.ocsp_signer, world.sub_ca)))
 
 
-@pytest.mark.parametrize("wishes", [{"days": (-9, -1)}, {"days": (1, 9)}, {"curve": ec.SECP256K1()}], ids=str)
+@pytest.mark.parametrize("wishes", [{"days": (-9, -1)}, {"days": (1, 9)}, {"curve": ec.SECP256K1()}])
 def test_a_responder_outside_validity_or_profile_is_refused(world, wishes):
     with refused(Refusal.OCSP_FOREIGN):
         judge(world, answer(world, responder=world.pki.ocsp_signer(world.sub_ca, **wishes)))

@@ -58,7 +58,6 @@ def test_the_genuine_path_is_found_among_other_certificates(world):
         ({"extensions": [CRITICAL]}, Refusal.CERTIFICATE_CRITICAL_EXTENSION),
         ({"extensions": [NOT_CRITICAL]}, None),
     ],
-    ids=str,
 )
 def test_r1_4_the_signer_is_a_signing_certificate_of_the_directory(world, changes, reason):
     signer = world.pki.fd_sig(world.sub_ca, "VZD-FHIR-FList-Signer", **changes)
@@ -79,7 +78,6 @@ def test_r1_4_the_signer_is_a_signing_certificate_of_the_directory(world, change
         (ExtensionOID.AUTHORITY_KEY_IDENTIFIER, None),
         (ExtensionOID.AUTHORITY_INFORMATION_ACCESS, None),
     ],
-    ids=str,
 )
 def test_r1_4_what_a_signer_has_to_state(world, oid, reason):
     signer = altered(world.list_signer, world.sub_ca, {oid: None})
@@ -142,7 +140,7 @@ SUB_CA_VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(("wishes", "extensions", "reason"), SUB_CA_VARIANTS, ids=str)
+@pytest.mark.parametrize(("wishes", "extensions", "reason"), SUB_CA_VARIANTS)
 def test_r1_4_the_sub_ca_is_judged_like_the_signer(world, wishes, extensions, reason):
     again = world.pki.sub_ca(world.sub_ca_root, key=world.sub_ca.key, **wishes)
     sub_ca = altered(again, world.sub_ca_root, extensions)
@@ -160,7 +158,7 @@ ROOT_VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(("wishes", "extensions", "reason"), ROOT_VARIANTS, ids=str)
+@pytest.mark.parametrize(("wishes", "extensions", "reason"), ROOT_VARIANTS)
 def test_r1_4_the_root_is_judged_like_the_signer(world, wishes, extensions, reason):
     again = world.pki.root(4, key=world.sub_ca_root.key, **wishes)
     root = altered(again, None, extensions)
