@@ -2,8 +2,9 @@
 
 The fetcher only transports; what it brings is trusted by nobody until a rule has verified it. Refused while
 it happens: a body over its cap, an exchange over its wall-clock deadline (also one that drips a byte now and
-then, during the handshake, in the headers or in the body), any redirect, any compressed body. httpx limits
-the silence between two reads but not the whole exchange, so a watchdog shuts the socket down.
+then, during the handshake, in the headers or in the body, or whose name is not found), any redirect, any compressed body. httpx limits
+the silence between two reads but not the whole exchange, so nobody waits for it beyond its deadline and its
+socket is shut down then.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any, Final
 
 import attrs
@@ -23,8 +25,6 @@ from synapse_tim.rules.refusals import ListRefusedError, Refusal
 
 #: No silence longer than this, in seconds; the directory calls a slower answer unhealthy (requirement R1.11).
 SILENCE_SECONDS: Final = 10.0
-#: For each address of a name: connecting is outside the watchdog's reach.
-CONNECT_SECONDS: Final = 5.0
 
 # httpx logs whole URLs at INFO; an operator's may carry a token in its query.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -43,16 +43,13 @@ class Response:
     body: bytearray
 
 
-class _Watchdog:
-    """Shuts the connection of one exchange down at its deadline."""
+class _Exchange:
+    """One exchange, which can be ended from outside at any moment."""
 
-    def __init__(self, seconds: float) -> None:
-        self.expired = False
+    def __init__(self) -> None:
+        self.ended = False
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self.expire)
-        self._timer.daemon = True
-        self._timer.start()
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Take hold of the connection as soon as there is one (httpx's ``trace`` extension)."""
@@ -62,20 +59,19 @@ class _Watchdog:
         # A duplicate stays valid when TLS takes the original over, and shuts the same connection down.
         with self._lock:
             self._sockets.append(connected.dup())
-        if self.expired:
-            self.expire()
+        if self.ended:
+            self.end()
 
-    def expire(self) -> None:
-        """End the exchange now."""
-        self.expired = True
+    def end(self) -> None:
+        """End the exchange now, or as soon as it has a connection."""
+        self.ended = True
         with self._lock:
             for connection in self._sockets:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Stand down after the exchange."""
-        self._timer.cancel()
+        """Let go of the connection after the exchange."""
         with self._lock:
             for connection in self._sockets:
                 connection.close()
@@ -98,12 +94,12 @@ class Fetcher:
         self._client = httpx.Client(
             verify=ssl_context or ssl.create_default_context(),
             follow_redirects=False,
-            timeout=httpx.Timeout(silence, connect=min(silence, CONNECT_SECONDS)),
-            # Every exchange has a connection of its own, which its watchdog may shut down.
+            timeout=httpx.Timeout(silence),
+            # Every exchange has a connection of its own, which may be shut down.
             limits=httpx.Limits(max_keepalive_connections=0),
             headers={"Accept-Encoding": "identity", "User-Agent": "synapse_tim"},
         )
-        self._running: set[_Watchdog] = set()
+        self._running: set[_Exchange] = set()
         self._closed = False
 
     def get(
@@ -141,49 +137,57 @@ class Fetcher:
     def close(self) -> None:
         """End exchanges that are under way and refuse further ones; for use at shutdown."""
         self._closed = True
-        for watchdog in tuple(self._running):
-            watchdog.expire()
+        for exchange in tuple(self._running):
+            exchange.end()
         self._client.close()
 
     def _exchange(self, request: httpx.Request, max_octets: int, deadline: float) -> Response:
+        """Run the exchange in a thread of its own and wait for it no longer than the deadline.
+
+        Looking a name up cannot be interrupted. A thread that is late goes on by itself and ends as soon as
+        it gets a connection; nobody looks at what it brings.
+        """
         host = request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
         if self._closed:
             raise ListRefusedError(Refusal.UNREACHABLE, "shutting down")
-        with self._watched(deadline) as watchdog:
-            request.extensions["trace"] = watchdog.trace
+        exchange, outcome = _Exchange(), Future[Response]()
+        self._running.add(exchange)
+
+        def run() -> None:
             try:
-                response = self._client.send(request, stream=True)
-                with contextlib.closing(response):
-                    return _read(response, host, max_octets, watchdog)
-            except (
-                httpx.HTTPError,
-                httpx.InvalidURL,
-                httpx.StreamError,
-                OSError,
-                RuntimeError,
-                UnicodeError,
-            ) as error:
-                if watchdog.expired:
-                    raise _too_slow(host, deadline) from None
-                detail = f"{host}: {type(error).__name__}: {str(error)[:120]}"
-                raise ListRefusedError(Refusal.UNREACHABLE, detail) from None
+                outcome.set_result(self._send(request, host, max_octets, exchange))
+            except BaseException as error:
+                outcome.set_exception(error)
+            finally:
+                self._running.discard(exchange)
+                exchange.close()
 
-    @contextlib.contextmanager
-    def _watched(self, deadline: float) -> Iterator[_Watchdog]:
-        watchdog = _Watchdog(deadline)
-        self._running.add(watchdog)
+        threading.Thread(target=run, name="synapse_tim-fetch", daemon=True).start()
         try:
-            yield watchdog
-        finally:
-            self._running.discard(watchdog)
-            watchdog.close()
+            return outcome.result(deadline)
+        except TimeoutError:
+            exchange.end()
+            raise ListRefusedError(Refusal.DEADLINE, f"{host}: not complete within {deadline:g} s") from None
+
+    def _send(self, request: httpx.Request, host: str, max_octets: int, exchange: _Exchange) -> Response:
+        request.extensions["trace"] = exchange.trace
+        try:
+            response = self._client.send(request, stream=True)
+            with contextlib.closing(response):
+                return _read(response, host, max_octets)
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            httpx.StreamError,
+            OSError,
+            RuntimeError,
+            UnicodeError,
+        ) as error:
+            detail = f"{host}: {type(error).__name__}: {str(error)[:120]}"
+            raise ListRefusedError(Refusal.UNREACHABLE, detail) from None
 
 
-def _too_slow(host: str, deadline: float) -> ListRefusedError:
-    return ListRefusedError(Refusal.DEADLINE, f"{host}: not complete within {deadline:g} s")
-
-
-def _read(response: httpx.Response, host: str, max_octets: int, watchdog: _Watchdog) -> Response:
+def _read(response: httpx.Response, host: str, max_octets: int) -> Response:
     status = response.status_code
     if 300 <= status < 400 and status != 304:
         raise ListRefusedError(Refusal.REDIRECT, f"{host}: status {status}")
@@ -196,11 +200,7 @@ def _read(response: httpx.Response, host: str, max_octets: int, watchdog: _Watch
     if length.isascii() and length.isdigit() and int(length[:20]) > max_octets:
         raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: {length[:20]} octets announced")
     for chunk in response.iter_raw():
-        if watchdog.expired:
-            raise httpx.ReadTimeout("expired")
         body += chunk
         if len(body) > max_octets:
             raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: more than {max_octets} octets")
-    if watchdog.expired:
-        raise httpx.ReadTimeout("expired")
     return Response(status, body)

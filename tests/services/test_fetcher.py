@@ -1,5 +1,6 @@
 """Transport: mutual TLS, own CA bundle, end at shutdown."""
 
+import socket
 import ssl
 import threading
 import time
@@ -71,3 +72,20 @@ def test_nothing_is_fetched_after_closing(ti):
     with pytest.raises(ListRefusedError) as caught:
         get(fetcher, ti.list_url)
     assert reason(caught) is Refusal.UNREACHABLE
+
+
+def test_a_name_that_takes_for_ever_to_look_up_does_not_hold_anybody_up(monkeypatch):
+    answered = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slow(*args, **kwargs):
+        answered.wait(30)
+        return look_up(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    fetcher = Fetcher()
+    with pytest.raises(ListRefusedError) as caught:
+        get(fetcher, "http://localhost:9/", deadline=0.2)
+    assert reason(caught) is Refusal.DEADLINE
+    answered.set()
+    fetcher.close()
