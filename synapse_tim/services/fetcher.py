@@ -1,10 +1,10 @@
 """Transport: one bounded HTTP exchange at a time, synchronous, for use in threads.
 
 The fetcher only transports; what it brings is trusted by nobody until a rule has verified it. Refused while
-it happens: a body over its cap, an exchange over its wall-clock deadline (also one that drips a byte now and
-then, during the handshake, in the headers or in the body, or whose name is not found), any redirect, any compressed body. httpx limits
-the silence between two reads but not the whole exchange, so nobody waits for it beyond its deadline and its
-socket is shut down then.
+it happens: a body over its cap, an exchange over its wall-clock deadline (also one whose name is not found,
+or that drips a byte now and then in the handshake, the headers or the body), any redirect, any compressed
+body. httpx limits the silence between two reads but not the whole exchange, so nobody waits for it beyond
+its deadline, and its socket is shut down then.
 """
 
 from __future__ import annotations
