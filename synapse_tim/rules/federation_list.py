@@ -36,7 +36,7 @@ MAX_ENTRIES: Final = 1_000_000
 
 _IK = re.compile(r"[0-9]{9}")
 _IK_MEMBERS = ("ik", "iks", "ikNumbers")
-_BATCH: Final = 2_000
+_BATCH: Final = 4_000
 # After each batch other threads get the interpreter at once, rather than when it is taken from this one.
 _PAUSE_SECONDS: Final = 0.00001
 # What an object with a domain turns into while parsing. Only our code can make it, so as often as it occurs
@@ -124,15 +124,17 @@ def _digest(payload: bytes | bytearray) -> str:
 
 def _read(payload: bytes | bytearray) -> tuple[_Reader, dict[str, Any]]:
     reader = _Reader()
-    top = _parse(payload, reader.on_object)
+    take = reader.taker()
+    top = _parse(payload, take)
     reader.settle()
     if top is _ENTRY or reader.entries != _domain_list(top).count(_ENTRY):
         # Somewhere an object that is no entry has a member "domain". Correct, but slower and hungrier.
         reader = _Reader()
+        take = reader.taker()
         top = _parse(payload)
     for row in _domain_list(top):
         if row is not _ENTRY:
-            reader.add(row)
+            reader.add(row, take)
     reader.settle()
     return reader, top
 
@@ -193,52 +195,59 @@ class _Reader:
         self.skipped = 0
         self._batch: list[str] = []  # names of entries that are no insurers', as they are written
 
-    def on_object(self, pairs: strict_json.Pairs) -> object:
-        """Take what may be an entry: any object with a domain, wherever it stands.
+    def taker(self) -> Callable[[strict_json.Pairs], object]:
+        """Make the function that takes what may be an entry: any object with a domain, wherever it stands.
 
-        Runs once for each entry, half a million times: hence the common case in one place.
+        It runs once for each entry, half a million times: hence a function with everything at hand, and the
+        common case in one place.
         """
-        members = dict(pairs)
-        if len(members) != len(pairs):
-            return strict_json.unique(pairs)  # raises
-        try:
-            domain, insurer, telematik_id = (
-                members["domain"],
-                members["isInsurance"],
-                members["telematikID"],
-            )
-        except KeyError:
-            if "domain" not in members:
-                return members
-            self._add_uncommon(members)
-            return _ENTRY
-        if (
-            insurer is False
-            and type(domain) is str
-            and type(telematik_id) is str
-            and "hashAlgorithm" not in members
-        ):
-            batch = self._batch
-            batch.append(domain)
-            if len(batch) == _BATCH:
-                self.settle()
-        else:
-            self._add_uncommon(members)
-        return _ENTRY
+        batch, settle, add_uncommon = self._batch, self.settle, self._add_uncommon
+        append = batch.append
 
-    def add(self, element: object) -> None:
+        def take(pairs: strict_json.Pairs) -> object:
+            members = dict(pairs)
+            if len(members) != len(pairs):
+                return strict_json.unique(pairs)  # raises
+            try:
+                domain, insurer, telematik_id = (
+                    members["domain"],
+                    members["isInsurance"],
+                    members["telematikID"],
+                )
+            except KeyError:
+                if "domain" not in members:
+                    return members
+                add_uncommon(members)
+                return _ENTRY
+            if (
+                insurer is False
+                and type(domain) is str
+                and type(telematik_id) is str
+                and "hashAlgorithm" not in members
+            ):
+                append(domain)
+                if len(batch) >= _BATCH:
+                    settle()
+            else:
+                add_uncommon(members)
+            return _ENTRY
+
+        return take
+
+    def add(self, element: object, take: Callable[[strict_json.Pairs], object]) -> None:
         """Take an element of ``domainList``."""
         if not isinstance(element, dict):
             raise ListRefusedError(Refusal.DOMAIN_LIST_INVALID, "an element of domainList is not an object")
         if "domain" not in element:
             self._add_uncommon(element)
         else:
-            self.on_object(list(element.items()))
+            take(list(element.items()))
 
     def settle(self) -> None:
         """Check and take the names that are still waiting for it."""
         time.sleep(_PAUSE_SECONDS)
-        names, self._batch = self._batch, []
+        names = self._batch[:]
+        self._batch.clear()
         self.entries += len(names)
         if self.entries > MAX_ENTRIES:
             raise ListRefusedError(Refusal.TOO_MANY_DOMAINS, f"more than {MAX_ENTRIES}")
@@ -257,6 +266,8 @@ class _Reader:
         named = isinstance(domain, str) and isinstance(entry.get("telematikID"), str)
         if named and insurer is False:
             self._batch.append(str(domain))
+            if len(self._batch) >= _BATCH:
+                self.settle()
             return
         self.entries += 1
         if named and insurer is True:
