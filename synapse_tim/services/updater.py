@@ -46,13 +46,11 @@ class Update:
         state: where the cycle stands now.
         refusal: why nothing changed, or ``None``.
         octets: the serialization, if it has to be stored anew.
-        confirmed: whether the list in force is known to be current.
     """
 
     state: ListState
     refusal: ListRefusedError | None = None
     octets: bytearray | None = None
-    confirmed: bool = False
 
     @property
     def result(self) -> str:
@@ -122,7 +120,7 @@ class Updater:
             return self._confirm(state, now)
         candidate = self._verifier.verify(octets, now)
         remembered = accept(candidate, state.remembered, state.in_force, now, self._minimum_version)
-        return Update(ListState(remembered, candidate), octets=octets, confirmed=True)
+        return Update(ListState(remembered, candidate), octets=octets)
 
     def _version_to_name(self, state: ListState, now: dt.datetime) -> int | None:
         if state.in_force is None or self._full_fetch_at is None:
@@ -137,4 +135,4 @@ class Updater:
         check_clock(state.remembered, now)
         check_times(state.in_force.content, now)
         confirmed = self._verifier.confirm(state.in_force, now)
-        return Update(ListState(state.remembered.confirmed(now), confirmed), confirmed=True)
+        return Update(ListState(state.remembered.confirmed(now), confirmed))
