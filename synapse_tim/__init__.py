@@ -11,13 +11,29 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from synapse_tim.modules.client_api_policy import ClientApiPolicy
+    from synapse_tim.modules.event_policy import EventPolicy
     from synapse_tim.modules.federation_allow_list import FederationAllowList
+    from synapse_tim.modules.invite_policy import InvitePolicy
+    from synapse_tim.modules.room_policy import RoomPolicy
     from synapse_tim.modules.ti_messenger import TiMessenger
 
-__all__ = ["FederationAllowList", "TiMessenger", "__version__"]
+__all__ = [
+    "ClientApiPolicy",
+    "EventPolicy",
+    "FederationAllowList",
+    "InvitePolicy",
+    "RoomPolicy",
+    "TiMessenger",
+    "__version__",
+]
 
 _MODULES = {
+    "ClientApiPolicy": "synapse_tim.modules.client_api_policy",
+    "EventPolicy": "synapse_tim.modules.event_policy",
     "FederationAllowList": "synapse_tim.modules.federation_allow_list",
+    "InvitePolicy": "synapse_tim.modules.invite_policy",
+    "RoomPolicy": "synapse_tim.modules.room_policy",
     "TiMessenger": "synapse_tim.modules.ti_messenger",
 }
 

@@ -137,7 +137,8 @@ def _what_stays_open(world: DemoWorld) -> Iterator[Attempt]:
 
 
 def _leaving_and_returning(world: DemoWorld) -> Iterator[Attempt]:
-    room = world.doctor.create_room(invite=[world.physician.user_id, world.nurse.user_id])
+    room = world.doctor.create_room(invite=[world.physician.user_id])
+    world.doctor.invite(room, world.nurse.user_id).raise_for_status()
     wait_for(lambda: room in world.physician.invited_to(), _PATIENCE_SECONDS, "the invitation")
     world.physician.join(room, via=[world.hospital.server_name]).raise_for_status()
     world.nurse.join(room).raise_for_status()

@@ -13,17 +13,19 @@ from cryptography import x509
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.modules.config import CONFIG_PATH, AllowListConfig, FederationListConfig, TrustConfig
+from synapse_tim.modules.config import AllowListConfig, FederationListConfig, TrustConfig, wrong
 from synapse_tim.modules.list_follower import ListFollower
 from synapse_tim.modules.list_in_force import ListInForce, StalenessPolicy
 from synapse_tim.modules.list_leader import ListLeader
 from synapse_tim.modules.list_services import ListServices
 from synapse_tim.modules.list_signals import ListSignals
 from synapse_tim.modules.list_store import ListStore
-from synapse_tim.modules.synapse_internals import SynapseInternals, Whitelist
+from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.modules.threads import Threads
+from synapse_tim.modules.whitelist import Whitelist
 from synapse_tim.rules.certificates import check_environment
 from synapse_tim.rules.jws import JwsLimits
+from synapse_tim.rules.products import Product
 from synapse_tim.rules.refusals import ListRefusedError
 from synapse_tim.rules.revocation import OcspMode
 from synapse_tim.services.certificate_source import DownloadServer
@@ -40,7 +42,6 @@ from synapse_tim.services.verifier import ListVerifier
 
 logger = logging.getLogger(__name__)
 
-_LIST_PATH = ("federation_list",)
 _JUDGE_MS = 1000
 
 
@@ -73,11 +74,13 @@ def read_files(config: FederationListConfig) -> ListParts:
     try:
         plain = client_context(ca_file)
     except OSError as error:
-        raise _wrong(f"holds no usable PEM certificates: {error}", "ca_certificates") from None
+        raise _wrong_list(f"holds no usable PEM certificates: {error}", "ca_certificates") from None
     try:
         context = client_context(ca_file, certificate)
     except OSError as error:
-        raise _wrong(f"holds no certificate with its key in PEM: {error}", "client_certificate") from None
+        raise _wrong_list(
+            f"holds no certificate with its key in PEM: {error}", "client_certificate"
+        ) from None
     roots = []
     for position, pin in enumerate(config.trust.pinned_roots):
         if "/" in pin:
@@ -85,22 +88,21 @@ def read_files(config: FederationListConfig) -> ListParts:
                 root = read_root(Path(pin))
                 check_environment(root, allow_test=config.trust.allow_test_certificates)
             except (OSError, ListRefusedError) as error:
-                raise _wrong(f"no usable root: {error}", "trust", f"pinned_roots[{position}]") from None
+                raise _wrong_list(f"no usable root: {error}", "trust", "pinned_roots", position) from None
             roots.append(root)
     secret = None
     if config.vzd_credentials is not None:
         try:
             secret = Path(config.vzd_credentials.client_secret_path).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise _wrong(f"no readable text: {error}", "vzd_credentials", "client_secret_path") from None
+            raise _wrong_list(f"no readable text: {error}", "vzd_credentials", "client_secret_path") from None
         if not secret:
-            raise _wrong("the file is empty", "vzd_credentials", "client_secret_path")
+            raise _wrong_list("the file is empty", "vzd_credentials", "client_secret_path")
     return ListParts(context, plain, tuple(roots), secret)
 
 
-def _wrong(what: str, *keys: str) -> ConfigError:
-    path = (*_LIST_PATH, *keys)
-    return ConfigError(f"{CONFIG_PATH}.{'.'.join(path)}: {what}", path=path)
+def _wrong_list(what: str, *keys: str | int) -> ConfigError:
+    return wrong(what, "federation_list", *keys)
 
 
 @attrs.frozen(eq=False)
@@ -134,7 +136,7 @@ class FederationListEngine:
             api,
             whitelist,
             StalenessPolicy(dt.timedelta(milliseconds=settings.max_age), settings.on_stale),
-            product_is_insurance=config.product == "epa",
+            product_is_insurance=config.product is Product.EPA,
             threads=threads,
             clock=_now,
         )

@@ -6,6 +6,7 @@ secret over an unprotected connection. Every error names the full key path and w
 
 from __future__ import annotations
 
+import enum
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -27,6 +28,7 @@ from synapse.module_api.errors import ConfigError
 from synapse_tim.rules.acceptance import OnStale
 from synapse_tim.rules.federation_list import MAX_VERSION
 from synapse_tim.rules.jws import ALGORITHM_CURVES
+from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.revocation import OcspMode
 
 #: Where the block stands in homeserver.yaml, for error messages.
@@ -39,7 +41,7 @@ _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f.]*:[0-9a-f:.]*")  # url
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
-def _duration(value: object) -> int:
+def duration(value: object) -> int:
     """Milliseconds of a Synapse duration: ``30s``, ``24h``, ``2w``, or a number of milliseconds."""
     if type(value) not in (int, str):
         raise ValueError("expected a duration such as 30s, 24h or 2w")
@@ -100,19 +102,21 @@ def _pin(value: str) -> str:
     return _readable(value)
 
 
-def _enum_value(choices: type[OnStale] | type[OcspMode]) -> BeforeValidator:
+def _enum_value(choices: type[enum.StrEnum]) -> BeforeValidator:
     def convert(value: object) -> object:
         # YAML 1.1 reads a bare "off" as false.
         value = "off" if value is False else value
         try:
-            return choices(value)  # type: ignore[arg-type]
+            if not isinstance(value, str):
+                raise ValueError
+            return choices(value)
         except ValueError:
             raise ValueError("expected " + " or ".join(repr(c.value) for c in choices)) from None
 
     return BeforeValidator(convert)
 
 
-Duration = Annotated[int, BeforeValidator(_duration)]
+Duration = Annotated[int, BeforeValidator(duration)]
 Url = Annotated[str, AfterValidator(_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SecureUrl = Annotated[str, AfterValidator(_secure_url)]
@@ -122,11 +126,13 @@ Algorithm = Literal["BP256R1", "ES256"]
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class _Block(BaseModel):
+class Block(BaseModel):
+    """A part of the block: nothing unknown, nothing of another type."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class VzdCredentialsConfig(_Block):
+class VzdCredentialsConfig(Block):
     """``vzd_credentials``: log-in to the directory as a TI provider."""
 
     token_url: SecureUrl
@@ -135,7 +141,7 @@ class VzdCredentialsConfig(_Block):
     client_secret_path: ReadablePath
 
 
-class TrustConfig(_Block):
+class TrustConfig(Block):
     """``trust``: what a signature has to rest on."""
 
     ca_base_url: BaseUrl = "https://download.tsl.ti-dienste.de"
@@ -153,7 +159,7 @@ class TrustConfig(_Block):
         return self
 
 
-class FederationListConfig(_Block):
+class FederationListConfig(Block):
     """``federation_list``: where the signed list is, and when it may be used."""
 
     url: Url
@@ -181,16 +187,17 @@ class FederationListConfig(_Block):
         return self
 
 
-class AllowListConfig(_Block):
+class PartConfig(Block):
+    """What every part needs to know."""
+
+    product: Annotated[Product, _enum_value(Product)]
+    spec_version: Annotated[SpecVersion, _enum_value(SpecVersion)]
+
+
+class AllowListConfig(PartConfig):
     """The block of ``synapse_tim.FederationAllowList``."""
 
-    product: Literal["pro", "epa"]
-    spec_version: Literal["1.1", "1.2"]
     federation_list: FederationListConfig
-
-
-class TiMessengerConfig(AllowListConfig):
-    """The block of ``synapse_tim.TiMessenger``: everything that its parts need."""
 
 
 def parse_block(model: type[_Model], block: object) -> _Model:
@@ -209,6 +216,16 @@ def parse_block(model: type[_Model], block: object) -> _Model:
         wrong = error.errors(include_url=False, include_context=False)
     lines = [f"{_key_path(each['loc'])}: {_explain(each)}" for each in wrong]
     raise ConfigError("\n".join(lines), path=[str(part) for part in wrong[0]["loc"]])
+
+
+def wrong(what: str, *keys: str | int) -> ConfigError:
+    """The error of a value that has the right shape and cannot be used all the same.
+
+    Args:
+        what: is wrong, and what is expected.
+        keys: the path to it.
+    """
+    return ConfigError(f"{_key_path(keys)}: {what}", path=[str(key) for key in keys])
 
 
 def _key_path(location: tuple[int | str, ...]) -> str:

@@ -20,18 +20,18 @@ from typing import Any, Literal
 
 from synapse.events import EventBase
 from synapse.module_api import NOT_SPAM, ModuleApi
-from synapse.module_api.errors import Codes, SynapseError
+from synapse.module_api.errors import Codes
 
-from synapse_tim.modules import metrics
+from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.assembly import FederationListEngine, read_files
 from synapse_tim.modules.config import AllowListConfig, parse_block
+from synapse_tim.modules.decisions import refuse
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.denials import (
+    INVITES_BY_ADDRESS,
     INVITES_MALFORMED,
-    INVITES_UNKNOWN,
     NOT_A_MEMBER,
     RELAYED_FOR_NON_MEMBER,
-    Denial,
 )
 from synapse_tim.rules.invitees import Malformed, invited_servers, invites_by_address
 from synapse_tim.rules.membership import Membership
@@ -53,20 +53,26 @@ class FederationAllowList:
     """
 
     def __init__(self, config: AllowListConfig, api: ModuleApi) -> None:
-        parts = read_files(config.federation_list)
+        files = read_files(config.federation_list)
         internals = SynapseInternals(api)
         whitelist = internals.install_whitelist(self._denied)
         internals.require_signed_requests()
         internals.join_with_complete_state()
         self._own_server_name = api.server_name
         self._unknown = UnknownDomains(config.federation_list.refresh_interval / 1000)
-        self._engine = FederationListEngine.build(config, parts, api, internals, whitelist)
+        self._engine = FederationListEngine.build(config, files, api, internals, whitelist)
         self._in_force = self._engine.in_force
         api.register_spam_checker_callbacks(
             user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam
         )
         api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
+        parts.register(api, self)
         self._engine.start()
+
+    @property
+    def membership(self) -> Membership:
+        """The federation as it is at the moment."""
+        return self._in_force.membership
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> AllowListConfig:
@@ -84,7 +90,7 @@ class FederationAllowList:
         deliver one that a user of a former member has signed (requirement R1.15).
 
         Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
+            SynapseError: 403 ``M_FORBIDDEN``; 503 if there is no list that may be used.
         """
         self._require_members((of_matrix_id(inviter), of_matrix_id(invitee)))
         return NOT_SPAM
@@ -95,15 +101,23 @@ class FederationAllowList:
         """Refuse to create a room with a user of a server that is no member; administrators, too.
 
         Raises:
-            SynapseError: 403 ``M_FORBIDDEN``, or 400 if the invitations cannot be read.
+            SynapseError: 403 ``M_FORBIDDEN``; 503 if there is no list that may be used; 400 if the
+                invitations cannot be read.
         """
         servers = invited_servers(config)
         if isinstance(servers, Malformed):
-            self._refuse(INVITES_MALFORMED)
+            refuse(INVITES_MALFORMED)
         elif invites_by_address(config):
-            self._refuse(INVITES_UNKNOWN)
+            refuse(INVITES_BY_ADDRESS)
         else:
             self._require_members(servers)
+
+    def ask_about_users(self, user_ids: Iterable[str]) -> None:
+        """Find out whether the servers of some users have joined the federation recently (A_25537)."""
+        for user_id in user_ids:
+            server = of_matrix_id(user_id)
+            if server is not None:
+                self._ask_about(server)
 
     async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
         """Hide messages of servers that are no members, whoever delivers them.
@@ -125,13 +139,8 @@ class FederationAllowList:
             denial, server = denied
             if server is not None:
                 self._ask_about(server)
-            self._refuse(denial)
+            refuse(denial)
         metrics.count_allowed(NOT_A_MEMBER.policy, NOT_A_MEMBER.rule)
-
-    @staticmethod
-    def _refuse(denial: Denial) -> None:
-        metrics.count_denied(denial)
-        raise SynapseError(denial.status, denial.text, errcode=denial.errcode)
 
     def _denied(self, server: str) -> None:
         """Count what Synapse's whitelist denied, and find out whether the server has joined recently."""

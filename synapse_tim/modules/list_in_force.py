@@ -18,8 +18,8 @@ import attrs
 from synapse.module_api import ModuleApi
 
 from synapse_tim.modules import metrics
-from synapse_tim.modules.synapse_internals import Whitelist
 from synapse_tim.modules.threads import Threads
+from synapse_tim.modules.whitelist import Whitelist
 from synapse_tim.rules.acceptance import OnStale, Staleness, VerifiedList, staleness
 from synapse_tim.rules.certificates import describe
 from synapse_tim.rules.federation_list import FederationList

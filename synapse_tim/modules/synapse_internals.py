@@ -1,48 +1,67 @@
 """The one place that touches parts of Synapse outside its module API.
 
-Synapse offers modules no way to allow or deny federation, so four things are done here, each after asserting
-the shape of what it touches. If a new Synapse release looks different, start-up fails with a message that
-says so; nothing silently stops enforcing.
+Synapse's callbacks leave gaps: there is none for federation, server administrators pass by the spam checker,
+a rule for events loads the whole state of a room for each message, most of the client API cannot be changed.
+The gaps are closed here, each after asserting the shape of what is touched. If a new Synapse release looks
+different, start-up fails with a message that says so; nothing silently stops enforcing.
 
 - The federation allow-list is a dictionary that Synapse reads at every request, in and out.
 - Two federation endpoints are served to strangers; they are made to demand a signature (A_26331).
-- Joins through another server fetch the complete state of the room.
-- Module caches that follow other processes need Synapse's clock.
+- Joins through another server fetch the complete state of the room, and can be refused.
+- Every event made here can be checked with just the state that the check needs, administrators' included.
+- Requests to the client API and to the federation API can be guarded.
+- A few things are looked up: options, invitations, whether a user may see an event.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
+import attr
+import attrs
+from synapse import rest as client_rest
+from synapse.events import EventBase
 from synapse.federation.transport.server import _base as federation_base
 from synapse.federation.transport.server import federation as federation_servlets
+from synapse.http.site import SynapseRequest
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError, SynapseError
+from synapse.types import UserID
+from synapse.types.state import StateFilter
+
+from synapse_tim.modules.whitelist import Whitelist
+
+Answer = tuple[int, Any]
+#: Goes on with a request as if there were no guard.
+Proceed = Callable[[], Awaitable[Answer]]
+#: Guards a route of the client API: request, how to go on, the parts of the path by their names.
+ClientGuard = Callable[[SynapseRequest, Proceed, Mapping[str, str]], Awaitable[Answer]]
+#: Some of the state before an event: types and state keys in, events out.
+StateBefore = Callable[[Iterable[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], EventBase]]]
+#: Judges an event that is being made here; raises to refuse it.
+LocalEventCheck = Callable[[EventBase, StateBefore], Awaitable[None]]
 
 
-class Whitelist(dict[str, bool]):
-    """Synapse's ``federation_domain_whitelist``, which also tells whom it denied.
+@attrs.frozen
+class FederationRequest:
+    """A signed request of another server.
 
-    Synapse asks it with ``in`` at each signed request that comes in, each request that goes out, and for
-    media and keys. It is only ever changed in the reactor's thread.
-
-    Args:
-        on_denied: called with each name that is not in it.
+    Attributes:
+        origin: who signed.
+        query: the query, decoded; the first value of each name.
+        path: the parts of the path by their names.
     """
 
-    def __init__(self, on_denied: Callable[[str], None]) -> None:
-        super().__init__()
-        self._on_denied = on_denied
+    origin: str
+    query: Mapping[str, str]
+    path: Mapping[str, str]
 
-    def __contains__(self, name: object) -> bool:
-        if super().__contains__(name):
-            return True
-        if isinstance(name, str):
-            self._on_denied(name)
-        return False
+
+FederationGuard = Callable[[FederationRequest, Proceed], Awaitable[Answer]]
 
 
 class SynapseInternals:
@@ -56,14 +75,43 @@ class SynapseInternals:
     """
 
     def __init__(self, api: ModuleApi) -> None:
+        self._api = api
         self._hs = _attribute(api, "_hs", "ModuleApi._hs")
-        self._federation_config = _attribute(
-            _attribute(self._hs, "config", "HomeServer.config"), "federation", "config.federation"
-        )
+        self._config = _attribute(self._hs, "config", "HomeServer.config")
+        self._federation_config = _attribute(self._config, "federation", "config.federation")
         _attribute(
             self._federation_config, "federation_domain_whitelist", "federation.federation_domain_whitelist"
         )
         self.clock = _attribute(api, "_clock", "ModuleApi._clock")
+
+    # Configuration ---------------------------------------------------------------------------------------
+
+    def option(self, section: str, attribute: str) -> object:
+        """The value of an option of ``homeserver.yaml``, or what follows from it.
+
+        Args:
+            section: of Synapse's configuration object.
+            attribute: of that section; ``None`` is returned in processes that do not read it.
+
+        Raises:
+            ConfigError: there is no such section or option.
+        """
+        values = _attribute(self._config, section, f"config.{section}")
+        if section == "media" and not values.can_load_media_repo:
+            return getattr(values, attribute, None)
+        value = _attribute(values, attribute, f"config.{section}.{attribute}")
+        if attribute == "is_publishing_room_allowed":
+            return bool(value(f"@user:{self._api.server_name}", "!room", []))
+        found: object = value
+        return found
+
+    @property
+    def server_notices_user(self) -> str | None:
+        """The user id that Synapse sends server notices with, if it does."""
+        user = self.option("servernotices", "server_notices_mxid")
+        return None if user is None else str(user)
+
+    # Federation ------------------------------------------------------------------------------------------
 
     def install_whitelist(self, on_denied: Callable[[str], None]) -> Whitelist:
         """Put a dictionary that can be changed in the place of the configured, empty one.
@@ -109,6 +157,35 @@ class SynapseInternals:
                 raise _incompatible(f"{name}.REQUIRE_AUTH")
             servlet.REQUIRE_AUTH = True
 
+    def guard_federation(self, servlet_name: str, method: str, guard: FederationGuard) -> None:
+        """Have signed requests of other servers pass a guard.
+
+        Args:
+            servlet_name: Synapse's class for the endpoint.
+            method: of HTTP.
+            guard: called once the signature and the membership of the other server are verified.
+
+        Raises:
+            ConfigError: the endpoint is not where it was.
+        """
+        servlet = _attribute(federation_servlets, servlet_name, f"federation servlet {servlet_name}")
+        name = f"on_{method}"
+        original = _attribute(servlet, name, f"{servlet_name}.{name}")
+        if list(inspect.signature(original).parameters)[:4] != ["self", "origin", "content", "query"]:
+            raise _incompatible(f"{servlet_name}.{name}(origin, content, query)")
+
+        @functools.wraps(original)
+        async def guarded(
+            endpoint: Any, origin: str, content: Any, query: Mapping[bytes, Any], **path: str
+        ) -> Answer:
+            decoded = {key.decode(): values[0].decode() for key, values in query.items()}
+            proceed = functools.partial(original, endpoint, origin, content, query, **path)
+            return await guard(FederationRequest(origin, decoded, path), proceed)
+
+        setattr(servlet, name, guarded)
+
+    # Joins through other servers -------------------------------------------------------------------------
+
     def join_with_complete_state(self) -> None:
         """Fetch the complete state of a room when joining it through another server.
 
@@ -120,21 +197,196 @@ class SynapseInternals:
         Raises:
             ConfigError: the federation client does not look as expected.
         """
-        client = _attribute(self._hs, "get_federation_client", "HomeServer.get_federation_client")()
-        send_join = _attribute(client, "send_join", "FederationClient.send_join")
-        if "partial_state" not in inspect.signature(send_join).parameters:
-            raise _incompatible("FederationClient.send_join(partial_state=…)")
 
-        @functools.wraps(send_join)
-        async def complete(*args: Any, **kwargs: Any) -> Any:
-            bound = inspect.signature(send_join).bind(*args, **kwargs)
-            bound.arguments["partial_state"] = False
-            joined = await send_join(*bound.args, **bound.kwargs)
+        async def complete(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            arguments["partial_state"] = False
+            joined = await proceed()
             if joined.partial_state:
                 raise SynapseError(502, "The other server withheld a part of the room's state")
             return joined
 
-        client.send_join = complete
+        self._around_federation_client("send_join", ("partial_state",), complete)
+
+    def check_remote_joins(
+        self,
+        before: Callable[[str, str], Awaitable[None]],
+        after: Callable[[Mapping[tuple[str, str], EventBase]], None],
+    ) -> None:
+        """Have joins through other servers checked, administrators' included.
+
+        Args:
+            before: called with user id and room id before the other server hears of it; raises to refuse.
+            after: called with the state of the room before anything of it is stored; raises to refuse.
+
+        Raises:
+            ConfigError: the federation client does not look as expected.
+        """
+
+        async def make(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            if arguments["membership"] == "join":
+                await before(arguments["user_id"], arguments["room_id"])
+            return await proceed()
+
+        async def send(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            joined = await proceed()
+            after({(event.type, event.state_key): event for event in joined.state if event.is_state()})
+            return joined
+
+        self._around_federation_client("make_membership_event", ("membership", "user_id", "room_id"), make)
+        self._around_federation_client("send_join", (), send)
+
+    def _around_federation_client(
+        self,
+        method: str,
+        parameters: Iterable[str],
+        around: Callable[[Callable[[], Awaitable[Any]], dict[str, Any]], Awaitable[Any]],
+    ) -> None:
+        client = _attribute(self._hs, "get_federation_client", "HomeServer.get_federation_client")()
+        original = _attribute(client, method, f"FederationClient.{method}")
+        signature = inspect.signature(original)
+        for name in parameters:
+            if name not in signature.parameters:
+                raise _incompatible(f"FederationClient.{method}({name}=…)")
+
+        @functools.wraps(original)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs)
+            return await around(lambda: original(*bound.args, **bound.kwargs), bound.arguments)
+
+        setattr(client, method, wrapped)
+
+    # Events ----------------------------------------------------------------------------------------------
+
+    def check_local_events(self, check: LocalEventCheck) -> None:
+        """Have every event checked that is made here, whoever makes it and by whatever request.
+
+        Unlike the module API's ``check_event_allowed`` this loads no state that the check does not ask for.
+        It comes before Synapse's own check of permissions, and also sees the templates that other servers
+        are given for joins, knocks and leaves.
+
+        Raises:
+            ConfigError: Synapse's callbacks do not look as expected.
+        """
+        callbacks = _attribute(self._hs, "get_module_api_callbacks", "HomeServer.get_module_api_callbacks")()
+        rules = _attribute(callbacks, "third_party_event_rules", "ModuleApiCallbacks.third_party_event_rules")
+        original = _attribute(rules, "check_event_allowed", "third_party_event_rules.check_event_allowed")
+        if list(inspect.signature(original).parameters) != ["event", "context"]:
+            raise _incompatible("third_party_event_rules.check_event_allowed(event, context)")
+        store = self._store()
+
+        @functools.wraps(original)
+        async def checked(event: EventBase, context: Any) -> Any:
+            async def state_before(
+                wanted: Iterable[tuple[str, str]],
+            ) -> Mapping[tuple[str, str], EventBase]:
+                ids = await context.get_prev_state_ids(StateFilter.from_types(wanted))
+                events = await store.get_events(ids.values())
+                return {key: events[event_id] for key, event_id in ids.items() if event_id in events}
+
+            await check(event, state_before)
+            return await original(event, context)
+
+        rules.check_event_allowed = checked
+
+    async def visible_event(self, user_id: str, room_id: str, event_id: str) -> EventBase | None:
+        """An event of a room as a local user sees it; ``None`` if there is none that the user may see."""
+        handler = self._hs.get_event_handler()
+        try:
+            found = await handler.get_event(UserID.from_string(user_id), room_id, event_id)
+        except SynapseError:
+            return None
+        # Newer releases wrap the event in what the user is shown of it.
+        event: EventBase | None = getattr(found, "event", found)
+        return event
+
+    async def knows_event(self, room_id: str, event_id: str) -> bool:
+        """Whether an event is stored here already."""
+        return bool(await self._store().have_seen_event(room_id, event_id))
+
+    async def is_invited(self, user_id: str, room_id: str) -> bool:
+        """Whether a local user has an invitation to a room for now."""
+        return await self._store().get_invite_for_local_user_in_room(user_id, room_id) is not None
+
+    def assert_lookups(self) -> None:
+        """Assert that what is looked up while the homeserver runs is there.
+
+        Raises:
+            ConfigError: something is not.
+        """
+        handler = _attribute(self._hs, "get_event_handler", "HomeServer.get_event_handler")()
+        parameters = list(
+            inspect.signature(_attribute(handler, "get_event", "EventHandler.get_event")).parameters
+        )
+        if parameters[:3] != ["user", "room_id", "event_id"]:
+            raise _incompatible("EventHandler.get_event(user, room_id, event_id)")
+        for name in ("have_seen_event", "get_invite_for_local_user_in_room", "get_events"):
+            _attribute(self._store(), name, f"DataStore.{name}")
+
+    def _store(self) -> Any:
+        stores = _attribute(self._hs, "get_datastores", "HomeServer.get_datastores")()
+        return _attribute(stores, "main", "Databases.main")
+
+    # The client API --------------------------------------------------------------------------------------
+
+    async def user_of(self, request: SynapseRequest, *, allow_guest: bool = False) -> str:
+        """Who makes a request, before Synapse asks the same.
+
+        Synapse asks just once for each request, and takes a second time for a mistake of its own.
+
+        Raises:
+            SynapseError: 401, if that does not show.
+        """
+        requester = await self._api.get_user_by_req(request, allow_guest=allow_guest)
+        request._requester = None
+        return requester.user.to_string()
+
+    def guard_client_api(self, guards: Mapping[tuple[str, str], ClientGuard]) -> None:
+        """Have requests to the client API pass guards.
+
+        Args:
+            guards: by servlet, as ``module.Class`` below ``synapse.rest.client``, and method of HTTP.
+
+        Raises:
+            ConfigError: an endpoint is not where it was; also later, when the listeners are opened.
+        """
+        setter = _attribute(SynapseRequest, "requester", "SynapseRequest.requester").fset
+        if "_requester" not in setter.__code__.co_names:
+            raise _incompatible("SynapseRequest._requester")
+        wanted: dict[tuple[str, bytes], ClientGuard] = {}
+        for (servlet, method), guard in guards.items():
+            module, name = servlet.split(".")
+            _attribute(
+                _attribute(import_module(f"synapse.rest.client.{module}"), name, f"servlet {servlet}"),
+                f"on_{method}",
+                f"{servlet}.on_{method}",
+            )
+            wanted[name, method.encode()] = guard
+
+        def wrap_routes(hs: Any, resource: Any) -> None:
+            found = set()
+            for methods in _attribute(resource, "_routes", "ClientRestResource._routes").values():
+                for method, entry in list(methods.items()):
+                    guard = wanted.get((entry.servlet_classname, method))
+                    if guard is not None:
+                        methods[method] = attr.evolve(entry, callback=_guarded(entry.callback, guard))
+                        found.add((entry.servlet_classname, method))
+            # Workers serve a part of the client API only; what is not there needs no guard.
+            if hs.config.worker.worker_app is None and found != wanted.keys():
+                missing = sorted(f"{name} {method.decode()}" for name, method in wanted.keys() - found)
+                raise _incompatible(f"client API: {', '.join(missing)}")
+
+        groups = _attribute(client_rest, "SERVLET_GROUPS", "synapse.rest.SERVLET_GROUPS")
+        if "client" not in groups:
+            raise _incompatible("synapse.rest.SERVLET_GROUPS['client']")
+        groups["client"] = (*groups["client"], wrap_routes)
+
+
+def _guarded(callback: Callable[..., Awaitable[Answer]], guard: ClientGuard) -> Callable[..., Any]:
+    @functools.wraps(callback)
+    async def guarded(request: SynapseRequest, **path: str) -> Answer:
+        return await guard(request, functools.partial(callback, request, **path), path)
+
+    return guarded
 
 
 def _attribute(owner: object, name: str, what: str) -> Any:

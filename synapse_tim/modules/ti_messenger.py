@@ -6,8 +6,13 @@ from typing import Any
 
 from synapse.module_api import ModuleApi
 
-from synapse_tim.modules.config import TiMessengerConfig, parse_block
+from synapse_tim.modules.client_api_policy import ClientApiPolicy
+from synapse_tim.modules.config import parse_block
+from synapse_tim.modules.event_policy import EventPolicy
 from synapse_tim.modules.federation_allow_list import FederationAllowList
+from synapse_tim.modules.invite_policy import InvitePolicy
+from synapse_tim.modules.policy_config import TiMessengerConfig
+from synapse_tim.modules.room_policy import RoomPolicy
 
 
 class TiMessenger:
@@ -23,6 +28,10 @@ class TiMessenger:
 
     def __init__(self, config: TiMessengerConfig, api: ModuleApi) -> None:
         self.federation_allow_list = FederationAllowList(config, api)
+        self.invite_policy = InvitePolicy(config, api)
+        self.room_policy = RoomPolicy(config, api)
+        self.event_policy = EventPolicy(config, api)
+        self.client_api_policy = ClientApiPolicy(config, api)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> TiMessengerConfig:
@@ -31,4 +40,6 @@ class TiMessenger:
         Raises:
             ConfigError: naming the key and what is expected.
         """
-        return parse_block(TiMessengerConfig, config)
+        parsed = parse_block(TiMessengerConfig, config)
+        parsed.check()
+        return parsed

@@ -26,12 +26,11 @@ def invited_servers(request: Mapping[str, object]) -> frozenset[str] | Malformed
         request: the body of ``POST /_matrix/client/v3/createRoom``, as the client sent it.
 
     Returns:
-        Server names. Ids in ``invite`` without one are left to Synapse, which answers 400 before it makes
-        the room.
+        Server names.
     """
     invite = request.get("invite", [])
     initial_state = request.get("initial_state", [])
-    if not isinstance(invite, list) or not all(isinstance(user, str) for user in invite):
+    if not isinstance(invite, list) or not all(_is_user_id(user) for user in invite):
         return Malformed()
     if not isinstance(initial_state, list) or not all(_is_state(event) for event in initial_state):
         return Malformed()
@@ -51,6 +50,10 @@ def invited_servers(request: Mapping[str, object]) -> frozenset[str] | Malformed
 def invites_by_address(request: Mapping[str, object]) -> bool:
     """Whether the request invites people by e-mail address or telephone number."""
     return bool(request.get("invite_3pid"))
+
+
+def _is_user_id(user: object) -> bool:
+    return isinstance(user, str) and user.startswith("@") and of_matrix_id(user) is not None
 
 
 def _is_state(event: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import attrs
 from cryptography import x509
 from signedjson.key import generate_signing_key, write_signing_keys
 
+from synapse_tim.rules.homeserver_options import OPTIONS
+from synapse_tim.rules.products import Product
 from synapse_tim.testing.identity import Identity
+from synapse_tim.testing.merge import deep_merge
 from synapse_tim.testing.pki import TestPki
 from synapse_tim.testing.ports import free_ports
 
@@ -132,6 +136,25 @@ def homeserver_config(
         },
         **_rate_limits(),
     }
+
+
+def needed_options(modules: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What homeserver.yaml has to say for the modules of this project that are in it.
+
+    Args:
+        modules: the entries of ``modules:``.
+    """
+    options: dict[str, Any] = {}
+    for module in modules:
+        if str(module.get("module", "")).startswith("synapse_tim."):
+            product = Product(module["config"]["product"])
+            for option in OPTIONS:
+                if product in option.products:
+                    value: Any = json.loads(json.dumps(option.value))
+                    for key in reversed(option.key.split(".")):
+                        value = {key: value}
+                    options = deep_merge(options, value)
+    return options
 
 
 def http_listener(port: int, names: list[str], *, tls: bool = False) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from synapse_tim.testing.homeserver_config import (
     HomeserverPorts,
     homeserver_config,
     log_config,
+    needed_options,
     write_secret_files,
 )
 from synapse_tim.testing.identity import Identity
@@ -54,7 +55,7 @@ class SynapseServer:
         directory: where everything of it lives; created.
         tls_ca: issues its certificate and is trusted for those of the others. A ``TiWorld`` stands for
             its ``tls_ca``.
-        modules: the entries of ``modules:``.
+        modules: the entries of ``modules:``; options that those of this project need are set along with them.
         extra: merged into the homeserver configuration, nested keys too; ``None`` takes a key out.
         server_name: default ``localhost:PORT`` with the port of the federation listener.
         python: the interpreter whose Synapse is started.
@@ -84,7 +85,8 @@ class SynapseServer:
         directory.mkdir(parents=True, exist_ok=True)
         self.secrets = write_secret_files(directory, ca, self.server_name)
         base = homeserver_config(self.server_name, directory, self.ports, self.secrets)
-        self.config: dict[str, Any] = deep_merge({**base, "modules": list(modules)}, extra or {})
+        needed = deep_merge({**base, "modules": list(modules)}, needed_options(modules))
+        self.config: dict[str, Any] = deep_merge(needed, extra or {})
         self.federation = FederationSigner(self.server_name, self.secrets.signing_key)
         self._tls = ssl.create_default_context(cadata=ca.pem.decode("ascii"))
         self._main = Child(

@@ -36,7 +36,6 @@ def enforcing(name, directory, ti, product="pro", extra=None, **federation_list)
         modules=[tim_module(ti, product, **federation_list)],
         extra={
             "federation_domain_whitelist": [],
-            "allow_public_rooms_over_federation": True,
             **(extra or {}),
         },
     )

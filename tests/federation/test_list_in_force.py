@@ -63,7 +63,7 @@ def test_r1_14_without_any_list_local_traffic_and_log_in_go_on(ti, start, tmp_pa
     assert nurse.join(room).status_code == 200
     assert nurse.log_in(hospital.client_url, "nurse", "password").user_id == nurse.user_id
     refused = alice.try_create_room(invite=[f"@bob:{member.server_name}"])
-    assert refused.status_code == 403
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "30")
     assert "no current" in refused.json()["error"]
     assert status(member, hospital) == 403
     assert hospital.metrics()["synapse_tim_federation_list_stale"] == 1

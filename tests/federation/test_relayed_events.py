@@ -16,7 +16,7 @@ def test_af_10064_02_messages_of_a_former_member_relayed_by_a_member_are_not_sho
     f = federation
     f.add(f.former)
     alice, leo, fred = f.user(f.hospital), f.user(f.lax), f.user(f.former)
-    room = leo.create_room(preset="public_chat", room_version="10")
+    room = leo.create_room(room_version="10", invite=[alice.user_id, fred.user_id])
     for user in (alice, fred):
         user.join(room, via=[f.lax.server_name]).raise_for_status()
     fred.send(room, "while a member").raise_for_status()
@@ -82,7 +82,7 @@ def test_joining_a_room_with_members_of_a_stranger_never_hangs(federation, creat
     f = federation
     alice, leo, carl = f.user(f.hospital), f.user(f.lax), f.user(f.stranger)
     host, guest = (leo, carl) if creator == "lax" else (carl, leo)
-    room = host.create_room(preset="public_chat")
+    room = host.create_room(room_version="10", invite=[guest.user_id])
     guest.join(room, via=[host.server_name]).raise_for_status()
     guest.send(room, "hello").raise_for_status()
     # Both have seen everything: what a stranger with an unknown key adds later is another matter, see
@@ -90,6 +90,7 @@ def test_joining_a_room_with_members_of_a_stranger_never_hangs(federation, creat
     for user in (leo, carl):
         wait_for(lambda user=user: "hello" in user.texts(room), timeout=10, what="the message")
 
+    assert leo.invite(room, alice.user_id).status_code == 200
     joined = alice.join(room, via=[f.lax.server_name])
     if creator == "stranger":  # nothing of the room can be verified: refused at once, nothing is left
         assert 400 <= joined.status_code < 600

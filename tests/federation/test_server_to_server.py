@@ -14,7 +14,6 @@ SIGNED = [
     ("GET", "/_matrix/federation/v1/make_knock/%21r%3Ax/%40user%3Ay?ver=10", None),
     ("GET", "/_matrix/federation/v1/backfill/%21r%3Ax?limit=1&v=%24e", None),
     ("GET", "/_matrix/federation/v1/user/devices/%40user%3Ax", None),
-    ("GET", "/_matrix/federation/v1/publicRooms", None),
     ("GET", "/_matrix/federation/v1/hierarchy/%21r%3Ax", None),
     ("GET", "/_matrix/federation/v1/media/download/abc", None),
     ("GET", "/_matrix/federation/v1/openid/userinfo?access_token=x", None),
@@ -105,8 +104,8 @@ def test_af_10064_02_nothing_goes_out_to_a_stranger(federation):
     # The nearest allowed: the same with a member.
     bob = federation.user(federation.practice)
     assert alice.profile(bob.user_id).status_code == 200
-    public = bob.create_room(preset="public_chat")
-    assert alice.join(public, via=[federation.practice.server_name]).status_code == 200
+    shared = bob.create_room(invite=[alice.user_id])
+    assert alice.join(shared, via=[federation.practice.server_name]).status_code == 200
 
 
 def _requests_seen_by(server):

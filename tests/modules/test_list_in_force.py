@@ -6,7 +6,7 @@ import json
 import pytest
 
 from synapse_tim.modules.list_in_force import ListInForce, StalenessPolicy
-from synapse_tim.modules.synapse_internals import Whitelist
+from synapse_tim.modules.whitelist import Whitelist
 from synapse_tim.rules.acceptance import Acceptance, OnStale, VerifiedList
 from synapse_tim.rules.federation_list import parse_payload
 from synapse_tim.rules.signer_path import SignerPath

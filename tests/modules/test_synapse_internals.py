@@ -7,7 +7,8 @@ from synapse.federation.federation_client import FederationClient
 from synapse.federation.transport.server import federation as servlets
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.modules.synapse_internals import SynapseInternals, Whitelist
+from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.modules.whitelist import Whitelist
 
 
 @pytest.fixture

@@ -29,7 +29,6 @@ def member(state_key, **content):
         ({"initial_state": [{"type": "m.room.topic", "content": {"topic": "@a:one.example"}}]}, set()),
         ({"initial_state": [{**member("@a:one.example"), "type": "m.room.member "}]}, {"one.example"}),
         ({"invite_3pid": []}, set()),
-        ({"invite": ["no user"]}, set()),
     ],
 )
 def test_invitations_are_found_in_invite_and_initial_state(request_body, servers):

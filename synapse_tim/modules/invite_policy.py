@@ -1,0 +1,249 @@
+"""``synapse_tim.InvitePolicy``: who may invite whom (AF_10064-02, AF_10233, A_26021-01, A_25368-01).
+
+Every way to invite somebody ends in a membership event that is made here or delivered here, and both places
+are watched: local requests of any kind, administrators' and delayed ones included; invitations that another
+server delivers as such; and those that it slips in among the events of a room in which this server takes
+part. ``createRoom`` is judged before there is a room. Server notices are exempt.
+
+Users read and write their permission configuration as account data: what does not follow the schema is not
+stored, and who has stored nothing is shown the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from synapse.events import EventBase
+from synapse.http.site import SynapseRequest
+from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api.errors import Codes, SynapseError
+
+from synapse_tim.modules import metrics, parts
+from synapse_tim.modules.config import parse_block
+from synapse_tim.modules.decisions import decide, refuse
+from synapse_tim.modules.federation_allow_list import FederationAllowList
+from synapse_tim.modules.permission_documents import PermissionDocuments
+from synapse_tim.modules.policy_config import InvitePolicyConfig
+from synapse_tim.modules.request_body import octets, read_json
+from synapse_tim.modules.synapse_internals import (
+    Answer,
+    ClientGuard,
+    Proceed,
+    StateBefore,
+    SynapseInternals,
+)
+from synapse_tim.rules.denials import (
+    INVITE_BY_ADDRESS,
+    INVITEE_REFUSES,
+    MEMBERSHIP_IN_INITIAL_STATE,
+    PERMISSION_MALFORMED,
+    PERMISSION_REMOVED,
+    TOO_MANY_INVITES,
+    Denial,
+)
+from synapse_tim.rules.invitation import Parties
+from synapse_tim.rules.permission_config import MAX_OCTETS, PermissionConfigError
+from synapse_tim.rules.room_creation import MEMBER, THIRD_PARTY_INVITE
+
+_INVITE: Final = (INVITEE_REFUSES.policy, INVITEE_REFUSES.rule)
+
+
+class InvitePolicy:
+    """Judges invitations in one Synapse process.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: ``synapse_tim.FederationAllowList`` is not loaded, or this is an unknown Synapse.
+    """
+
+    def __init__(self, config: InvitePolicyConfig, api: ModuleApi) -> None:
+        internals = SynapseInternals(api)
+        internals.assert_lookups()
+        self._allow_list = parts.require(api, FederationAllowList, "InvitePolicy")
+        self._api = api
+        self._internals = internals
+        self._product = config.product
+        self._documents = PermissionDocuments(api, config.product, config.default)
+        self._server_notices_user = internals.server_notices_user
+        api.register_spam_checker_callbacks(
+            user_may_invite=self.user_may_invite,
+            federated_user_may_invite=self.federated_user_may_invite,
+            check_event_for_spam=self.check_event_for_spam,
+        )
+        api.register_third_party_rules_callbacks(
+            on_create_room=self.on_create_room,
+            check_threepid_can_be_invited=self.check_threepid_can_be_invited,
+        )
+        internals.check_local_events(self.check_local_event)
+        guards: dict[tuple[str, str], ClientGuard] = {
+            ("account_data.AccountDataServlet", "PUT"): self.store_permission,
+            ("account_data.AccountDataServlet", "GET"): self.show_permission,
+        }
+        if internals.option("experimental", "msc3391_enabled"):
+            guards["account_data.UnstableAccountDataServlet", "DELETE"] = self.remove_permission
+        internals.guard_client_api(guards)
+        parts.register(api, self)
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> InvitePolicyConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        parsed = parse_block(InvitePolicyConfig, config)
+        parsed.check()
+        return parsed
+
+    async def on_create_room(self, requester: Any, config: dict[str, Any], is_requester_admin: bool) -> None:
+        """Judge the invitations of a room before there is one (A_25368-01); administrators', too.
+
+        Raises:
+            SynapseError: 400 ``M_FORBIDDEN`` for more than one, or for other ways to name people; as
+                ``check_local_event`` for the one.
+        """
+        inviter = requester.user.to_string()
+        if inviter == self._server_notices_user:
+            return
+        types = [event["type"] for event in config.get("initial_state", [])]
+        if MEMBER in types:
+            refuse(MEMBERSHIP_IN_INITIAL_STATE)
+        if THIRD_PARTY_INVITE in types:
+            refuse(INVITE_BY_ADDRESS)
+        invitees = config.get("invite", [])
+        if len(invitees) > 1:
+            refuse(TOO_MANY_INVITES)
+        for invitee in invitees:
+            decide(await self._denial(inviter, invitee), *_INVITE)
+
+    async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Literal["NOT_SPAM"]:
+        """Refuse an invitation of a local user as early as Synapse asks, before its own look-ups.
+
+        Not counted if it may be: it comes by ``check_local_event`` next, as those of administrators do,
+        about whom Synapse does not ask here.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
+        """
+        if self._api.is_mine(inviter) and inviter != self._server_notices_user:
+            denial = await self._denial(inviter, invitee)
+            if denial is not None:
+                refuse(denial)
+        return NOT_SPAM
+
+    async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
+        """Judge an invitation that is made here, by whatever request.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
+        """
+        if event.type == THIRD_PARTY_INVITE and event.content:
+            refuse(INVITE_BY_ADDRESS)
+        if event.type != MEMBER or event.content.get("membership") != "invite":
+            return
+        if "third_party_invite" in event.content:
+            refuse(INVITE_BY_ADDRESS)
+        invitee = event.get_state_key()
+        if invitee is None or event.sender == self._server_notices_user:
+            return
+        decide(await self._denial(event.sender, invitee), *_INVITE)
+
+    async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
+        """Judge an invitation that another server delivers.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
+        """
+        if "third_party_invite" in event.content:
+            refuse(INVITE_BY_ADDRESS)
+        decide(await self._denial(event.sender, event.state_key or ""), *_INVITE)
+        return NOT_SPAM
+
+    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
+        """Judge an invitation of a local user that arrives among other events of a room.
+
+        One that was delivered as an invitation is stored here already, and was judged then. Any other is
+        not shown and does not count: without it the user cannot join.
+
+        Raises:
+            SynapseError: 503 if it cannot be judged now; it is asked for again.
+        """
+        if event.type != MEMBER or event.content.get("membership") != "invite":
+            return NOT_SPAM
+        invitee = event.get_state_key()
+        if invitee is None or not self._api.is_mine(invitee) or self._api.is_mine(event.sender):
+            return NOT_SPAM
+        if await self._internals.knows_event(event.room_id, event.event_id):
+            return NOT_SPAM
+        by_address = "third_party_invite" in event.content
+        denial = INVITE_BY_ADDRESS if by_address else await self._denial(event.sender, invitee)
+        if denial is None:
+            return NOT_SPAM
+        if denial.retry_after is not None:
+            refuse(denial)
+        metrics.count_denied(denial)
+        return Codes.FORBIDDEN
+
+    async def check_threepid_can_be_invited(self, medium: str, address: str, state: object) -> bool:
+        """Refuse invitations by e-mail address or telephone number (requirement R4.10)."""
+        metrics.count_denied(INVITE_BY_ADDRESS)
+        return False
+
+    async def store_permission(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Check a permission configuration before Synapse stores it.
+
+        Raises:
+            SynapseError: 400 ``M_BAD_JSON`` with what is wrong.
+        """
+        if path["account_data_type"] != self._documents.kind:
+            return await proceed()
+        await self._internals.user_of(request)
+        document = read_json(request)
+        if octets(request) > MAX_OCTETS:
+            refuse(PERMISSION_MALFORMED, f"it has more than {MAX_OCTETS} octets")
+        try:
+            self._documents.check(document)
+        except PermissionConfigError as error:
+            refuse(PERMISSION_MALFORMED, str(error))
+        metrics.count_allowed(PERMISSION_MALFORMED.policy, PERMISSION_MALFORMED.rule)
+        return await proceed()
+
+    async def show_permission(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Show the default to users who have stored nothing."""
+        try:
+            return await proceed()
+        except SynapseError as error:
+            if error.code != 404 or path["account_data_type"] != self._documents.kind:
+                raise
+        return 200, self._documents.default
+
+    async def remove_permission(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Refuse to remove a permission configuration: it would say neither yes nor no.
+
+        Raises:
+            SynapseError: 400 ``M_BAD_JSON``.
+        """
+        if path["account_data_type"] == self._documents.kind:
+            refuse(PERMISSION_REMOVED)
+        return await proceed()
+
+    async def _denial(self, inviter: str, invitee: str) -> Denial | None:
+        parties = Parties(self._allow_list.membership, self._product)
+        denial = parties.denies(inviter, invitee)
+        if denial is not None:
+            self._allow_list.ask_about_users((inviter, invitee))
+            return denial
+        if not self._api.is_mine(invitee):
+            return None  # the invitee's own server knows what the invitee allows
+        config = await self._documents.of(invitee)
+        return config if isinstance(config, Denial) else parties.permits(config, inviter)

@@ -1,0 +1,53 @@
+"""Which parts are loaded in this process: some need others.
+
+Synapse makes the modules in the order of ``modules:``, each with the same module API, before it opens a
+listener. A part that needs another one, or that is there twice, stops start-up.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Final, TypeVar
+
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import ConfigError
+
+_LOADED: Final[weakref.WeakKeyDictionary[ModuleApi, dict[type, object]]] = weakref.WeakKeyDictionary()
+_Part = TypeVar("_Part")
+
+
+def register(api: ModuleApi, part: object) -> None:
+    """Note that a part is loaded.
+
+    Raises:
+        ConfigError: it is already.
+    """
+    loaded = _LOADED.setdefault(api, {})
+    if type(part) in loaded:
+        name = type(part).__name__
+        raise ConfigError(
+            f"synapse_tim.{name} is loaded twice; synapse_tim.TiMessenger already contains it",
+            path=("modules",),
+        )
+    loaded[type(part)] = part
+
+
+def require(api: ModuleApi, kind: type[_Part], needed_by: str) -> _Part:
+    """A part that another one needs.
+
+    Args:
+        api: Synapse's module API.
+        kind: the class of the part that is needed.
+        needed_by: the name of the class that needs it.
+
+    Raises:
+        ConfigError: it is not loaded.
+    """
+    part = _LOADED.get(api, {}).get(kind)
+    if not isinstance(part, kind):
+        raise ConfigError(
+            f"synapse_tim.{needed_by} needs synapse_tim.{kind.__name__}: add it to 'modules' before "
+            f"synapse_tim.{needed_by}, or load synapse_tim.TiMessenger, which contains both",
+            path=("modules",),
+        )
+    return part

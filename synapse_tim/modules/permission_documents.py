@@ -1,0 +1,69 @@
+"""The users' permission configurations, where Synapse keeps them: account data (A_25043).
+
+Read, never written: a document that cannot be read refuses invitations and stays as its owner stored it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from synapse.module_api import ModuleApi
+
+from synapse_tim.rules.denials import INVITEE_UNKNOWN, INVITEE_UNREADABLE, PERMISSION_UNAVAILABLE, Denial
+from synapse_tim.rules.permission_config import (
+    ACCOUNT_DATA_TYPES,
+    PermissionConfig,
+    PermissionConfigError,
+    for_server,
+    parse,
+)
+from synapse_tim.rules.products import Product
+
+logger = logging.getLogger(__name__)
+
+
+class PermissionDocuments:
+    """Looks up what local users allow.
+
+    Args:
+        api: Synapse's module API.
+        product: of this server.
+        default: the document for users who have stored none, valid.
+
+    Attributes:
+        kind: the account data type.
+        default: the same with the name of this server.
+    """
+
+    def __init__(self, api: ModuleApi, product: Product, default: Mapping[str, object]) -> None:
+        self._api = api
+        self._product = product
+        self.kind = ACCOUNT_DATA_TYPES[product]
+        self.default = for_server(default, api.server_name)
+        self._parsed_default = parse(self.default, product)
+
+    async def of(self, user_id: str) -> PermissionConfig | Denial:
+        """What a local user allows, or why nobody may invite the user."""
+        try:
+            user = await self._api.get_userinfo_by_id(user_id)
+            if user is None or user.is_deactivated:
+                return INVITEE_UNKNOWN
+            document = await self._api.account_data_manager.get_global(user_id, self.kind)
+        except Exception as error:
+            logger.error("A permission configuration could not be looked up: %s", type(error).__name__)
+            return PERMISSION_UNAVAILABLE
+        if document is None:
+            return self._parsed_default
+        try:
+            return parse(document, self._product)
+        except PermissionConfigError:
+            return INVITEE_UNREADABLE
+
+    def check(self, document: object) -> None:
+        """Check a document that a client wants to store.
+
+        Raises:
+            PermissionConfigError: with the fault.
+        """
+        parse(document, self._product)

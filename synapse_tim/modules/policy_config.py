@@ -1,0 +1,144 @@
+"""The blocks of the policies: ``permissions``, ``rooms``, ``events``, ``client_api``.
+
+Every default follows ``product`` and ``spec_version``: who says nothing gets what gematik demands.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
+
+from synapse_tim.modules.config import AllowListConfig, Block, PartConfig, duration, wrong
+from synapse_tim.rules.events import EventRules
+from synapse_tim.rules.permission_config import PermissionConfigError, parse
+from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.rules.room_creation import RoomRules
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+def _duration_or_off(value: object) -> int | None:
+    # YAML 1.1 reads a bare "off" as false.
+    if value is False or value == "off":
+        return None
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from None
+
+
+class PermissionsConfig(Block):
+    """``permissions``: who may invite users that have said nothing about it."""
+
+    default: dict[str, Any] = Field(default_factory=lambda: {"defaultSetting": "allow all"})
+
+
+class RoomsConfig(Block):
+    """``rooms``: the versions of new rooms."""
+
+    versions: list[str] = Field(min_length=1, default_factory=lambda: ["9", "10"])
+    default_version: str = "10"
+
+    @model_validator(mode="after")
+    def _known(self) -> RoomsConfig:
+        unknown = [version for version in self.versions if version not in KNOWN_ROOM_VERSIONS]
+        if unknown:
+            raise ValueError(f"versions: this Synapse does not know {', '.join(unknown):.60}")
+        if self.default_version not in self.versions:
+            raise ValueError("default_version has to be one of versions")
+        return self
+
+
+class EventsConfig(Block):
+    """``events``: reactions, threads, redactions."""
+
+    single_emoji_reactions: bool = True
+    threads: bool | None = None
+    redaction_window: Annotated[int | None, BeforeValidator(_duration_or_off)] = None
+
+    def rules(self, spec_version: SpecVersion) -> EventRules:
+        """The rules for a generation, with what the operator has said."""
+        newer = spec_version is SpecVersion.V1_2
+        window = self.redaction_window
+        if "redaction_window" not in self.model_fields_set:
+            window = _DAY_MS if newer else None
+        return EventRules(
+            single_emoji_reactions=self.single_emoji_reactions,
+            threads=newer if self.threads is None else self.threads,
+            redaction_window=None if window is None else dt.timedelta(milliseconds=window),
+        )
+
+
+class ClientApiConfig(Block):
+    """``client_api``: what clients are told and shown."""
+
+    unstable_features: Literal["all"] | list[str] = "all"
+    hide_keys_of_strangers: bool = False
+
+
+class InvitePolicyConfig(PartConfig):
+    """The block of ``synapse_tim.InvitePolicy``."""
+
+    permissions: PermissionsConfig = Field(default_factory=PermissionsConfig)
+
+    def check(self) -> None:
+        """Read the default permission configuration.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        try:
+            parse(self.permissions.default, self.product)
+        except PermissionConfigError as error:
+            keys = ("permissions", "default", *([error.path] if error.path else []))
+            raise wrong(str(error).removeprefix(f"{error.path}: "), *keys) from None
+
+    @property
+    def default(self) -> Mapping[str, Any]:
+        """The document for users who have stored none."""
+        return self.permissions.default
+
+
+class RoomPolicyConfig(PartConfig):
+    """The block of ``synapse_tim.RoomPolicy``."""
+
+    rooms: RoomsConfig = Field(default_factory=RoomsConfig)
+
+    @property
+    def room_rules(self) -> RoomRules:
+        """What rooms may be."""
+        return RoomRules(
+            self.product, self.spec_version, tuple(self.rooms.versions), self.rooms.default_version
+        )
+
+
+class EventPolicyConfig(PartConfig):
+    """The block of ``synapse_tim.EventPolicy``."""
+
+    events: EventsConfig = Field(default_factory=EventsConfig)
+
+    @property
+    def event_rules(self) -> EventRules:
+        """What events may be."""
+        return self.events.rules(self.spec_version)
+
+
+class ClientApiPolicyConfig(PartConfig):
+    """The block of ``synapse_tim.ClientApiPolicy``."""
+
+    client_api: ClientApiConfig = Field(default_factory=ClientApiConfig)
+
+    @property
+    def insured_persons(self) -> bool:
+        """Whether the users are insured persons, who find nobody they do not know already."""
+        return self.product is Product.EPA
+
+
+class TiMessengerConfig(
+    AllowListConfig, InvitePolicyConfig, RoomPolicyConfig, EventPolicyConfig, ClientApiPolicyConfig
+):
+    """The block of ``synapse_tim.TiMessenger``: everything that its parts need."""

@@ -1,0 +1,131 @@
+"""Who finds rooms (A_26515-01, A_26518, A_26520, A_28587, A_28590).
+
+Refused to other servers: whatever would tell them of a room that does not federate: its alias, its name, its
+place in a space. The list itself is Synapse's ``allow_public_rooms_over_federation: false``.
+
+Refused to the insured persons' clients: the room directory altogether, before anybody asks who they are
+(A_28587). Refused to everybody else's: entries of the directory without a token (A_26518), and listing a room
+in which other servers may take part (A_26515-01).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from synapse.events import EventBase
+from synapse.http.site import SynapseRequest
+from synapse.module_api import ModuleApi
+
+from synapse_tim.modules import metrics
+from synapse_tim.modules.decisions import refuse
+from synapse_tim.modules.synapse_internals import (
+    Answer,
+    ClientGuard,
+    FederationRequest,
+    Proceed,
+    SynapseInternals,
+)
+from synapse_tim.rules.denials import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, ROOM_NOT_FOUND
+from synapse_tim.rules.products import Product
+from synapse_tim.rules.room_creation import CREATE, PUBLIC, may_federate
+
+_LIST = "directory.ClientDirectoryListServer"
+_APPSERVICE_LIST = "directory.ClientAppserviceDirectoryListServer"
+_PUBLIC_ROOMS = "room.PublicRoomListRestServlet"
+
+
+class RoomDirectory:
+    """Guards the room directory in one Synapse process.
+
+    Args:
+        api: Synapse's module API.
+        internals: for the guards.
+        product: of this server.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(self, api: ModuleApi, internals: SynapseInternals, product: Product) -> None:
+        self._api = api
+        self._internals = internals
+        closed: dict[tuple[str, str], ClientGuard] = {
+            (_PUBLIC_ROOMS, "GET"): self.closed,
+            (_PUBLIC_ROOMS, "POST"): self.closed,
+            (_LIST, "GET"): self.closed,
+            (_LIST, "PUT"): self.closed,
+            (_APPSERVICE_LIST, "PUT"): self.closed,
+            (_APPSERVICE_LIST, "DELETE"): self.closed,
+        }
+        of_users: dict[tuple[str, str], ClientGuard] = {(_LIST, "GET"): self.for_users}
+        internals.guard_client_api(closed if product is Product.EPA else of_users)
+        api.register_third_party_rules_callbacks(
+            check_visibility_can_be_modified=self.check_visibility_can_be_modified
+        )
+        internals.guard_federation("FederationQueryServlet", "GET", self.query)
+        internals.guard_federation("FederationRoomHierarchyServlet", "GET", self.hierarchy)
+
+    async def closed(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Refuse the room directory to everybody (A_28587).
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        refuse(NO_ROOM_DIRECTORY)
+
+    async def for_users(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Demand an access token (A_26518).
+
+        Raises:
+            SynapseError: 401 without one.
+        """
+        await self._internals.user_of(request)
+        return await proceed()
+
+    async def check_visibility_can_be_modified(
+        self, room_id: str, state: Mapping[tuple[str, str], EventBase], visibility: str
+    ) -> bool:
+        """Refuse to list a room in which other servers may take part.
+
+        While a room is created there is no state, and the request has been judged.
+        """
+        created = state.get((CREATE, ""))
+        if visibility != PUBLIC or created is None or not may_federate(created.content):
+            return True
+        metrics.count_denied(PUBLISHED_FEDERATING)
+        return False
+
+    async def query(self, request: FederationRequest, proceed: Proceed) -> Answer:
+        """Hide the aliases of rooms that do not federate from other servers.
+
+        Raises:
+            SynapseError: 404 ``M_NOT_FOUND``.
+        """
+        status, body = await proceed()
+        if request.path.get("query_type") == "directory":
+            state = await self._api.get_room_state(body["room_id"], [(CREATE, "")])
+            created = state.get((CREATE, ""))
+            if created is not None and not may_federate(created.content):
+                refuse(ROOM_NOT_FOUND)
+        return status, body
+
+    async def hierarchy(self, request: FederationRequest, proceed: Proceed) -> Answer:
+        """Hide public rooms in a space from other servers; only they are shown to non-members.
+
+        Raises:
+            SynapseError: 404 ``M_NOT_FOUND``.
+        """
+        status, body = await proceed()
+        if _is_open(body.get("room", {})):
+            refuse(ROOM_NOT_FOUND)
+        children = body.get("children", [])
+        shown = [child for child in children if not _is_open(child)]
+        hidden = [child["room_id"] for child in children if _is_open(child)]
+        inaccessible = [*body.get("inaccessible_children", []), *hidden]
+        return status, {**body, "children": shown, "inaccessible_children": inaccessible}
+
+
+def _is_open(room: Mapping[str, Any]) -> bool:
+    """Whether an entry of a space is a public room, which does not federate."""
+    return room.get("join_rule") == PUBLIC or room.get("world_readable") is True

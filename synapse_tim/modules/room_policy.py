@@ -1,0 +1,142 @@
+"""``synapse_tim.RoomPolicy``: which rooms there are, who enters them, who finds them.
+
+- Creation and upgrade: versions (A_26202, A_26203), room types (A_28596), history (A_25481), public rooms
+  that do not federate (A_25325-01, A_26515-01), private rooms for insured persons (A_25996). Judged before
+  anything is stored.
+- Later changes of join rule (A_28271) and history visibility.
+- Ways in and views from outside: ``room_entry``, ``room_directory``.
+
+Server administrators are judged like everybody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from synapse.events import EventBase
+from synapse.http.site import SynapseRequest
+from synapse.module_api import NOT_SPAM, ModuleApi
+
+from synapse_tim.modules import metrics, parts
+from synapse_tim.modules.config import parse_block
+from synapse_tim.modules.decisions import decide, refuse
+from synapse_tim.modules.options import check_options
+from synapse_tim.modules.policy_config import RoomPolicyConfig
+from synapse_tim.modules.request_body import read_json
+from synapse_tim.modules.room_directory import RoomDirectory
+from synapse_tim.modules.room_entry import RoomEntry
+from synapse_tim.modules.synapse_internals import Answer, Proceed, SynapseInternals
+from synapse_tim.rules import client_api, room_state
+from synapse_tim.rules.denials import JOIN_RULE, ROOM_VERSION
+from synapse_tim.rules.room_creation import CREATE, HISTORY_VISIBILITY, JOIN_RULES, Refused
+
+_CHANGED: Final = frozenset({JOIN_RULES, HISTORY_VISIBILITY})
+
+
+class RoomPolicy:
+    """Judges rooms in one Synapse process.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: RoomPolicyConfig, api: ModuleApi) -> None:
+        internals = SynapseInternals(api)
+        check_options(internals, "rooms", config.product)
+        self._api = api
+        self._internals = internals
+        self._rules = config.room_rules
+        self._entry = RoomEntry(api, internals)
+        self._directory = RoomDirectory(api, internals, config.product)
+        api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
+        api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
+        internals.guard_client_api(
+            {
+                ("room_upgrade_rest_servlet.RoomUpgradeRestServlet", "POST"): self.upgrade,
+                ("capabilities.CapabilitiesRestServlet", "GET"): self.capabilities,
+            }
+        )
+        parts.register(api, self)
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> RoomPolicyConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        return parse_block(RoomPolicyConfig, config)
+
+    async def on_create_room(
+        self, requester: object, config: dict[str, Any], is_requester_admin: bool
+    ) -> None:
+        """Judge a new room, and put in what the client left to the server.
+
+        Raises:
+            SynapseError: 400 or 403, as the denial says.
+        """
+        judged = self._rules.create(config, self._api.server_name)
+        if isinstance(judged, Refused):
+            refuse(judged.denial, judged.fault)
+        metrics.count_allowed(ROOM_VERSION.policy, ROOM_VERSION.rule)
+        config.update(judged)
+
+    async def upgrade(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Judge the upgrade of a room before Synapse begins with it.
+
+        Raises:
+            SynapseError: 400 ``M_UNSUPPORTED_ROOM_VERSION``, or as the denial says.
+        """
+        user_id = await self._internals.user_of(request)
+        body = read_json(request)
+        if "new_version" not in body:
+            return await proceed()  # Synapse says so
+        wanted = ((CREATE, ""), (JOIN_RULES, ""), (HISTORY_VISIBILITY, ""), ("m.room.member", user_id))
+        state = await self._api.get_room_state(path["room_id"], wanted)
+
+        def content(kind: str, key: str = "") -> Mapping[str, Any]:
+            event = state.get((kind, key))
+            return event.content if event is not None else {}
+
+        if content("m.room.member", user_id).get("membership") == "join":
+            denial = self._rules.upgrade(
+                body["new_version"],
+                content(CREATE),
+                content(JOIN_RULES).get("join_rule"),
+                content(HISTORY_VISIBILITY).get("history_visibility"),
+            )
+        else:
+            # Nothing is said about a room that the user is not in; Synapse refuses it.
+            denial = self._rules.upgrade(body["new_version"], {})
+        decide(denial, ROOM_VERSION.policy, ROOM_VERSION.rule)
+        return await proceed()
+
+    async def capabilities(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Tell clients which room versions there are."""
+        status, body = await proceed()
+        return status, client_api.capabilities(body, self._rules)
+
+    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"]:
+        """Judge a change of join rule or history visibility by a local user.
+
+        Raises:
+            SynapseError: 400 ``M_INVALID_ROOM_STATE`` or ``M_BAD_JSON``.
+        """
+        if event.type not in _CHANGED or not event.is_state() or not self._api.is_mine(event.sender):
+            return NOT_SPAM
+        refused = room_state.change(self._rules, event.type, event.content)
+        if refused is None and room_state.makes_world_readable(event.type, event.content):
+            state = await self._api.get_room_state(event.room_id, [(CREATE, "")])
+            creation = state.get((CREATE, ""))
+            refused = room_state.world_readable(self._rules, creation.content if creation else {})
+        if refused is not None:
+            refuse(refused.denial, refused.fault)
+        metrics.count_allowed(JOIN_RULE.policy, JOIN_RULE.rule)
+        return NOT_SPAM

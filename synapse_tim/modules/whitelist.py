@@ -1,0 +1,27 @@
+"""Synapse's federation allow-list as a dictionary that can be changed and that tells whom it denied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Whitelist(dict[str, bool]):
+    """Synapse's ``federation_domain_whitelist``, which also tells whom it denied.
+
+    Synapse asks it with ``in`` at each signed request that comes in, each request that goes out, and for
+    media and keys. It is only ever changed in the reactor's thread.
+
+    Args:
+        on_denied: called with each name that is not in it.
+    """
+
+    def __init__(self, on_denied: Callable[[str], None]) -> None:
+        super().__init__()
+        self._on_denied = on_denied
+
+    def __contains__(self, name: object) -> bool:
+        if super().__contains__(name):
+            return True
+        if isinstance(name, str):
+            self._on_denied(name)
+        return False

@@ -1,0 +1,224 @@
+"""The options of ``homeserver.yaml`` that a TI-Messenger service needs to be set in a certain way.
+
+Where Synapse has an option for a requirement, that option does the work, and this is the list of them. An
+option without which a requirement is violated stops start-up; one that merely makes something unavailable or
+less convenient, or that has good reasons against it, is a warning.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from synapse_tim.rules.products import Product
+
+
+class Severity(enum.StrEnum):
+    """What becomes of an option that is not as it should be."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@attrs.frozen
+class Option:
+    """One option.
+
+    Attributes:
+        key: as it stands in ``homeserver.yaml``.
+        section: of Synapse's configuration object.
+        attribute: of that section.
+        wanted: whether the value has to be true; of a function, what it has to answer.
+        requirement: why.
+        reason: the same in words.
+        severity: what becomes of another value.
+        part: which module checks it.
+        products: for which it counts.
+        set_to: what to write into the file; ``None`` for ``wanted``.
+    """
+
+    key: str
+    section: str
+    attribute: str
+    wanted: bool
+    requirement: str
+    reason: str
+    severity: Severity
+    part: str
+    products: frozenset[Product] = frozenset(Product)
+    set_to: object = None
+
+    @property
+    def value(self) -> object:
+        """What to write into the file."""
+        return self.wanted if self.set_to is None else self.set_to
+
+
+_EPA: Final = frozenset({Product.EPA})
+_PRO: Final = frozenset({Product.PRO})
+
+OPTIONS: Final = (
+    Option(
+        "allow_public_rooms_over_federation",
+        "server",
+        "allow_public_rooms_over_federation",
+        False,
+        "A_26520, A_28590",
+        "public rooms are not found from other servers",
+        Severity.ERROR,
+        "rooms",
+    ),
+    Option(
+        "allow_public_rooms_without_auth",
+        "server",
+        "allow_public_rooms_without_auth",
+        False,
+        "A_26518",
+        "the list of public rooms is for users",
+        Severity.ERROR,
+        "rooms",
+    ),
+    Option(
+        "room_list_publication_rules",
+        "roomdirectory",
+        "is_publishing_room_allowed",
+        True,
+        "A_26520",
+        "users cannot list their public rooms otherwise",
+        Severity.WARNING,
+        "rooms",
+        _PRO,
+        ({"action": "allow"},),
+    ),
+    Option(
+        "require_auth_for_profile_requests",
+        "server",
+        "require_auth_for_profile_requests",
+        True,
+        "A_26289",
+        "profiles are for users",
+        Severity.ERROR,
+        "client_api",
+    ),
+    Option(
+        "limit_profile_requests_to_users_who_share_rooms",
+        "server",
+        "limit_profile_requests_to_users_who_share_rooms",
+        True,
+        "A_26290",
+        "profiles of insured persons need a room in common",
+        Severity.ERROR,
+        "client_api",
+        _EPA,
+    ),
+    Option(
+        "user_directory.search_all_users",
+        "userdirectory",
+        "user_directory_search_all_users",
+        False,
+        "A_26375",
+        "insured persons do not find each other",
+        Severity.ERROR,
+        "client_api",
+        _EPA,
+    ),
+    Option(
+        "user_directory.search_all_users",
+        "userdirectory",
+        "user_directory_search_all_users",
+        True,
+        "AF_10104-03",
+        "colleagues find each other without a room in common",
+        Severity.WARNING,
+        "client_api",
+        _PRO,
+    ),
+    Option(
+        "url_preview_enabled",
+        "media",
+        "url_preview_enabled",
+        False,
+        "A_26344",
+        "links in messages are nobody else's business",
+        Severity.ERROR,
+        "client_api",
+    ),
+    Option(
+        "enable_registration",
+        "registration",
+        "enable_registration",
+        False,
+        "R4.3",
+        "accounts are made by the organisation or at log-in",
+        Severity.ERROR,
+        "client_api",
+    ),
+    Option(
+        "allow_guest_access",
+        "registration",
+        "allow_guest_access",
+        False,
+        "R4.3",
+        "there are no guests",
+        Severity.ERROR,
+        "client_api",
+    ),
+    Option(
+        "enable_set_displayname",
+        "registration",
+        "enable_set_displayname",
+        False,
+        "R4.15",
+        "display names are set by the organisation",
+        Severity.ERROR,
+        "client_api",
+    ),
+    Option(
+        "allow_per_room_profiles",
+        "server",
+        "allow_per_room_profiles",
+        False,
+        "R4.15",
+        "nor can they be changed for one room",
+        Severity.ERROR,
+        "client_api",
+    ),
+    Option(
+        "enable_3pid_changes",
+        "registration",
+        "enable_3pid_changes",
+        False,
+        "R4.10",
+        "e-mail addresses and telephone numbers are not used",
+        Severity.ERROR,
+        "client_api",
+    ),
+    Option(
+        "login_via_existing_session.enabled",
+        "auth",
+        "login_via_existing_enabled",
+        False,
+        "R4.27",
+        "a session does not make others",
+        Severity.ERROR,
+        "client_api",
+    ),
+    Option(
+        "enable_authenticated_media",
+        "media",
+        "enable_authenticated_media",
+        False,
+        "A_26262, A_26263",
+        "the deprecated media endpoints have to answer, too",
+        Severity.WARNING,
+        "client_api",
+    ),
+)
+
+
+def options_for(part: str, product: Product) -> Iterable[Option]:
+    """The options that one part checks for a product."""
+    return (option for option in OPTIONS if option.part == part and product in option.products)

@@ -1,0 +1,19 @@
+"""The two products and the generations of the specification; a homeserver is exactly one of each."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Product(enum.StrEnum):
+    """TI-M Pro for organisations, TI-M ePA for an insurer's insured persons (requirements §0.2)."""
+
+    PRO = "pro"
+    EPA = "epa"
+
+
+class SpecVersion(enum.StrEnum):
+    """The generation: the test sets ``TI-M_V2`` (1.1) and ``TI-M_V3`` (1.2)."""
+
+    V1_1 = "1.1"
+    V1_2 = "1.2"

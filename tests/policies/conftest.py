@@ -1,0 +1,74 @@
+"""One world for all scenarios, started once."""
+
+import contextlib
+
+import pytest
+
+from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment
+from tests.policies.world import AppService, World, module
+
+pytestmark = pytest.mark.servers
+
+#: Events may be sent later (MSC4140) and account data removed (MSC3391): more ways to try.
+ENFORCING = {
+    "federation_domain_whitelist": [],
+    "max_event_delay_duration": "24h",
+    "experimental_features": {"msc3391_enabled": True, "msc4133_enabled": True},
+}
+
+
+@pytest.fixture(scope="session")
+def world(request, tmp_path_factory):
+    """The running servers, every list in force."""
+    directory = tmp_path_factory.mktemp("policies")
+    with contextlib.ExitStack() as stack:
+        ti = stack.enter_context(TiSimulator())
+
+        def server(name, product, several=False):
+            options = {
+                "modules": [module(ti, product)] if product else [],
+                "extra": ENFORCING if product else {},
+            }
+            if several and request.config.getoption("--with-workers"):
+                databases = [request.getfixturevalue(f"{kind}_server") for kind in ("postgres", "redis")]
+                return WorkerDeployment(name, directory / name, ti.world, *databases, n_workers=2, **options)
+            return SynapseServer(name, directory / name, ti.world, **options)
+
+        world = World(
+            ti,
+            hospital=server("hospital", "pro", several=True),
+            practice=server("practice", "pro"),
+            insurer=server("insurer", "epa", several=True),
+            fund=server("fund", "epa"),
+            lax=server("lax", None),
+            past=AppService(),
+        )
+        for one in (world.hospital, world.lax):
+            world.past.install(one)
+        for one in world.servers:
+            stack.callback(one.stop)
+            one.start()
+            ti.add(one.server_name, insurance=one in (world.insurer, world.fund))
+        for one in world.servers:
+            one.wait()
+        world.settle()
+        yield world
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a server of one's own; it is stopped at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def start_one(server):
+            stack.callback(server.stop)
+            return server.start().wait()
+
+        yield start_one
+
+
+@pytest.fixture
+def ti():
+    """A directory of one's own, for scenarios about a single server."""
+    with TiSimulator() as simulator:
+        yield simulator

@@ -1,0 +1,169 @@
+"""The servers of the scenarios, and what scenarios do over and over.
+
+- ``hospital``, ``practice``: members, product pro; ``insurer``, ``fund``: members, product epa. All enforce
+  spec 1.2.
+- ``lax``: a member that enforces nothing, as another vendor's faulty server might.
+
+With ``--with-workers`` the hospital and the insurer consist of several processes: federation arrives at one
+worker, clients at another, and the main process serves what only it can.
+"""
+
+import itertools
+import secrets
+import time
+
+import attrs
+import httpx
+import yaml
+
+from synapse_tim.testing import MatrixUser, SynapseServer, TiSimulator, WorkerDeployment, wait_for
+
+CLIENT = "/_matrix/client/v3"
+PRO = "de.gematik.tim.account.permissionconfig.pro.v1"
+EPA = "de.gematik.tim.account.permissionconfig.epa.v1"
+PRIVATE = {"room_version": "10", "preset": "private_chat"}  # what a lax server has to be told
+LONG_AGO_MS = 25 * 60 * 60 * 1000
+
+
+def code(response):
+    """Status and errcode of an answer."""
+    try:
+        return response.status_code, response.json().get("errcode")
+    except ValueError:
+        return response.status_code, response.text
+
+
+@attrs.define
+class WorkerUser(MatrixUser):
+    """A user whose requests go to a worker, and to the main process if the worker does not serve them."""
+
+    main_url: str = ""
+
+    def request(self, method, path, json=None, **options):
+        answer = super().request(method, path, json, **options)
+        if answer.status_code == 404 and code(answer)[1] == "M_UNRECOGNIZED":
+            main = MatrixUser(self.user_id, self.access_token, self.main_url, self.device_id)
+            return main.request(method, path, json, **options)
+        return answer
+
+
+@attrs.frozen
+class AppService:
+    """Something that may send events in the past, for any user of a server."""
+
+    token: str = attrs.field(factory=lambda: secrets.token_hex(16))
+
+    def install(self, server):
+        """Register it in the configuration of a server that has not started."""
+        path = server.directory / "appservice.yaml"
+        registration = {
+            "id": "past",
+            "as_token": self.token,
+            "hs_token": secrets.token_hex(16),
+            "url": None,
+            "sender_localpart": "past",
+            "rate_limited": False,
+            "namespaces": {"users": [{"regex": "@.*", "exclusive": False}]},
+        }
+        path.write_text(yaml.safe_dump(registration))
+        server.config["app_service_config_files"] = [str(path)]
+
+    def send(self, user, room, kind, content, age_ms=LONG_AGO_MS):
+        """Have a user send an event some time ago; returns its id."""
+        sent_at = int(time.time() * 1000) - age_ms
+        answer = httpx.put(
+            f"{user.base_url}{CLIENT}/rooms/{room}/send/{kind}/{secrets.token_hex(8)}",
+            params={"user_id": user.user_id, "ts": sent_at},
+            headers={"Authorization": f"Bearer {self.token}"},
+            json=content,
+            trust_env=False,
+        )
+        return answer.raise_for_status().json()["event_id"]
+
+
+def module(ti, product="pro", spec_version="1.2", **policies):
+    """The entry of ``modules:``."""
+    block = {
+        "product": product,
+        "spec_version": spec_version,
+        "federation_list": ti.federation_list_config(),
+        **policies,
+    }
+    return {"module": "synapse_tim.TiMessenger", "config": block}
+
+
+@attrs.define
+class World:
+    """The servers and the directory that lists them."""
+
+    ti: TiSimulator
+    hospital: SynapseServer
+    practice: SynapseServer
+    insurer: SynapseServer
+    fund: SynapseServer
+    lax: SynapseServer
+    past: AppService
+    _numbers: itertools.count = attrs.field(factory=itertools.count)
+
+    @property
+    def enforcing(self):
+        return (self.hospital, self.practice, self.insurer, self.fund)
+
+    @property
+    def servers(self):
+        return (*self.enforcing, self.lax)
+
+    def user(self, server, name="user", admin=False, displayname=None):
+        """A new user of a server, where its clients log in."""
+        user = server.register(f"{name}{next(self._numbers)}", admin=admin)
+        return at_worker(server, user)
+
+    def settle(self):
+        """Wait until every process enforces the directory's list."""
+        for server in self.enforcing:
+            wait_for(lambda server=server: versions_at(server) == {self.ti.version}, timeout=30)
+
+
+def at_worker(server, user):
+    """The same session where clients of the server are served."""
+    if not isinstance(server, WorkerDeployment):
+        return user
+    worker = server.workers[-1]
+    return WorkerUser(user.user_id, user.access_token, worker.client_url, user.device_id, server.client_url)
+
+
+def versions_at(server):
+    name = "synapse_tim_federation_list_version"
+    processes = [server, *getattr(server, "workers", ())]
+    return {process.metrics().get(name, 0) for process in processes}
+
+
+def decisions(server, policy, rule, outcome):
+    """How often a decision was made, in all processes of a server."""
+    name = f'synapse_tim_decisions_total{{outcome="{outcome}",policy="{policy}",rule="{rule}"}}'
+    return sum(process.metrics().get(name, 0) for process in [server, *getattr(server, "workers", ())])
+
+
+def invited(guest, room):
+    """Wait for an invitation to arrive."""
+    wait_for(lambda: room in guest.invited_to(), timeout=15, what="the invitation")
+
+
+def together(host, *guests, **body):
+    """A room of the host in which all the guests are."""
+    room = host.create_room(**body)
+    for guest in guests:
+        host.invite(room, guest.user_id).raise_for_status()
+        invited(guest, room)
+        guest.join(room, via=[host.server_name]).raise_for_status()
+    return room
+
+
+def allow(user, kind=PRO, **document):
+    """Store a permission configuration."""
+    user.put_account_data(kind, {"defaultSetting": "allow all", **document}).raise_for_status()
+
+
+def block(user, kind=PRO, **document):
+    """Store a permission configuration that refuses."""
+    user.put_account_data(kind, {"defaultSetting": "block all", **document}).raise_for_status()
