@@ -1,10 +1,10 @@
 """``synapse_tim.ClientApiPolicy``: what clients are told, and what they learn of whom.
 
 Most of it is Synapse's configuration, which is checked at start-up (``rules.homeserver_options``). Guarded
-are: the versions of the Matrix specification (A_25641-01); display names (requirement R4.15); e-mail
-addresses and telephone numbers (R4.10); the user directory, which shows colleagues and those one knows (for
-insured persons: only those, A_26375); profiles of insured persons for other servers (A_26290); and, if the
-operator wants it, keys of strangers.
+are: the versions of the Matrix specification (A_25641-01); registration (requirement R4.3); display names
+(R4.15); e-mail addresses and telephone numbers (R4.10); the user directory, which shows colleagues and those
+one knows (for insured persons: only those, A_26375); profiles of insured persons for other servers
+(A_26290); and, if the operator wants it, keys of strangers.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from synapse.http.site import SynapseRequest
 from synapse.module_api import ModuleApi
+from synapse.module_api.errors import SynapseError
 
 from synapse_tim.modules import parts
 from synapse_tim.modules.config import parse_block
@@ -31,10 +32,18 @@ from synapse_tim.modules.synapse_internals import (
     SynapseInternals,
 )
 from synapse_tim.rules import client_api
-from synapse_tim.rules.denials import DISPLAY_NAME, LOOKUP_UNAVAILABLE, PROFILE_HIDDEN, THIRD_PARTY_ID
+from synapse_tim.rules.denials import (
+    DISPLAY_NAME,
+    LOOKUP_UNAVAILABLE,
+    PROFILE_HIDDEN,
+    REGISTRATION,
+    SEARCH_MALFORMED,
+    THIRD_PARTY_ID,
+)
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_PROFILE_FIELD: Final = "profile.ProfileFieldRestServlet"
 
 #: Whatever adds, binds or removes an e-mail address or telephone number, or sends something to one.
 _THIRD_PARTY_IDS: Final = (
@@ -73,7 +82,9 @@ class ClientApiPolicy:
         self._config = config.client_api
         self._insured_persons = config.insured_persons
         self._shared = SharedRooms(api)
-        internals.guard_client_api(self._guards(internals))
+        # With MSC4133 the unstable servlet takes over the stable one's paths.
+        unstable = internals.option("experimental", "msc4133_enabled")
+        internals.guard_client_api(self._guards(internals), [_PROFILE_FIELD] if unstable else [])
         if config.insured_persons:
             internals.guard_federation("FederationQueryServlet", "GET", self.federation_query)
         parts.register(api, self)
@@ -91,11 +102,12 @@ class ClientApiPolicy:
         guards: dict[tuple[str, str], ClientGuard] = {
             ("versions.VersionsRestServlet", "GET"): self.versions,
             ("user_directory.UserDirectorySearchRestServlet", "POST"): self.search,
-            ("profile.ProfileFieldRestServlet", "PUT"): self.change_profile,
-            ("profile.ProfileFieldRestServlet", "DELETE"): self.change_profile,
+            (_PROFILE_FIELD, "PUT"): self.change_profile,
+            (_PROFILE_FIELD, "DELETE"): self.change_profile,
             **dict.fromkeys(_THIRD_PARTY_IDS, self.third_party_ids),
         }
         if not internals.option("mas", "enabled"):
+            guards["register.RegisterRestServlet", "POST"] = self.register
             guards.update(dict.fromkeys(_THIRD_PARTY_IDS_OF_ACCOUNTS, self.third_party_ids))
         if internals.option("experimental", "msc4133_enabled"):
             guards["profile.UnstableProfileFieldRestServlet", "PUT"] = self.change_profile
@@ -120,6 +132,19 @@ class ClientApiPolicy:
         """
         refuse(THIRD_PARTY_ID)
 
+    async def register(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Say plainly that nobody registers; application services still do.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        try:
+            return await proceed()
+        except SynapseError as error:
+            if error.code == 403:
+                refuse(REGISTRATION)
+            raise
+
     async def change_profile(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
     ) -> Answer:
@@ -138,9 +163,12 @@ class ClientApiPolicy:
         """Show colleagues, and others only if they share a room; insured persons have no colleagues.
 
         Raises:
-            SynapseError: 503 if it cannot be looked up who shares a room.
+            SynapseError: 400 if the search cannot be read; 503 if it cannot be looked up who shares a room.
         """
         own = await self._internals.user_of(request)
+        wanted = read_json(request)
+        if type(wanted.get("search_term")) is not str or type(wanted.get("limit", 0)) is not int:
+            refuse(SEARCH_MALFORMED)
         status, body = await proceed()
         hits = [hit["user_id"] for hit in body.get("results", [])]
         unsure = [user for user in hits if self._insured_persons or not self._api.is_mine(user)]

@@ -10,16 +10,19 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from synapse.events import EventBase
+from synapse.http.site import SynapseRequest
 from synapse.module_api import NOT_SPAM, LoggingTransaction, ModuleApi
 
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.decisions import decide, refuse
 from synapse_tim.modules.policy_config import EventPolicyConfig
-from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.modules.request_body import read_json
+from synapse_tim.modules.synapse_internals import Answer, Proceed, SynapseInternals
 from synapse_tim.rules.denials import (
     REACTION,
     REDACTION_MALFORMED,
@@ -50,6 +53,11 @@ class EventPolicy:
         self._rules = config.event_rules
         is_one_emoji("\N{THUMBS UP SIGN}")  # the library reads its tables now, not at the first reaction
         api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
+        self._internals.allow_redactions_by_send()
+        servlet = "room.RoomSendEventRestServlet"
+        self._internals.guard_client_api(
+            {(servlet, "PUT"): self.check_redaction_body, (servlet, "POST"): self.check_redaction_body}
+        )
         parts.register(api, self)
 
     @staticmethod
@@ -78,6 +86,20 @@ class EventPolicy:
         elif kind == REDACTION_TYPE and self._rules.redaction_window is not None:
             await self._check_redaction(event)
         return NOT_SPAM
+
+    async def check_redaction_body(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Refuse a redaction that names no event, which Synapse would trip over.
+
+        Raises:
+            SynapseError: 400 ``M_BAD_JSON``.
+        """
+        if path["event_type"] == REDACTION_TYPE:
+            await self._internals.user_of(request)
+            if not isinstance(read_json(request).get("redacts"), str):
+                refuse(REDACTION_MALFORMED)
+        return await proceed()
 
     async def _check_redaction(self, event: EventBase) -> None:
         target = event.redacts

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -25,6 +25,7 @@ import attr
 import attrs
 from synapse import rest as client_rest
 from synapse.events import EventBase
+from synapse.events.utils import FilteredEvent
 from synapse.federation.transport.server import _base as federation_base
 from synapse.federation.transport.server import federation as federation_servlets
 from synapse.http.site import SynapseRequest
@@ -288,6 +289,17 @@ class SynapseInternals:
 
         rules.check_event_allowed = checked
 
+    def allow_redactions_by_send(self) -> None:
+        """Let ``send/m.room.redaction`` work in rooms of the versions 9 and 10, too (MSC4169).
+
+        Synapse has this as an experimental feature; without it such a request ends in an error of its own.
+
+        Raises:
+            ConfigError: there is no such feature.
+        """
+        self.option("experimental", "msc4169_enabled")
+        self._config.experimental.msc4169_enabled = True
+
     async def visible_event(self, user_id: str, room_id: str, event_id: str) -> EventBase | None:
         """An event of a room as a local user sees it; ``None`` if there is none that the user may see."""
         handler = self._hs.get_event_handler()
@@ -295,8 +307,7 @@ class SynapseInternals:
             found = await handler.get_event(UserID.from_string(user_id), room_id, event_id)
         except SynapseError:
             return None
-        # Newer releases wrap the event in what the user is shown of it.
-        event: EventBase | None = getattr(found, "event", found)
+        event: EventBase | None = None if found is None else found.event
         return event
 
     async def knows_event(self, room_id: str, event_id: str) -> bool:
@@ -319,6 +330,8 @@ class SynapseInternals:
         )
         if parameters[:3] != ["user", "room_id", "event_id"]:
             raise _incompatible("EventHandler.get_event(user, room_id, event_id)")
+        if "event" not in attr.fields_dict(FilteredEvent):
+            raise _incompatible("FilteredEvent.event")
         for name in ("have_seen_event", "get_invite_for_local_user_in_room", "get_events"):
             _attribute(self._store(), name, f"DataStore.{name}")
 
@@ -340,11 +353,14 @@ class SynapseInternals:
         request._requester = None
         return requester.user.to_string()
 
-    def guard_client_api(self, guards: Mapping[tuple[str, str], ClientGuard]) -> None:
+    def guard_client_api(
+        self, guards: Mapping[tuple[str, str], ClientGuard], replaced: Collection[str] = ()
+    ) -> None:
         """Have requests to the client API pass guards.
 
         Args:
             guards: by servlet, as ``module.Class`` below ``synapse.rest.client``, and method of HTTP.
+            replaced: servlets that may be missing, because others stand in their place.
 
         Raises:
             ConfigError: an endpoint is not where it was; also later, when the listeners are opened.
@@ -362,6 +378,8 @@ class SynapseInternals:
             )
             wanted[name, method.encode()] = guard
 
+        may_be_missing = {servlet.partition(".")[2] for servlet in replaced}
+
         def wrap_routes(hs: Any, resource: Any) -> None:
             found = set()
             for methods in _attribute(resource, "_routes", "ClientRestResource._routes").values():
@@ -371,9 +389,10 @@ class SynapseInternals:
                         methods[method] = attr.evolve(entry, callback=_guarded(entry.callback, guard))
                         found.add((entry.servlet_classname, method))
             # Workers serve a part of the client API only; what is not there needs no guard.
-            if hs.config.worker.worker_app is None and found != wanted.keys():
-                missing = sorted(f"{name} {method.decode()}" for name, method in wanted.keys() - found)
-                raise _incompatible(f"client API: {', '.join(missing)}")
+            missing = [key for key in wanted.keys() - found if key[0] not in may_be_missing]
+            if hs.config.worker.worker_app is None and missing:
+                names = sorted(f"{name} {method.decode()}" for name, method in missing)
+                raise _incompatible(f"client API: {', '.join(names)}")
 
         groups = _attribute(client_rest, "SERVLET_GROUPS", "synapse.rest.SERVLET_GROUPS")
         if "client" not in groups:

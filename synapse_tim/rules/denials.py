@@ -439,6 +439,26 @@ THIRD_PARTY_ID = Denial(
     text="E-mail addresses and telephone numbers are not used here. (R4.10)",
 )
 
+#: Registering an account by oneself.
+REGISTRATION = Denial(
+    name="registration",
+    policy="client_api",
+    requirements=("R4.3",),
+    status=403,
+    errcode=_FORBIDDEN,
+    text="Accounts are made by the organisation; ask your administrator. (R4.3)",
+)
+
+#: A search in the user directory that cannot be read.
+SEARCH_MALFORMED = Denial(
+    name="search_malformed",
+    policy="client_api",
+    requirements=("A_26375", "AF_10104-03"),
+    status=400,
+    errcode=_BAD_JSON,
+    text="'search_term' has to be a string, 'limit' an integer.",
+)
+
 #: Who shares a room with whom could not be looked up.
 LOOKUP_UNAVAILABLE = Denial(
     name="lookup_unavailable",

@@ -1,11 +1,9 @@
 """A_25043, A_26389, A_26390: storing and reading the permission configuration."""
 
-import sqlite3
-
 import pytest
 
-from synapse_tim.testing import MatrixUser, SynapseServer, WorkerDeployment
-from tests.policies.world import CLIENT, EPA, PRO, allow, block, code, invited, module
+from synapse_tim.testing import MatrixUser, SynapseServer
+from tests.policies.world import CLIENT, EPA, PRO, allow, block, code, in_database, invited, module
 
 pytestmark = pytest.mark.servers
 
@@ -101,6 +99,21 @@ def test_a_26390_no_prefix_of_the_path_is_a_way_around(world, prefix):
     assert user.account_data(PRO).json() == {"defaultSetting": "allow all"}
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_25043_it_is_not_removed_by_experimental_means(world, stored):
+    """MSC3391."""
+    user = world.user(world.hospital)
+    if stored:
+        block(user)
+    before = user.account_data(PRO).json()
+    path = f"/_matrix/client/unstable/org.matrix.msc3391/user/{user.user_id}/account_data/"
+    assert code(user.request("DELETE", path + PRO)) == (400, "M_BAD_JSON")
+    assert code(user.put_account_data(PRO, {})) == (400, "M_BAD_JSON")
+    assert user.account_data(PRO).json() == before
+    user.put_account_data("org.example.any", {"a": 1}).raise_for_status()
+    assert user.request("DELETE", path + "org.example.any").status_code == 200
+
+
 def test_other_account_data_is_not_touched(world):
     user = world.user(world.hospital)
     assert user.put_account_data("org.example.any", {"defaultSetting": 5}).status_code == 200
@@ -155,27 +168,9 @@ def test_r2_10_the_default_is_the_operators(ti, start, tmp_path):
 
 def store_anything(server, user, kind, content):
     """What an older version, a migration or a bridge may have left behind: nothing checks it."""
-    user.put_account_data("org.example.innocent", {}).raise_for_status()
+    user.put_account_data("org.example.innocent", {"a": 1}).raise_for_status()
     statement = "UPDATE account_data SET account_data_type = {0}, content = {0} WHERE user_id = {0}"
     in_database(server, statement, (kind, content, user.user_id))
-
-
-def in_database(server, statement, arguments=()):
-    if isinstance(server, WorkerDeployment):
-        import psycopg2
-
-        arguments_of = server.config["database"]["args"]
-        arguments_of = {key: arguments_of[key] for key in arguments_of if not key.startswith("cp_")}
-        connection = psycopg2.connect(**arguments_of)
-        place = "%s"
-    else:
-        connection = sqlite3.connect(server.directory / "homeserver.db", timeout=20)
-        place = "?"
-    try:
-        with connection:
-            connection.cursor().execute(statement.format(place), arguments)
-    finally:
-        connection.close()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ worker, clients at another, and the main process serves what only it can.
 
 import itertools
 import secrets
+import sqlite3
 import time
 
 import attrs
@@ -167,3 +168,22 @@ def allow(user, kind=PRO, **document):
 def block(user, kind=PRO, **document):
     """Store a permission configuration that refuses."""
     user.put_account_data(kind, {"defaultSetting": "block all", **document}).raise_for_status()
+
+
+def in_database(server, statement, arguments=()):
+    """Change a running server's database; ``{0}`` stands for each argument."""
+    if isinstance(server, WorkerDeployment):
+        import psycopg2
+
+        arguments_of = server.config["database"]["args"]
+        arguments_of = {key: arguments_of[key] for key in arguments_of if not key.startswith("cp_")}
+        connection = psycopg2.connect(**arguments_of)
+        place = "%s"
+    else:
+        connection = sqlite3.connect(server.directory / "homeserver.db", timeout=20)
+        place = "?"
+    try:
+        with connection:
+            connection.cursor().execute(statement.format(place), arguments)
+    finally:
+        connection.close()
