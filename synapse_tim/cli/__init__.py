@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 for success, 1 for a refusal or a deviation, 2 for wrong usage.
     """
-    from synapse_tim.cli import demo, federation_list
+    from synapse_tim.cli import demo, federation_list, reference
 
     parser = argparse.ArgumentParser(
         prog="synapse-tim",
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     demo.add_command(commands)
     federation_list.add_command(commands)
+    reference.add_command(commands)
     parsed = parser.parse_args(arguments)
     try:
         code: int = parsed.run(parsed)

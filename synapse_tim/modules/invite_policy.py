@@ -158,9 +158,10 @@ class InvitePolicy:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
-        if "third_party_invite" in event.content:
-            refuse(INVITE_BY_ADDRESS)
         decide(await self._denial(event.sender, event.state_key or ""), *_INVITE)
+        # Synapse has asked check_event_for_spam, and empties what that does not like before it asks here.
+        if "third_party_invite" in event.content or self._internals.is_soft_failed(event):
+            refuse(INVITE_BY_ADDRESS)
         return NOT_SPAM
 
     async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
@@ -223,7 +224,9 @@ class InvitePolicy:
         except SynapseError as error:
             if error.code != 404 or path["account_data_type"] != self._documents.kind:
                 raise
-        return 200, self._documents.default
+        # With MSC3391 Synapse answers as if an empty document were none; it counts all the same.
+        stored = await self._documents.stored(path["user_id"])
+        return 200, self._documents.default if stored is None else stored
 
     async def remove_permission(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]

@@ -49,7 +49,7 @@ class PermissionDocuments:
             user = await self._api.get_userinfo_by_id(user_id)
             if user is None or user.is_deactivated:
                 return INVITEE_UNKNOWN
-            document = await self._api.account_data_manager.get_global(user_id, self.kind)
+            document = await self.stored(user_id)
         except Exception as error:
             logger.error("A permission configuration could not be looked up: %s", type(error).__name__)
             return PERMISSION_UNAVAILABLE
@@ -59,6 +59,10 @@ class PermissionDocuments:
             return parse(document, self._product)
         except PermissionConfigError:
             return INVITEE_UNREADABLE
+
+    async def stored(self, user_id: str) -> Mapping[str, object] | None:
+        """The document that a local user has stored, whatever it says."""
+        return await self._api.account_data_manager.get_global(user_id, self.kind)
 
     def check(self, document: object) -> None:
         """Check a document that a client wants to store.

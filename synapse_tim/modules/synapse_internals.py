@@ -31,6 +31,7 @@ from synapse.federation.transport.server import federation as federation_servlet
 from synapse.http.site import SynapseRequest
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError, SynapseError
+from synapse.synapse_rust.events import EventInternalMetadata
 from synapse.types import UserID
 from synapse.types.state import StateFilter
 
@@ -310,6 +311,11 @@ class SynapseInternals:
         event: EventBase | None = None if found is None else found.event
         return event
 
+    @staticmethod
+    def is_soft_failed(event: EventBase) -> bool:
+        """Whether a spam checker has said that an event that arrived is not to be shown."""
+        return bool(event.internal_metadata.is_soft_failed())
+
     async def knows_event(self, room_id: str, event_id: str) -> bool:
         """Whether an event is stored here already."""
         return bool(await self._store().have_seen_event(room_id, event_id))
@@ -330,6 +336,7 @@ class SynapseInternals:
         )
         if parameters[:3] != ["user", "room_id", "event_id"]:
             raise _incompatible("EventHandler.get_event(user, room_id, event_id)")
+        _attribute(EventInternalMetadata, "is_soft_failed", "EventInternalMetadata.is_soft_failed")
         if "event" not in attr.fields_dict(FilteredEvent):
             raise _incompatible("FilteredEvent.event")
         for name in ("have_seen_event", "get_invite_for_local_user_in_room", "get_events"):

@@ -1,0 +1,119 @@
+"""``synapse-tim reference denials|options``: what is refused how, and which options a homeserver needs.
+
+The pages ``docs/denials.md`` and ``docs/homeserver-options.md`` are this command's output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import attrs
+
+from synapse_tim.cli.output import print_json, print_table
+from synapse_tim.rules.denials import CATALOGUE
+from synapse_tim.rules.homeserver_options import OPTIONS
+
+_EXAMPLE: Final = "Example: synapse-tim reference denials --json"
+
+
+@attrs.frozen
+class Page:
+    """A table with what stands above it.
+
+    Attributes:
+        title: of the page.
+        introduction: below the title.
+        columns: of the table.
+        rows: of the table.
+    """
+
+    title: str
+    introduction: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def denials() -> Page:
+    """All denials."""
+    rows = [
+        (
+            each.name,
+            ", ".join(each.requirements),
+            each.policy,
+            f"{each.status} {each.errcode}",
+            each.text,
+        )
+        for each in CATALOGUE
+    ]
+    introduction = (
+        "Whatever is refused is refused with one of these answers. Each is counted in\n"
+        '`synapse_tim_decisions_total` with its `policy`, its first requirement as `rule` and `outcome="denied"`.\n'
+        "Answers with status 503 carry `Retry-After`: the same request may succeed later."
+    )
+    return Page("Denials", introduction, ("name", "requirements", "policy", "answer", "text"), rows)
+
+
+def options() -> Page:
+    """All options of homeserver.yaml that are checked at start-up."""
+    rows = [
+        (
+            each.key,
+            json.dumps(each.value),
+            ", ".join(sorted(product.value for product in each.products)),
+            each.severity.value,
+            each.requirement,
+            each.reason,
+        )
+        for each in OPTIONS
+    ]
+    introduction = (
+        "Where Synapse has an option for a requirement, that option does the work. The modules check them\n"
+        "at start-up: an `error` stops Synapse and names every option that has to be changed, a `warning` is\n"
+        "logged."
+    )
+    columns = ("option", "value", "product", "otherwise", "requirement", "because")
+    return Page("Options of homeserver.yaml", introduction, columns, rows)
+
+
+PAGES: Final[dict[str, Callable[[], Page]]] = {"denials": denials, "options": options}
+
+
+def add_command(commands: Any) -> None:
+    """Add ``reference`` to the commands."""
+    parser = commands.add_parser(
+        "reference", help="list the denials, or the options a homeserver needs", epilog=_EXAMPLE
+    )
+    parser.add_argument("page", choices=sorted(PAGES))
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--markdown", action="store_true", help="print the page of the documentation")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a page."""
+    page = PAGES[options.page]()
+    if options.json:
+        print_json({options.page: [dict(zip(page.columns, row, strict=True)) for row in page.rows]})
+    elif options.markdown:
+        print(markdown(page), end="")
+    else:
+        print_table(page.columns, page.rows)
+    return 0
+
+
+def markdown(page: Page) -> str:
+    """A page in Markdown."""
+    lines = [
+        f"# {page.title}",
+        "",
+        page.introduction,
+        "",
+        f"| {' | '.join(page.columns)} |",
+        "|" + "---|" * len(page.columns),
+        *(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in page.rows),
+    ]
+    return "\n".join(lines) + "\n"
