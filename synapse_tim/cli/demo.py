@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from synapse_tim.cli.demo_story import Attempt, play
+from synapse_tim.cli.demo_attempt import Attempt
+from synapse_tim.cli.demo_story import play
 from synapse_tim.cli.demo_world import PASSWORD, DemoWorld
 from synapse_tim.cli.output import print_json, print_table, progress
 

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import attrs
-import httpx
-
+from synapse_tim.cli.demo_attempt import FORBIDDEN, PATIENCE_SECONDS, Attempt, answer, seen
+from synapse_tim.cli.demo_rulebook import events, invitations, rooms
 from synapse_tim.cli.demo_world import DemoWorld
 from synapse_tim.testing import MatrixUser, wait_for
 
 _VERSION = "/_matrix/federation/v1/version"
 _USERINFO = "/_matrix/federation/v1/openid/userinfo?access_token=unknown"
-_FORBIDDEN = "403 M_FORBIDDEN"
-_PATIENCE_SECONDS = 15.0
-
-
-@attrs.frozen
-class Attempt:
-    """One thing that was tried.
-
-    Attributes:
-        requirement: gematik's id, or the number of the rule.
-        what: for people.
-        expected: the answer that the requirement demands.
-        happened: the answer that came.
-    """
-
-    requirement: str
-    what: str
-    expected: str
-    happened: str
-
-    @property
-    def agrees(self) -> bool:
-        """Whether it happened as expected."""
-        return self.expected == self.happened
 
 
 def play(world: DemoWorld) -> Iterator[Attempt]:
     """Tell the story; each attempt is made when it is asked for."""
     yield from _members_talk(world)
     yield from _strangers_do_not(world)
+    yield from invitations(world)
+    yield from rooms(world)
+    yield from events(world)
     yield from _what_stays_open(world)
     yield from _leaving_and_returning(world)
     yield from _forged_lists(world)
@@ -53,10 +31,10 @@ def _members_talk(world: DemoWorld) -> Iterator[Attempt]:
         "AF_10064-02",
         "the hospital's doctor invites the practice's physician",
         "invited",
-        _seen(lambda: room in world.physician.invited_to(), "invited"),
+        seen(lambda: room in world.physician.invited_to(), "invited"),
     )
     joined = world.physician.join(room, via=[world.hospital.server_name])
-    yield Attempt("AF_10064-02", "the physician joins", "200", _answer(joined))
+    yield Attempt("AF_10064-02", "the physician joins", "200", answer(joined))
     yield _message(world.physician, world.doctor, room, "the physician writes to the doctor", "arrives")
     other = world.practice.server_name
     room = world.physician.create_room(invite=[world.insured.user_id])
@@ -64,13 +42,13 @@ def _members_talk(world: DemoWorld) -> Iterator[Attempt]:
         "AF_10064-02",
         "the physician invites the insurer's insured person",
         "invited",
-        _seen(lambda: room in world.insured.invited_to(), "invited"),
+        seen(lambda: room in world.insured.invited_to(), "invited"),
     )
     yield Attempt(
         "A_26331",
         "the practice asks the hospital for its version, signed",
         "200",
-        _answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
+        answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
     )
     world.insured.join(room, via=[other])
 
@@ -81,29 +59,29 @@ def _strangers_do_not(world: DemoWorld) -> Iterator[Attempt]:
     yield Attempt(
         "AF_10064-02",
         "the doctor invites the outsider's stranger",
-        _FORBIDDEN,
-        _answer(world.doctor.invite(room, stranger)),
+        FORBIDDEN,
+        answer(world.doctor.invite(room, stranger)),
     )
     before = world.doctor.joined_rooms()
     yield Attempt(
         "AF_10064-02",
         "the doctor creates a room with the stranger",
-        _FORBIDDEN,
-        _answer(world.doctor.try_create_room(invite=[stranger])),
+        FORBIDDEN,
+        answer(world.doctor.try_create_room(invite=[stranger])),
     )
     left = world.doctor.joined_rooms() - before
     yield Attempt("AF_10064-02", "rooms left behind by that", "0", str(len(left)))
     yield Attempt(
         "AF_10064-02",
         "the doctor looks at the stranger's profile",
-        _FORBIDDEN,
-        _answer(world.doctor.profile(stranger)),
+        FORBIDDEN,
+        answer(world.doctor.profile(stranger)),
     )
     yield Attempt(
         "A_25534",
         "the outsider asks the hospital for its version, signed",
-        _FORBIDDEN,
-        _answer(world.outsider.federation_request("GET", _VERSION, to=world.hospital)),
+        FORBIDDEN,
+        answer(world.outsider.federation_request("GET", _VERSION, to=world.hospital)),
     )
     room = world.stranger.create_room()
     world.stranger.invite(room, world.doctor.user_id)
@@ -120,26 +98,26 @@ def _what_stays_open(world: DemoWorld) -> Iterator[Attempt]:
         "A_26331",
         "anyone asks the hospital for its version, unsigned",
         "401 M_UNAUTHORIZED",
-        _answer(world.hospital.anonymous_request("GET", _VERSION)),
+        answer(world.hospital.anonymous_request("GET", _VERSION)),
     )
     yield Attempt(
         "R1.19",
         "the directory asks about an OpenID token, unsigned",
         "401 M_UNKNOWN_TOKEN",
-        _answer(world.hospital.anonymous_request("GET", _USERINFO)),
+        answer(world.hospital.anonymous_request("GET", _USERINFO)),
     )
     yield Attempt(
         "R1.19",
         "anyone asks the hospital for its keys",
         "200",
-        _answer(world.hospital.anonymous_request("GET", "/_matrix/key/v2/server")),
+        answer(world.hospital.anonymous_request("GET", "/_matrix/key/v2/server")),
     )
 
 
 def _leaving_and_returning(world: DemoWorld) -> Iterator[Attempt]:
     room = world.doctor.create_room(invite=[world.physician.user_id])
     world.doctor.invite(room, world.nurse.user_id).raise_for_status()
-    wait_for(lambda: room in world.physician.invited_to(), _PATIENCE_SECONDS, "the invitation")
+    wait_for(lambda: room in world.physician.invited_to(), PATIENCE_SECONDS, "the invitation")
     world.physician.join(room, via=[world.hospital.server_name]).raise_for_status()
     world.nurse.join(room).raise_for_status()
 
@@ -148,14 +126,14 @@ def _leaving_and_returning(world: DemoWorld) -> Iterator[Attempt]:
     yield Attempt(
         "AF_10064-02",
         "the directory removes the practice; it asks the hospital for its version",
-        _FORBIDDEN,
-        _answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
+        FORBIDDEN,
+        answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
     )
     yield Attempt(
         "AF_10064-02",
         "the doctor looks at the physician's profile",
-        _FORBIDDEN,
-        _answer(world.doctor.profile(world.physician.user_id)),
+        FORBIDDEN,
+        answer(world.doctor.profile(world.physician.user_id)),
     )
     yield _message(world.doctor, world.nurse, room, "the doctor writes to the nurse next door", "arrives")
 
@@ -165,7 +143,7 @@ def _leaving_and_returning(world: DemoWorld) -> Iterator[Attempt]:
         "AF_10064-02",
         "the practice is back; it asks the hospital for its version",
         "200",
-        _answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
+        answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
     )
     yield _message(world.physician, world.doctor, room, "the physician writes to the doctor", "arrives")
 
@@ -197,29 +175,20 @@ def _forged_lists(world: DemoWorld) -> Iterator[Attempt]:
     yield Attempt(
         "A_25534",
         "after all that the outsider asks the hospital for its version",
-        _FORBIDDEN,
-        _answer(world.outsider.federation_request("GET", _VERSION, to=world.hospital)),
+        FORBIDDEN,
+        answer(world.outsider.federation_request("GET", _VERSION, to=world.hospital)),
     )
     yield Attempt(
         "R1.7",
         "and so does the practice",
         "200",
-        _answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
+        answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
     )
 
 
 def _message(sender: MatrixUser, reader: MatrixUser, room: str, what: str, expected: str) -> Attempt:
     sender.send(room, what).raise_for_status()
-    return Attempt("AF_10064-02", what, expected, _seen(lambda: what in reader.texts(room), "arrives"))
-
-
-def _seen(predicate: Callable[[], bool], word: str) -> str:
-    """The word if it comes true in time."""
-    try:
-        wait_for(predicate, _PATIENCE_SECONDS, word)
-    except TimeoutError:
-        return "nothing"
-    return word
+    return Attempt("AF_10064-02", what, expected, seen(lambda: what in reader.texts(room), "arrives"))
 
 
 def _refused(world: DemoWorld, reason: str) -> str:
@@ -228,12 +197,3 @@ def _refused(world: DemoWorld, reason: str) -> str:
     except TimeoutError:
         return "not refused"
     return f"refused: {reason}"
-
-
-def _answer(response: httpx.Response) -> str:
-    """Status and errcode."""
-    try:
-        errcode = response.json().get("errcode", "")
-    except ValueError:
-        errcode = ""
-    return f"{response.status_code} {errcode}".strip()

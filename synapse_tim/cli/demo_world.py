@@ -49,6 +49,7 @@ class DemoWorld:
             self.nurse = self.hospital.register("nurse", password=PASSWORD)
             self.physician = self.practice.register("physician", password=PASSWORD)
             self.insured = self.insurer.register("insured", password=PASSWORD)
+            self.neighbour = self.insurer.register("neighbour", password=PASSWORD)
             self.stranger = self.outsider.register("stranger", password=PASSWORD)
             self.settle()
             self._stack = undo.pop_all()
@@ -78,6 +79,7 @@ class DemoWorld:
             (self.hospital, self.nurse),
             (self.practice, self.physician),
             (self.insurer, self.insured),
+            (self.insurer, self.neighbour),
             (self.outsider, self.stranger),
         ]
 

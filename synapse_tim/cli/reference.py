@@ -49,8 +49,8 @@ def denials() -> Page:
         for each in CATALOGUE
     ]
     introduction = (
-        "Whatever is refused is refused with one of these answers. Each is counted in\n"
-        '`synapse_tim_decisions_total` with its `policy`, its first requirement as `rule` and `outcome="denied"`.\n'
+        "Whatever is refused is refused with one of these answers. Each is counted under its policy and\n"
+        'its first requirement in `synapse_tim_decisions_total{policy,rule,outcome="denied"}`.\n'
         "Answers with status 503 carry `Retry-After`: the same request may succeed later."
     )
     return Page("Denials", introduction, ("name", "requirements", "policy", "answer", "text"), rows)
@@ -71,8 +71,7 @@ def options() -> Page:
     ]
     introduction = (
         "Where Synapse has an option for a requirement, that option does the work. The modules check them\n"
-        "at start-up: an `error` stops Synapse and names every option that has to be changed, a `warning` is\n"
-        "logged."
+        "at start-up: an `error` stops Synapse and names every option to be changed, a `warning` is logged."
     )
     columns = ("option", "value", "product", "otherwise", "requirement", "because")
     return Page("Options of homeserver.yaml", introduction, columns, rows)

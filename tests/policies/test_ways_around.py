@@ -134,7 +134,7 @@ def colleague_server(world, user):
 
 def after(world, sender, colleague, room):
     """Wait until what was sent before has been dealt with."""
-    pdu, event_id = next_in_room(
+    pdu, _ = next_in_room(
         world.lax,
         sender,
         room,
@@ -168,7 +168,7 @@ def test_af_10233_also_between_insured_persons(world):
     world.ti.add(world.lax.server_name, insurance=True)
     try:
         world.settle()
-        pdu, event_id = next_in_room(
+        pdu, _ = next_in_room(
             world.lax,
             leo,
             room,

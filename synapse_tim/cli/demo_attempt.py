@@ -1,0 +1,54 @@
+"""One thing that the demo tries, and how its outcome is put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+import httpx
+
+from synapse_tim.testing import wait_for
+
+FORBIDDEN: Final = "403 M_FORBIDDEN"
+PATIENCE_SECONDS: Final = 15.0
+
+
+@attrs.frozen
+class Attempt:
+    """One thing that was tried.
+
+    Attributes:
+        requirement: gematik's id, or the number of the rule.
+        what: for people.
+        expected: the answer that the requirement demands.
+        happened: the answer that came.
+    """
+
+    requirement: str
+    what: str
+    expected: str
+    happened: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it happened as expected."""
+        return self.expected == self.happened
+
+
+def seen(predicate: Callable[[], bool], word: str) -> str:
+    """The word if it comes true in time."""
+    try:
+        wait_for(predicate, PATIENCE_SECONDS, word)
+    except TimeoutError:
+        return "nothing"
+    return word
+
+
+def answer(response: httpx.Response) -> str:
+    """Status and errcode."""
+    try:
+        errcode = response.json().get("errcode", "")
+    except ValueError:
+        errcode = ""
+    return f"{response.status_code} {errcode}".strip()
