@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 
 from synapse.module_api.errors import ConfigError
 
@@ -23,25 +24,44 @@ def check_options(internals: SynapseInternals, part: str, product: Product) -> N
         product: of this server.
 
     Raises:
+        ConfigError: naming every option of the part that has to be changed.
+    """
+    for option in options_for(part, product):
+        if option.severity is Severity.WARNING and _is_wrong(option, internals):
+            logger.warning("homeserver.yaml: %s", _explain(option))
+    refuse_wrong_options(internals, (part,), product)
+
+
+def refuse_wrong_options(internals: SynapseInternals, parts: Iterable[str], product: Product) -> None:
+    """Refuse to start with options that let a requirement of any of several parts be violated.
+
+    Args:
+        internals: for the values.
+        parts: whose options.
+        product: of this server.
+
+    Raises:
         ConfigError: naming every option that has to be changed.
     """
-    wrong = []
-    for option in options_for(part, product):
-        value = internals.option(option.section, option.attribute)
-        if value is None and option.section == "media":
-            continue  # a worker without media does not read it
-        if bool(value) is option.wanted:
-            continue
-        if option.severity is Severity.ERROR:
-            wrong.append(option)
-        else:
-            logger.warning("homeserver.yaml: %s", _explain(option))
+    wrong = [
+        option
+        for part in parts
+        for option in options_for(part, product)
+        if option.severity is Severity.ERROR and _is_wrong(option, internals)
+    ]
     if wrong:
         raise ConfigError(
             "synapse_tim needs other values in homeserver.yaml:\n"
             + "\n".join(_explain(option) for option in wrong),
             path=wrong[0].key.split("."),
         )
+
+
+def _is_wrong(option: Option, internals: SynapseInternals) -> bool:
+    value = internals.option(option.section, option.attribute)
+    if value is None and option.section == "media":
+        return False  # a worker without media does not read it
+    return bool(value) is not option.wanted
 
 
 def _explain(option: Option) -> str:

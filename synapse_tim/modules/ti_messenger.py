@@ -11,8 +11,10 @@ from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.event_policy import EventPolicy
 from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.modules.invite_policy import InvitePolicy
+from synapse_tim.modules.options import refuse_wrong_options
 from synapse_tim.modules.policy_config import TiMessengerConfig
 from synapse_tim.modules.room_policy import RoomPolicy
+from synapse_tim.modules.synapse_internals import SynapseInternals
 
 
 class TiMessenger:
@@ -27,6 +29,7 @@ class TiMessenger:
     """
 
     def __init__(self, config: TiMessengerConfig, api: ModuleApi) -> None:
+        refuse_wrong_options(SynapseInternals(api), ("rooms", "client_api"), config.product)
         self.federation_allow_list = FederationAllowList(config, api)
         self.invite_policy = InvitePolicy(config, api)
         self.room_policy = RoomPolicy(config, api)
