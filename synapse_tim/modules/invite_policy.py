@@ -1,9 +1,10 @@
 """``synapse_tim.InvitePolicy``: who may invite whom (AF_10064-02, AF_10233, A_26021-01, A_25368-01).
 
-Every way to invite somebody ends in a membership event that is made here or delivered here, and both places
-are watched: local requests of any kind, administrators' and delayed ones included; invitations that another
-server delivers as such; and those that it slips in among the events of a room in which this server takes
-part. ``createRoom`` is judged before there is a room. Server notices are exempt.
+Every way to invite somebody ends in a membership event that is made here or arrives here, and both are
+watched: local requests of any kind, administrators' and delayed ones included; invitations that another
+server delivers as such; and those that it slips in among the events or into the state of a room in which
+this server takes part, which are rejected. ``createRoom`` is judged before there is a room. Server notices
+are exempt.
 
 Users read and write their permission configuration as account data: what does not follow the schema is not
 stored, and who has stored nothing is shown the default.
@@ -17,7 +18,7 @@ from typing import Any, Final, Literal
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
 from synapse.module_api import NOT_SPAM, ModuleApi
-from synapse.module_api.errors import Codes, SynapseError
+from synapse.module_api.errors import SynapseError
 
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.config import parse_block
@@ -67,18 +68,18 @@ class InvitePolicy:
         self._api = api
         self._internals = internals
         self._product = config.product
-        self._documents = PermissionDocuments(api, config.product, config.default)
+        self._documents = PermissionDocuments(api, internals, config.product, config.default)
         self._server_notices_user = internals.server_notices_user
         api.register_spam_checker_callbacks(
             user_may_invite=self.user_may_invite,
             federated_user_may_invite=self.federated_user_may_invite,
-            check_event_for_spam=self.check_event_for_spam,
         )
         api.register_third_party_rules_callbacks(
             on_create_room=self.on_create_room,
             check_threepid_can_be_invited=self.check_threepid_can_be_invited,
         )
         internals.check_local_events(self.check_local_event)
+        internals.reject_arriving_events(self.refuses_arriving)
         guards: dict[tuple[str, str], ClientGuard] = {
             ("account_data.AccountDataServlet", "PUT"): self.store_permission,
             ("account_data.AccountDataServlet", "GET"): self.show_permission,
@@ -158,36 +159,36 @@ class InvitePolicy:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
-        decide(await self._denial(event.sender, event.state_key or ""), *_INVITE)
-        # Synapse has asked check_event_for_spam, and empties what that does not like before it asks here.
-        if "third_party_invite" in event.content or self._internals.is_soft_failed(event):
+        if "third_party_invite" in event.content:
             refuse(INVITE_BY_ADDRESS)
+        decide(await self._denial(event.sender, event.state_key or ""), *_INVITE)
         return NOT_SPAM
 
-    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
-        """Judge an invitation of a local user that arrives among other events of a room.
+    async def refuses_arriving(self, event: EventBase) -> bool:
+        """Whether an event that arrives from another server invites a local user who must not be invited.
 
-        One that was delivered as an invitation is stored here already, and was judged then. Any other is
-        not shown and does not count: without it the user cannot join.
+        Whatever is among the events or in the state of a room gets here; what was delivered as an invitation
+        was judged as such, and counts when it is seen again.
 
         Raises:
             SynapseError: 503 if it cannot be judged now; it is asked for again.
         """
         if event.type != MEMBER or event.content.get("membership") != "invite":
-            return NOT_SPAM
+            return False
         invitee = event.get_state_key()
         if invitee is None or not self._api.is_mine(invitee) or self._api.is_mine(event.sender):
-            return NOT_SPAM
-        if await self._internals.knows_event(event.room_id, event.event_id):
-            return NOT_SPAM
+            return False
+        stored = await self._internals.stored_event(event.event_id)
+        if stored is not None:
+            return stored.rejected_reason is not None
         by_address = "third_party_invite" in event.content
         denial = INVITE_BY_ADDRESS if by_address else await self._denial(event.sender, invitee)
         if denial is None:
-            return NOT_SPAM
+            return False
         if denial.retry_after is not None:
             refuse(denial)
         metrics.count_denied(denial)
-        return Codes.FORBIDDEN
+        return True
 
     async def check_threepid_can_be_invited(self, medium: str, address: str, state: object) -> bool:
         """Refuse invitations by e-mail address or telephone number (requirement R4.10)."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from synapse.module_api import ModuleApi
 
+from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.denials import INVITEE_UNKNOWN, INVITEE_UNREADABLE, PERMISSION_UNAVAILABLE, Denial
 from synapse_tim.rules.permission_config import (
     ACCOUNT_DATA_TYPES,
@@ -28,6 +29,7 @@ class PermissionDocuments:
 
     Args:
         api: Synapse's module API.
+        internals: knows application services, which have no account and may be invited.
         product: of this server.
         default: the document for users who have stored none, valid.
 
@@ -36,8 +38,11 @@ class PermissionDocuments:
         default: the same with the name of this server.
     """
 
-    def __init__(self, api: ModuleApi, product: Product, default: Mapping[str, object]) -> None:
+    def __init__(
+        self, api: ModuleApi, internals: SynapseInternals, product: Product, default: Mapping[str, object]
+    ) -> None:
         self._api = api
+        self._internals = internals
         self._product = product
         self.kind = ACCOUNT_DATA_TYPES[product]
         self.default = for_server(default, api.server_name)
@@ -47,7 +52,7 @@ class PermissionDocuments:
         """What a local user allows, or why nobody may invite the user."""
         try:
             user = await self._api.get_userinfo_by_id(user_id)
-            if user is None or user.is_deactivated:
+            if user.is_deactivated if user else not self._internals.is_application_service(user_id):
                 return INVITEE_UNKNOWN
             document = await self.stored(user_id)
         except Exception as error:

@@ -5,17 +5,18 @@ place in a space. The list itself is Synapse's ``allow_public_rooms_over_federat
 
 Refused to the insured persons' clients: the room directory altogether, before anybody asks who they are
 (A_28587). Refused to everybody else's: entries of the directory without a token (A_26518), and listing a room
-in which other servers may take part (A_26515-01).
+in which other servers may take part (A_26515-01). Refused to all without a token: aliases and summaries of
+rooms, here or, through this server, elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
 
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
-from synapse.module_api import ModuleApi
+from synapse.module_api import LoggingTransaction, ModuleApi
 
 from synapse_tim.modules import metrics
 from synapse_tim.modules.decisions import refuse
@@ -30,8 +31,16 @@ from synapse_tim.rules.denials import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, R
 from synapse_tim.rules.products import Product
 from synapse_tim.rules.room_creation import CREATE, PUBLIC, may_federate
 
+_CREATIONS = """
+    SELECT state.room_id, event.json
+    FROM current_state_events AS state
+    INNER JOIN event_json AS event ON event.event_id = state.event_id
+    WHERE state.type = 'm.room.create' AND state.state_key = '' AND state.room_id IN ({places})
+"""
 _LIST = "directory.ClientDirectoryListServer"
 _APPSERVICE_LIST = "directory.ClientAppserviceDirectoryListServer"
+_ALIAS = "directory.ClientDirectoryServer"
+_SUMMARY = "room.RoomSummaryRestServlet"
 _PUBLIC_ROOMS = "room.PublicRoomListRestServlet"
 
 
@@ -59,7 +68,11 @@ class RoomDirectory:
             (_APPSERVICE_LIST, "DELETE"): self.closed,
         }
         of_users: dict[tuple[str, str], ClientGuard] = {(_LIST, "GET"): self.for_users}
-        internals.guard_client_api(closed if product is Product.EPA else of_users)
+        for_users: dict[tuple[str, str], ClientGuard] = {
+            (_SUMMARY, "GET"): self.for_users,
+            (_ALIAS, "GET"): self.for_users,
+        }
+        internals.guard_client_api({**for_users, **(closed if product is Product.EPA else of_users)})
         api.register_third_party_rules_callbacks(
             check_visibility_can_be_modified=self.check_visibility_can_be_modified
         )
@@ -111,21 +124,27 @@ class RoomDirectory:
         return status, body
 
     async def hierarchy(self, request: FederationRequest, proceed: Proceed) -> Answer:
-        """Hide public rooms in a space from other servers; only they are shown to non-members.
+        """Hide rooms that do not federate, and public ones, from other servers: in a space or by themselves.
 
         Raises:
             SynapseError: 404 ``M_NOT_FOUND``.
         """
         status, body = await proceed()
-        if _is_open(body.get("room", {})):
-            refuse(ROOM_NOT_FOUND)
         children = body.get("children", [])
-        shown = [child for child in children if not _is_open(child)]
-        hidden = [child["room_id"] for child in children if _is_open(child)]
-        inaccessible = [*body.get("inaccessible_children", []), *hidden]
+        rooms = [child["room_id"] for child in children]
+        hidden = await self._not_federating([request.path["room_id"], *rooms])
+        hidden.update(child["room_id"] for child in children if child.get("join_rule") == PUBLIC)
+        if request.path["room_id"] in hidden or body.get("room", {}).get("join_rule") == PUBLIC:
+            refuse(ROOM_NOT_FOUND)
+        shown = [child for child in children if child["room_id"] not in hidden]
+        inaccessible = [*body.get("inaccessible_children", []), *(r for r in rooms if r in hidden)]
         return status, {**body, "children": shown, "inaccessible_children": inaccessible}
 
+    async def _not_federating(self, room_ids: Sequence[str]) -> set[str]:
+        """Those of several rooms in which other servers may not take part, in one query."""
 
-def _is_open(room: Mapping[str, Any]) -> bool:
-    """Whether an entry of a space is a public room, which does not federate."""
-    return room.get("join_rule") == PUBLIC or room.get("world_readable") is True
+        def ask(txn: LoggingTransaction) -> set[str]:
+            txn.execute(_CREATIONS.format(places=", ".join("?" * len(room_ids))), room_ids)
+            return {room for room, event in txn.fetchall() if not may_federate(json.loads(event)["content"])}
+
+        return await self._api.run_db_interaction("synapse_tim_not_federating", ask)

@@ -23,7 +23,7 @@ from synapse_tim.modules.synapse_internals import (
     SynapseInternals,
 )
 from synapse_tim.rules import joins
-from synapse_tim.rules.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
+from synapse_tim.rules.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM, Denial
 from synapse_tim.rules.room_creation import CREATE, JOIN_RULES, MEMBER, may_federate
 
 State = Mapping[tuple[str, str], EventBase]
@@ -64,13 +64,12 @@ class RoomEntry:
         is_local = self._api.is_mine(subject)
         if membership == "join" and is_local:
             state = await state_before([(CREATE, ""), (JOIN_RULES, ""), (MEMBER, subject)])
-            created = state.get((CREATE, ""))
-            denial = joins.local_user_joins(
-                self._api.server_name,
-                created.sender if created is not None else None,
-                _content(state, JOIN_RULES).get("join_rule"),
-                _content(state, MEMBER, subject).get("membership"),
-            )
+            before = _content(state, MEMBER, subject).get("membership")
+            denial = self._local_user_joins(state, before)
+            if denial is None and before != "join" and not self._is_own(state):
+                # Beside the room's state, which others make, there has to be an invitation that was accepted.
+                invited = await self._internals.is_invited(subject, event.room_id)
+                denial = None if invited else JOIN_WITHOUT_INVITE
             decide(denial, JOIN_WITHOUT_INVITE.policy, JOIN_WITHOUT_INVITE.rule)
         elif not is_local:
             self._require_private(await state_before([(CREATE, ""), (JOIN_RULES, "")]))
@@ -91,7 +90,8 @@ class RoomEntry:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
-        if not await self._internals.is_invited(user_id, room_id):
+        known = await self._api.get_room_state(room_id, [(CREATE, "")])
+        if not self._is_own(known) and not await self._internals.is_invited(user_id, room_id):
             refuse(JOIN_WITHOUT_INVITE)
 
     def after_remote_join(self, state: State) -> None:
@@ -102,13 +102,7 @@ class RoomEntry:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
-        created = state.get((CREATE, ""))
-        denial = joins.local_user_joins(
-            self._api.server_name,
-            created.sender if created is not None else None,
-            _content(state, JOIN_RULES).get("join_rule"),
-            "invite",
-        )
+        denial = self._local_user_joins(state, "invite")
         decide(denial, JOIN_WITHOUT_INVITE.policy, JOIN_WITHOUT_INVITE.rule)
 
     async def send_join(self, request: FederationRequest, proceed: Proceed) -> Answer:
@@ -120,6 +114,17 @@ class RoomEntry:
         wanted = ((CREATE, ""), (JOIN_RULES, ""))
         self._require_private(await self._api.get_room_state(request.path["room_id"], wanted))
         return await proceed()
+
+    def _local_user_joins(self, state: State, membership: object) -> Denial | None:
+        created = state.get((CREATE, ""))
+        creator = created.sender if created is not None else None
+        join_rule = _content(state, JOIN_RULES).get("join_rule")
+        return joins.local_user_joins(self._api.server_name, creator, join_rule, membership)
+
+    def _is_own(self, state: State) -> bool:
+        """Whether the room was created here."""
+        created = state.get((CREATE, ""))
+        return created is not None and self._api.is_mine(created.sender)
 
     @staticmethod
     def _require_private(state: State) -> None:

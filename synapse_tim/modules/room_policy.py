@@ -4,7 +4,8 @@
   that do not federate (A_25325-01, A_26515-01), private rooms for insured persons (A_25996). Judged before
   anything is stored.
 - Later changes of join rule (A_28271) and history visibility.
-- Ways in and views from outside: ``room_entry``, ``room_directory``.
+- Ways in, views from outside, and what is left of refused rooms: ``room_entry``, ``room_directory``,
+  ``half_rooms``.
 
 Server administrators are judged like everybody else.
 """
@@ -21,6 +22,7 @@ from synapse.module_api import NOT_SPAM, ModuleApi
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.decisions import decide, refuse
+from synapse_tim.modules.half_rooms import HalfRooms
 from synapse_tim.modules.options import check_options
 from synapse_tim.modules.policy_config import RoomPolicyConfig
 from synapse_tim.modules.request_body import read_json
@@ -51,6 +53,7 @@ class RoomPolicy:
         self._api = api
         self._internals = internals
         self._rules = config.room_rules
+        self._half_rooms = HalfRooms(api, internals)
         self._entry = RoomEntry(api, internals)
         self._directory = RoomDirectory(api, internals, config.product)
         api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)

@@ -10,6 +10,7 @@ different, start-up fails with a message that says so; nothing silently stops en
 - Joins through another server fetch the complete state of the room, and can be refused.
 - Every event made here can be checked with just the state that the check needs, administrators' included.
 - Requests to the client API and to the federation API can be guarded.
+- Events that arrive from other servers can be rejected, which the module API can only hide.
 - A few things are looked up: options, invitations, whether a user may see an event.
 """
 
@@ -24,13 +25,15 @@ from typing import Any
 import attr
 import attrs
 from synapse import rest as client_rest
+from synapse.api.constants import RejectedReason
 from synapse.events import EventBase
 from synapse.events.utils import FilteredEvent
 from synapse.federation.transport.server import _base as federation_base
 from synapse.federation.transport.server import federation as federation_servlets
 from synapse.http.site import SynapseRequest
+from synapse.logging.context import current_context
 from synapse.module_api import ModuleApi
-from synapse.module_api.errors import ConfigError, SynapseError
+from synapse.module_api.errors import Codes, ConfigError, SynapseError
 from synapse.synapse_rust.events import EventInternalMetadata
 from synapse.types import UserID
 from synapse.types.state import StateFilter
@@ -63,6 +66,8 @@ class FederationRequest:
     path: Mapping[str, str]
 
 
+#: Calls something of Synapse with arguments that may have been changed.
+Around = Callable[[Callable[[], Awaitable[Any]], dict[str, Any]], Awaitable[Any]]
 FederationGuard = Callable[[FederationRequest, Proceed], Awaitable[Answer]]
 
 
@@ -180,7 +185,10 @@ class SynapseInternals:
         async def guarded(
             endpoint: Any, origin: str, content: Any, query: Mapping[bytes, Any], **path: str
         ) -> Answer:
-            decoded = {key.decode(): values[0].decode() for key, values in query.items()}
+            try:
+                decoded = {key.decode(): values[0].decode() for key, values in query.items()}
+            except UnicodeDecodeError:
+                raise SynapseError(400, "The query is not UTF-8", Codes.INVALID_PARAM) from None
             proceed = functools.partial(original, endpoint, origin, content, query, **path)
             return await guard(FederationRequest(origin, decoded, path), proceed)
 
@@ -207,7 +215,7 @@ class SynapseInternals:
                 raise SynapseError(502, "The other server withheld a part of the room's state")
             return joined
 
-        self._around_federation_client("send_join", ("partial_state",), complete)
+        self._around(self._federation_client(), "send_join", ("partial_state",), complete)
 
     def check_remote_joins(
         self,
@@ -234,28 +242,27 @@ class SynapseInternals:
             after({(event.type, event.state_key): event for event in joined.state if event.is_state()})
             return joined
 
-        self._around_federation_client("make_membership_event", ("membership", "user_id", "room_id"), make)
-        self._around_federation_client("send_join", (), send)
+        client = self._federation_client()
+        self._around(client, "make_membership_event", ("membership", "user_id", "room_id"), make)
+        self._around(client, "send_join", (), send)
 
-    def _around_federation_client(
-        self,
-        method: str,
-        parameters: Iterable[str],
-        around: Callable[[Callable[[], Awaitable[Any]], dict[str, Any]], Awaitable[Any]],
-    ) -> None:
-        client = _attribute(self._hs, "get_federation_client", "HomeServer.get_federation_client")()
-        original = _attribute(client, method, f"FederationClient.{method}")
+    def _around(self, owner: object, method: str, parameters: Iterable[str], around: Around) -> None:
+        what = f"{type(owner).__name__}.{method}"
+        original = _attribute(owner, method, what)
         signature = inspect.signature(original)
         for name in parameters:
             if name not in signature.parameters:
-                raise _incompatible(f"FederationClient.{method}({name}=…)")
+                raise _incompatible(f"{what}({name}=…)")
 
         @functools.wraps(original)
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs)
             return await around(lambda: original(*bound.args, **bound.kwargs), bound.arguments)
 
-        setattr(client, method, wrapped)
+        setattr(owner, method, wrapped)
+
+    def _federation_client(self) -> Any:
+        return _attribute(self._hs, "get_federation_client", "HomeServer.get_federation_client")()
 
     # Events ----------------------------------------------------------------------------------------------
 
@@ -311,18 +318,69 @@ class SynapseInternals:
         event: EventBase | None = None if found is None else found.event
         return event
 
-    @staticmethod
-    def is_soft_failed(event: EventBase) -> bool:
-        """Whether a spam checker has said that an event that arrived is not to be shown."""
-        return bool(event.internal_metadata.is_soft_failed())
-
-    async def knows_event(self, room_id: str, event_id: str) -> bool:
-        """Whether an event is stored here already."""
-        return bool(await self._store().have_seen_event(room_id, event_id))
+    async def stored_event(self, event_id: str) -> EventBase | None:
+        """An event that is stored here already, also one that was rejected."""
+        event: EventBase | None = await self._store().get_event(
+            event_id, allow_none=True, allow_rejected=True
+        )
+        return event
 
     async def is_invited(self, user_id: str, room_id: str) -> bool:
         """Whether a local user has an invitation to a room for now."""
-        return await self._store().get_invite_for_local_user_in_room(user_id, room_id) is not None
+        membership, _ = await self._store().get_local_current_membership_for_user_in_room(user_id, room_id)
+        return bool(membership == "invite")
+
+    def is_application_service(self, user_id: str) -> bool:
+        """Whether a user id is that of an application service itself, which has no account."""
+        return self._store().get_app_service_by_user_id(user_id) is not None
+
+    @staticmethod
+    def current_request() -> object:
+        """What stands for the request that is being served, the same for all that belongs to it."""
+        return current_context().request
+
+    def reject_arriving_events(self, refused: Callable[[EventBase], Awaitable[bool]]) -> None:
+        """Reject events of other servers, whatever way they arrive: they are stored and have no effect.
+
+        Hiding an event, which is what the module API offers, does not keep it out of the state of the room
+        once another event refers to it. What was delivered as an invitation is not asked about.
+
+        Args:
+            refused: says whether an event is to be rejected; raises if that cannot be said now.
+
+        Raises:
+            ConfigError: Synapse's handler of such events does not look as expected.
+        """
+        handler = _attribute(
+            self._hs, "get_federation_event_handler", "HomeServer.get_federation_event_handler"
+        )()
+
+        async def persist(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            for event, context in arguments["event_and_contexts"]:
+                metadata = event.internal_metadata
+                is_history = arguments.get("backfilled", False) and not metadata.is_outlier()
+                if is_history or metadata.is_out_of_band_membership() or context.rejected is not None:
+                    continue
+                if await refused(event):
+                    context.rejected = RejectedReason.AUTH_ERROR
+            return await proceed()
+
+        async def join(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            arguments["state"] = [event for event in arguments["state"] if not await refused(event)]
+            return await proceed()
+
+        async def close_gap(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            state = await proceed()
+            events = await self._store().get_events(
+                [event_id for (_, key), event_id in state.items() if self._api.is_mine(key)],
+                allow_rejected=True,
+            )
+            rejected = {each.event_id for each in events.values() if each.rejected_reason is not None}
+            return {key: event_id for key, event_id in state.items() if event_id not in rejected}
+
+        self._around(handler, "persist_events_and_notify", ("event_and_contexts", "backfilled"), persist)
+        self._around(handler, "process_remote_join", ("state",), join)
+        self._around(handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
 
     def assert_lookups(self) -> None:
         """Assert that what is looked up while the homeserver runs is there.
@@ -336,10 +394,16 @@ class SynapseInternals:
         )
         if parameters[:3] != ["user", "room_id", "event_id"]:
             raise _incompatible("EventHandler.get_event(user, room_id, event_id)")
-        _attribute(EventInternalMetadata, "is_soft_failed", "EventInternalMetadata.is_soft_failed")
+        for name in ("is_outlier", "is_out_of_band_membership"):
+            _attribute(EventInternalMetadata, name, f"EventInternalMetadata.{name}")
         if "event" not in attr.fields_dict(FilteredEvent):
             raise _incompatible("FilteredEvent.event")
-        for name in ("have_seen_event", "get_invite_for_local_user_in_room", "get_events"):
+        for name in (
+            "get_event",
+            "get_events",
+            "get_local_current_membership_for_user_in_room",
+            "get_app_service_by_user_id",
+        ):
             _attribute(self._store(), name, f"DataStore.{name}")
 
     def _store(self) -> Any:

@@ -65,7 +65,7 @@ def is_one_emoji(text: str) -> bool:
     """Whether a text is exactly one emoji.
 
     Variation selectors, skin tones, flags, keycaps and sequences with zero-width joiners are part of the
-    emoji that they change.
+    emoji that they change; joining emoji that are no such sequence does not make them one.
     """
     if not 0 < len(text) <= _MAX_CODE_POINTS:
         return False
@@ -73,7 +73,7 @@ def is_one_emoji(text: str) -> bool:
     bare = text.translate(_WITHOUT_SELECTORS)
     tokens = [
         token
-        for token in emoji.analyze(text, non_emoji=True, join_emoji=True)
+        for token in emoji.analyze(text, non_emoji=True, join_emoji=False)
         if token.chars.translate(_WITHOUT_SELECTORS)
     ]
     return (

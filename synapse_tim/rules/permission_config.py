@@ -11,6 +11,7 @@ misplaces the rule), groups in TI-M ePA, which has none, and misspelt or former 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -39,6 +40,9 @@ _SERVERS: Final = "serverExceptions"
 _USERS: Final = "userExceptions"
 _GROUPS: Final = "groupExceptions"
 _MEMBERS: Final = (_DEFAULT, _SERVERS, _USERS, _GROUPS)
+
+
+_PLAIN: Final = re.compile(r"[A-Za-z]{1,40}")
 
 
 class PermissionConfigError(ValueError):
@@ -135,8 +139,9 @@ def _check_name(name: object, product: Product) -> None:
     if not isinstance(name, str):
         raise PermissionConfigError("", "expected strings as keys")
     if name not in _MEMBERS and ("exception" in name.lower() or name.lower() == _DEFAULT.lower()):
-        known = ", ".join(_MEMBERS)
-        raise PermissionConfigError(name[:40], f"there is no such member; there are {known}")
+        # What the client has written ends up in the log: repeated only if it cannot be anybody's name.
+        where = name if _PLAIN.fullmatch(name) else ""
+        raise PermissionConfigError(where, f"an unknown member; there are {', '.join(_MEMBERS)}")
 
 
 def _exceptions(document: Mapping[object, object], name: str) -> frozenset[str]:

@@ -193,8 +193,12 @@ def _fault(request: Mapping[str, Any]) -> str:
         return "'visibility' has to be 'public' or 'private'"
     if request.get("preset", "private_chat") not in _PRESETS:
         return "'preset' has to be 'private_chat', 'trusted_private_chat' or 'public_chat'"
-    if not isinstance(request.get("room_alias_name", ""), str):
-        return "'room_alias_name' has to be a string"
+    for name in ("room_alias_name", "name", "topic"):
+        if not isinstance(request.get(name, ""), str):
+            return f"'{name}' has to be a string"
+    levels = request.get("power_level_content_override", {})
+    if not isinstance(levels, Mapping) or not isinstance(levels.get("users", {}), Mapping):
+        return "'power_level_content_override' has to be the content of m.room.power_levels"
     invite = request.get("invite", [])
     if not isinstance(invite, list) or not all(isinstance(user, str) for user in invite):
         return "'invite' has to be a list of user ids"
@@ -226,7 +230,7 @@ def _state_fault(initial_state: object) -> str:
         if event["type"] == CREATE:
             return "'m.room.create' does not belong into 'initial_state'; use 'creation_content'"
         if not _is_flat(event["content"]):
-            return f"the content of {event['type']:.40} is nested too deeply"
+            return "the content of an event in 'initial_state' is nested too deeply"
         fault = state_fault(event["type"], event["content"])
         if fault:
             return fault

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment
-from tests.policies.world import AppService, World, module
+from tests.policies.world import AppService, World, make_faulty, module
 
 pytestmark = pytest.mark.servers
 
@@ -45,6 +45,7 @@ def world(request, tmp_path_factory):
         )
         for one in (world.hospital, world.lax):
             world.past.install(one)
+        make_faulty(world.lax)
         for one in world.servers:
             stack.callback(one.stop)
             one.start()

@@ -201,6 +201,20 @@ def test_a_28358_also_what_others_have_sent(world, way):
     assert way(alice, room, new).status_code == 200
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("version", ["9", "11"])
+def test_a_28358_also_in_rooms_of_other_servers(world, way, version):
+    """Rooms of version 11 are not created here, but joined; redactions look different in them."""
+    alice, leo = world.user(world.hospital), world.user(world.lax)
+    room = together(leo, alice, room_version=version, preset="private_chat")
+    old = world.past.send(alice, room, "m.room.message", TEXT)
+    assert code(way(alice, room, old)) == FORBIDDEN
+    new = alice.send(room, "hello").json()["event_id"]
+    assert way(alice, room, new).status_code == 200
+    wait_for(lambda: is_redacted(leo, room, new), timeout=10, what="the redaction at the other server")
+    assert not is_redacted(leo, room, old)
+
+
 def test_a_28358_administrators_redact_what_they_like(world):
     admin = world.user(world.hospital, admin=True)
     room = admin.create_room()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from synapse_tim.testing import wait_for
 from tests.policies.world import EPA, PRIVATE, PRO, allow, block, code, invited, together
 
 pytestmark = pytest.mark.servers
@@ -160,6 +161,32 @@ def test_a_26021_01_the_answer_to_a_knock_is_an_invitation(world):
     assert code(doctor.invite(room, nurse.user_id)) == FORBIDDEN
     allow(nurse)
     assert doctor.invite(room, nurse.user_id).status_code == 200
+
+
+def test_a_26021_01_an_invitation_that_is_sent_later_is_judged_then(world):
+    """MSC4140."""
+    doctor, nurse = world.user(world.hospital), world.user(world.hospital)
+    room = doctor.create_room()
+    block(nurse)
+    path = f"/_matrix/client/v3/rooms/{room}/state/m.room.member/{nurse.user_id}"
+    delay = {"org.matrix.msc4140.delay": 1}
+    doctor.request("PUT", path, {"membership": "invite"}, params=delay).raise_for_status()
+    pending = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events"
+    wait_for(
+        lambda: not has_delayed(doctor, pending),
+        timeout=10,
+        what="the delayed invitation",
+    )
+    assert nurse.invited_to() == set()
+    assert doctor.members(room, "invite") == set()
+    allow(nurse)
+    doctor.request("PUT", path, {"membership": "invite"}, params=delay).raise_for_status()
+    invited(nurse, room)
+
+
+def has_delayed(user, path):
+    answer = user.request("GET", path).raise_for_status().json()
+    return bool(answer.get("delayed_events") or answer.get("scheduled"))
 
 
 def test_r2_14_who_does_not_exist_is_answered_like_who_refuses(world):

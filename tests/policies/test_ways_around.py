@@ -5,14 +5,16 @@
 
 import secrets
 import time
+from urllib.parse import quote
 
+import httpx
 import pytest
 from synapse.api.room_versions import RoomVersions
 from synapse.crypto.event_signing import add_hashes_and_signatures
 from synapse.events import make_event_from_dict
 
 from synapse_tim.testing import wait_for
-from tests.policies.world import EPA, PRIVATE, block, code, decisions, together
+from tests.policies.world import EPA, PRIVATE, at_worker, block, code, decisions, invite_silently, together
 
 pytestmark = pytest.mark.servers
 
@@ -34,7 +36,7 @@ def next_in_room(server, user, room, pdu, auth):
     """An event that follows the newest one of a room as its server knows it.
 
     Args:
-        auth: the types and state keys of the state that permits it.
+        auth: the types and state keys of the state that permits it, beside the sender's membership.
     """
     path = f"/_synapse/admin/v1/rooms/{room}/forward_extremities"
     newest = user.request("GET", path).raise_for_status().json()["results"]
@@ -47,7 +49,7 @@ def next_in_room(server, user, room, pdu, auth):
             "room_id": room,
             "sender": user.user_id,
             "prev_events": [each["event_id"] for each in newest],
-            "auth_events": [ids[key] for key in auth],
+            "auth_events": [ids[key] for key in (*auth, ("m.room.member", user.user_id))],
             "depth": max(each["depth"] for each in newest) + 1,
         },
     )
@@ -59,6 +61,10 @@ def send(server, to, *pdus):
     path = f"/_matrix/federation/v1/send/{secrets.token_hex(8)}"
     answer = server.federation_request("PUT", path, to=to, content=body)
     return answer.raise_for_status().json()["pdus"]
+
+
+#: What permits an invitation, beside the inviter's own membership.
+INVITATION = [("m.room.create", ""), ("m.room.power_levels", ""), ("m.room.join_rules", "")]
 
 
 # Invitations
@@ -105,88 +111,129 @@ def test_a_26021_01_version_1_of_the_invite_endpoint(world, version):
     assert leo.invite(room, doctor.user_id).status_code == 200
 
 
-def slipped_in(world, sender, colleague, invitee, content=None):
-    """An invitation that its server does not deliver as one, but among the events of a room."""
-    room = together(sender, colleague, **PRIVATE)
+def reaches(world, sender, colleague, room, *kinds):
+    """Wait until a colleague's server has what the sender has, told by messages or by state or both."""
+    for number, kind in enumerate(kinds or ("message",)):
+        text = f"{kind} {number} {secrets.token_hex(4)}"
+        if kind == "message":
+            sender.send(room, text).raise_for_status()
+            wait_for(lambda text=text: text in colleague.texts(room), timeout=15, what=text)
+        elif kind == "state":
+            sender.put_state(room, "m.room.topic", {"topic": text}).raise_for_status()
+            topic = {"topic": text}
+            wait_for(
+                lambda topic=topic: colleague.state(room, "m.room.topic").json() == topic,
+                timeout=15,
+                what=text,
+            )
+        else:
+            colleague.send(room, text).raise_for_status()
+
+
+def is_kept_out(world, user, room, colleague):
+    """The user is not invited, and cannot join, as the colleague in the room and the user see it."""
+    assert room not in user.invited_to()
+    assert user.user_id not in colleague.members(room, "invite")
+    assert code(user.join(room, via=[world.lax.server_name])) == FORBIDDEN
+    assert code(user.join(room)) == FORBIDDEN
+    assert user.user_id not in colleague.members(room)
+
+
+FOLLOWED = [("message",), ("state",), ("message", "ours"), ("message", "state", "ours", "message")]
+
+
+@pytest.mark.parametrize("followed", FOLLOWED, ids=["-".join(kinds) for kinds in FOLLOWED])
+def test_a_26021_01_an_invitation_slipped_in_among_events_is_judged(world, followed):
+    leo = world.user(world.lax)
+    colleague, refusing, willing = (world.user(world.hospital) for _ in range(3))
+    block(refusing)
+    room = together(leo, colleague, **PRIVATE)
+    before = decisions(world.hospital, "invite", "A_26021-01", "denied")
+    invite_silently(leo, room, refusing)
+    reaches(world, leo, colleague, room, *followed)
+    is_kept_out(world, refusing, room, colleague)
+    assert decisions(world.hospital, "invite", "A_26021-01", "denied") > before
+    # The room goes on in both directions, and whom everybody may invite is invited.
+    colleague.send(room, "from here").raise_for_status()
+    wait_for(lambda: "from here" in leo.texts(room), timeout=15, what="the answer")
+    invite_silently(leo, room, willing)
+    wait_for(lambda: room in willing.invited_to(), timeout=15, what="the invitation")
+    assert willing.join(room, via=[world.lax.server_name]).status_code == 200
+
+
+def test_a_26021_01_an_invitation_in_the_state_of_a_room_that_is_joined_is_judged(world):
+    leo = world.user(world.lax)
+    colleague, refusing, willing = (world.user(world.hospital) for _ in range(3))
+    block(refusing)
+    room = leo.create_room(**PRIVATE)
+    for invitee in (refusing, willing):
+        invite_silently(leo, room, invitee)
+    leo.invite(room, colleague.user_id).raise_for_status()
+    wait_for(lambda: room in colleague.invited_to(), timeout=15, what="the colleague's own invitation")
+    colleague.join(room, via=[world.lax.server_name]).raise_for_status()
+    is_kept_out(world, refusing, room, colleague)
+    reaches(world, leo, colleague, room, "state", "message")
+    is_kept_out(world, refusing, room, colleague)
+    assert willing.user_id in colleague.members(room, "invite")
+
+
+def test_a_26021_01_an_invitation_in_a_gap_is_judged(world):
+    """The server was down while it happened, and fetches the state of the room afterwards."""
+    leo, colleague, refusing = (
+        world.user(world.lax),
+        world.user(world.practice),
+        world.user(world.practice),
+    )
+    block(refusing)
+    room = together(leo, colleague, **PRIVATE)
+    world.practice.stop()
+    try:
+        invite_silently(leo, room, refusing)
+        for number in range(40):  # more than are fetched one by one
+            leo.send(room, f"meanwhile {number}").raise_for_status()
+    finally:
+        world.practice.start().wait()
+        world.settle()
+    reaches(world, leo, colleague, room, "message", "state")
+    is_kept_out(world, refusing, room, colleague)
+
+
+def test_a_26021_01_an_invitation_that_is_not_what_was_signed_is_judged(world):
+    """Its content does not match its hash, so it counts in its redacted form, which is an invitation."""
+    leo = world.user(world.lax, admin=True)
+    colleague, refusing = world.user(world.hospital), world.user(world.hospital)
+    block(refusing)
+    room = together(leo, colleague, **PRIVATE)
     pdu, event_id = next_in_room(
         world.lax,
-        sender,
+        leo,
         room,
         {
             "type": "m.room.member",
-            "state_key": invitee.user_id,
-            "content": content or {"membership": "invite"},
+            "state_key": refusing.user_id,
+            "content": {"membership": "invite"},
         },
-        [
-            ("m.room.create", ""),
-            ("m.room.power_levels", ""),
-            ("m.room.join_rules", ""),
-            ("m.room.member", sender.user_id),
-        ],
+        INVITATION,
     )
-    assert send(world.lax, colleague_server(world, colleague), pdu) == {event_id: {}}
-    return room
-
-
-def colleague_server(world, user):
-    return next(server for server in world.servers if server.server_name == user.server_name)
-
-
-def after(world, sender, colleague, room):
-    """Wait until what was sent before has been dealt with."""
-    pdu, _ = next_in_room(
-        world.lax,
-        sender,
-        room,
-        {"type": "m.room.message", "content": {"msgtype": "m.text", "body": "after that"}},
-        [("m.room.create", ""), ("m.room.power_levels", ""), ("m.room.member", sender.user_id)],
-    )
-    send(world.lax, colleague_server(world, colleague), pdu)
-    wait_for(lambda: "after that" in colleague.texts(room), timeout=10, what="the message after it")
-
-
-def test_a_26021_01_an_invitation_slipped_in_among_events_is_judged(world):
-    leo = world.user(world.lax, admin=True)
-    colleague, refusing, willing = (world.user(world.hospital) for _ in range(3))
-    block(refusing)
-    before = decisions(world.hospital, "invite", "A_26021-01", "denied")
-    room = slipped_in(world, leo, colleague, refusing)
-    after(world, leo, colleague, room)
-    assert refusing.invited_to() == set()
-    assert refusing.user_id not in colleague.members(room, "invite")
-    assert refusing.join(room).status_code == 403
-    assert decisions(world.hospital, "invite", "A_26021-01", "denied") > before
-    room = slipped_in(world, leo, colleague, willing)
-    wait_for(lambda: room in willing.invited_to(), timeout=10, what="the invitation")
+    tampered = {**pdu, "content": {**pdu["content"], "x": "tampered"}}
+    assert send(world.lax, world.hospital, tampered) == {event_id: {}}
+    reaches(world, leo, colleague, room)
+    is_kept_out(world, refusing, room, colleague)
 
 
 def test_af_10233_also_between_insured_persons(world):
-    """A third party's room, in which an insured person of a faulty insurer invites another."""
-    leo = world.user(world.lax, admin=True)
+    """A room in which an insured person of a faulty insurer invites another."""
+    leo = world.user(world.lax)
     colleague, invitee = world.user(world.insurer), world.user(world.insurer)
     room = together(leo, colleague, **PRIVATE)
+    other = leo.create_room(**PRIVATE)
+    invite_silently(leo, other, invitee)
     world.ti.add(world.lax.server_name, insurance=True)
     try:
         world.settle()
-        pdu, _ = next_in_room(
-            world.lax,
-            leo,
-            room,
-            {
-                "type": "m.room.member",
-                "state_key": invitee.user_id,
-                "content": {"membership": "invite"},
-            },
-            [
-                ("m.room.create", ""),
-                ("m.room.power_levels", ""),
-                ("m.room.join_rules", ""),
-                ("m.room.member", leo.user_id),
-            ],
-        )
-        send(world.lax, world.insurer, pdu)
-        after(world, leo, colleague, room)
-        assert invitee.invited_to() == set()
+        invite_silently(leo, room, invitee)
+        reaches(world, leo, colleague, room, "message", "state")
+        is_kept_out(world, invitee, room, colleague)
     finally:
         world.ti.remove(world.lax.server_name)
         world.ti.add(world.lax.server_name)
@@ -362,3 +409,161 @@ def test_a_22813_the_policies_log_no_users_and_no_rooms(world):
         message = line.split(" synapse_tim", 1)[1]
         assert "@" not in message
         assert "!" not in message
+
+
+# What a refused room leaves behind
+
+
+@pytest.mark.parametrize("body", [{}, {"preset": "trusted_private_chat", "is_direct": True}])
+@pytest.mark.parametrize("admin", [False, True])
+def test_r2_17_a_room_is_gone_when_the_other_server_refuses_its_guest(world, body, admin):
+    doctor, insured = world.user(world.hospital, admin=admin), world.user(world.insurer)
+    block(insured, EPA)
+    assert code(doctor.try_create_room(invite=[insured.user_id], **body)) == FORBIDDEN
+    assert doctor.joined_rooms() == set()
+    wait_for(lambda: not rooms_of(world.hospital, doctor), timeout=15, what="the room to be purged")
+    block(insured, EPA, userExceptions={doctor.user_id: {}})
+    assert doctor.try_create_room(invite=[insured.user_id], **body).status_code == 200
+    assert len(rooms_of(world.hospital, doctor)) == 1
+
+
+def rooms_of(server, creator):
+    """The rooms of a user that a server has anything of."""
+    admin = at_worker(server, server.register(f"admin{secrets.token_hex(4)}", admin=True))
+    rooms = admin.request("GET", "/_synapse/admin/v1/rooms?limit=1000").raise_for_status().json()["rooms"]
+    return [room["room_id"] for room in rooms if room["creator"] == creator.user_id]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"initial_state": [{"type": "m.room.redaction", "state_key": "", "content": {"redacts": "$x"}}]},
+        {
+            "initial_state": [
+                {"type": "m.room.canonical_alias", "state_key": "", "content": {"alias": "#x:y"}}
+            ]
+        },
+        {"initial_state": [{"type": "x" * 300, "state_key": "", "content": {}}]},
+        {"initial_state": [{"type": "org.example", "state_key": "", "content": {"n": 2**60}}]},
+        {"initial_state": [{"type": "org.example", "state_key": "", "content": {"n": 1.5}}]},
+        {"name": "x" * 70000},
+        {"power_level_content_override": {"users_default": "x"}},
+        {"power_level_content_override": {"events_default": 2**60}},
+    ],
+)
+def test_r2_17_whatever_synapse_trips_over_half_way(world, body):
+    doctor = world.user(world.hospital)
+    assert doctor.try_create_room(**body).status_code >= 400
+    assert doctor.joined_rooms() == set()
+    wait_for(lambda: not rooms_of(world.hospital, doctor), timeout=15, what="the room to be purged")
+
+
+def test_r2_17_several_rooms_at_once_do_not_get_mixed_up(world):
+    from concurrent.futures import ThreadPoolExecutor
+
+    doctor, refusing, willing = (
+        world.user(world.hospital),
+        world.user(world.insurer),
+        world.user(world.insurer),
+    )
+    block(refusing, EPA)
+    guests = [refusing.user_id, willing.user_id] * 5
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda guest: doctor.try_create_room(invite=[guest]), guests))
+    assert [answer.status_code for answer in answers] == [403, 200] * 5
+    made = {answer.json()["room_id"] for answer in answers if answer.status_code == 200}
+    assert doctor.joined_rooms() == made
+
+
+# Rooms as strangers and other servers see them
+
+
+def test_a_26518_rooms_are_shown_to_users_only(world):
+    doctor = world.user(world.hospital)
+    alias = f"#{doctor.localpart}:{world.hospital.server_name}"
+    room = doctor.create_room(preset="public_chat", room_alias_name=doctor.localpart, name="Canteen")
+    for server in (world.hospital, world.insurer):
+        for url in [server.client_url, *(worker.client_url for worker in getattr(server, "workers", ()))]:
+            for path in (
+                f"/_matrix/client/unstable/im.nheko.summary/rooms/{room}/summary",
+                f"/_matrix/client/unstable/im.nheko.summary/summary/{room}",
+                f"/_matrix/client/v1/room_summary/{room}?via={world.lax.server_name}",
+                f"/_matrix/client/v3/directory/room/{quote(alias)}",
+                f"/_matrix/client/v1/rooms/{room}/hierarchy",
+            ):
+                answer = httpx.get(url + path, trust_env=False)
+                assert answer.status_code in (401, 404), (path, answer.text)
+                assert "Canteen" not in answer.text
+                assert room not in answer.text
+    path = f"/_matrix/client/v3/directory/room/{quote(alias)}"
+    assert doctor.request("GET", path).json()["room_id"] == room
+
+
+@pytest.mark.parametrize("rule", ["knock", "knock_restricted", "invite"])
+def test_a_28590_a_room_that_does_not_federate_is_shown_to_no_other_server(world, rule):
+    doctor, leo = world.user(world.hospital), world.user(world.lax)
+    rules = {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": rule, "allow": []}}
+    inside = doctor.create_room(name="Board", creation_content={"m.federate": False}, initial_state=[rules])
+    outside = together(doctor, leo, name="Ward", initial_state=[rules])
+    space = together(doctor, leo, creation_content={"type": "m.space"})
+    for child in (inside, outside):
+        doctor.put_state(space, "m.space.child", {"via": [doctor.server_name]}, child).raise_for_status()
+
+    def hierarchy(room):
+        path = f"/_matrix/federation/v1/hierarchy/{room}"
+        return world.lax.federation_request("GET", path, to=world.hospital)
+
+    answer = hierarchy(inside)
+    assert code(answer) == (404, "M_NOT_FOUND") or answer.status_code == 404
+    assert "Board" not in answer.text
+    assert hierarchy(outside).status_code == 200
+    children = hierarchy(space).json()
+    assert [child["room_id"] for child in children["children"]] == [outside]
+    assert children["inaccessible_children"] == [inside]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "query/profile?user_id=%ff",
+        "query/profile?user_id=@a:b&x=%ff",
+        "query/directory?room_alias=%ff",
+        "hierarchy/!x:y?suggested_only=%ff",
+    ],
+)
+def test_a_query_that_is_not_utf_8_gets_400(world, path):
+    for server in (world.hospital, world.insurer):
+        answer = world.lax.federation_request("GET", f"/_matrix/federation/v1/{path}", to=server)
+        assert answer.status_code == 400, answer.text
+
+
+# What must go on
+
+
+def test_r2_14_an_application_service_is_invited(world):
+    doctor = world.user(world.hospital)
+    bot = f"@past:{world.hospital.server_name}"
+    room = doctor.create_room()
+    assert doctor.invite(room, bot).status_code == 200
+    assert bot in doctor.members(room, "invite")
+    insured = world.user(world.insurer)
+    assert insured.invite(insured.create_room(), bot).status_code == 200
+
+
+def test_r3_11_an_own_restricted_room_that_only_another_servers_user_can_let_one_into(world):
+    doctor, nurse, leo = world.user(world.hospital), world.user(world.hospital), world.user(world.lax)
+    space = together(doctor, nurse, leo)
+    allow = [{"type": "m.room_membership", "room_id": space}]
+    rules = {
+        "type": "m.room.join_rules",
+        "state_key": "",
+        "content": {"join_rule": "restricted", "allow": allow},
+    }
+    levels = {"users": {doctor.user_id: 100, leo.user_id: 100}, "invite": 100}
+    room = together(doctor, leo, initial_state=[rules], power_level_content_override=levels)
+    colleague = world.user(world.hospital)
+    doctor.invite(room, colleague.user_id).raise_for_status()
+    colleague.join(room).raise_for_status()
+    doctor.leave(room).raise_for_status()
+    wait_for(lambda: doctor.user_id not in leo.members(room), timeout=15, what="the doctor to have left")
+    assert nurse.join(room, via=[world.lax.server_name]).status_code == 200

@@ -82,6 +82,37 @@ class AppService:
         return answer.raise_for_status().json()["event_id"]
 
 
+#: A server that does not deliver an invitation as one if the inviter says so.
+FAULTY = """
+class Faulty:
+    def __init__(self, config, api):
+        handler = api._hs.get_federation_handler()
+        deliver = handler.send_invite
+
+        async def send_invite(host, event, *more):
+            silently = event.content.get("reason") == "silently"
+            return event if silently else await deliver(host, event, *more)
+
+        handler.send_invite = send_invite
+
+    @staticmethod
+    def parse_config(config):
+        return config
+"""
+
+
+def make_faulty(server):
+    """Give a server that has not started a fault."""
+    (server.directory / "faulty.py").write_text(FAULTY)
+    server.config["modules"] = [{"module": "faulty.Faulty", "config": {}}]
+
+
+def invite_silently(inviter, room, invitee):
+    """An invitation that is in the room, and that nobody delivers."""
+    content = {"membership": "invite", "reason": "silently"}
+    return inviter.put_state(room, "m.room.member", content, invitee.user_id).raise_for_status()
+
+
 def module(ti, product="pro", spec_version="1.2", **policies):
     """The entry of ``modules:``."""
     block = {
