@@ -120,7 +120,7 @@ class ClientApiPolicy:
         """Name no version after v1.11, and the unstable features that the operator wants (A_25641-01)."""
         status, body = await proceed()
         wanted = self._config.unstable_features
-        return status, client_api.versions(body, None if wanted == "all" else frozenset(wanted))
+        return status, client_api.versions(body, wanted)
 
     async def third_party_ids(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 
 from synapse_tim.modules.config import AllowListConfig, Block, PartConfig, duration, wrong
@@ -31,6 +31,15 @@ def _duration_or_off(value: object) -> int | None:
         raise ValueError(f"{error}, or off") from None
 
 
+def _names_or_all(value: object) -> object:
+    """The names, or ``None`` for all."""
+    if value == "all":
+        return None
+    if not isinstance(value, list):
+        raise ValueError("expected all, or a list of names")
+    return value
+
+
 class PermissionsConfig(Block):
     """``permissions``: who may invite users that have said nothing about it."""
 
@@ -43,11 +52,16 @@ class RoomsConfig(Block):
     versions: list[str] = Field(min_length=1, default_factory=lambda: ["9", "10"])
     default_version: str = "10"
 
-    @model_validator(mode="after")
-    def _known(self) -> RoomsConfig:
-        unknown = [version for version in self.versions if version not in KNOWN_ROOM_VERSIONS]
+    @field_validator("versions")
+    @classmethod
+    def _known(cls, versions: list[str]) -> list[str]:
+        unknown = [version for version in versions if version not in KNOWN_ROOM_VERSIONS]
         if unknown:
-            raise ValueError(f"versions: this Synapse does not know {', '.join(unknown):.60}")
+            raise ValueError(f"this Synapse does not know {', '.join(unknown):.60}")
+        return versions
+
+    @model_validator(mode="after")
+    def _default_is_one(self) -> RoomsConfig:
         if self.default_version not in self.versions:
             raise ValueError("default_version has to be one of versions")
         return self
@@ -76,7 +90,7 @@ class EventsConfig(Block):
 class ClientApiConfig(Block):
     """``client_api``: what clients are told and shown."""
 
-    unstable_features: Literal["all"] | list[str] = "all"
+    unstable_features: Annotated[list[str] | None, BeforeValidator(_names_or_all)] = None
     hide_keys_of_strangers: bool = False
 
 

@@ -436,16 +436,18 @@ class SynapseInternals:
         Raises:
             ConfigError: an endpoint is not where it was; also later, when the listeners are opened.
         """
-        setter = _attribute(SynapseRequest, "requester", "SynapseRequest.requester").fset
-        if "_requester" not in setter.__code__.co_names:
+        setter = getattr(_attribute(SynapseRequest, "requester", "SynapseRequest.requester"), "fset", None)
+        if "_requester" not in getattr(getattr(setter, "__code__", None), "co_names", ()):
             raise _incompatible("SynapseRequest._requester")
         wanted: dict[tuple[str, bytes], ClientGuard] = {}
         for (servlet, method), guard in guards.items():
-            module, name = servlet.split(".")
+            module_name, name = servlet.split(".")
+            try:
+                module = import_module(f"synapse.rest.client.{module_name}")
+            except ImportError:
+                raise _incompatible(f"servlet {servlet}") from None
             _attribute(
-                _attribute(import_module(f"synapse.rest.client.{module}"), name, f"servlet {servlet}"),
-                f"on_{method}",
-                f"{servlet}.on_{method}",
+                _attribute(module, name, f"servlet {servlet}"), f"on_{method}", f"{servlet}.on_{method}"
             )
             wanted[name, method.encode()] = guard
 

@@ -201,7 +201,7 @@ OPTIONS: Final = (
         "auth",
         "login_via_existing_enabled",
         False,
-        "R4.27",
+        "R3.27",
         "a session does not make others",
         Severity.ERROR,
         "client_api",

@@ -149,8 +149,8 @@ def _exceptions(document: Mapping[object, object], name: str) -> frozenset[str]:
     exceptions = document.get(name, {})
     if not isinstance(exceptions, Mapping):
         raise PermissionConfigError(name, "expected an object")
-    if not all(isinstance(key, str) for key in exceptions):
-        raise PermissionConfigError(name, "expected strings as keys")
+    if not all(isinstance(key, str) and key.splitlines() in ([key], []) for key in exceptions):
+        raise PermissionConfigError(name, "expected strings of one line as keys")
     if not all(isinstance(value, Mapping) for value in exceptions.values()):
         raise PermissionConfigError(name, "expected an empty object as each value")
     return frozenset(exceptions)

@@ -116,7 +116,7 @@ class RoomRules:
         histories = [content["history_visibility"] for content in _state(request, HISTORY_VISIBILITY)]
         if "world_readable" in histories and not self.may_be_world_readable(creation):
             return Refused(WORLD_READABLE)
-        if not histories and not _is_public(request):
+        if not _sets_history(request) and not _is_public(request):
             changes["initial_state"] = [*request.get("initial_state", []), _history("invited")]
         return changes
 
@@ -179,6 +179,14 @@ def _is_public(request: Mapping[str, Any]) -> bool:
 def _state(request: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
     """The contents of one type of state in ``initial_state``, whatever their state key."""
     return (event["content"] for event in request.get("initial_state", []) if event["type"] == kind)
+
+
+def _sets_history(request: Mapping[str, Any]) -> bool:
+    """Whether the client sets the room's history visibility; under another state key it means nothing."""
+    return any(
+        event["type"] == HISTORY_VISIBILITY and event.get("state_key", "") == ""
+        for event in request.get("initial_state", [])
+    )
 
 
 def _history(visibility: str) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """An incompatible Synapse fails at start, with a message that says so."""
 
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from synapse.federation.federation_client import FederationClient
 from synapse.federation.transport.server import federation as servlets
-from synapse.module_api.errors import ConfigError
+from synapse.module_api.errors import ConfigError, SynapseError
 
-from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.modules.synapse_internals import FederationRequest, SynapseInternals
 from synapse_tim.modules.whitelist import Whitelist
 
 
@@ -81,3 +81,96 @@ def test_the_real_federation_client_is_as_expected(api):
     api._hs.get_federation_client.return_value = client
     SynapseInternals(api).join_with_complete_state()
     assert client.send_join.__name__ == "send_join"
+
+
+# Options --------------------------------------------------------------------------------------------------
+
+
+def test_an_option_that_is_not_there_is_refused(api):
+    del api._hs.config.server.gone
+    del api._hs.config.nowhere
+    with pytest.raises(ConfigError, match=r"config\.server\.gone"):
+        SynapseInternals(api).option("server", "gone")
+    with pytest.raises(ConfigError, match=r"config\.nowhere"):
+        SynapseInternals(api).option("nowhere", "gone")
+
+
+@pytest.mark.parametrize("loads_media", [True, False])
+def test_only_processes_with_media_need_the_options_of_media(api, loads_media):
+    api._hs.config.media = Mock(spec=["can_load_media_repo"], can_load_media_repo=loads_media)
+    internals = SynapseInternals(api)
+    if not loads_media:
+        assert internals.option("media", "url_preview_enabled") is None
+        return
+    with pytest.raises(ConfigError, match=r"config\.media\.url_preview_enabled"):
+        internals.option("media", "url_preview_enabled")
+
+
+def test_whether_rooms_may_be_listed_is_asked_for_a_user_of_this_server(api):
+    api.server_name = "hospital.example"
+    allowed = api._hs.config.roomdirectory.is_publishing_room_allowed
+    allowed.return_value = False
+    assert SynapseInternals(api).option("roomdirectory", "is_publishing_room_allowed") is False
+    allowed.assert_called_once_with("@user:hospital.example", "!room", [])
+
+
+@pytest.mark.parametrize("user", [None, "@notices:hospital.example"])
+def test_server_notices_have_a_user_or_none(api, user):
+    api._hs.config.servernotices.server_notices_mxid = user
+    assert SynapseInternals(api).server_notices_user == user
+
+
+def test_redactions_by_send_are_a_feature_of_synapse(api):
+    api._hs.config.experimental.msc4169_enabled = False
+    SynapseInternals(api).allow_redactions_by_send()
+    assert api._hs.config.experimental.msc4169_enabled is True
+    del api._hs.config.experimental.msc4169_enabled
+    with pytest.raises(ConfigError, match="msc4169_enabled"):
+        SynapseInternals(api).allow_redactions_by_send()
+
+
+# Requests of other servers --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def query_servlet(monkeypatch):
+    async def on_get(self, origin, content, query, query_type):
+        return 200, (origin, content, query, query_type)
+
+    monkeypatch.setattr(servlets.FederationQueryServlet, "on_GET", on_get)
+    return servlets.FederationQueryServlet
+
+
+def test_a_guard_sees_a_federation_request_and_may_go_on_with_it(api, run, query_servlet):
+    seen = []
+
+    async def guard(request, proceed):
+        seen.append(request)
+        return await proceed()
+
+    SynapseInternals(api).guard_federation("FederationQueryServlet", "GET", guard)
+    query = {b"field": [b"name", b"other"]}
+    answer = run(query_servlet.on_GET(None, "other.example", None, query, query_type="profile"))
+    assert seen == [FederationRequest("other.example", {"field": "name"}, {"query_type": "profile"})]
+    assert answer == (200, ("other.example", None, query, "profile"))
+
+
+def test_a_query_that_cannot_be_decoded_is_an_error_of_the_other_server(api, run, query_servlet):
+    SynapseInternals(api).guard_federation("FederationQueryServlet", "GET", AsyncMock())
+    for query in ({b"field": [b"\xff"]}, {b"\xff": [b"name"]}):
+        with pytest.raises(SynapseError) as caught:
+            run(query_servlet.on_GET(None, "other.example", None, query, query_type="profile"))
+        assert caught.value.code == 400
+
+
+def test_federation_endpoints_are_as_expected(api, monkeypatch):
+    guard = SynapseInternals(api).guard_federation
+    monkeypatch.setattr(servlets.FederationQueryServlet, "on_GET", servlets.FederationQueryServlet.on_GET)
+    guard("FederationQueryServlet", "GET", AsyncMock())
+    with pytest.raises(ConfigError, match="NoSuchServlet"):
+        guard("NoSuchServlet", "GET", AsyncMock())
+    with pytest.raises(ConfigError, match=r"FederationQueryServlet\.on_PUT"):
+        guard("FederationQueryServlet", "PUT", AsyncMock())
+    monkeypatch.setattr(servlets.FederationQueryServlet, "on_GET", lambda self, request: None)
+    with pytest.raises(ConfigError, match="origin, content, query"):
+        guard("FederationQueryServlet", "GET", AsyncMock())

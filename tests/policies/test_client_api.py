@@ -286,7 +286,7 @@ def test_r4_3_nobody_registers_and_there_are_no_guests(world, server):
     assert session.access_token
 
 
-def test_r4_27_a_session_makes_no_others(world):
+def test_r3_27_a_session_makes_no_others(world):
     user = world.user(world.hospital)
     path = "/_matrix/client/v1/login/get_token"
     assert code(user.request("POST", path, {})) == (404, "M_UNRECOGNIZED")

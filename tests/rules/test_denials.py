@@ -5,48 +5,121 @@ import re
 import pytest
 
 from synapse_tim.rules import denials
-from synapse_tim.rules.denials import Denial
+from synapse_tim.rules.denials import CATALOGUE, Denial
 
-ALL = {name: value for name, value in vars(denials).items() if isinstance(value, Denial)}
-#: gematik's identifiers: requirements, use cases, epics of the old specification.
-RULE = re.compile(r"(A|AF|TIM-A|ML)_?-?[0-9]{5,6}(-[0-9]{2})?")
+#: gematik's identifiers of requirements and use cases, or the numbers of our own.
+REQUIREMENT = re.compile(r"A_[0-9]{5}(-[0-9]{2})?|AF_[0-9]{5}(-[0-9]{2})?|R[0-9]\.[0-9]{1,2}")
+#: What is wrong is added to these.
+WITH_FAULT = (denials.PERMISSION_MALFORMED, denials.ROOM_MALFORMED, denials.STATE_MALFORMED)
+#: Answered alike, so that nobody learns who is there and what is allowed.
+ABOUT_THE_INVITEE = (denials.INVITEE_REFUSES, denials.INVITEE_UNREADABLE, denials.INVITEE_UNKNOWN)
+
+each_denial = pytest.mark.parametrize("denial", CATALOGUE, ids=lambda denial: denial.name)
 
 
-def test_there_are_denials():
-    assert {"NOT_A_MEMBER", "NO_USABLE_LIST"} <= set(ALL)
+def answer(denial):
+    """All that a client gets to see."""
+    return denial.status, denial.errcode, denial.text, denial.retry_after
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_a_denial_is_counted_under_a_rule_of_gematik(name):
-    denial = ALL[name]
-    assert RULE.fullmatch(denial.rule)
+def test_every_denial_is_in_the_catalogue_once_under_its_own_name():
+    found = {name: value for name, value in vars(denials).items() if isinstance(value, Denial)}
+    assert tuple(found.values()) == CATALOGUE
+    assert {name.lower(): value.name for name, value in found.items()} == {
+        n: n for n in map(str.lower, found)
+    }
+    assert len({denial.name for denial in CATALOGUE}) == len(CATALOGUE)
+
+
+@each_denial
+def test_a_denial_is_counted_under_its_first_requirement(denial):
+    assert denial.requirements and len(set(denial.requirements)) == len(denial.requirements)
+    assert all(REQUIREMENT.fullmatch(requirement) for requirement in denial.requirements)
+    assert denial.rule == denial.requirements[0]
     assert re.fullmatch(r"[a-z][a-z_]*", denial.policy)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if ALL[name].status == 403])
-def test_a_denial_of_a_policy_names_its_rule(name):
-    denial = ALL[name]
-    assert denial.rule in denial.text
-    assert denial.errcode == "M_FORBIDDEN"
+@each_denial
+def test_a_denial_is_an_error_of_the_client_or_passes(denial):
+    if denial.status == 503:
+        assert denial.errcode == "M_UNKNOWN"
+        assert denial.retry_after > 0
+    else:
+        assert denial.status in (400, 403, 404)
+        assert denial.retry_after is None
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_a_denial_is_a_sentence_and_an_error_of_a_client(name):
-    denial = ALL[name]
-    assert 400 <= denial.status < 500
-    assert re.fullmatch(r"M_[A-Z_]+", denial.errcode)
-    assert len(denial.text) > 20
-    assert "{" not in denial.text
-    assert "%" not in denial.text
+@each_denial
+def test_the_errcode_fits_the_status(denial):
+    expected = {
+        400: {"M_BAD_JSON", "M_FORBIDDEN", "M_INVALID_ROOM_STATE", "M_UNSUPPORTED_ROOM_VERSION"},
+        403: {"M_UNKNOWN" if denial is denials.PUBLISHED_FEDERATING else "M_FORBIDDEN"},
+        404: {"M_NOT_FOUND"},
+        503: {"M_UNKNOWN"},
+    }
+    assert denial.errcode in expected[denial.status]
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_a_22813_a_denial_names_no_user_and_no_room(name):
+@each_denial
+def test_a_denial_of_a_policy_names_its_requirement(denial):
+    # One has Synapse's own text, another that of the invitee who refuses.
+    if denial.status == 403 and denial not in (denials.PUBLISHED_FEDERATING, denials.INVITEE_UNKNOWN):
+        assert re.search(rf"\([^)]*\b{re.escape(denial.rule)}\b[^)]*\)$", denial.text)
+
+
+@each_denial
+def test_a_text_names_requirements_of_its_own_only(denial):
+    named = {match[0] for match in REQUIREMENT.finditer(denial.text)}
+    assert named <= {*denial.requirements, *denials.INVITEE_REFUSES.requirements}
+
+
+@each_denial
+def test_a_denial_is_a_sentence(denial):
+    ending = r"[a-z)]" if denial in (*WITH_FAULT, denials.PUBLISHED_FEDERATING) else r"[.)]"
+    assert re.fullmatch(rf"('[a-z_]+' |[A-Z]).{{10,}}{ending}|Malformed state", denial.text)
+    assert "{" not in denial.text and "%" not in denial.text and "  " not in denial.text
+
+
+@each_denial
+def test_a_22813_a_denial_names_no_user_and_no_room(denial):
     """Denials are constants, so they cannot; this keeps it so."""
-    assert not re.search(r"[@!#][^ ]*:", ALL[name].text)
-    assert isinstance(ALL[name].text, str)
+    assert not re.search(r"[@!#$][^ ]*:", denial.text)
 
 
 def test_af_10064_02_a_server_off_the_list_is_answered_403_m_forbidden():
-    for denial in (denials.NOT_A_MEMBER, denials.NO_USABLE_LIST, denials.RELAYED_FOR_NON_MEMBER):
+    for denial in (denials.NOT_A_MEMBER, denials.RELAYED_FOR_NON_MEMBER, denials.INVITES_BY_ADDRESS):
         assert (denial.status, denial.errcode, denial.rule) == (403, "M_FORBIDDEN", "AF_10064-02")
+
+
+def test_r1_14_without_a_list_the_request_may_succeed_later():
+    denial = denials.NO_USABLE_LIST
+    assert (denial.status, denial.errcode, denial.rule) == (503, "M_UNKNOWN", "AF_10064-02")
+    assert denial.retry_after == 30
+
+
+def test_r2_14_whether_an_invitee_exists_or_refuses_does_not_show():
+    assert len({answer(denial) for denial in ABOUT_THE_INVITEE}) == 1
+    assert {(denial.status, denial.errcode) for denial in ABOUT_THE_INVITEE} == {(403, "M_FORBIDDEN")}
+    assert len({denial.name for denial in ABOUT_THE_INVITEE}) == 3
+    assert {denial.policy for denial in ABOUT_THE_INVITEE} == {"invite"}
+
+
+@pytest.mark.parametrize(
+    ("denial", "status", "errcode"),
+    [
+        (denials.INSURED_INVITES_INSURED, 403, "M_FORBIDDEN"),
+        (denials.TOO_MANY_INVITES, 400, "M_FORBIDDEN"),
+        (denials.PERMISSION_MALFORMED, 400, "M_BAD_JSON"),
+        (denials.ROOM_VERSION, 400, "M_UNSUPPORTED_ROOM_VERSION"),
+        (denials.WORLD_READABLE, 400, "M_INVALID_ROOM_STATE"),
+        (denials.JOIN_RULE, 400, "M_INVALID_ROOM_STATE"),
+        (denials.PUBLIC_ROOM_OF_INSURED, 403, "M_FORBIDDEN"),
+        (denials.REACTION, 400, "M_BAD_JSON"),
+        (denials.THREAD, 400, "M_FORBIDDEN"),
+        (denials.REDACTION_TOO_LATE, 403, "M_FORBIDDEN"),
+        (denials.NO_ROOM_DIRECTORY, 403, "M_FORBIDDEN"),
+        (denials.PROFILE_HIDDEN, 403, "M_FORBIDDEN"),
+    ],
+)
+def test_what_gematiks_tests_expect(denial, status, errcode):
+    assert (denial.status, denial.errcode) == (status, errcode)
