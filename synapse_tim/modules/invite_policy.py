@@ -119,7 +119,9 @@ class InvitePolicy:
         if len(invitees) > 1:
             refuse(TOO_MANY_INVITES)
         for invitee in invitees:
-            decide(await self._denial(inviter, invitee), *_INVITE)
+            denial = await self._denial(inviter, invitee)
+            if denial is not None:
+                refuse(denial)
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Literal["NOT_SPAM"]:
         """Refuse an invitation of a local user as early as Synapse asks, before its own look-ups.

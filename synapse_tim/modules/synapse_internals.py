@@ -357,11 +357,8 @@ class SynapseInternals:
 
         async def persist(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
             for event, context in arguments["event_and_contexts"]:
-                metadata = event.internal_metadata
-                is_history = arguments.get("backfilled", False) and not metadata.is_outlier()
-                if is_history or metadata.is_out_of_band_membership() or context.rejected is not None:
-                    continue
-                if await refused(event):
+                delivered = event.internal_metadata.is_out_of_band_membership()
+                if not delivered and context.rejected is None and await refused(event):
                     context.rejected = RejectedReason.AUTH_ERROR
             return await proceed()
 
@@ -371,14 +368,12 @@ class SynapseInternals:
 
         async def close_gap(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
             state = await proceed()
-            events = await self._store().get_events(
-                [event_id for (_, key), event_id in state.items() if self._api.is_mine(key)],
-                allow_rejected=True,
-            )
-            rejected = {each.event_id for each in events.values() if each.rejected_reason is not None}
-            return {key: event_id for key, event_id in state.items() if event_id not in rejected}
+            ours = [event_id for (_, key), event_id in state.items() if self._api.is_mine(key)]
+            events = await self._store().get_events(ours, allow_rejected=True)
+            out = {event_id for event_id, event in events.items() if await refused(event)}
+            return {key: event_id for key, event_id in state.items() if event_id not in out}
 
-        self._around(handler, "persist_events_and_notify", ("event_and_contexts", "backfilled"), persist)
+        self._around(handler, "persist_events_and_notify", ("event_and_contexts",), persist)
         self._around(handler, "process_remote_join", ("state",), join)
         self._around(handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
 
@@ -394,8 +389,7 @@ class SynapseInternals:
         )
         if parameters[:3] != ["user", "room_id", "event_id"]:
             raise _incompatible("EventHandler.get_event(user, room_id, event_id)")
-        for name in ("is_outlier", "is_out_of_band_membership"):
-            _attribute(EventInternalMetadata, name, f"EventInternalMetadata.{name}")
+        _attribute(EventInternalMetadata, "is_out_of_band_membership", "EventInternalMetadata")
         if "event" not in attr.fields_dict(FilteredEvent):
             raise _incompatible("FilteredEvent.event")
         for name in (

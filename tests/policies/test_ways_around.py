@@ -198,6 +198,25 @@ def test_a_26021_01_an_invitation_in_a_gap_is_judged(world):
     is_kept_out(world, refusing, room, colleague)
 
 
+def test_a_26021_01_a_history_with_a_refused_invitation_stays_readable(world):
+    leo = world.user(world.lax)
+    colleague, refusing = world.user(world.hospital), world.user(world.hospital)
+    block(refusing)
+    shared = {"type": "m.room.history_visibility", "content": {"history_visibility": "shared"}}
+    room = leo.create_room(**PRIVATE, initial_state=[{**shared, "state_key": ""}])
+    leo.send(room, "before").raise_for_status()
+    invite_silently(leo, room, refusing)
+    leo.send(room, "between").raise_for_status()
+    kick = f"/_matrix/client/v3/rooms/{room}/kick"
+    leo.request("POST", kick, {"user_id": refusing.user_id}).raise_for_status()
+    leo.send(room, "after").raise_for_status()
+    leo.invite(room, colleague.user_id).raise_for_status()
+    wait_for(lambda: room in colleague.invited_to(), timeout=15, what="the invitation")
+    colleague.join(room, via=[world.lax.server_name]).raise_for_status()
+    wait_for(lambda: colleague.texts(room) == ["after", "between", "before"], timeout=15, what="the history")
+    is_kept_out(world, refusing, room, colleague)
+
+
 def test_a_26021_01_an_invitation_that_is_not_what_was_signed_is_judged(world):
     """Its content does not match its hash, so it counts in its redacted form, which is an invitation."""
     leo = world.user(world.lax, admin=True)
