@@ -38,6 +38,7 @@ from synapse.synapse_rust.events import EventInternalMetadata
 from synapse.types import UserID
 from synapse.types.state import StateFilter
 
+from synapse_tim.modules import shape
 from synapse_tim.modules.whitelist import Whitelist
 
 Answer = tuple[int, Any]
@@ -66,8 +67,6 @@ class FederationRequest:
     path: Mapping[str, str]
 
 
-#: Calls something of Synapse with arguments that may have been changed.
-Around = Callable[[Callable[[], Awaitable[Any]], dict[str, Any]], Awaitable[Any]]
 FederationGuard = Callable[[FederationRequest, Proceed], Awaitable[Answer]]
 
 
@@ -83,13 +82,13 @@ class SynapseInternals:
 
     def __init__(self, api: ModuleApi) -> None:
         self._api = api
-        self._hs = _attribute(api, "_hs", "ModuleApi._hs")
-        self._config = _attribute(self._hs, "config", "HomeServer.config")
-        self._federation_config = _attribute(self._config, "federation", "config.federation")
-        _attribute(
+        self._hs = shape.attribute(api, "_hs", "ModuleApi._hs")
+        self._config = shape.attribute(self._hs, "config", "HomeServer.config")
+        self._federation_config = shape.attribute(self._config, "federation", "config.federation")
+        shape.attribute(
             self._federation_config, "federation_domain_whitelist", "federation.federation_domain_whitelist"
         )
-        self.clock = _attribute(api, "_clock", "ModuleApi._clock")
+        self.clock = shape.attribute(api, "_clock", "ModuleApi._clock")
 
     # Configuration ---------------------------------------------------------------------------------------
 
@@ -103,10 +102,10 @@ class SynapseInternals:
         Raises:
             ConfigError: there is no such section or option.
         """
-        values = _attribute(self._config, section, f"config.{section}")
+        values = shape.attribute(self._config, section, f"config.{section}")
         if section == "media" and not values.can_load_media_repo:
             return getattr(values, attribute, None)
-        value = _attribute(values, attribute, f"config.{section}.{attribute}")
+        value = shape.attribute(values, attribute, f"config.{section}.{attribute}")
         if attribute == "is_publishing_room_allowed":
             return bool(value(f"@user:{self._api.server_name}", "!room", []))
         found: object = value
@@ -155,13 +154,13 @@ class SynapseInternals:
         Raises:
             ConfigError: the endpoints are not where they were.
         """
-        _attribute(
+        shape.attribute(
             federation_base.BaseFederationServlet, "REQUIRE_AUTH", "BaseFederationServlet.REQUIRE_AUTH"
         )
         for name in ("FederationVersionServlet", "On3pidBindServlet"):
-            servlet = _attribute(federation_servlets, name, f"federation servlet {name}")
+            servlet = shape.attribute(federation_servlets, name, f"federation servlet {name}")
             if getattr(servlet, "REQUIRE_AUTH", None) not in (True, False):
-                raise _incompatible(f"{name}.REQUIRE_AUTH")
+                raise shape.incompatible(f"{name}.REQUIRE_AUTH")
             servlet.REQUIRE_AUTH = True
 
     def guard_federation(self, servlet_name: str, method: str, guard: FederationGuard) -> None:
@@ -175,11 +174,11 @@ class SynapseInternals:
         Raises:
             ConfigError: the endpoint is not where it was.
         """
-        servlet = _attribute(federation_servlets, servlet_name, f"federation servlet {servlet_name}")
+        servlet = shape.attribute(federation_servlets, servlet_name, f"federation servlet {servlet_name}")
         name = f"on_{method}"
-        original = _attribute(servlet, name, f"{servlet_name}.{name}")
+        original = shape.attribute(servlet, name, f"{servlet_name}.{name}")
         if list(inspect.signature(original).parameters)[:4] != ["self", "origin", "content", "query"]:
-            raise _incompatible(f"{servlet_name}.{name}(origin, content, query)")
+            raise shape.incompatible(f"{servlet_name}.{name}(origin, content, query)")
 
         @functools.wraps(original)
         async def guarded(
@@ -215,7 +214,7 @@ class SynapseInternals:
                 raise SynapseError(502, "The other server withheld a part of the room's state")
             return joined
 
-        self._around(self._federation_client(), "send_join", ("partial_state",), complete)
+        shape.around(self._federation_client(), "send_join", ("partial_state",), complete)
 
     def check_remote_joins(
         self,
@@ -243,26 +242,11 @@ class SynapseInternals:
             return joined
 
         client = self._federation_client()
-        self._around(client, "make_membership_event", ("membership", "user_id", "room_id"), make)
-        self._around(client, "send_join", (), send)
-
-    def _around(self, owner: object, method: str, parameters: Iterable[str], around: Around) -> None:
-        what = f"{type(owner).__name__}.{method}"
-        original = _attribute(owner, method, what)
-        signature = inspect.signature(original)
-        for name in parameters:
-            if name not in signature.parameters:
-                raise _incompatible(f"{what}({name}=…)")
-
-        @functools.wraps(original)
-        async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            bound = signature.bind(*args, **kwargs)
-            return await around(lambda: original(*bound.args, **bound.kwargs), bound.arguments)
-
-        setattr(owner, method, wrapped)
+        shape.around(client, "make_membership_event", ("membership", "user_id", "room_id"), make)
+        shape.around(client, "send_join", (), send)
 
     def _federation_client(self) -> Any:
-        return _attribute(self._hs, "get_federation_client", "HomeServer.get_federation_client")()
+        return shape.attribute(self._hs, "get_federation_client", "HomeServer.get_federation_client")()
 
     # Events ----------------------------------------------------------------------------------------------
 
@@ -276,11 +260,17 @@ class SynapseInternals:
         Raises:
             ConfigError: Synapse's callbacks do not look as expected.
         """
-        callbacks = _attribute(self._hs, "get_module_api_callbacks", "HomeServer.get_module_api_callbacks")()
-        rules = _attribute(callbacks, "third_party_event_rules", "ModuleApiCallbacks.third_party_event_rules")
-        original = _attribute(rules, "check_event_allowed", "third_party_event_rules.check_event_allowed")
+        callbacks = shape.attribute(
+            self._hs, "get_module_api_callbacks", "HomeServer.get_module_api_callbacks"
+        )()
+        rules = shape.attribute(
+            callbacks, "third_party_event_rules", "ModuleApiCallbacks.third_party_event_rules"
+        )
+        original = shape.attribute(
+            rules, "check_event_allowed", "third_party_event_rules.check_event_allowed"
+        )
         if list(inspect.signature(original).parameters) != ["event", "context"]:
-            raise _incompatible("third_party_event_rules.check_event_allowed(event, context)")
+            raise shape.incompatible("third_party_event_rules.check_event_allowed(event, context)")
         store = self._store()
 
         @functools.wraps(original)
@@ -351,7 +341,7 @@ class SynapseInternals:
         Raises:
             ConfigError: Synapse's handler of such events does not look as expected.
         """
-        handler = _attribute(
+        handler = shape.attribute(
             self._hs, "get_federation_event_handler", "HomeServer.get_federation_event_handler"
         )()
 
@@ -373,9 +363,9 @@ class SynapseInternals:
             out = {event_id for event_id, event in events.items() if await refused(event)}
             return {key: event_id for key, event_id in state.items() if event_id not in out}
 
-        self._around(handler, "persist_events_and_notify", ("event_and_contexts",), persist)
-        self._around(handler, "process_remote_join", ("state",), join)
-        self._around(handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
+        shape.around(handler, "persist_events_and_notify", ("event_and_contexts",), persist)
+        shape.around(handler, "process_remote_join", ("state",), join)
+        shape.around(handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
 
     def assert_lookups(self) -> None:
         """Assert that what is looked up while the homeserver runs is there.
@@ -383,26 +373,26 @@ class SynapseInternals:
         Raises:
             ConfigError: something is not.
         """
-        handler = _attribute(self._hs, "get_event_handler", "HomeServer.get_event_handler")()
+        handler = shape.attribute(self._hs, "get_event_handler", "HomeServer.get_event_handler")()
         parameters = list(
-            inspect.signature(_attribute(handler, "get_event", "EventHandler.get_event")).parameters
+            inspect.signature(shape.attribute(handler, "get_event", "EventHandler.get_event")).parameters
         )
         if parameters[:3] != ["user", "room_id", "event_id"]:
-            raise _incompatible("EventHandler.get_event(user, room_id, event_id)")
-        _attribute(EventInternalMetadata, "is_out_of_band_membership", "EventInternalMetadata")
+            raise shape.incompatible("EventHandler.get_event(user, room_id, event_id)")
+        shape.attribute(EventInternalMetadata, "is_out_of_band_membership", "EventInternalMetadata")
         if "event" not in attr.fields_dict(FilteredEvent):
-            raise _incompatible("FilteredEvent.event")
+            raise shape.incompatible("FilteredEvent.event")
         for name in (
             "get_event",
             "get_events",
             "get_local_current_membership_for_user_in_room",
             "get_app_service_by_user_id",
         ):
-            _attribute(self._store(), name, f"DataStore.{name}")
+            shape.attribute(self._store(), name, f"DataStore.{name}")
 
     def _store(self) -> Any:
-        stores = _attribute(self._hs, "get_datastores", "HomeServer.get_datastores")()
-        return _attribute(stores, "main", "Databases.main")
+        stores = shape.attribute(self._hs, "get_datastores", "HomeServer.get_datastores")()
+        return shape.attribute(stores, "main", "Databases.main")
 
     # The client API --------------------------------------------------------------------------------------
 
@@ -430,18 +420,20 @@ class SynapseInternals:
         Raises:
             ConfigError: an endpoint is not where it was; also later, when the listeners are opened.
         """
-        setter = getattr(_attribute(SynapseRequest, "requester", "SynapseRequest.requester"), "fset", None)
+        setter = getattr(
+            shape.attribute(SynapseRequest, "requester", "SynapseRequest.requester"), "fset", None
+        )
         if "_requester" not in getattr(getattr(setter, "__code__", None), "co_names", ()):
-            raise _incompatible("SynapseRequest._requester")
+            raise shape.incompatible("SynapseRequest._requester")
         wanted: dict[tuple[str, bytes], ClientGuard] = {}
         for (servlet, method), guard in guards.items():
             module_name, name = servlet.split(".")
             try:
                 module = import_module(f"synapse.rest.client.{module_name}")
             except ImportError:
-                raise _incompatible(f"servlet {servlet}") from None
-            _attribute(
-                _attribute(module, name, f"servlet {servlet}"), f"on_{method}", f"{servlet}.on_{method}"
+                raise shape.incompatible(f"servlet {servlet}") from None
+            shape.attribute(
+                shape.attribute(module, name, f"servlet {servlet}"), f"on_{method}", f"{servlet}.on_{method}"
             )
             wanted[name, method.encode()] = guard
 
@@ -449,7 +441,7 @@ class SynapseInternals:
 
         def wrap_routes(hs: Any, resource: Any) -> None:
             found = set()
-            for methods in _attribute(resource, "_routes", "ClientRestResource._routes").values():
+            for methods in shape.attribute(resource, "_routes", "ClientRestResource._routes").values():
                 for method, entry in list(methods.items()):
                     guard = wanted.get((entry.servlet_classname, method))
                     if guard is not None:
@@ -459,11 +451,11 @@ class SynapseInternals:
             missing = [key for key in wanted.keys() - found if key[0] not in may_be_missing]
             if hs.config.worker.worker_app is None and missing:
                 names = sorted(f"{name} {method.decode()}" for name, method in missing)
-                raise _incompatible(f"client API: {', '.join(names)}")
+                raise shape.incompatible(f"client API: {', '.join(names)}")
 
-        groups = _attribute(client_rest, "SERVLET_GROUPS", "synapse.rest.SERVLET_GROUPS")
+        groups = shape.attribute(client_rest, "SERVLET_GROUPS", "synapse.rest.SERVLET_GROUPS")
         if "client" not in groups:
-            raise _incompatible("synapse.rest.SERVLET_GROUPS['client']")
+            raise shape.incompatible("synapse.rest.SERVLET_GROUPS['client']")
         groups["client"] = (*groups["client"], wrap_routes)
 
 
@@ -473,20 +465,3 @@ def _guarded(callback: Callable[..., Awaitable[Answer]], guard: ClientGuard) -> 
         return await guard(request, functools.partial(callback, request, **path), path)
 
     return guarded
-
-
-def _attribute(owner: object, name: str, what: str) -> Any:
-    try:
-        return getattr(owner, name)
-    except AttributeError:
-        raise _incompatible(what) from None
-
-
-def _incompatible(what: str) -> ConfigError:
-    from synapse import __version__ as synapse_version
-
-    return ConfigError(
-        f"synapse_tim does not know this Synapse ({synapse_version}): {what} is not as expected. "
-        "Use a release of synapse_tim that lists this version as supported.",
-        path=("modules",),
-    )
