@@ -31,6 +31,7 @@ from synapse_tim.rules.denials import (
     REDACTION_UNAVAILABLE,
 )
 from synapse_tim.rules.events import REACTION_TYPE, REDACTION_TYPE, is_one_emoji
+from synapse_tim.rules.storable import is_storable
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,12 @@ class EventPolicy:
         is_one_emoji("\N{THUMBS UP SIGN}")  # the library reads its tables now, not at the first reaction
         api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
         self._internals.allow_redactions_by_send()
-        servlet = "room.RoomSendEventRestServlet"
+        sends, redacts = "room.RoomSendEventRestServlet", "room.RoomRedactEventRestServlet"
         self._internals.guard_client_api(
-            {(servlet, "PUT"): self.check_redaction_body, (servlet, "POST"): self.check_redaction_body}
+            {
+                **{(sends, method): self.check_body for method in ("PUT", "POST")},
+                **{(redacts, method): self.check_path for method in ("PUT", "POST")},
+            }
         )
         parts.register(api, self)
 
@@ -87,18 +91,32 @@ class EventPolicy:
             await self._check_redaction(event)
         return NOT_SPAM
 
-    async def check_redaction_body(
-        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
-    ) -> Answer:
-        """Refuse a redaction that names no event, which Synapse would trip over.
+    async def check_body(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Refuse a reaction or a redaction that Synapse would trip over before it asks anybody.
 
         Raises:
             SynapseError: 400 ``M_BAD_JSON``.
         """
-        if path["event_type"] == REDACTION_TYPE:
+        kind = path["event_type"]
+        if kind in (REACTION_TYPE, REDACTION_TYPE):
             await self._internals.user_of(request)
-            if not isinstance(read_json(request).get("redacts"), str):
+            content = read_json(request)
+            if kind == REDACTION_TYPE and not _is_event_id(content.get("redacts")):
                 refuse(REDACTION_MALFORMED)
+            denial = self._rules.denies(kind, content)
+            if denial is not None:
+                refuse(denial)
+        return await proceed()
+
+    async def check_path(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Refuse a redaction of what cannot be an event id.
+
+        Raises:
+            SynapseError: 400 ``M_BAD_JSON``.
+        """
+        if not _is_event_id(path["event_id"]):
+            await self._internals.user_of(request)
+            refuse(REDACTION_MALFORMED)
         return await proceed()
 
     async def _check_redaction(self, event: EventBase) -> None:
@@ -122,14 +140,22 @@ class EventPolicy:
         if seen is None:
             return None
         sent = seen.origin_server_ts
-        received = await self._api.run_db_interaction("synapse_tim_received", _received, target)
-        if received is not None:
-            sent = min(sent, received)  # another server's clock does not make an event younger
+        arrived, is_history = await self._api.run_db_interaction("synapse_tim_arrived", _arrival, target)
+        # Another server may say what it likes about when it sent something.
+        known = self._api.is_mine(seen.sender) or is_history
+        sent = min(sent, arrived) if known else arrived
         return dt.timedelta(milliseconds=time.time() * 1000 - sent)
 
 
-def _received(txn: LoggingTransaction, event_id: str) -> int | None:
-    """When this server got an event, in milliseconds since the epoch."""
-    txn.execute("SELECT received_ts FROM events WHERE event_id = ?", (event_id,))
+def _arrival(txn: LoggingTransaction, event_id: str) -> tuple[int, bool]:
+    """When this server got an event, in milliseconds since the epoch, and whether as history."""
+    txn.execute("SELECT received_ts, stream_ordering FROM events WHERE event_id = ?", (event_id,))
     row = txn.fetchone()
-    return None if row is None else row[0]
+    if row is None:
+        raise LookupError("an event that can be seen is not stored")
+    received, position = row
+    return received or 0, position < 0
+
+
+def _is_event_id(text: object) -> bool:
+    return isinstance(text, str) and is_storable(text)

@@ -15,9 +15,10 @@ import attrs
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
 from synapse.module_api import ModuleApi
+from synapse.module_api.errors import SynapseError
 
 from synapse_tim.modules.synapse_internals import Answer, Proceed, StateBefore, SynapseInternals
-from synapse_tim.rules.room_creation import CREATE
+from synapse_tim.rules.room_creation import CREATE, MEMBER
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +71,25 @@ class HalfRooms:
                 begun.room_id, begun.creator = event.room_id, event.sender
 
     async def _remove(self, begun: _Begun) -> None:
-        with contextlib.suppress(Exception):  # so early that the creator is not even in it
-            await self._api.update_room_membership(begun.creator, begun.creator, begun.room_id, "leave")
         try:
-            await self._api.delete_room(begun.room_id)
+            if await self._is_used(begun):
+                logger.warning("A room whose creation was refused is in use already, and stays")
+                return
+            with contextlib.suppress(SynapseError):  # so early that the creator is not even in it
+                await self._api.update_room_membership(begun.creator, begun.creator, begun.room_id, "leave")
+            if not await self._is_used(begun):
+                await self._api.delete_room(begun.room_id)
         except Exception as error:
             logger.error("What is left of a refused room was not removed: %s", type(error).__name__)
+
+    async def _is_used(self, begun: _Begun) -> bool:
+        """Whether anybody but the creator is in the room.
+
+        The creator sees it before the request is answered; where there are several processes, others can be
+        invited and join while another server takes its time to answer.
+        """
+        members = await self._api.get_state_events_in_room(begun.room_id, [(MEMBER, None)])
+        return any(
+            member.state_key != begun.creator and member.content.get("membership") == "join"
+            for member in members
+        )

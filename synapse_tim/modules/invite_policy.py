@@ -36,6 +36,7 @@ from synapse_tim.modules.synapse_internals import (
 )
 from synapse_tim.rules.denials import (
     INVITE_BY_ADDRESS,
+    INVITEE_MALFORMED,
     INVITEE_REFUSES,
     MEMBERSHIP_IN_INITIAL_STATE,
     PERMISSION_MALFORMED,
@@ -44,6 +45,7 @@ from synapse_tim.rules.denials import (
     Denial,
 )
 from synapse_tim.rules.invitation import Parties
+from synapse_tim.rules.invitees import is_user_id
 from synapse_tim.rules.permission_config import MAX_OCTETS, PermissionConfigError
 from synapse_tim.rules.room_creation import MEMBER, THIRD_PARTY_INVITE
 
@@ -84,6 +86,8 @@ class InvitePolicy:
             ("account_data.AccountDataServlet", "PUT"): self.store_permission,
             ("account_data.AccountDataServlet", "GET"): self.show_permission,
         }
+        for method in ("POST", "PUT"):
+            guards["room.RoomMembershipRestServlet", method] = self.check_invitee
         if internals.option("experimental", "msc3391_enabled"):
             guards["account_data.UnstableAccountDataServlet", "DELETE"] = self.remove_permission
         internals.guard_client_api(guards)
@@ -122,6 +126,21 @@ class InvitePolicy:
             denial = await self._denial(inviter, invitee)
             if denial is not None:
                 refuse(denial)
+
+    async def check_invitee(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Refuse to invite something that is no user id, which Synapse would trip over.
+
+        Raises:
+            SynapseError: 400 ``M_BAD_JSON``.
+        """
+        if path["membership_action"] == "invite":
+            await self._internals.user_of(request)
+            body = read_json(request)
+            if "user_id" in body and not is_user_id(body["user_id"]):
+                refuse(INVITEE_MALFORMED)
+        return await proceed()
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Literal["NOT_SPAM"]:
         """Refuse an invitation of a local user as early as Synapse asks, before its own look-ups.

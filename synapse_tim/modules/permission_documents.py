@@ -20,6 +20,7 @@ from synapse_tim.rules.permission_config import (
     parse,
 )
 from synapse_tim.rules.products import Product
+from synapse_tim.rules.storable import is_storable
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class PermissionDocuments:
 
     async def of(self, user_id: str) -> PermissionConfig | Denial:
         """What a local user allows, or why nobody may invite the user."""
+        if not is_storable(user_id):
+            return INVITEE_UNKNOWN
         try:
             user = await self._api.get_userinfo_by_id(user_id)
             if user.is_deactivated if user else not self._internals.is_application_service(user_id):

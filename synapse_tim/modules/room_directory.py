@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
 from synapse.module_api import LoggingTransaction, ModuleApi
+from synapse.module_api.errors import Codes, SynapseError
 
 from synapse_tim.modules import metrics
 from synapse_tim.modules.decisions import refuse
@@ -120,14 +121,17 @@ class RoomDirectory:
             state = await self._api.get_room_state(body["room_id"], [(CREATE, "")])
             created = state.get((CREATE, ""))
             if created is not None and not may_federate(created.content):
-                refuse(ROOM_NOT_FOUND)
+                # As Synapse says it of an alias that does not exist.
+                metrics.count_denied(ROOM_NOT_FOUND)
+                alias = request.query.get("room_alias", "")
+                raise SynapseError(404, f"Room alias {alias} not found", Codes.NOT_FOUND)
         return status, body
 
     async def hierarchy(self, request: FederationRequest, proceed: Proceed) -> Answer:
         """Hide rooms that do not federate, and public ones, from other servers: in a space or by themselves.
 
         Raises:
-            SynapseError: 404 ``M_NOT_FOUND``.
+            SynapseError: 404.
         """
         status, body = await proceed()
         children = body.get("children", [])
@@ -135,7 +139,9 @@ class RoomDirectory:
         hidden = await self._not_federating([request.path["room_id"], *rooms])
         hidden.update(child["room_id"] for child in children if child.get("join_rule") == PUBLIC)
         if request.path["room_id"] in hidden or body.get("room", {}).get("join_rule") == PUBLIC:
-            refuse(ROOM_NOT_FOUND)
+            # As Synapse says it of a room that does not exist.
+            metrics.count_denied(ROOM_NOT_FOUND)
+            raise SynapseError(404, f"Unknown room: {request.path['room_id']}")
         shown = [child for child in children if child["room_id"] not in hidden]
         inaccessible = [*body.get("inaccessible_children", []), *(r for r in rooms if r in hidden)]
         return status, {**body, "children": shown, "inaccessible_children": inaccessible}

@@ -64,12 +64,13 @@ class RoomEntry:
         is_local = self._api.is_mine(subject)
         if membership == "join" and is_local:
             state = await state_before([(CREATE, ""), (JOIN_RULES, ""), (MEMBER, subject)])
-            before = _content(state, MEMBER, subject).get("membership")
-            denial = self._local_user_joins(state, before)
-            if denial is None and before != "join" and not self._is_own(state):
-                # Beside the room's state, which others make, there has to be an invitation that was accepted.
+            membership_before = _content(state, MEMBER, subject).get("membership")
+            if membership_before != "join" and not self._is_own(state):
+                # What counts is the invitation that was accepted here: the room's state is made by others,
+                # and gets here later.
                 invited = await self._internals.is_invited(subject, event.room_id)
-                denial = None if invited else JOIN_WITHOUT_INVITE
+                membership_before = "invite" if invited else None
+            denial = self._local_user_joins(state, membership_before)
             decide(denial, JOIN_WITHOUT_INVITE.policy, JOIN_WITHOUT_INVITE.rule)
         elif not is_local:
             self._require_private(await state_before([(CREATE, ""), (JOIN_RULES, "")]))

@@ -151,6 +151,16 @@ INVITEE_UNKNOWN = Denial(
     text=_INVITEE_REFUSES,
 )
 
+#: An invitation of something that is no user id.
+INVITEE_MALFORMED = Denial(
+    name="invitee_malformed",
+    policy="invite",
+    requirements=("A_26021-01",),
+    status=400,
+    errcode=_BAD_JSON,
+    text="'user_id' has to be a user id.",
+)
+
 #: The permission configuration could not be looked up.
 PERMISSION_UNAVAILABLE = Denial(
     name="permission_unavailable",
@@ -324,14 +334,14 @@ JOIN_WITHOUT_INVITE = Denial(
     text="Rooms of other servers are entered by invitation only. (A_26515-01)",
 )
 
-#: What other servers ask about a room that does not federate.
+#: What other servers ask about a room that does not federate, in Synapse's words for what is not there.
 ROOM_NOT_FOUND = Denial(
     name="room_not_found",
     policy="room",
     requirements=("A_26520", "A_28590"),
     status=404,
     errcode="M_NOT_FOUND",
-    text="Unknown room. (A_28590)",
+    text="Unknown room or alias, in Synapse's own words.",
 )
 
 # Events ------------------------------------------------------------------------------------------------

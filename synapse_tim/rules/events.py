@@ -15,6 +15,7 @@ import attrs
 import emoji
 
 from synapse_tim.rules.denials import REACTION, REDACTION_TOO_LATE, THREAD, Denial
+from synapse_tim.rules.storable import is_storable
 
 REACTION_TYPE: Final = "m.reaction"
 REDACTION_TYPE: Final = "m.room.redaction"
@@ -86,7 +87,14 @@ def is_one_emoji(text: str) -> bool:
 def _is_reaction(content: Mapping[str, Any]) -> bool:
     relation = _relation(content)
     key = relation.get("key")
-    return relation.get("rel_type") == "m.annotation" and isinstance(key, str) and is_one_emoji(key)
+    target = relation.get("event_id", "")
+    return (
+        relation.get("rel_type") == "m.annotation"
+        and isinstance(key, str)
+        and is_one_emoji(key)
+        and isinstance(target, str)
+        and is_storable(target)
+    )
 
 
 def _relation(content: Mapping[str, Any]) -> Mapping[str, Any]:

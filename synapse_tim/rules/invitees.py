@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import attrs
 
 from synapse_tim.rules.server_name import of_matrix_id
+from synapse_tim.rules.storable import is_storable
 
 
 @attrs.frozen
@@ -30,7 +31,7 @@ def invited_servers(request: Mapping[str, object]) -> frozenset[str] | Malformed
     """
     invite = request.get("invite", [])
     initial_state = request.get("initial_state", [])
-    if not isinstance(invite, list) or not all(_is_user_id(user) for user in invite):
+    if not isinstance(invite, list) or not all(is_user_id(user) for user in invite):
         return Malformed()
     if not isinstance(initial_state, list) or not all(_is_state(event) for event in initial_state):
         return Malformed()
@@ -52,8 +53,14 @@ def invites_by_address(request: Mapping[str, object]) -> bool:
     return bool(request.get("invite_3pid"))
 
 
-def _is_user_id(user: object) -> bool:
-    return isinstance(user, str) and user.startswith("@") and of_matrix_id(user) is not None
+def is_user_id(user: object) -> bool:
+    """Whether something that a client sent can be a user id; Synapse looks closer."""
+    return (
+        isinstance(user, str)
+        and user.startswith("@")
+        and of_matrix_id(user) is not None
+        and is_storable(user)
+    )
 
 
 def _is_state(event: object) -> bool:

@@ -204,7 +204,7 @@ def _fault(request: Mapping[str, Any]) -> str:
     for name in ("room_alias_name", "name", "topic"):
         if not isinstance(request.get(name, ""), str):
             return f"'{name}' has to be a string"
-    levels = request.get("power_level_content_override", {})
+    levels = request.get("power_level_content_override") or {}
     if not isinstance(levels, Mapping) or not isinstance(levels.get("users", {}), Mapping):
         return "'power_level_content_override' has to be the content of m.room.power_levels"
     invite = request.get("invite", [])

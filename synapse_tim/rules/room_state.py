@@ -32,7 +32,7 @@ def change(rules: RoomRules, kind: str, content: Mapping[str, Any]) -> Refused |
         content: of the event.
 
     Returns:
-        Why it is refused. ``None`` may still mean that ``needs_creation`` has to be asked.
+        Why it is refused. ``None`` is not the last word if it ``makes_world_readable``.
     """
     fault = state_fault(kind, content)
     if fault:

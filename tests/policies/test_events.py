@@ -289,6 +289,16 @@ def test_a_28358_redactions_of_other_servers_apply(world):
         wait_for(lambda target=target: is_redacted(alice, room, target), timeout=10, what="the redaction")
 
 
+def test_a_28358_another_server_cannot_send_what_nobody_may_redact(world):
+    """It says that it sent it two days ago; what counts is when it arrived."""
+    alice, leo = world.user(world.hospital), world.user(world.lax)
+    room = together(alice, leo)
+    sent = world.past.send(leo, room, "m.room.message", TEXT, age_ms=2 * LONG_AGO_MS)
+    wait_for(lambda: sent in [event["event_id"] for event in alice.messages(room)], timeout=10)
+    assert redact(alice, room, sent).status_code == 200
+    assert is_redacted(alice, room, sent)
+
+
 def test_a_28358_an_event_is_no_younger_than_its_arrival(world, ti, start, tmp_path):
     """Another server's clock is ahead: the event is as old as this server knows it."""
     server = SynapseServer(

@@ -4,7 +4,9 @@
 """
 
 import secrets
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import httpx
@@ -19,6 +21,7 @@ from tests.policies.world import EPA, PRIVATE, at_worker, block, code, decisions
 pytestmark = pytest.mark.servers
 
 FORBIDDEN = (403, "M_FORBIDDEN")
+BAD_JSON = (400, "M_BAD_JSON")
 
 
 def signed(server, pdu):
@@ -478,8 +481,6 @@ def test_r2_17_whatever_synapse_trips_over_half_way(world, body):
 
 
 def test_r2_17_several_rooms_at_once_do_not_get_mixed_up(world):
-    from concurrent.futures import ThreadPoolExecutor
-
     doctor, refusing, willing = (
         world.user(world.hospital),
         world.user(world.insurer),
@@ -532,13 +533,28 @@ def test_a_28590_a_room_that_does_not_federate_is_shown_to_no_other_server(world
         path = f"/_matrix/federation/v1/hierarchy/{room}"
         return world.lax.federation_request("GET", path, to=world.hospital)
 
-    answer = hierarchy(inside)
-    assert code(answer) == (404, "M_NOT_FOUND") or answer.status_code == 404
-    assert "Board" not in answer.text
+    # Answered as if there were none.
+    nowhere = f"!nowhere:{world.hospital.server_name}"
+    assert code(hierarchy(inside)) == code(hierarchy(nowhere))
+    assert hierarchy(inside).text.replace(inside, nowhere) == hierarchy(nowhere).text
     assert hierarchy(outside).status_code == 200
     children = hierarchy(space).json()
     assert [child["room_id"] for child in children["children"]] == [outside]
     assert children["inaccessible_children"] == [inside]
+
+
+def test_a_28590_nor_its_alias(world):
+    doctor = world.user(world.hospital)
+    doctor.create_room(preset="public_chat", room_alias_name=doctor.localpart)
+
+    def query(localpart):
+        alias = quote(f"#{localpart}:{world.hospital.server_name}")
+        path = f"/_matrix/federation/v1/query/directory?room_alias={alias}"
+        return world.lax.federation_request("GET", path, to=world.hospital)
+
+    there, not_there = query(doctor.localpart), query("nowhere")
+    assert code(there) == code(not_there) == (404, "M_NOT_FOUND")
+    assert there.text.replace(doctor.localpart, "nowhere") == not_there.text
 
 
 @pytest.mark.parametrize(
@@ -586,3 +602,106 @@ def test_r3_11_an_own_restricted_room_that_only_another_servers_user_can_let_one
     doctor.leave(room).raise_for_status()
     wait_for(lambda: doctor.user_id not in leo.members(room), timeout=15, what="the doctor to have left")
     assert nurse.join(room, via=[world.lax.server_name]).status_code == 200
+
+
+def test_r3_11_an_invitation_counts_as_soon_as_it_is_delivered(world):
+    """The inviter's server tells of it once more among the room's events, which may take a while."""
+    leo = world.user(world.lax, admin=True)
+    colleague, nurse = world.user(world.hospital), world.user(world.hospital)
+    room = together(leo, colleague, **PRIVATE)
+    pdu, event_id = next_in_room(
+        world.lax,
+        leo,
+        room,
+        {"type": "m.room.member", "state_key": nurse.user_id, "content": {"membership": "invite"}},
+        INVITATION,
+    )
+    path = f"/_matrix/federation/v2/invite/{room}/{event_id}"
+    body = {"room_version": "10", "event": pdu, "invite_room_state": []}
+    answer = world.lax.federation_request("PUT", path, to=world.hospital, content=body)
+    assert answer.status_code == 200, answer.text
+    wait_for(lambda: room in nurse.invited_to(), timeout=15, what="the invitation")
+    assert nurse.join(room, via=[world.lax.server_name]).status_code == 200
+    assert nurse.user_id in colleague.members(room)
+
+
+@pytest.fixture
+def silent_server(world):
+    """The name of a member that takes connections and never answers."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        name = f"localhost:{silent.getsockname()[1]}"
+        world.ti.add(name)
+        world.settle()
+        yield name
+        world.ti.remove(name)
+
+
+def test_r2_17_a_room_goes_when_the_guests_server_does_not_answer(world, silent_server):
+    doctor = world.user(world.hospital)
+    assert doctor.try_create_room(invite=[f"@guest:{silent_server}"]).status_code >= 400
+    assert doctor.joined_rooms() == set()
+    wait_for(lambda: not rooms_of(world.hospital, doctor), timeout=15, what="the room to be purged")
+
+
+def test_r2_17_but_not_if_somebody_else_is_in_it_by_then(world, silent_server):
+    if not hasattr(world.hospital, "workers"):
+        pytest.skip("within one process nobody gets in before the answer: run with --with-workers")
+    doctor, colleague = world.user(world.hospital), world.user(world.hospital)
+    elsewhere = doctor.at(world.hospital.client_url)
+    with ThreadPoolExecutor(1) as aside:
+        answer = aside.submit(doctor.try_create_room, invite=[f"@guest:{silent_server}"])
+        wait_for(lambda: elsewhere.joined_rooms(), timeout=10, what="the room")
+        (room,) = elsewhere.joined_rooms()
+        wait_for(lambda: elsewhere.invite(room, colleague.user_id).status_code == 200, timeout=10)
+        colleague = colleague.at(world.hospital.client_url)
+        colleague.join(room).raise_for_status()
+        colleague.send(room, "already here").raise_for_status()
+        assert not answer.done()
+        assert answer.result().status_code >= 400
+    assert doctor.joined_rooms() == colleague.joined_rooms() == {room}
+    assert "already here" in doctor.texts(room)
+
+
+# Text that nobody can store
+
+
+def raw(user, method, path, body):
+    """A request whose JSON is sent as it is written."""
+    headers = {"Content-Type": "application/json"}
+    return user.request(method, path, content=body.encode("ascii"), headers=headers)
+
+
+@pytest.mark.parametrize("odd", ["\\u0000", "\\ud800"])
+def test_ids_that_nobody_can_store_get_an_answer_that_is_final(world, odd):
+    doctor = world.user(world.hospital)
+    name = f"@a{odd}b:{world.hospital.server_name}"
+    answer = raw(doctor, "POST", "/_matrix/client/v3/createRoom", f'{{"invite": ["{name}"]}}')
+    assert answer.status_code == 400
+    assert doctor.joined_rooms() == set()
+    room = doctor.create_room()
+    path = f"/_matrix/client/v3/rooms/{room}/invite"
+    for user_id in (f'"{name}"', "null", "5", "[]", '""', '"nobody"'):
+        answer = raw(doctor, "POST", path, f'{{"user_id": {user_id}}}')
+        assert code(answer) == BAD_JSON, (user_id, answer.text)
+    assert doctor.request("POST", path, {}).status_code == 400
+    assert raw(doctor, "POST", path, "").status_code == 400
+
+
+@pytest.mark.parametrize("odd", ["\\u0000", "\\ud83d"])
+def test_reactions_and_redactions_that_nobody_can_store_get_400(world, odd):
+    doctor = world.user(world.hospital)
+    room = doctor.create_room()
+    target = doctor.send(room, "hello").json()["event_id"]
+    path = f"/_matrix/client/v3/rooms/{room}/send"
+    thumb = "\\ud83d\\udc4d"
+    for key, event in ((odd, target), (thumb + odd, target), (thumb, "$" + odd)):
+        relation = f'{{"rel_type": "m.annotation", "event_id": "{event}", "key": "{key}"}}'
+        body = f'{{"m.relates_to": {relation}}}'
+        assert code(raw(doctor, "PUT", f"{path}/m.reaction/{secrets.token_hex(4)}", body)) == BAD_JSON
+    body = f'{{"redacts": "$a{odd}"}}'
+    assert code(raw(doctor, "PUT", f"{path}/m.room.redaction/{secrets.token_hex(4)}", body)) == BAD_JSON
+    for event in ("%00", "%24%00"):
+        redact = f"/_matrix/client/v3/rooms/{room}/redact/{event}/{secrets.token_hex(4)}"
+        assert code(doctor.request("PUT", redact, {})) == BAD_JSON
