@@ -144,7 +144,6 @@ def nested(levels):
         {"room_alias_name": 1},
         {"name": None},
         {"topic": ["x"]},
-        {"power_level_content_override": None},
         {"power_level_content_override": {"users": []}},
         {"invite": None},
         {"invite": f"@a:{OWN}"},
