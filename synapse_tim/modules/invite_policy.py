@@ -6,8 +6,7 @@ server delivers as such; and those that it slips in among the events or into the
 this server takes part, which are rejected. ``createRoom`` is judged before there is a room. Server notices
 are exempt.
 
-Users read and write their permission configuration as account data: what does not follow the schema is not
-stored, and who has stored nothing is shown the default.
+Users read and write their permission configuration as account data: ``permission_routes``.
 """
 
 from __future__ import annotations
@@ -18,18 +17,17 @@ from typing import Any, Final, Literal
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
 from synapse.module_api import NOT_SPAM, ModuleApi
-from synapse.module_api.errors import SynapseError
 
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.decisions import decide, refuse
 from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.modules.permission_documents import PermissionDocuments
+from synapse_tim.modules.permission_routes import PermissionRoutes
 from synapse_tim.modules.policy_config import InvitePolicyConfig
-from synapse_tim.modules.request_body import octets, read_json
+from synapse_tim.modules.request_body import read_json
 from synapse_tim.modules.synapse_internals import (
     Answer,
-    ClientGuard,
     Proceed,
     StateBefore,
     SynapseInternals,
@@ -39,14 +37,11 @@ from synapse_tim.rules.denials import (
     INVITEE_MALFORMED,
     INVITEE_REFUSES,
     MEMBERSHIP_IN_INITIAL_STATE,
-    PERMISSION_MALFORMED,
-    PERMISSION_REMOVED,
     TOO_MANY_INVITES,
     Denial,
 )
 from synapse_tim.rules.invitation import Parties
 from synapse_tim.rules.invitees import is_user_id
-from synapse_tim.rules.permission_config import MAX_OCTETS, PermissionConfigError
 from synapse_tim.rules.room_creation import MEMBER, THIRD_PARTY_INVITE
 
 _INVITE: Final = (INVITEE_REFUSES.policy, INVITEE_REFUSES.rule)
@@ -82,15 +77,9 @@ class InvitePolicy:
         )
         internals.check_local_events(self.check_local_event)
         internals.reject_arriving_events(self.refuses_arriving)
-        guards: dict[tuple[str, str], ClientGuard] = {
-            ("account_data.AccountDataServlet", "PUT"): self.store_permission,
-            ("account_data.AccountDataServlet", "GET"): self.show_permission,
-        }
-        for method in ("POST", "PUT"):
-            guards["room.RoomMembershipRestServlet", method] = self.check_invitee
-        if internals.option("experimental", "msc3391_enabled"):
-            guards["account_data.UnstableAccountDataServlet", "DELETE"] = self.remove_permission
-        internals.guard_client_api(guards)
+        servlet = "room.RoomMembershipRestServlet"
+        internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
+        self._routes = PermissionRoutes(internals, self._documents)
         parts.register(api, self)
 
     @staticmethod
@@ -215,52 +204,6 @@ class InvitePolicy:
         """Refuse invitations by e-mail address or telephone number (requirement R4.10)."""
         metrics.count_denied(INVITE_BY_ADDRESS)
         return False
-
-    async def store_permission(
-        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
-    ) -> Answer:
-        """Check a permission configuration before Synapse stores it.
-
-        Raises:
-            SynapseError: 400 ``M_BAD_JSON`` with what is wrong.
-        """
-        if path["account_data_type"] != self._documents.kind:
-            return await proceed()
-        await self._internals.user_of(request)
-        document = read_json(request)
-        if octets(request) > MAX_OCTETS:
-            refuse(PERMISSION_MALFORMED, f"it has more than {MAX_OCTETS} octets")
-        try:
-            self._documents.check(document)
-        except PermissionConfigError as error:
-            refuse(PERMISSION_MALFORMED, str(error))
-        metrics.count_allowed(PERMISSION_MALFORMED.policy, PERMISSION_MALFORMED.rule)
-        return await proceed()
-
-    async def show_permission(
-        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
-    ) -> Answer:
-        """Show the default to users who have stored nothing."""
-        try:
-            return await proceed()
-        except SynapseError as error:
-            if error.code != 404 or path["account_data_type"] != self._documents.kind:
-                raise
-        # With MSC3391 Synapse answers as if an empty document were none; it counts all the same.
-        stored = await self._documents.stored(path["user_id"])
-        return 200, self._documents.default if stored is None else stored
-
-    async def remove_permission(
-        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
-    ) -> Answer:
-        """Refuse to remove a permission configuration: it would say neither yes nor no.
-
-        Raises:
-            SynapseError: 400 ``M_BAD_JSON``.
-        """
-        if path["account_data_type"] == self._documents.kind:
-            refuse(PERMISSION_REMOVED)
-        return await proceed()
 
     async def _denial(self, inviter: str, invitee: str) -> Denial | None:
         parties = Parties(self._allow_list.membership, self._product)
