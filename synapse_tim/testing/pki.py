@@ -22,6 +22,7 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from synapse_tim.rules.base64url import encode as base64url
 from synapse_tim.testing.authority import (
     POLICY_GEM_OR_CP,
     ROLES,
@@ -34,7 +35,7 @@ from synapse_tim.testing.authority import (
 )
 from synapse_tim.testing.identity import Identity
 from synapse_tim.testing.ocsp import asked_about, ocsp_answer
-from synapse_tim.testing.signing import base64url, raw_signature, sign_list
+from synapse_tim.testing.signing import raw_signature, sign_list
 
 __all__ = [
     "POLICY_GEM_OR_CP",

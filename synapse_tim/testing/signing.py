@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from synapse_tim.rules.base64url import encode as base64url
 from synapse_tim.testing.identity import Identity
 
 
@@ -52,11 +52,6 @@ def raw_signature(octets: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
     r, s = decode_dss_signature(key.sign(octets, ec.ECDSA(hashes.SHA256())))
     width = (key.curve.key_size + 7) // 8
     return r.to_bytes(width, "big") + s.to_bytes(width, "big")
-
-
-def base64url(octets: bytes) -> bytes:
-    """base64url without padding (RFC 7515 §2)."""
-    return base64.urlsafe_b64encode(octets).rstrip(b"=")
 
 
 def compact_json(value: Mapping[str, Any]) -> bytes:

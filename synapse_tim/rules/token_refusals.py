@@ -1,0 +1,79 @@
+"""The closed set of reasons for which a token of an identity provider is refused.
+
+They are the ``result`` label of ``synapse_tim_login_tokens_total`` and what the log says, so they are an
+interface: add, never rename. The client never learns them: it gets Synapse's 403.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class TokenRefusal(enum.StrEnum):
+    """Why a token, or the log-in with it, was refused."""
+
+    # The serialization (RFC 7515 §7.1, RFC 7516 §7.1)
+    NOT_A_TOKEN = "not_a_token"  # noqa: S105  # a name
+    TOO_LARGE = "too_large"
+    BASE64 = "base64"
+    HEADER_MALFORMED = "header_malformed"
+    HEADER_UNSUPPORTED = "header_unsupported"
+
+    # Encryption
+    NOT_ENCRYPTED = "not_encrypted"
+    ENCRYPTION_NOT_ALLOWED = "encryption_not_allowed"
+    NO_DECRYPTION_KEY = "no_decryption_key"
+    NOT_DECRYPTED = "not_decrypted"
+
+    # Signature
+    ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
+    TYPE_NOT_ALLOWED = "type_not_allowed"
+    KEYS_UNAVAILABLE = "keys_unavailable"
+    KEY_UNKNOWN = "key_unknown"
+    KEY_MISMATCH = "key_mismatch"
+    SIGNATURE_INVALID = "signature_invalid"
+
+    # Claims
+    CLAIMS_MALFORMED = "claims_malformed"
+    CLAIM_MISSING = "claim_missing"
+    ISSUER_UNKNOWN = "issuer_unknown"
+    AUDIENCE = "audience"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    TOO_OLD = "too_old"
+    NONCE = "nonce"
+    REPLAYED = "replayed"
+    ACR_TOO_LOW = "acr_too_low"
+    AMR_NOT_ALLOWED = "amr_not_allowed"
+    PROFESSION_NOT_PERMITTED = "profession_not_permitted"
+    KVNR_MALFORMED = "kvnr_malformed"
+    INSURER_MALFORMED = "insurer_malformed"
+    OTHER_INSURER = "other_insurer"
+    INSURED_PERSON = "insured_person"
+    NOT_INSURED = "not_insured"
+    LIST_MISSING = "list_missing"
+
+    # The account
+    LOCALPART = "localpart"
+    NOT_LINKED = "not_linked"
+    LINKED_OTHERWISE = "linked_otherwise"
+    REGISTRATION_OFF = "registration_off"
+    DEACTIVATED = "deactivated"
+    LOCKED = "locked"
+
+    # A mistake of our own; the log has the details
+    INTERNAL = "internal"
+
+
+class TokenRefusedError(Exception):
+    """A token, or the log-in with it, is refused.
+
+    Attributes:
+        reason: the name out of the closed set.
+        detail: what exactly was found, for a human; never a value of a claim about a person.
+    """
+
+    def __init__(self, reason: TokenRefusal, detail: str = "") -> None:
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+        self.reason = reason
+        self.detail = detail
