@@ -10,6 +10,7 @@ such keys without a word.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -176,6 +177,18 @@ def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
     """
     canonical = json.dumps(to_jwk(key), sort_keys=True, separators=(",", ":"))
     return base64url.encode(hashlib.sha256(canonical.encode()).digest()).decode()
+
+
+def x5c_octets(text: str) -> bytes:
+    """A certificate of ``x5c``: standard base64 of DER (RFC 7517 §4.7).
+
+    Raises:
+        JwkError: it is no base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise JwkError("'x5c' is no base64") from None
 
 
 def _brainpool_key(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:

@@ -1,9 +1,10 @@
-"""The path from the certificate that signed the federation list to a trusted root (requirement R1.4).
+"""The path from the certificate that signed a document of the TI to a trusted root (requirement R1.4).
 
 Exactly signer ← sub-CA ← root; no deeper search and no address out of a certificate is ever visited.
 A chain alone is not authentication: smart cards of practices, TLS servers and other services have
 certificates under the same roots. So the signer also has to be a signing certificate of a service
-(type C.FD.SIG) that belongs to the directory (technical role "Verzeichnisdienst-TI").
+(type C.FD.SIG) in the right technical role: federation lists are signed by the directory
+("Verzeichnisdienst-TI"), the discovery document of the central IDP by that ("IDP-Dienst", A_20657).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from synapse_tim.rules.refusals import ListRefusedError, Refusal
 TYPE_FD_SIG = x509.ObjectIdentifier("1.2.276.0.76.4.203")
 #: gemSpec_OID: oid_vzd_ti, the technical role of the directory.
 ROLE_VZD_TI = x509.ObjectIdentifier("1.2.276.0.76.4.171")
+#: gemSpec_OID: oid_idpd, the technical role of the central IDP.
+ROLE_IDPD = x509.ObjectIdentifier("1.2.276.0.76.4.260")
 
 _ISSUER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?")
 
@@ -41,7 +44,7 @@ class SignerPath:
     """A verified path.
 
     Attributes:
-        signer: the certificate whose key signed the list.
+        signer: the certificate whose key signed the document.
         sub_ca: its issuer.
         root: the trusted root that issued the sub-CA.
     """
@@ -84,8 +87,12 @@ def sub_ca_file_name(signer: x509.Certificate) -> str:
     return name.replace(" ", "_") + ".der"
 
 
-def check_signer(signer: x509.Certificate) -> None:
-    """Refuse a certificate that may not sign federation lists.
+def check_signer(signer: x509.Certificate, role: x509.ObjectIdentifier = ROLE_VZD_TI) -> None:
+    """Refuse a certificate that may not sign.
+
+    Args:
+        signer: the certificate in question.
+        role: the technical role that it has to have.
 
     Raises:
         ListRefusedError: ``signer_is_ca``, ``signer_key_usage``, ``signer_type`` or ``signer_role``.
@@ -106,7 +113,7 @@ def check_signer(signer: x509.Certificate) -> None:
         for profession in admission.profession_infos
         for oid in profession.profession_oids or ()
     ]
-    if ROLE_VZD_TI not in roles:
+    if role not in roles:
         raise ListRefusedError(Refusal.SIGNER_ROLE, _oids(roles))
 
 
@@ -121,6 +128,7 @@ def verify_signer_path(
     at: dt.datetime,
     *,
     allow_test: bool = False,
+    role: x509.ObjectIdentifier = ROLE_VZD_TI,
 ) -> SignerPath:
     """Verify the path of a signer.
 
@@ -130,13 +138,14 @@ def verify_signer_path(
         roots: the trusted roots.
         at: the moment at which all three certificates have to be valid.
         allow_test: whether certificates of a test environment are accepted.
+        role: the technical role that the signer has to have.
 
     Raises:
         ListRefusedError: with the reason that came nearest to a path.
     """
     check_profile(signer)
     check_validity(signer, at)
-    check_signer(signer)
+    check_signer(signer, role)
     check_environment(signer, allow_test=allow_test)
     trusted = tuple(roots)
     root_names = {root.subject for root in trusted}

@@ -45,6 +45,7 @@ class TokenRefusal(enum.StrEnum):
     REPLAYED = "replayed"
     ACR_TOO_LOW = "acr_too_low"
     AMR_NOT_ALLOWED = "amr_not_allowed"
+    CLAIM_NOT_PERMITTED = "claim_not_permitted"
     PROFESSION_NOT_PERMITTED = "profession_not_permitted"
     KVNR_MALFORMED = "kvnr_malformed"
     INSURER_MALFORMED = "insurer_malformed"

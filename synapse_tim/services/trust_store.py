@@ -16,7 +16,7 @@ from cryptography import x509
 
 from synapse_tim.rules.certificates import fingerprint, parse_certificate
 from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.rules.signer_path import SignerPath, sub_ca_file_name, verify_signer_path
+from synapse_tim.rules.signer_path import ROLE_VZD_TI, SignerPath, sub_ca_file_name, verify_signer_path
 from synapse_tim.rules.trust_anchors import RootLink, TrustAnchors, parse_roots
 from synapse_tim.services.certificate_source import CertificateSource
 
@@ -53,6 +53,7 @@ class TrustStore:
         pins: SHA-256 fingerprints of the pinned roots, lower-case hex.
         pinned_certificates: pinned roots that are at hand as certificates; their fingerprints are pins.
         allow_test: whether certificates of a test environment are accepted.
+        role: the technical role of the signers.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class TrustStore:
         pinned_certificates: Iterable[x509.Certificate] = (),
         *,
         allow_test: bool = False,
+        role: x509.ObjectIdentifier = ROLE_VZD_TI,
     ) -> None:
         self._source = source
+        self._role = role
         self._pinned_certificates = tuple(pinned_certificates)
         fingerprints = frozenset(pins) | {fingerprint(root) for root in self._pinned_certificates}
         self._anchors = TrustAnchors(fingerprints, allow_test)
@@ -100,6 +103,7 @@ class TrustStore:
             self._anchors.certificates,
             at,
             allow_test=self._anchors.allow_test,
+            role=self._role,
         )
         self._sub_cas[fingerprint(path.sub_ca)] = path.sub_ca
         return path
