@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from synapse_tim.modules.event_policy import EventPolicy
     from synapse_tim.modules.federation_allow_list import FederationAllowList
     from synapse_tim.modules.invite_policy import InvitePolicy
+    from synapse_tim.modules.login_policy import LoginPolicy
+    from synapse_tim.modules.oidc_mapping import OidcMapping
     from synapse_tim.modules.room_policy import RoomPolicy
     from synapse_tim.modules.ti_messenger import TiMessenger
 
@@ -23,6 +25,8 @@ __all__ = [
     "EventPolicy",
     "FederationAllowList",
     "InvitePolicy",
+    "LoginPolicy",
+    "OidcMapping",
     "RoomPolicy",
     "TiMessenger",
     "__version__",
@@ -33,6 +37,8 @@ _MODULES = {
     "EventPolicy": "synapse_tim.modules.event_policy",
     "FederationAllowList": "synapse_tim.modules.federation_allow_list",
     "InvitePolicy": "synapse_tim.modules.invite_policy",
+    "LoginPolicy": "synapse_tim.modules.login_policy",
+    "OidcMapping": "synapse_tim.modules.oidc_mapping",
     "RoomPolicy": "synapse_tim.modules.room_policy",
     "TiMessenger": "synapse_tim.modules.ti_messenger",
 }

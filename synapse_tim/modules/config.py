@@ -102,7 +102,9 @@ def _pin(value: str) -> str:
     return _readable(value)
 
 
-def _enum_value(choices: type[enum.StrEnum]) -> BeforeValidator:
+def enum_value(choices: type[enum.StrEnum]) -> BeforeValidator:
+    """Takes the text of a value of an enumeration."""
+
     def convert(value: object) -> object:
         # YAML 1.1 reads a bare "off" as false.
         value = "off" if value is False else value
@@ -147,7 +149,7 @@ class TrustConfig(Block):
     ca_base_url: BaseUrl = "https://download.tsl.ti-dienste.de"
     pinned_roots: Annotated[list[Pin], Field(min_length=1)]
     allow_test_certificates: bool = False
-    ocsp: Annotated[OcspMode, _enum_value(OcspMode)] = OcspMode.HARD
+    ocsp: Annotated[OcspMode, enum_value(OcspMode)] = OcspMode.HARD
     ocsp_responder_url: Url | None = None
 
     @model_validator(mode="after")
@@ -168,7 +170,7 @@ class FederationListConfig(Block):
     vzd_credentials: VzdCredentialsConfig | None = None
     refresh_interval: Duration = 60 * 60 * 1000
     max_age: Duration = 72 * 60 * 60 * 1000
-    on_stale: Annotated[OnStale, _enum_value(OnStale)] = OnStale.DENY
+    on_stale: Annotated[OnStale, enum_value(OnStale)] = OnStale.DENY
     minimum_version: Annotated[int, Field(ge=0, le=MAX_VERSION)] = 0
     signature_algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["BP256R1"]
     trust: TrustConfig
@@ -190,8 +192,8 @@ class FederationListConfig(Block):
 class PartConfig(Block):
     """What every part needs to know."""
 
-    product: Annotated[Product, _enum_value(Product)]
-    spec_version: Annotated[SpecVersion, _enum_value(SpecVersion)]
+    product: Annotated[Product, enum_value(Product)]
+    spec_version: Annotated[SpecVersion, enum_value(SpecVersion)]
 
 
 class AllowListConfig(PartConfig):

@@ -33,6 +33,7 @@ from synapse_tim.rules.denials import (
     NOT_A_MEMBER,
     RELAYED_FOR_NON_MEMBER,
 )
+from synapse_tim.rules.federation_list import FederationList
 from synapse_tim.rules.invitees import Malformed, invited_servers, invites_by_address
 from synapse_tim.rules.membership import Membership
 from synapse_tim.rules.server_name import normalise, of_matrix_id
@@ -73,6 +74,11 @@ class FederationAllowList:
     def membership(self) -> Membership:
         """The federation as it is at the moment."""
         return self._in_force.membership
+
+    @property
+    def known_list(self) -> FederationList | None:
+        """The last verified list, also when it is stale."""
+        return self._in_force.known_list
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> AllowListConfig:

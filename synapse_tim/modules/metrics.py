@@ -52,6 +52,16 @@ LIST_UPDATE_DURATION = Histogram(
     "Duration of an update attempt, network included.",
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, float("inf")),
 )
+LOGIN_TOKENS = Counter(
+    "synapse_tim_login_tokens",
+    "ID tokens: accepted, or the reason of the refusal.",
+    labelnames=["result"],
+)
+LOGOUT_TOKENS = Counter(
+    "synapse_tim_logout_tokens",
+    "Logout tokens of identity providers: accepted, or the reason of the refusal.",
+    labelnames=["result"],
+)
 
 
 def count_denied(denial: Denial) -> None:

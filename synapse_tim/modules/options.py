@@ -61,7 +61,20 @@ def _is_wrong(option: Option, internals: SynapseInternals) -> bool:
     value = internals.option(option.section, option.attribute)
     if value is None and option.section == "media":
         return False  # a worker without media does not read it
+    if option.longest is not None:
+        return _is_too_long(value, option, internals)
     return bool(value) is not option.wanted
+
+
+def _is_too_long(value: object, option: Option, internals: SynapseInternals) -> bool:
+    """Whether a lifetime is unlimited or too long; that of a whole session limits all others."""
+    if internals.delegates_authentication:
+        return False  # sessions are those of Matrix Authentication Service
+    if value is None and option.attribute == "refreshable_access_token_lifetime":
+        return True  # there are no refresh tokens at all
+    session = internals.option("registration", "session_lifetime")
+    limits = [each for each in (value, session) if isinstance(each, int)]
+    return not limits or option.longest is None or min(limits) > option.longest
 
 
 def _explain(option: Option) -> str:

@@ -32,6 +32,17 @@ def register(api: ModuleApi, part: object) -> None:
     loaded[type(part)] = part
 
 
+def find(api: ModuleApi, kind: type[_Part]) -> _Part | None:
+    """A part that another one makes use of, if it is loaded.
+
+    Args:
+        api: Synapse's module API.
+        kind: the class of the part.
+    """
+    part = _LOADED.get(api, {}).get(kind)
+    return part if isinstance(part, kind) else None
+
+
 def require(api: ModuleApi, kind: type[_Part], needed_by: str) -> _Part:
     """A part that another one needs.
 
@@ -43,8 +54,8 @@ def require(api: ModuleApi, kind: type[_Part], needed_by: str) -> _Part:
     Raises:
         ConfigError: it is not loaded.
     """
-    part = _LOADED.get(api, {}).get(kind)
-    if not isinstance(part, kind):
+    part = find(api, kind)
+    if part is None:
         raise ConfigError(
             f"synapse_tim.{needed_by} needs synapse_tim.{kind.__name__}: add it to 'modules' before "
             f"synapse_tim.{needed_by}, or load synapse_tim.TiMessenger, which contains both",

@@ -12,7 +12,15 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 
-from synapse_tim.modules.config import AllowListConfig, Block, PartConfig, duration, wrong
+from synapse_tim.modules.config import (
+    AllowListConfig,
+    Block,
+    PartConfig,
+    TrustConfig,
+    duration,
+    wrong,
+)
+from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.rules.events import EventRules
 from synapse_tim.rules.permission_config import PermissionConfigError, parse
 from synapse_tim.rules.products import Product, SpecVersion
@@ -153,6 +161,16 @@ class ClientApiPolicyConfig(PartConfig):
 
 
 class TiMessengerConfig(
-    AllowListConfig, InvitePolicyConfig, RoomPolicyConfig, EventPolicyConfig, ClientApiPolicyConfig
+    AllowListConfig,
+    InvitePolicyConfig,
+    RoomPolicyConfig,
+    EventPolicyConfig,
+    ClientApiPolicyConfig,
+    LoginPolicyConfig,
 ):
     """The block of ``synapse_tim.TiMessenger``: everything that its parts need."""
+
+    @property
+    def trust_of_providers(self) -> TrustConfig | None:
+        """What a signed discovery document has to rest on: the same as the list, unless said otherwise."""
+        return self.login.trust or self.federation_list.trust

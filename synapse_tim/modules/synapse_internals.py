@@ -67,6 +67,27 @@ class FederationRequest:
     path: Mapping[str, str]
 
 
+@attrs.frozen
+class OidcProvider:
+    """One of ``oidc_providers`` in ``homeserver.yaml``.
+
+    Attributes:
+        id: under which accounts are linked to it.
+        issuer: of its tokens.
+        client_id: its name for this server.
+        allow_existing_users: whether accounts that exist are given to whoever it gives their names to.
+        mapping: class of the user mapping provider.
+        mapping_config: its configuration.
+    """
+
+    id: str
+    issuer: str
+    client_id: str
+    allow_existing_users: bool
+    mapping: type
+    mapping_config: object
+
+
 FederationGuard = Callable[[FederationRequest, Proceed], Awaitable[Answer]]
 
 
@@ -116,6 +137,77 @@ class SynapseInternals:
         """The user id that Synapse sends server notices with, if it does."""
         user = self.option("servernotices", "server_notices_mxid")
         return None if user is None else str(user)
+
+    # Accounts --------------------------------------------------------------------------------------------
+
+    @property
+    def delegates_authentication(self) -> bool:
+        """Whether Matrix Authentication Service has taken over log-in, sessions and accounts."""
+        return bool(self.option("mas", "enabled"))
+
+    @property
+    def shared_secret(self) -> bytes:
+        """A secret that all processes of this server share: that of Synapse's own tokens."""
+        secret = self.option("key", "macaroon_secret_key")
+        return secret if isinstance(secret, bytes) else str(secret).encode()
+
+    async def user_by_external_id(self, provider: str, subject: str) -> str | None:
+        """The user id that is linked to a person at an identity provider."""
+        user_id: str | None = await self._store().get_user_by_external_id(provider, subject)
+        return user_id
+
+    async def is_locked(self, user_id: str) -> bool:
+        """Whether an administrator has locked an account."""
+        return bool(await self._store().get_user_locked_status(user_id))
+
+    async def end_sessions(self, user_id: str, device_ids: Iterable[str]) -> None:
+        """Delete devices of a user, and with them their access tokens, on all workers."""
+        await self._hs.get_device_handler().delete_devices(user_id, list(device_ids))
+
+    def oidc_providers(self) -> Iterable[OidcProvider]:
+        """Synapse's own providers of single sign-on with OpenID Connect.
+
+        Raises:
+            ConfigError: their configuration does not look as expected.
+        """
+        configured = self.option("oidc", "oidc_providers")
+        for found in configured if isinstance(configured, tuple) else ():
+            names = (
+                "idp_id",
+                "issuer",
+                "client_id",
+                "allow_existing_users",
+                "user_mapping_provider_class",
+                "user_mapping_provider_config",
+            )
+            yield OidcProvider(
+                *(shape.attribute(found, name, f"OidcProviderConfig.{name}") for name in names)
+            )
+
+    def loads_module(self, names: Collection[str]) -> bool:
+        """Whether ``modules:`` names one of some classes of this project.
+
+        Raises:
+            ConfigError: the configuration does not look as expected.
+        """
+        modules = shape.attribute(self._config, "modules", "config.modules")
+        loaded = shape.attribute(modules, "loaded_modules", "config.modules.loaded_modules")
+        return any(
+            kind.__name__ in names and kind.__module__.startswith("synapse_tim.") for kind, _ in loaded
+        )
+
+    def assert_accounts(self) -> None:
+        """Assert that what is needed to log people in is there.
+
+        Raises:
+            ConfigError: something is not.
+        """
+        for name in ("get_user_by_external_id", "get_user_locked_status"):
+            shape.attribute(self._store(), name, f"DataStore.{name}")
+        handler = shape.attribute(self._hs, "get_device_handler", "HomeServer.get_device_handler")()
+        delete = shape.attribute(handler, "delete_devices", "DeviceHandler.delete_devices")
+        if list(inspect.signature(delete).parameters)[:2] != ["user_id", "device_ids"]:
+            raise shape.incompatible("DeviceHandler.delete_devices(user_id, device_ids)")
 
     # Federation ------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.event_policy import EventPolicy
 from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.modules.invite_policy import InvitePolicy
+from synapse_tim.modules.login_policy import LoginPolicy
 from synapse_tim.modules.options import refuse_wrong_options
 from synapse_tim.modules.policy_config import TiMessengerConfig
 from synapse_tim.modules.room_policy import RoomPolicy
@@ -29,12 +30,13 @@ class TiMessenger:
     """
 
     def __init__(self, config: TiMessengerConfig, api: ModuleApi) -> None:
-        refuse_wrong_options(SynapseInternals(api), ("rooms", "client_api"), config.product)
+        refuse_wrong_options(SynapseInternals(api), ("rooms", "client_api", "login"), config.product)
         self.federation_allow_list = FederationAllowList(config, api)
         self.invite_policy = InvitePolicy(config, api)
         self.room_policy = RoomPolicy(config, api)
         self.event_policy = EventPolicy(config, api)
         self.client_api_policy = ClientApiPolicy(config, api)
+        self.login_policy = LoginPolicy(config, api)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> TiMessengerConfig:
@@ -45,4 +47,5 @@ class TiMessenger:
         """
         parsed = parse_block(TiMessengerConfig, config)
         parsed.check()
+        parsed.check_login()
         return parsed

@@ -480,5 +480,37 @@ LOOKUP_UNAVAILABLE = Denial(
     retry_after=_RETRY_SECONDS,
 )
 
+# Log-in ------------------------------------------------------------------------------------------------
+
+#: A way to log in that is not used at this server.
+LOGIN_METHOD = Denial(
+    name="login_method",
+    policy="login",
+    requirements=("AF_10057", "AF_10234", "R4.1", "R4.4"),
+    status=403,
+    errcode=_FORBIDDEN,
+    text="This way to log in is not used here; use your identity provider. (AF_10057, AF_10234)",
+)
+
+#: A token of an identity provider that is refused. Clients get Synapse's own text; browsers get the reason.
+ID_TOKEN = Denial(
+    name="id_token",
+    policy="login",
+    requirements=("AF_10057", "AF_10234", "R4.4", "R4.5"),
+    status=403,
+    errcode=_FORBIDDEN,
+    text="Invalid username or password",
+)
+
+#: A logout token that is refused.
+LOGOUT_TOKEN = Denial(
+    name="logout_token",
+    policy="login",
+    requirements=("A_22936", "R4.2"),
+    status=400,
+    errcode="M_INVALID_PARAM",
+    text="'logout_token' has to be a logout token of a provider that this server uses. (R4.2)",
+)
+
 #: Every denial there is, in the order of this file.
 CATALOGUE: Final = tuple(value for value in list(globals().values()) if isinstance(value, Denial))

@@ -38,6 +38,7 @@ class Option:
         part: which module checks it.
         products: for which it counts.
         set_to: what to write into the file; ``None`` for ``wanted``.
+        longest: of a lifetime, in milliseconds: it has to be set and not to be longer.
     """
 
     key: str
@@ -50,6 +51,7 @@ class Option:
     part: str
     products: frozenset[Product] = frozenset(Product)
     set_to: object = None
+    longest: int | None = None
 
     @property
     def value(self) -> object:
@@ -59,6 +61,9 @@ class Option:
 
 _EPA: Final = frozenset({Product.EPA})
 _PRO: Final = frozenset({Product.PRO})
+#: Clients contact the server at least once in six months, or are logged out (R4.12).
+_SIX_MONTHS: Final = "26w"
+_SIX_MONTHS_MS: Final = 26 * 7 * 24 * 60 * 60 * 1000
 
 OPTIONS: Final = (
     Option(
@@ -215,6 +220,86 @@ OPTIONS: Final = (
         "the deprecated media endpoints have to answer, too",
         Severity.WARNING,
         "client_api",
+    ),
+    Option(
+        "refreshable_access_token_lifetime",
+        "registration",
+        "refreshable_access_token_lifetime",
+        True,
+        "R4.12",
+        "access tokens are short-lived and refreshed",
+        Severity.ERROR,
+        "login",
+        set_to="5m",
+        longest=_SIX_MONTHS_MS,
+    ),
+    Option(
+        "refresh_token_lifetime",
+        "registration",
+        "refresh_token_lifetime",
+        True,
+        "R4.12",
+        "whoever was not there for six months is logged out",
+        Severity.ERROR,
+        "login",
+        set_to=_SIX_MONTHS,
+        longest=_SIX_MONTHS_MS,
+    ),
+    Option(
+        "nonrefreshable_access_token_lifetime",
+        "registration",
+        "nonrefreshable_access_token_lifetime",
+        True,
+        "R4.12",
+        "so are clients that do not refresh",
+        Severity.ERROR,
+        "login",
+        set_to=_SIX_MONTHS,
+        longest=_SIX_MONTHS_MS,
+    ),
+    Option(
+        "password_config.enabled",
+        "auth",
+        "password_enabled_for_login",
+        False,
+        "AF_10234",
+        "insured persons log in with their identity provider only",
+        Severity.ERROR,
+        "login",
+        _EPA,
+    ),
+    Option(
+        "jwt_config.enabled",
+        "jwt",
+        "jwt_enabled",
+        False,
+        "AF_10234",
+        "claims of such tokens are not checked",
+        Severity.ERROR,
+        "login",
+        _EPA,
+    ),
+    Option(
+        "cas_config.enabled",
+        "cas",
+        "cas_enabled",
+        False,
+        "AF_10234",
+        "nor is what CAS says",
+        Severity.ERROR,
+        "login",
+        _EPA,
+    ),
+    Option(
+        "saml2_config.enabled",
+        "saml2",
+        "saml2_enabled",
+        False,
+        "AF_10234",
+        "nor is what SAML says",
+        Severity.ERROR,
+        "login",
+        _EPA,
     ),
 )
 

@@ -1,0 +1,118 @@
+"""Putting identity providers together, from the configuration block to where their keys come from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from cryptography import x509
+from synapse.module_api import ModuleApi
+
+from synapse_tim.modules.config import TrustConfig, wrong
+from synapse_tim.modules.login_config import KeysConfig, LoginPolicyConfig, ProviderConfig
+from synapse_tim.modules.threads import Threads
+from synapse_tim.modules.token_login import Provider
+from synapse_tim.rules.certificates import check_environment
+from synapse_tim.rules.identity_provider import Profile
+from synapse_tim.rules.refusals import ListRefusedError
+from synapse_tim.rules.revocation import OcspMode
+from synapse_tim.rules.signer_path import ROLE_IDPD
+from synapse_tim.services.certificate_source import DownloadServer
+from synapse_tim.services.fetcher import Fetcher
+from synapse_tim.services.ocsp_client import OcspClient
+from synapse_tim.services.pins import read_root
+from synapse_tim.services.provider_keys import (
+    KeyFile,
+    KeySource,
+    KeyUrl,
+    PlainDiscovery,
+    ProviderKeys,
+    SignedDiscovery,
+)
+from synapse_tim.services.tls import client_context
+from synapse_tim.services.trust_store import TrustStore
+
+logger = logging.getLogger(__name__)
+
+
+def build_providers(config: LoginPolicyConfig, api: ModuleApi) -> Mapping[str, Provider]:
+    """The providers by their issuers; nothing is fetched yet.
+
+    Raises:
+        ConfigError: naming the key of a file that does not hold what it should.
+    """
+    providers = {}
+    for position, block in enumerate(config.login.providers):
+        fetchers = _Fetchers(block.keys, position)
+        rules = block.provider()
+        keys = ProviderKeys(
+            rules.id,
+            _source(block, fetchers, config.trust_of_providers),
+            refresh_interval=block.keys.refresh_interval / 1000,
+            pause=block.keys.pause / 1000,
+            clock=time.monotonic,
+        )
+        providers[rules.claims.issuer] = Provider(rules, keys, Threads(api, fetchers.close))
+    return MappingProxyType(providers)
+
+
+class _Fetchers:
+    """One transport to the provider, and one for what is public: roots and OCSP."""
+
+    def __init__(self, keys: KeysConfig, position: int) -> None:
+        ca_file = Path(keys.ca_certificates) if keys.ca_certificates else None
+        try:
+            self.provider = Fetcher(client_context(ca_file))
+        except OSError as error:
+            raise wrong(
+                f"holds no usable PEM certificates: {error}",
+                *("login", "providers", position, "keys", "ca_certificates"),
+            ) from None
+        self.open = Fetcher()
+
+    def close(self) -> None:
+        self.provider.close()
+        self.open.close()
+
+
+def _source(block: ProviderConfig, fetchers: _Fetchers, trust: TrustConfig | None) -> KeySource:
+    keys = block.keys
+    if keys.jwks_path is not None:
+        return KeyFile(Path(keys.jwks_path))
+    if keys.jwks_url is not None:
+        return KeyUrl(fetchers.provider, keys.jwks_url)
+    url = keys.discovery_url or ""
+    if block.profile is not Profile.GEMATIK_IDP or trust is None:
+        return PlainDiscovery(fetchers.provider, url, block.issuer, _now)
+    if trust.ocsp is OcspMode.OFF:
+        logger.warning("Identity provider %s: ocsp: off: revoked certificates are not noticed", block.id)
+    store = TrustStore(
+        DownloadServer(fetchers.open, trust.ca_base_url),
+        (pin for pin in trust.pinned_roots if "/" not in pin),
+        _pinned(trust),
+        allow_test=trust.allow_test_certificates,
+        role=ROLE_IDPD,
+    )
+    ocsp = OcspClient(trust.ocsp, fetchers.open, trust.ocsp_responder_url)
+    return SignedDiscovery(fetchers.provider, url, block.issuer, _now, store, ocsp)
+
+
+def _pinned(trust: TrustConfig) -> tuple[x509.Certificate, ...]:
+    roots = []
+    for position, pin in enumerate(trust.pinned_roots):
+        if "/" in pin:
+            try:
+                root = read_root(Path(pin))
+                check_environment(root, allow_test=trust.allow_test_certificates)
+            except (OSError, ListRefusedError) as error:
+                raise wrong(f"no usable root: {error}", "login", "trust", "pinned_roots", position) from None
+            roots.append(root)
+    return tuple(roots)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

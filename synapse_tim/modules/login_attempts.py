@@ -1,0 +1,87 @@
+"""Which way to log in is being used: what Synapse does not tell those who may refuse a log-in.
+
+A log-in passes the guard of ``POST /login`` first, then whoever checks the credentials, then
+``check_login_for_spam``, all while the same request is being served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+from synapse.http.site import SynapseRequest
+from synapse.module_api.errors import SynapseError
+
+from synapse_tim.modules.decisions import refuse
+from synapse_tim.modules.request_body import read_json
+from synapse_tim.modules.synapse_internals import Answer, Proceed
+from synapse_tim.rules.login_methods import LoginRules
+
+
+@attrs.define
+class LoginAttempt:
+    """A log-in that is being tried.
+
+    Attributes:
+        method: the way to log in.
+        token_user: whom an ID token has vouched for, once it has.
+    """
+
+    method: str
+    token_user: str | None = None
+
+
+class LoginAttempts:
+    """Keeps the log-ins of one process apart.
+
+    Args:
+        rules: which ways there are.
+        current_request: stands for the request that is being served.
+    """
+
+    def __init__(self, rules: LoginRules, current_request: Callable[[], object]) -> None:
+        self._rules = rules
+        self._current_request = current_request
+        self._running: dict[int, LoginAttempt] = {}
+
+    @property
+    def current(self) -> LoginAttempt | None:
+        """The log-in that is being tried by the request that is being served, if it is one."""
+        request = self._current_request()
+        return None if request is None else self._running.get(id(request))
+
+    async def log_in(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Refuse ways to log in that are not used here, before anybody looks at credentials."""
+        try:
+            body = read_json(request)
+        except SynapseError:
+            return await proceed()  # which says the same
+        denial = self._rules.denies_request(body)
+        if denial is not None:
+            refuse(denial)
+        with self._noted(body):
+            return await proceed()
+
+    async def flows(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Offer only the ways to log in that there are."""
+        status, body = await proceed()
+        flows = [flow for flow in body.get("flows", []) if self._rules.shows(flow.get("type"))]
+        return status, {**body, "flows": flows}
+
+    @contextmanager
+    def _noted(self, body: Mapping[str, Any]) -> Iterator[None]:
+        request, login_type = self._current_request(), body.get("type")
+        if request is None or not isinstance(login_type, str):
+            yield
+            return
+        # Requests live longer than this, so their ids are theirs alone.
+        self._running[id(request)] = LoginAttempt(self._rules.method(login_type))
+        try:
+            yield
+        finally:
+            del self._running[id(request)]
+
+
+Checker = Callable[[str, str, dict[str, Any]], Awaitable[tuple[str, Callable[[Any], Awaitable[None]]] | None]]

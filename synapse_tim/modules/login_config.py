@@ -1,0 +1,229 @@
+"""The block ``login``: identity providers and ways to log in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import Field, field_validator, model_validator
+
+from synapse_tim.modules.claims_config import ClaimsConfig, Name
+from synapse_tim.modules.config import (
+    Block,
+    Duration,
+    PartConfig,
+    ReadablePath,
+    TrustConfig,
+    Url,
+    wrong,
+)
+from synapse_tim.rules.identity_provider import DEFAULTS, IdentityProvider, Profile
+from synapse_tim.rules.insured import is_code
+from synapse_tim.rules.jwe import DecryptionKey
+from synapse_tim.rules.jwk import JwkError
+from synapse_tim.rules.login_methods import (
+    DEFAULTS as PERMITTED,
+)
+from synapse_tim.rules.login_methods import (
+    FOR_INSURED,
+    ID_TOKEN_TYPE,
+    LoginMethod,
+    LoginRules,
+)
+from synapse_tim.rules.products import Product
+from synapse_tim.rules.token_signature import ALGORITHMS, SignatureRules
+
+
+class KeysConfig(Block):
+    """``keys``: where the keys of a provider are."""
+
+    discovery_url: Url | None = None
+    jwks_url: Url | None = None
+    jwks_path: ReadablePath | None = None
+    ca_certificates: ReadablePath | None = None
+    refresh_interval: Duration = 60 * 60 * 1000
+    pause: Duration = 60 * 1000
+
+    @model_validator(mode="after")
+    def _one_source(self) -> KeysConfig:
+        sources = [self.discovery_url, self.jwks_url, self.jwks_path]
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError("expected one of discovery_url, jwks_url and jwks_path")
+        return self
+
+
+class ProviderConfig(ClaimsConfig):
+    """One of ``providers``."""
+
+    id: Name
+    issuer: Name
+    audience: Name
+    keys: KeysConfig
+    signature_algorithms: Annotated[list[str], Field(min_length=1)] | None = None
+    types: Annotated[list[str], Field(min_length=1)] | None = None
+    encrypted: bool | None = None
+    registration: bool = False
+    nonce_required: bool = False
+
+    @field_validator("signature_algorithms")
+    @classmethod
+    def _known(cls, algorithms: list[str] | None) -> list[str] | None:
+        unknown = [name for name in algorithms or [] if name not in ALGORITHMS]
+        if unknown:
+            raise ValueError(f"expected names out of {', '.join(ALGORITHMS)}, found {unknown[0]!r:.40}")
+        return algorithms
+
+    @property
+    def has_to_be_encrypted(self) -> bool:
+        """Whether tokens that are merely signed are refused."""
+        return DEFAULTS[self.profile].encrypted if self.encrypted is None else self.encrypted
+
+    def provider(self) -> IdentityProvider:
+        """The provider."""
+        defaults = DEFAULTS[self.profile]
+        types = defaults.types if self.types is None else frozenset(each.lower() for each in self.types)
+        return IdentityProvider(
+            id=self.id,
+            signature=SignatureRules(frozenset(self.signature_algorithms or defaults.algorithms), types),
+            claims=self.claim_rules(self.issuer, self.audience),
+            accounts=self.account_rules(),
+            encrypted=self.has_to_be_encrypted,
+            registration=self.registration,
+            nonce_required=self.nonce_required,
+        )
+
+
+class LoginConfig(Block):
+    """``login``: identity providers, and which ways to log in there are."""
+
+    permitted: list[Name] | None = None
+    break_glass_administrators: list[Name] = Field(default_factory=list)
+    token_types: list[Name] = Field(default_factory=list)
+    providers: list[ProviderConfig] = Field(default_factory=list)
+    decryption_keys: list[ReadablePath] = Field(default_factory=list)
+    further_iks: list[str] = Field(default_factory=list)
+    max_session_lifetime: Duration | None = None
+    trust: TrustConfig | None = None
+
+    @field_validator("permitted")
+    @classmethod
+    def _methods(cls, names: list[str] | None) -> list[str] | None:
+        for name in names or []:
+            # Login types of other modules have a dot in their names, as the Matrix specification demands.
+            if name not in set(LoginMethod) and "." not in name:
+                known = ", ".join(LoginMethod)
+                raise ValueError(f"expected {known} or a login type, found {name!r:.40}")
+        return names
+
+    @field_validator("token_types")
+    @classmethod
+    def _own_types(cls, names: list[str]) -> list[str]:
+        if any(name.startswith("m.") for name in names):
+            raise ValueError("login types that start with 'm.' belong to the Matrix specification")
+        return names
+
+    @field_validator("further_iks")
+    @classmethod
+    def _codes(cls, codes: list[str]) -> list[str]:
+        if not all(is_code(code) for code in codes):
+            raise ValueError("expected institution codes of nine digits")
+        return codes
+
+    @model_validator(mode="after")
+    def _distinct(self) -> LoginConfig:
+        for what in ("id", "issuer"):
+            values = [getattr(provider, what) for provider in self.providers]
+            if len(set(values)) != len(values):
+                raise ValueError(f"two providers have the same {what}")
+        return self
+
+    def read_decryption_keys(self) -> tuple[DecryptionKey, ...]:
+        """The private keys that tokens are encrypted for, the current one first.
+
+        Raises:
+            ConfigError: a file holds none.
+        """
+        return tuple(_decryption_key(path, n) for n, path in enumerate(self.decryption_keys))
+
+
+def _decryption_key(path: str, position: int) -> DecryptionKey:
+    expected = "expected an unencrypted EC private key in PEM, on P-256 or brainpoolP256r1"
+    try:
+        key = serialization.load_pem_private_key(Path(path).read_bytes(), None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError
+        return DecryptionKey.of(key)
+    except (OSError, ValueError, TypeError, JwkError):
+        raise wrong(expected, "login", "decryption_keys", position) from None
+
+
+class LoginPolicyConfig(PartConfig):
+    """The block of ``synapse_tim.LoginPolicy``."""
+
+    login: LoginConfig = Field(default_factory=LoginConfig)
+
+    def check_login(self) -> None:
+        """Check what belongs together.
+
+        Raises:
+            ConfigError: naming the key.
+        """
+        login = self.login
+        if self.product is Product.EPA:
+            if login.break_glass_administrators:
+                raise wrong(
+                    "not for product epa: insured persons have their identity provider only (AF_10234)",
+                    "login",
+                    "break_glass_administrators",
+                )
+            if not FOR_INSURED.issuperset(login.permitted or ()):
+                expected = " and ".join(sorted(FOR_INSURED))
+                raise wrong(f"for product epa only {expected} (AF_10234)", "login", "permitted")
+        for position, provider in enumerate(login.providers):
+            self._check_provider(provider, position)
+
+    def _check_provider(self, provider: ProviderConfig, position: int) -> None:
+        keys: tuple[str | int, ...] = ("login", "providers", position)
+        if provider.has_to_be_encrypted and not self.login.decryption_keys:
+            raise wrong("its tokens are encrypted: add login.decryption_keys", *keys, "encrypted")
+        expected = Profile.GESUNDHEITSID if self.product is Product.EPA else None
+        if expected is None and provider.profile is Profile.GESUNDHEITSID:
+            raise wrong("insured persons need product epa", *keys, "profile")
+        if expected is not None and provider.profile is Profile.GEMATIK_IDP:
+            raise wrong("cards of professionals and organisations need product pro", *keys, "profile")
+        signed = provider.profile is Profile.GEMATIK_IDP and provider.keys.discovery_url is not None
+        if signed and self.trust_of_providers is None:
+            raise wrong(
+                "its discovery document is signed: add login.trust with the roots of the TI",
+                *keys,
+                "keys",
+                "discovery_url",
+            )
+
+    @property
+    def trust_of_providers(self) -> TrustConfig | None:
+        """What a signed discovery document has to rest on."""
+        return self.login.trust
+
+    def login_rules(self, server_name: str, sso_providers: frozenset[str] | None) -> LoginRules:
+        """Which ways to log in there are.
+
+        Args:
+            server_name: of this server.
+            sso_providers: that check claims; others are not permitted. ``None`` if that does not matter.
+        """
+        login = self.login
+        permitted = PERMITTED[self.product] if login.permitted is None else frozenset(login.permitted)
+        break_glass = (
+            user if user.startswith("@") else f"@{user}:{server_name}"
+            for user in login.break_glass_administrators
+        )
+        return LoginRules(
+            server_name=server_name,
+            permitted=permitted,
+            token_types=frozenset({ID_TOKEN_TYPE, *login.token_types}),
+            sso_providers=sso_providers,
+            break_glass=frozenset(user.lower() for user in break_glass),
+        )

@@ -1,0 +1,252 @@
+"""``synapse_tim.LoginPolicy``: who logs in, and how (AF_10057, AF_10234, R4.1 to R4.14).
+
+Refused: every way to log in that the product, or the operator, does not have, for administrators, too; an ID
+token that is not of a configured provider, not for this server, not for now, used before, or about somebody
+who does not belong here. Clients learn nothing but Synapse's 403; operators get the reason in the metrics and
+the log, without anything about the person.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final, Literal
+
+from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api.errors import ConfigError
+
+from synapse_tim.modules import metrics, parts
+from synapse_tim.modules.accounts import Accounts
+from synapse_tim.modules.config import parse_block
+from synapse_tim.modules.decisions import decide
+from synapse_tim.modules.federation_allow_list import FederationAllowList
+from synapse_tim.modules.identity_providers import build_providers
+from synapse_tim.modules.login_attempts import LoginAttempts
+from synapse_tim.modules.login_config import LoginPolicyConfig
+from synapse_tim.modules.login_resources import BASE_PATH, KeyResource, LogoutResource, NonceResource
+from synapse_tim.modules.login_store import LoginStore
+from synapse_tim.modules.oidc_mapping import OidcMapping
+from synapse_tim.modules.options import check_options
+from synapse_tim.modules.provider_logout import ProviderLogout
+from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.modules.token_login import LoggedIn, TokenLogin, UsedTokens
+from synapse_tim.rules.denials import ID_TOKEN, LOGIN_METHOD, Denial
+from synapse_tim.rules.federation_list import FederationList
+from synapse_tim.rules.identity_provider import Homeserver
+from synapse_tim.rules.insured import Insurer
+from synapse_tim.rules.nonces import NonceMint
+from synapse_tim.rules.products import Product
+from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
+
+logger = logging.getLogger(__name__)
+
+_LOGIN: Final = "login.LoginRestServlet"
+_FORGET_MS: Final = 10 * 60 * 1000
+_AfterLogin = Callable[[Any], Awaitable[None]]
+
+
+class LoginPolicy:
+    """Enforces the rules of log-ins in one Synapse process.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: LoginPolicyConfig, api: ModuleApi) -> None:
+        self._api = api
+        self._internals = SynapseInternals(api)
+        self._internals.assert_accounts()
+        check_options(self._internals, "login", config.product)
+        self._allow_list = self._find_allow_list(config.product)
+        self.store = LoginStore(api)
+        self.homeserver = Homeserver(
+            api.server_name,
+            config.product,
+            Insurer(api.server_name, frozenset(config.login.further_iks)),
+        )
+        keys = config.login.read_decryption_keys()
+        nonces = NonceMint(self._internals.shared_secret)
+        self.login = TokenLogin(
+            providers=build_providers(config, api),
+            decryption_keys=keys,
+            homeserver=self.homeserver,
+            known_list=self.known_list,
+            accounts=Accounts(api, self._internals),
+            used=UsedTokens(self.store, nonces),
+            clock=now,
+        )
+        self._logout = ProviderLogout(self.login, self.store, self._internals, now)
+        self._rules = config.login_rules(api.server_name, self._sso_providers(config.product))
+        self._attempts = LoginAttempts(self._rules, self._internals.current_request)
+        if self._internals.delegates_authentication:
+            logger.warning(
+                "Matrix Authentication Service logs users in, so synapse_tim.LoginPolicy does not: configure "
+                "the identity providers and a policy for their claims there. All other parts are in force."
+            )
+        else:
+            self._check_session_lifetime(config)
+            self._register()
+            api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(now())))
+            api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
+            api.register_web_resource(f"{BASE_PATH}/jwks.json", KeyResource(keys))
+        parts.register(api, self)
+        self._start()
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> LoginPolicyConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        parsed = parse_block(LoginPolicyConfig, config)
+        parsed.check_login()
+        return parsed
+
+    def known_list(self) -> FederationList | None:
+        """The last verified federation list, also when it is stale: log-ins go on without the directory."""
+        return None if self._allow_list is None else self._allow_list.known_list
+
+    async def check_id_token(
+        self, username: str, login_type: str, login: dict[str, Any]
+    ) -> tuple[str, _AfterLogin] | None:
+        """Log somebody in with an ID token; whom the client claims to be does not matter.
+
+        Returns:
+            The user id and what to do once there is a session; ``None`` if the token is refused.
+        """
+        try:
+            logged_in = await self.login.log_in(login.get("token"))
+        except TokenRefusedError as error:
+            self.count_refused(error)
+            return None
+        except Exception as error:
+            # Whatever it says may hold something about the person.
+            logger.error("An ID token could not be checked: %s", type(error).__name__)
+            logger.debug("An ID token could not be checked", exc_info=True)
+            self.count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
+            return None
+        metrics.LOGIN_TOKENS.labels("accepted").inc()
+        metrics.count_allowed(ID_TOKEN.policy, ID_TOKEN.rule)
+        attempt = self._attempts.current
+        if attempt is not None:
+            attempt.token_user = logged_in.user_id
+        return logged_in.user_id, self._after_login(logged_in)
+
+    async def check_login_for_spam(
+        self,
+        user_id: str,
+        device_id: str | None,
+        initial_display_name: str | None,
+        request_info: Collection[tuple[str | None, str]],
+        auth_provider_id: str | None = None,
+    ) -> Literal["NOT_SPAM"]:
+        """Refuse a way to log in that is not used here, now that it shows who it is.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        attempt = self._attempts.current
+        denial: Denial | None = LOGIN_METHOD
+        if attempt is not None and attempt.token_user in (None, user_id):
+            denial = self._rules.denies(
+                attempt.method,
+                user_id.lower(),
+                administrator=await self._api.is_user_admin(user_id),
+                sso_provider=auth_provider_id,
+            )
+        decide(denial, LOGIN_METHOD.policy, LOGIN_METHOD.rule)
+        return NOT_SPAM
+
+    async def end_session(self, token: str) -> bool:
+        """End a session because its provider says so; says whether the token was accepted."""
+        try:
+            await self._logout.end(token)
+        except TokenRefusedError as error:
+            metrics.LOGOUT_TOKENS.labels(error.reason.value).inc()
+            logger.info("Logout token refused: %s", error.reason.value)
+            return False
+        metrics.LOGOUT_TOKENS.labels("accepted").inc()
+        return True
+
+    async def on_logged_out(self, user_id: str, device_id: str | None, access_token: str) -> None:
+        """Forget a session that is over."""
+        if device_id is not None:
+            await self.store.remove_session(user_id, device_id)
+
+    def count_refused(self, error: TokenRefusedError) -> None:
+        """Count and log a refusal by its reason."""
+        metrics.LOGIN_TOKENS.labels(error.reason.value).inc()
+        metrics.count_denied(ID_TOKEN)
+        logger.info("ID token refused: %s", error.reason.value)
+        logger.debug("ID token refused: %s", error)
+
+    def _after_login(self, logged_in: LoggedIn) -> _AfterLogin:
+        async def after(response: Any) -> None:
+            await self._logout.began(logged_in, response["device_id"])
+
+        return after
+
+    def _find_allow_list(self, product: Product) -> FederationAllowList | None:
+        """The part that knows the insurers' institution codes."""
+        if product is Product.EPA:
+            return parts.require(self._api, FederationAllowList, type(self).__name__)
+        return parts.find(self._api, FederationAllowList)
+
+    def _sso_providers(self, product: Product) -> frozenset[str] | None:
+        """The providers of Synapse's own single sign-on that check claims.
+
+        Raises:
+            ConfigError: one does not, and the users are insured persons.
+        """
+        providers = tuple(self._internals.oidc_providers())
+        unchecked = [provider.id for provider in providers if provider.mapping is not OidcMapping]
+        if product is Product.PRO:
+            return None
+        if unchecked:
+            raise ConfigError(
+                "claims about insured persons have to be checked: set user_mapping_provider.module to "
+                f"synapse_tim.OidcMapping (AF_10234) for {', '.join(unchecked)}",
+                path=("oidc_providers",),
+            )
+        return frozenset(provider.id for provider in providers)
+
+    def _check_session_lifetime(self, config: LoginPolicyConfig) -> None:
+        longest = config.login.max_session_lifetime
+        lifetime = self._internals.option("registration", "session_lifetime")
+        if longest is not None and (not isinstance(lifetime, int) or lifetime > longest):
+            raise ConfigError(
+                "session_lifetime has to be set, and not to be longer than login.max_session_lifetime of "
+                "synapse_tim",
+                path=("session_lifetime",),
+            )
+
+    def _register(self) -> None:
+        self._api.register_password_auth_provider_callbacks(
+            auth_checkers={
+                (name, ("token",)): self.check_id_token for name in sorted(self._rules.token_types)
+            },
+            on_logged_out=self.on_logged_out,
+        )
+        self._api.register_spam_checker_callbacks(check_login_for_spam=self.check_login_for_spam)
+        self._internals.guard_client_api(
+            {(_LOGIN, "POST"): self._attempts.log_in, (_LOGIN, "GET"): self._attempts.flows}
+        )
+
+    def _start(self) -> None:
+        if self._api.should_run_background_tasks():
+            self._api.delayed_background_call(0, self.store.create_tables, desc="synapse_tim_login_tables")
+            self._api.looping_background_call(self._forget, _FORGET_MS, desc="synapse_tim_forget_tokens")
+
+    async def _forget(self) -> None:
+        await self.store.forget(now())
+
+
+def now() -> dt.datetime:
+    """The time, with a time zone."""
+    return dt.datetime.now(dt.UTC)

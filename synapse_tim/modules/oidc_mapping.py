@@ -1,0 +1,191 @@
+"""``synapse_tim.OidcMapping``: the rules of log-ins for Synapse's own single sign-on (AF_10234, R4.4).
+
+For ``oidc_providers[].user_mapping_provider`` in ``homeserver.yaml``. Synapse has verified the signature, the
+issuer, the audience and the nonce of the ID token by then; this refuses, at every log-in, a token that is too
+old, used before, not good enough or about somebody who does not belong here, and the browser shows why.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from synapse.handlers.sso import MappingException
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import ConfigError
+
+from synapse_tim.modules import metrics, parts
+from synapse_tim.modules.accounts import Accounts
+from synapse_tim.modules.claims_config import OidcMappingConfig
+from synapse_tim.modules.config import parse_block
+from synapse_tim.modules.synapse_internals import OidcProvider, SynapseInternals
+from synapse_tim.rules.identity_provider import IdentityProvider, Person
+from synapse_tim.rules.login_pages import page_text
+from synapse_tim.rules.token_claims import text
+from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.rules.token_signature import SignatureRules, SignedToken
+
+if TYPE_CHECKING:
+    from synapse_tim.modules.login_policy import LoginPolicy
+
+logger = logging.getLogger(__name__)
+
+_LOADERS = ("LoginPolicy", "TiMessenger")
+
+
+class OidcMapping:
+    """Maps people to accounts for one of Synapse's OpenID providers.
+
+    Synapse makes it before any module, so the part that it needs is looked up at a log-in.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: OidcMappingConfig, api: ModuleApi) -> None:
+        self._api = api
+        self._internals = SynapseInternals(api)
+        if not self._internals.loads_module(_LOADERS):
+            raise ConfigError(
+                "synapse_tim.OidcMapping needs synapse_tim.LoginPolicy: add it, or synapse_tim.TiMessenger, "
+                "to 'modules'",
+                path=("modules",),
+            )
+        provider = self._own_provider(config)
+        self._accounts = Accounts(api, self._internals)
+        self._rules = IdentityProvider(
+            id=provider.id,
+            signature=SignatureRules(frozenset()),  # which is Synapse's business here
+            claims=config.claim_rules(provider.issuer, provider.client_id),
+            accounts=config.account_rules(),
+            registration=True,  # likewise: oidc_providers[].enable_registration
+        )
+        if not self._internals.option("sso", "sso_update_profile_information"):
+            logger.warning(
+                "homeserver.yaml: set sso.update_profile_information: true, so that display names follow the "
+                "identity provider (R4.4)"
+            )
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> OidcMappingConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        return parse_block(OidcMappingConfig, config)
+
+    def get_remote_user_id(self, userinfo: Mapping[str, Any]) -> str:
+        """What tells persons apart.
+
+        Raises:
+            TokenRefusedError: the claim is missing; Synapse shows it.
+        """
+        return text(userinfo, self._rules.accounts.subject_claim)
+
+    async def get_extra_attributes(
+        self, userinfo: Mapping[str, Any], token: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Refuse somebody who may not log in; the only callback that Synapse makes at every log-in.
+
+        Raises:
+            MappingException: with a text for the browser.
+        """
+        policy = self._policy()
+        try:
+            await self._check(policy, userinfo, token)
+        except TokenRefusedError as error:
+            policy.count_refused(error)
+            raise MappingException(page_text(error.reason)) from None
+        metrics.LOGIN_TOKENS.labels("accepted").inc()
+        return {}
+
+    async def map_user_attributes(
+        self, userinfo: Mapping[str, Any], token: Mapping[str, Any], failures: int
+    ) -> dict[str, Any]:
+        """Name an account that is to be made, or that has another display name now.
+
+        Raises:
+            MappingException: with a text for the browser.
+        """
+        policy = self._policy()
+        try:
+            claims = _claims(userinfo, token)
+            person = self._person(policy, claims)
+            user_id = await self._accounts.find(self._rules, person)
+            # Of an account that exists Synapse asks for the name only; a localpart would have to be free.
+            name = None if user_id else await self._accounts.check_new(self._rules, claims)
+        except TokenRefusedError as error:
+            policy.count_refused(error)
+            raise MappingException(page_text(error.reason)) from None
+        return {
+            "localpart": name,
+            "confirm_localpart": False,
+            "display_name": person.display_name,
+            "picture": None,
+            "emails": [],
+        }
+
+    async def _check(
+        self, policy: LoginPolicy, userinfo: Mapping[str, Any], token: Mapping[str, Any]
+    ) -> None:
+        claims = _claims(userinfo, token)
+        person = self._person(policy, claims)
+        if self.get_remote_user_id(userinfo) != person.subject:
+            raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, self._rules.accounts.subject_claim)
+        use = self._rules.use(claims, SignedToken.parse(token["id_token"].encode()).digest)
+        await self._accounts.find(self._rules, person)
+        if not await policy.store.use_once("token", use.replay_key, use.until):
+            raise TokenRefusedError(TokenRefusal.REPLAYED)
+
+    def _person(self, policy: LoginPolicy, claims: Mapping[str, Any]) -> Person:
+        return self._rules.person(claims, policy.homeserver, policy.known_list(), dt.datetime.now(dt.UTC))
+
+    def _policy(self) -> LoginPolicy:
+        from synapse_tim.modules.login_policy import LoginPolicy  # which needs this class
+
+        policy = parts.find(self._api, LoginPolicy)
+        if policy is None:
+            raise MappingException(page_text(TokenRefusal.INTERNAL))
+        return policy
+
+    def _own_provider(self, config: OidcMappingConfig) -> OidcProvider:
+        """The provider whose mapping this is; Synapse tells a mapping nothing of it.
+
+        Raises:
+            ConfigError: there is none, or it gives accounts to whoever has their names.
+        """
+        own = [each for each in self._internals.oidc_providers() if each.mapping_config is config]
+        if len(own) != 1:
+            raise ConfigError(
+                "synapse_tim does not know this Synapse: its OpenID providers are not as expected",
+                path=("oidc_providers",),
+            )
+        if own[0].allow_existing_users:
+            raise ConfigError(
+                f"set allow_existing_users: false for {own[0].id}: accounts that exist would be given to "
+                "whoever the provider gives their names to (R4.5)",
+                path=("oidc_providers",),
+            )
+        return own[0]
+
+
+def _claims(userinfo: Mapping[str, Any], token: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The claims of the ID token, which Synapse has verified, with what the provider says besides.
+
+    Raises:
+        TokenRefusedError: there is no ID token, or the rest is about somebody else.
+    """
+    id_token = token.get("id_token")
+    if not isinstance(id_token, str) or not id_token.isascii():
+        raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN)
+    claims = SignedToken.parse(id_token.encode()).unverified_claims
+    if userinfo.get("sub", claims.get("sub")) != claims.get("sub"):
+        raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, "sub")
+    return {**userinfo, **claims}

@@ -1,0 +1,84 @@
+"""Ending sessions because the identity provider says so (R4.2; OpenID Connect Back-Channel Logout).
+
+For sessions that began with an ID token; those of Synapse's own single sign-on have Synapse's own endpoint.
+A logout that is told twice is no mistake: providers try again when they got no answer.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import logging
+from collections.abc import Callable
+
+import attrs
+
+from synapse_tim.modules.login_store import LoginStore
+from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.modules.token_login import LoggedIn, TokenLogin
+from synapse_tim.rules import logout_token
+from synapse_tim.rules.identity_provider import IdentityProvider
+from synapse_tim.rules.logout_token import Logout
+from synapse_tim.rules.token_claims import CLOCK_SKEW
+from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.rules.token_signature import SignatureRules
+
+logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(eq=False)
+class ProviderLogout:
+    """Ends sessions.
+
+    Attributes:
+        login: for the providers.
+        store: which device belongs to which session.
+        internals: to delete devices.
+        clock: the time, with a time zone.
+    """
+
+    login: TokenLogin
+    store: LoginStore
+    internals: SynapseInternals
+    clock: Callable[[], dt.datetime]
+
+    async def began(self, logged_in: LoggedIn, device_id: str) -> None:
+        """Note that a session has begun; it ends at once if the provider's has ended meanwhile."""
+        noted = await self.store.add_session(
+            logged_in.user_id, device_id, logged_in.provider, logged_in.session_id
+        )
+        if not noted:
+            await self.internals.end_sessions(logged_in.user_id, [device_id])
+
+    async def end(self, token: object) -> int:
+        """End what a logout token says is over.
+
+        Args:
+            token: as the provider sent it.
+
+        Returns:
+            How many sessions ended.
+
+        Raises:
+            TokenRefusedError: with the reason.
+        """
+        signed, provider, _ = self.login.read(token)
+        signed.require(SignatureRules(provider.rules.signature.algorithms, logout_token.TYPES))
+        claims = await provider.verify(signed)
+        logout = logout_token.read_logout(claims, provider.rules.claims, self.clock())
+        devices = sorted(await self._devices(provider.rules, logout))
+        for user_id, group in itertools.groupby(devices, key=lambda each: each[0]):
+            await self.internals.end_sessions(user_id, [device_id for _, device_id in group])
+        for user_id, device_id in devices:
+            await self.store.remove_session(user_id, device_id)
+        logger.info("Identity provider %s: %d sessions ended", provider.rules.id, len(devices))
+        return len(devices)
+
+    async def _devices(self, provider: IdentityProvider, logout: Logout) -> list[tuple[str, str]]:
+        if logout.session_id is not None:
+            until = self.clock() + provider.claims.max_age + 2 * CLOCK_SKEW
+            return await self.store.end_session(provider.id, logout.session_id, until)
+        if logout.subject is None or provider.accounts.subject_claim != "sub":
+            raise TokenRefusedError(TokenRefusal.CLAIM_MISSING, "sid")
+        user_id = await self.internals.user_by_external_id(provider.id, logout.subject)
+        return [] if user_id is None else await self.store.sessions_of(provider.id, user_id)

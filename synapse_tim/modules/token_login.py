@@ -1,0 +1,172 @@
+"""Log-in with an ID token (AF_10057, AF_10234): from the octets to the account.
+
+A token is worth one log-in, at one process of this server. What it says is believed only after its
+signature, and nothing is written before everything else has been looked at.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from synapse_tim.modules.accounts import Accounts
+from synapse_tim.modules.login_store import LoginStore
+from synapse_tim.modules.threads import Threads
+from synapse_tim.rules import jwe
+from synapse_tim.rules.federation_list import FederationList
+from synapse_tim.rules.identity_provider import Homeserver, IdentityProvider, Use
+from synapse_tim.rules.nonces import NonceMint
+from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.rules.token_signature import SignedToken
+from synapse_tim.services.provider_keys import KeysUnavailableError, ProviderKeys
+
+logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(eq=False)
+class Provider:
+    """A provider with what is needed to verify its signatures.
+
+    Attributes:
+        rules: what its tokens have to be.
+        keys: its keys.
+        threads: where they are fetched; of its own, so that no provider keeps another one waiting.
+    """
+
+    rules: IdentityProvider
+    keys: ProviderKeys
+    threads: Threads
+
+    async def verify(self, token: SignedToken) -> Mapping[str, Any]:
+        """The claims of a token of this provider.
+
+        Raises:
+            TokenRefusedError: its signature does not verify, or there are no keys.
+        """
+        keys = self.keys.at_hand(token.kid)
+        if keys is None:
+            try:
+                keys = await self.threads.run(self.keys.for_token, token.kid)
+            except KeysUnavailableError as error:
+                raise TokenRefusedError(TokenRefusal.KEYS_UNAVAILABLE, str(error)) from None
+        return token.verify(keys)
+
+
+@attrs.frozen
+class LoggedIn:
+    """Somebody who has proved who they are.
+
+    Attributes:
+        user_id: of their account.
+        provider: that vouches for them.
+        session_id: of the session at the provider, or ``None``.
+    """
+
+    user_id: str
+    provider: str
+    session_id: str | None = attrs.field(repr=False)
+
+
+@attrs.frozen(eq=False)
+class UsedTokens:
+    """Sees to it that a token, and a nonce, is used once only.
+
+    Attributes:
+        store: what all processes remember.
+        nonces: that this server hands out.
+    """
+
+    store: LoginStore
+    nonces: NonceMint
+
+    async def use(self, provider: IdentityProvider, use: Use, now: dt.datetime) -> None:
+        """Note that a token is used.
+
+        Raises:
+            TokenRefusedError: ``replayed`` or ``nonce``.
+        """
+        nonce_until = None if use.nonce is None else self.nonces.holds_until(use.nonce, now)
+        if provider.nonce_required and nonce_until is None:
+            raise TokenRefusedError(TokenRefusal.NONCE)
+        if use.session_id is not None and await self.store.has_ended(provider.id, use.session_id):
+            raise TokenRefusedError(TokenRefusal.REPLAYED, "the session at the provider is over")
+        if not await self.store.use_once("token", use.replay_key, use.until):
+            raise TokenRefusedError(TokenRefusal.REPLAYED)
+        if use.nonce is None or nonce_until is None:
+            return  # the provider's flow has none, or the client chose it
+        if not await self.store.use_once("nonce", use.nonce, nonce_until):
+            raise TokenRefusedError(TokenRefusal.NONCE, "used before")
+
+
+@attrs.frozen(eq=False)
+class TokenLogin:
+    """Turns tokens into users.
+
+    Attributes:
+        providers: by their issuers.
+        decryption_keys: ours.
+        homeserver: this server.
+        known_list: the last verified federation list, or ``None``.
+        accounts: of this server.
+        used: the memory of used tokens.
+        clock: the time, with a time zone.
+    """
+
+    providers: Mapping[str, Provider]
+    decryption_keys: tuple[jwe.DecryptionKey, ...]
+    homeserver: Homeserver
+    known_list: Callable[[], FederationList | None]
+    accounts: Accounts
+    used: UsedTokens
+    clock: Callable[[], dt.datetime]
+
+    async def log_in(self, token: object) -> LoggedIn:
+        """The user of a token.
+
+        Args:
+            token: as a client sent it.
+
+        Raises:
+            TokenRefusedError: with the reason.
+        """
+        signed, provider, encrypted = self.read(token)
+        if provider.rules.encrypted and not encrypted:
+            raise TokenRefusedError(TokenRefusal.NOT_ENCRYPTED)
+        signed.require(provider.rules.signature)
+        claims = await provider.verify(signed)
+        now, rules = self.clock(), provider.rules
+        person = rules.person(claims, self.homeserver, self.known_list(), now)
+        use = rules.use(claims, signed.digest)
+        if await self.accounts.find(rules, person) is None:
+            await self.accounts.check_new(rules, claims)
+        await self.used.use(rules, use, now)
+        user_id = await self.accounts.open(rules, person, claims)
+        await self.accounts.rename(user_id, person.display_name)
+        return LoggedIn(user_id, rules.id, use.session_id)
+
+    def read(self, token: object) -> tuple[SignedToken, Provider, bool]:
+        """Take a token apart, whatever it is for.
+
+        Args:
+            token: as it was sent.
+
+        Returns:
+            The token, the provider that it says it is from, and whether it was encrypted.
+
+        Raises:
+            TokenRefusedError: it is none, or not of a provider of this server.
+        """
+        if not isinstance(token, str) or not token.isascii():
+            raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN)
+        octets = token.encode()
+        encrypted = jwe.is_encrypted(octets)
+        signed = SignedToken.parse(jwe.decrypt(octets, self.decryption_keys) if encrypted else octets)
+        issuer = signed.unverified_claims.get("iss")
+        provider = self.providers.get(issuer) if isinstance(issuer, str) else None
+        if provider is None:
+            raise TokenRefusedError(TokenRefusal.ISSUER_UNKNOWN)
+        return signed, provider, encrypted
