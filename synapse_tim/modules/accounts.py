@@ -72,13 +72,13 @@ class Accounts:
             raise TokenRefusedError(TokenRefusal.REGISTRATION_OFF)
         return name
 
-    async def open(self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]) -> str:
-        """The account of a person; it is made if that is what the operator wants.
+    async def find_or_check(
+        self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]
+    ) -> str | None:
+        """The user id of the account of a person; ``None`` if one may be made.
 
-        Two requests may make the same account at once, on two workers: who comes second waits for the link.
-
-        Returns:
-            The user id.
+        Two requests may make the same account at once, on two workers. One of them may find it before it is
+        linked, and waits a little for that.
 
         Raises:
             TokenRefusedError: with the reason.
@@ -88,12 +88,33 @@ class Accounts:
             if user_id is not None:
                 return user_id
             try:
-                return await self._make(provider, person, await self.check_new(provider, claims))
+                await self.check_new(provider, claims)
             except TokenRefusedError as error:
                 if error.reason is not TokenRefusal.NOT_LINKED or attempt == _ATTEMPTS - 1:
                     raise
+            else:
+                return None
             await self.api.sleep(_PAUSE_SECONDS)
         raise TokenRefusedError(TokenRefusal.NOT_LINKED)
+
+    async def make(self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]) -> str:
+        """Make an account that ``find_or_check`` found missing.
+
+        Returns:
+            The user id; that of an account that another request has made meanwhile for the same person.
+
+        Raises:
+            TokenRefusedError: with the reason.
+        """
+        try:
+            return await self._make(provider, person, await self.check_new(provider, claims))
+        except TokenRefusedError as error:
+            if error.reason is not TokenRefusal.NOT_LINKED:
+                raise
+        made = await self.find_or_check(provider, person, claims)
+        if made is None:
+            raise TokenRefusedError(TokenRefusal.NOT_LINKED)
+        return made
 
     async def rename(self, user_id: str, display_name: str | None) -> None:
         """Give an account the name that the token has, if it is another one.

@@ -83,18 +83,19 @@ class LoginPolicy:
         self._logout = ProviderLogout(self.login, self.store, self._internals, now)
         self._rules = config.login_rules(api.server_name, self._sso_providers(config.product))
         self._attempts = LoginAttempts(self._rules, self._internals.current_request)
+        parts.register(api, self)
         if self._internals.delegates_authentication:
             logger.warning(
                 "Matrix Authentication Service logs users in, so synapse_tim.LoginPolicy does not: configure "
-                "the identity providers and a policy for their claims there. All other parts are in force."
+                "the identity providers, a policy for their claims and the lifetimes of sessions there "
+                "(docs/login.md). All other parts are in force."
             )
-        else:
-            self._check_session_lifetime(config)
-            self._register()
-            api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(now())))
-            api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
-            api.register_web_resource(f"{BASE_PATH}/jwks.json", KeyResource(keys))
-        parts.register(api, self)
+            return
+        self._check_session_lifetime(config)
+        self._register()
+        api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(now())))
+        api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
+        api.register_web_resource(f"{BASE_PATH}/jwks.json", KeyResource(keys))
         self._start()
 
     @staticmethod

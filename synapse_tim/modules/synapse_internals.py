@@ -551,9 +551,13 @@ class SynapseInternals:
         groups["client"] = (*groups["client"], wrap_routes)
 
 
-def _guarded(callback: Callable[..., Awaitable[Answer]], guard: ClientGuard) -> Callable[..., Any]:
+def _guarded(callback: Callable[..., Awaitable[Answer] | Answer], guard: ClientGuard) -> Callable[..., Any]:
     @functools.wraps(callback)
     async def guarded(request: SynapseRequest, **path: str) -> Answer:
-        return await guard(request, functools.partial(callback, request, **path), path)
+        async def proceed() -> Answer:
+            answer = callback(request, **path)  # a few of Synapse's endpoints do not wait for anything
+            return await answer if inspect.isawaitable(answer) else answer
+
+        return await guard(request, proceed, path)
 
     return guarded

@@ -141,10 +141,10 @@ class TokenLogin:
         now, rules = self.clock(), provider.rules
         person = rules.person(claims, self.homeserver, self.known_list(), now)
         use = rules.use(claims, signed.digest)
-        if await self.accounts.find(rules, person) is None:
-            await self.accounts.check_new(rules, claims)
+        user_id = await self.accounts.find_or_check(rules, person, claims)
         await self.used.use(rules, use, now)
-        user_id = await self.accounts.open(rules, person, claims)
+        if user_id is None:
+            user_id = await self.accounts.make(rules, person, claims)
         await self.accounts.rename(user_id, person.display_name)
         return LoggedIn(user_id, rules.id, use.session_id)
 

@@ -269,7 +269,7 @@ OPTIONS: Final = (
         _EPA,
     ),
     Option(
-        "jwt_config.enabled",
+        "jwt_config",
         "jwt",
         "jwt_enabled",
         False,
@@ -278,9 +278,10 @@ OPTIONS: Final = (
         Severity.ERROR,
         "login",
         _EPA,
+        {},
     ),
     Option(
-        "cas_config.enabled",
+        "cas_config",
         "cas",
         "cas_enabled",
         False,
@@ -289,9 +290,10 @@ OPTIONS: Final = (
         Severity.ERROR,
         "login",
         _EPA,
+        {},
     ),
     Option(
-        "saml2_config.enabled",
+        "saml2_config",
         "saml2",
         "saml2_enabled",
         False,
@@ -300,6 +302,7 @@ OPTIONS: Final = (
         Severity.ERROR,
         "login",
         _EPA,
+        {},
     ),
 )
 

@@ -23,6 +23,7 @@ def tim_module(ti, product="pro", **federation_list):
             "product": product,
             "spec_version": "1.2",
             "federation_list": ti.federation_list_config(**federation_list),
+            **({"login": {"permitted": ["password"]}} if product == "pro" else {}),
         },
     }
 

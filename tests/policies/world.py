@@ -119,6 +119,7 @@ def module(ti, product="pro", spec_version="1.2", **policies):
         "product": product,
         "spec_version": spec_version,
         "federation_list": ti.federation_list_config(),
+        **({"login": {"permitted": ["password"]}} if product == "pro" else {}),
         **policies,
     }
     return {"module": "synapse_tim.TiMessenger", "config": block}
