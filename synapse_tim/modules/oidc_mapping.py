@@ -49,7 +49,6 @@ class OidcMapping:
     """
 
     def __init__(self, config: OidcMappingConfig, api: ModuleApi) -> None:
-        self._api = api
         self._internals = SynapseInternals(api)
         if not self._internals.loads_module(_LOADERS):
             raise ConfigError(
@@ -150,7 +149,7 @@ class OidcMapping:
     def _policy(self) -> LoginPolicy:
         from synapse_tim.modules.login_policy import LoginPolicy  # which needs this class
 
-        policy = parts.find(self._api, LoginPolicy)
+        policy = parts.find(self._internals.modules_api(), LoginPolicy)
         if policy is None:
             raise MappingException(page_text(TokenRefusal.INTERNAL))
         return policy

@@ -184,6 +184,15 @@ class SynapseInternals:
                 *(shape.attribute(found, name, f"OidcProviderConfig.{name}") for name in names)
             )
 
+    def modules_api(self) -> ModuleApi:
+        """The module API that all modules have; a user mapping provider gets one of its own.
+
+        Raises:
+            ConfigError: Synapse has none that is shared.
+        """
+        api: ModuleApi = shape.attribute(self._hs, "get_module_api", "HomeServer.get_module_api")()
+        return api
+
     def loads_module(self, names: Collection[str]) -> bool:
         """Whether ``modules:`` names one of some classes of this project.
 

@@ -98,6 +98,8 @@ def world(request, tmp_path_factory):
         ti.add(insurer.server_name, insurance=True, ik=[IK])
         ti.add("other-insurer.example", insurance=True, ik=[OTHER_IK])
         for server in (clinic, insurer):
+            # Browsers send Synapse's cookies over TLS only.
+            server.config["public_baseurl"] = f"{server.federation_url}/"
             stack.callback(server.stop)
             server.start()
         for server in (clinic, insurer):

@@ -1,0 +1,277 @@
+"""What a homeserver says at start-up about log-ins, and that it does not start otherwise."""
+
+import httpx
+import pytest
+
+from synapse_tim.testing import SynapseServer, wait_for
+from tests.login.world import (
+    AUDIENCE,
+    CLIENT,
+    DOCTOR,
+    IK,
+    SSO,
+    Keys,
+    central,
+    code,
+    log_in,
+    logged_in,
+    module,
+    post_login,
+    reasons,
+    refused,
+    sectoral,
+    single_sign_on,
+)
+
+pytestmark = pytest.mark.servers
+
+CARDS = {"profile": "gematik_idp", "professions": [DOCTOR]}
+INSURED = {"profile": "gesundheitsid"}
+
+
+def server_with(tmp_path, ti, product="pro", login=None, **extra):
+    return SynapseServer(
+        "server",
+        tmp_path / "server",
+        ti.world,
+        modules=[module(ti, product, login or {})],
+        extra={**SSO, **extra},
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("refreshable_access_token_lifetime", None),
+        ("refresh_token_lifetime", "27w"),
+        ("nonrefreshable_access_token_lifetime", "27w"),
+    ],
+)
+def test_r4_12_sessions_that_last_for_ever_stop_it(ti, tmp_path, option, value):
+    server = server_with(tmp_path, ti)
+    server.config[option] = value
+    words = server.start_expecting_failure()
+    assert option in words
+    assert "R4.12" in words
+
+
+def test_r4_12_a_short_session_lifetime_is_enough(ti, tmp_path, start):
+    server = server_with(tmp_path, ti, login={"max_session_lifetime": "12w"}, session_lifetime="12w")
+    for option in ("refresh_token_lifetime", "nonrefreshable_access_token_lifetime"):
+        del server.config[option]
+    start(server)
+
+
+@pytest.mark.parametrize("lifetime", [None, "13w"])
+def test_r4_12_the_operators_own_limit_holds(ti, tmp_path, lifetime):
+    more = {"session_lifetime": lifetime} if lifetime else {}
+    server = server_with(tmp_path, ti, login={"max_session_lifetime": "12w"}, **more)
+    if lifetime:
+        server.config.update(refresh_token_lifetime="13w", nonrefreshable_access_token_lifetime="13w")
+    assert "login.max_session_lifetime" in server.start_expecting_failure()
+
+
+def test_af_10234_local_passwords_stop_a_server_for_insured_persons(ti, tmp_path):
+    words = server_with(tmp_path, ti, "epa", password_config={"enabled": True}).start_expecting_failure()
+    assert "password_config.enabled" in words
+    assert "AF_10234" in words
+
+
+def test_af_10234_tokens_without_claims_stop_a_server_for_insured_persons(ti, tmp_path):
+    jwt = {"enabled": True, "secret": "s" * 64, "algorithm": "HS512"}
+    words = server_with(tmp_path, ti, "epa", jwt_config=jwt).start_expecting_failure()
+    assert "jwt_config" in words
+
+
+def test_af_10234_a_provider_that_checks_no_claims_stops_a_server_for_insured_persons(ti, tmp_path):
+    jinja = "synapse.handlers.oidc.JinjaOidcMappingProvider"
+    providers = [
+        single_sign_on(ti, "checked", INSURED),
+        single_sign_on(ti, "unchecked", {"localpart_template": "{{ user.sub }}"}, jinja),
+    ]
+    words = server_with(tmp_path, ti, "epa", oidc_providers=providers).start_expecting_failure()
+    assert "synapse_tim.OidcMapping" in words
+    assert "oidc-unchecked" in words
+    assert "oidc-checked" not in words
+
+
+def test_r4_5_giving_accounts_away_stops_it(ti, tmp_path):
+    providers = [single_sign_on(ti, "clinic", CARDS, allow_existing_users=True)]
+    words = server_with(tmp_path, ti, oidc_providers=providers).start_expecting_failure()
+    assert "allow_existing_users: false" in words
+
+
+def test_a_mapping_with_a_mistake_stops_it(ti, tmp_path):
+    providers = [single_sign_on(ti, "clinic", {**CARDS, "minimum_act": "high"})]
+    words = server_with(tmp_path, ti, oidc_providers=providers).start_expecting_failure()
+    assert "minimum_act: this key is unknown" in words
+
+
+def test_a_mapping_alone_stops_it(ti, tmp_path):
+    server = server_with(tmp_path, ti, oidc_providers=[single_sign_on(ti, "clinic", CARDS)])
+    server.config["modules"] = []
+    words = server.start_expecting_failure()
+    assert "synapse_tim.OidcMapping needs synapse_tim.LoginPolicy" in words
+
+
+def test_the_part_alone_needs_the_list_for_insured_persons(ti, tmp_path, start):
+    server = server_with(tmp_path, ti, "epa")
+    block = {"product": "epa", "spec_version": "1.2", "login": {}}
+    server.config["modules"] = [{"module": "synapse_tim.LoginPolicy", "config": block}]
+    words = server.start_expecting_failure()
+    assert "synapse_tim.LoginPolicy needs synapse_tim.FederationAllowList" in words
+
+
+def test_the_part_alone_logs_people_in(ti, tmp_path, start):
+    server = server_with(tmp_path, ti)
+    trust = ti.federation_list_config()["trust"]
+    block = {
+        "product": "pro",
+        "spec_version": "1.2",
+        "login": {"providers": [central(ti)], "trust": trust},
+    }
+    server.config["modules"] = [{"module": "synapse_tim.LoginPolicy", "config": block}]
+    start(server)
+    logged_in(server, ti.idp.mint("doctor", audience=AUDIENCE))
+    refused(server, ti.idp.mint("pharmacist", audience=AUDIENCE), "profession_not_permitted")
+
+
+def test_display_names_that_do_not_follow_are_warned_of(ti, tmp_path, start):
+    server = server_with(tmp_path, ti, oidc_providers=[single_sign_on(ti, "clinic", CARDS)])
+    server.config["sso"]["update_profile_information"] = False
+    start(server)
+    assert "set sso.update_profile_information: true" in server.log_text()
+
+
+# The provider at start-up
+
+
+@pytest.mark.parametrize(
+    "fault", ["idp_wrong_role", "idp_foreign_signer", "idp_bad_signature", "idp_expired_discovery"]
+)
+def test_a_20657_a_discovery_document_that_is_not_the_idps_brings_no_keys(ti, tmp_path, start, fault):
+    setattr(ti.faults, fault, True)
+    server = start(server_with(tmp_path, ti, login={"providers": [central(ti)]}))
+    refused(server, ti.idp.mint("doctor", audience=AUDIENCE), "keys_unavailable")
+    assert "discovery" in server.log_text()
+    ti.faults.reset()
+
+    def accepted():
+        return log_in(server, ti.idp.mint("doctor", audience=AUDIENCE)).status_code == 200
+
+    wait_for(accepted, timeout=10, what="the genuine document")
+
+
+def test_a_provider_that_is_down_at_first_keeps_nobody_else_waiting(ti, tmp_path, start):
+    ti.faults.paths, ti.faults.status = ("/idp",), 503
+    server = start(server_with(tmp_path, ti, login={"providers": [central(ti)]}))
+    refused(server, ti.idp.mint("doctor", audience=AUDIENCE), "keys_unavailable")
+    user = server.register("colleague")
+    assert user.create_room()
+    ti.faults.reset()
+    wait_for(lambda: log_in(server, ti.idp.mint("doctor", audience=AUDIENCE)).status_code == 200, 10, "keys")
+
+
+def test_af_10234_without_any_list_no_insurer_is_known(ti, tmp_path, start):
+    ti.stop()
+    keys = Keys(tmp_path)
+    path, key = keys.private("key")
+    ti.start()
+    login = {"providers": [sectoral(ti)], "decryption_keys": [path]}
+    server = server_with(tmp_path, ti, "epa", login)
+    ti.add(server.server_name, insurance=True, ik=[IK])
+    ti.faults.status = 503
+    start(server)
+    token = ti.sectoral.mint("erika", audience=AUDIENCE, encrypt_to=key.public_jwk)
+    refused(server, token, "list_missing")
+    ti.faults.reset()
+    wait_for(lambda: log_in(server, token).status_code == 200, 15, "the list")
+
+
+def test_r4_5_institution_codes_of_the_operator_count_while_the_list_names_none(ti, tmp_path, start):
+    path, key = Keys(tmp_path).private("key")
+    login = {"providers": [sectoral(ti)], "decryption_keys": [path], "further_iks": [IK]}
+    server = server_with(tmp_path, ti, "epa", login)
+    ti.add(server.server_name, insurance=True)
+    ti.add("other.example", insurance=True, ik=["109999994"])
+    start(server)
+    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version"), 15, "the list")
+
+    def token(person):
+        return ti.sectoral.mint(person, audience=AUDIENCE, encrypt_to=key.public_jwk)
+
+    logged_in(server, token("erika"))
+    refused(server, token("ulla"), "other_insurer")
+
+
+def test_accounts_are_not_made_unless_the_operator_says_so(ti, tmp_path, start):
+    server = start(server_with(tmp_path, ti, login={"providers": [central(ti, registration=False)]}))
+    refused(server, ti.idp.mint("doctor", audience=AUDIENCE), "registration_off")
+    assert "accepted" not in reasons(server)
+
+
+def test_only_those_on_the_operators_list_log_in(ti, tmp_path, start):
+    card = ti.idp.cards["doctor"]
+    provider = central(ti, required_claims={"idNummer": [card.id_nummer]})
+    server = start(server_with(tmp_path, ti, login={"providers": [provider]}))
+    logged_in(server, ti.idp.mint("doctor", audience=AUDIENCE))
+    refused(server, ti.idp.mint("hospital", audience=AUDIENCE), "claim_not_permitted")
+
+
+def test_a_nonce_may_be_demanded(ti, tmp_path, start):
+    server = start(server_with(tmp_path, ti, login={"providers": [central(ti, nonce_required=True)]}))
+    url = f"{server.client_url}/_synapse/client/synapse_tim/nonce"
+    nonce = httpx.post(url, trust_env=False).json()["nonce"]
+    refused(server, ti.idp.mint("doctor", audience=AUDIENCE), "nonce")
+    refused(server, ti.idp.mint("doctor", audience=AUDIENCE, nonce="made up"), "nonce")
+    other = nonce[:-1] + ("A" if nonce[-1] != "A" else "B")
+    refused(server, ti.idp.mint("doctor", audience=AUDIENCE, nonce=other), "nonce")
+    logged_in(server, ti.idp.mint("doctor", audience=AUDIENCE, nonce=nonce))
+    refused(server, ti.idp.mint("doctor", audience=AUDIENCE, nonce=nonce), "nonce")
+
+
+def test_tokens_that_were_used_stay_used_after_a_restart(ti, tmp_path, start):
+    server = start(server_with(tmp_path, ti, login={"providers": [central(ti)]}))
+    token = ti.idp.mint("doctor", audience=AUDIENCE)
+    session = logged_in(server, token)
+    server.restart()
+    refused(server, token, "replayed")
+    again = logged_in(server, ti.idp.mint("doctor", audience=AUDIENCE))
+    assert again["user_id"] == session["user_id"]
+
+
+def test_passwords_are_there_if_the_operator_says_so(ti, tmp_path, start):
+    server = start(server_with(tmp_path, ti, login={"permitted": ["password"]}))
+    server.register("nurse")
+    body = {
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": "nurse"},
+        "password": "password",
+    }
+    assert code(post_login(server, body)) == (200, None)
+    assert code(post_login(server, {"type": "m.login.token", "token": "x"})) == (403, "M_FORBIDDEN")
+
+
+def test_with_matrix_authentication_service_it_says_what_it_does_not_do(ti, tmp_path, start):
+    mas = {"enabled": True, "endpoint": "http://127.0.0.1:1/", "secret": "shared"}
+    server = server_with(
+        tmp_path,
+        ti,
+        login={"providers": [central(ti)]},
+        matrix_authentication_service=mas,
+        password_config={"enabled": False},
+    )
+    for option in (
+        "refreshable_access_token_lifetime",
+        "refresh_token_lifetime",
+        "nonrefreshable_access_token_lifetime",
+        "enable_registration",
+        "enable_registration_without_verification",
+    ):
+        server.config.pop(option, None)
+    start(server)
+    assert "Matrix Authentication Service logs users in" in server.log_text()
+    flows = httpx.get(f"{server.client_url}{CLIENT}/login", trust_env=False)
+    assert code(flows) == (404, "M_UNRECOGNIZED")
+    ti.add(server.server_name)
+    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version") == ti.version, 15, "the list")
