@@ -43,6 +43,8 @@ What there is:
 - ``pki``: ``make_world``, ``sign_list``, ``ocsp_answer``: certificates and signatures in gematik's shape, and
   every wrong one.
 - ``simulator``, ``faults``: ``TiSimulator`` and what can go wrong with it.
+- ``idp_central``, ``idp_sectoral``, ``idp_broker``: identity providers; ``cards``: who logs in there.
+- ``relying_party``, ``jws``, ``jwe``: their client, and tokens, right ones and wrong ones.
 - ``synapse``, ``client``: ``SynapseServer``, ``MatrixUser``.
 - ``workers``, ``postgres``, ``redis``: a deployment of several processes.
 - ``waiting``, ``ports``, ``processes``: what those are made of.
@@ -55,26 +57,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from synapse_tim.testing.cards import Card, InsuredPerson
     from synapse_tim.testing.client import MatrixUser
     from synapse_tim.testing.faults import Faults
+    from synapse_tim.testing.jws import sign_token
+    from synapse_tim.testing.merge import REMOVED
     from synapse_tim.testing.pki import Identity, TestPki, TiWorld, make_world, ocsp_answer, sign_list
     from synapse_tim.testing.ports import free_port, free_ports
     from synapse_tim.testing.postgres import PostgresServer
     from synapse_tim.testing.processes import Child, ChildFailedError
     from synapse_tim.testing.redis import RedisServer
+    from synapse_tim.testing.relying_party import RelyingParty
     from synapse_tim.testing.simulator import TiSimulator
     from synapse_tim.testing.synapse import SynapseServer
     from synapse_tim.testing.waiting import wait_for
     from synapse_tim.testing.workers import WorkerDeployment
 
 __all__ = [
+    "REMOVED",
+    "Card",
     "Child",
     "ChildFailedError",
     "Faults",
     "Identity",
+    "InsuredPerson",
     "MatrixUser",
     "PostgresServer",
     "RedisServer",
+    "RelyingParty",
     "SynapseServer",
     "TestPki",
     "TiSimulator",
@@ -85,17 +95,22 @@ __all__ = [
     "make_world",
     "ocsp_answer",
     "sign_list",
+    "sign_token",
     "wait_for",
 ]
 
 _HOMES = {
+    "cards": ("Card", "InsuredPerson"),
     "client": ("MatrixUser",),
     "faults": ("Faults",),
+    "jws": ("sign_token",),
+    "merge": ("REMOVED",),
     "pki": ("Identity", "TestPki", "TiWorld", "make_world", "ocsp_answer", "sign_list"),
     "ports": ("free_port", "free_ports"),
     "postgres": ("PostgresServer",),
     "processes": ("Child", "ChildFailedError"),
     "redis": ("RedisServer",),
+    "relying_party": ("RelyingParty",),
     "simulator": ("TiSimulator",),
     "synapse": ("SynapseServer",),
     "waiting": ("wait_for",),

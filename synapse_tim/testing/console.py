@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command ``python -m synapse_tim.testing.simulator``; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m synapse_tim.testing.simulator",
-        description="A TI on loopback: download server, OCSP responder, directory and federation list.",
+        description="A TI on loopback: download server, OCSP responder, directory, list, identity providers.",
         epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -100,6 +100,9 @@ def _print_addresses(ti: TiSimulator, out: TextIO) -> None:
         "exchange of tokens": ti.authenticate_url,
         "download server": ti.ca_base_url,
         "OCSP responder": ti.ocsp_url,
+        "central IDP": ti.idp.issuer,
+        "sectoral IDP": ti.sectoral.issuer,
+        "broker": ti.broker.issuer,
         "CA of the TLS listener": ti.ca_file,
         "client certificate": ti.client_pem,
         "client secret": ti.secret_path,

@@ -1,10 +1,9 @@
-"""The endpoints of the simulated TI: certificates, OCSP, the list, and the log-in to the directory."""
+"""The endpoints of the simulated TI: certificates, OCSP, the list, the log-in to the directory, providers."""
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
-import json
 import secrets
 import threading
 import time
@@ -18,8 +17,10 @@ from synapse_tim.testing import paths
 from synapse_tim.testing.directory import Directory
 from synapse_tim.testing.faults import Faults
 from synapse_tim.testing.http import Answer, Request
+from synapse_tim.testing.idp_central import CentralIdp
 from synapse_tim.testing.list_office import ALGORITHMS, ListOffice
 from synapse_tim.testing.pki import Identity, TiWorld, asked_about, file_name, ocsp_answer
+from synapse_tim.testing.provider import Provider
 
 CLIENT_ID = "client"
 CLIENT_SECRET = "secret"
@@ -35,10 +36,18 @@ class Endpoints:
         directory: the content of the list.
         faults: what goes wrong.
         now: the simulator's clock.
+        idp: the central IDP, whose certificates OCSP is asked about.
+        further_providers: further identity providers.
     """
 
     def __init__(
-        self, world: TiWorld, directory: Directory, faults: Faults, now: Callable[[], dt.datetime]
+        self,
+        world: TiWorld,
+        directory: Directory,
+        faults: Faults,
+        now: Callable[[], dt.datetime],
+        idp: CentralIdp,
+        *further_providers: Provider[Any],
     ) -> None:
         self._world = world
         self._directory = directory
@@ -46,6 +55,8 @@ class Endpoints:
         self._now = now
         self._office = ListOffice(world, directory, now)
         self._tokens = _Tokens()
+        self._idp = idp
+        self._providers: tuple[Provider[Any], ...] = (idp, *further_providers)
         self._stranger: Identity | None = None
 
     def __call__(self, request: Request) -> Answer:
@@ -68,8 +79,15 @@ class Endpoints:
                 return self._second_token(request)
             case "GET", paths.DIRECTORY_LIST if request.secure:
                 return self._directory_list(request, query)
+            case _ if provider := self._provider(path):
+                return provider(request)
             case _:
-                return _json({"error": "not found"}, 404)
+                return Answer.of_json({"error": "not found"}, 404)
+
+    def _provider(self, path: str) -> Provider[Any] | None:
+        """The identity provider that a path belongs to."""
+        found = (provider for provider in self._providers if path.startswith(provider.prefix + "/"))
+        return next(found, None)
 
     def _sub_ca(self, name: str) -> Answer:
         if name != file_name(self._world.sub_ca):
@@ -79,7 +97,7 @@ class Endpoints:
     def _list(self, query: dict[str, str]) -> Answer:
         algorithm = query.get("sigAlg", "BP256R1")
         if algorithm not in ALGORITHMS:
-            return _json({"error": "sigAlg"}, 400)
+            return Answer.of_json({"error": "sigAlg"}, 400)
         has = int(query["version"]) if query.get("version", "").isdecimal() else -1
         current = has >= self._directory.version and not self._faults.demands_body
         if current or self._faults.always_204:
@@ -95,13 +113,13 @@ class Endpoints:
             or request.headers.get("authorization") != f"Basic {credentials}"
             or grant != ["client_credentials"]
         ):
-            return _json({"error": "invalid_client"}, 401)
+            return Answer.of_json({"error": "invalid_client"}, 401)
         token = self._tokens.new("provider", _FIRST_TOKEN_SECONDS)
         return _token_answer(token, _FIRST_TOKEN_SECONDS, scope="ti-provider")
 
     def _second_token(self, request: Request) -> Answer:
         if not self._tokens.accepts("provider", request):
-            return _json({"message": "unauthorized"}, 401)
+            return Answer.of_json({"message": "unauthorized"}, 401)
         seconds = self._faults.token_lifetime
         return _token_answer(self._tokens.new("directory", seconds), seconds, client_id=CLIENT_ID)
 
@@ -110,14 +128,14 @@ class Endpoints:
             self._faults.unauthorized_once = False
             self._tokens.end_all()
         if not self._tokens.accepts("directory", request):
-            return _json({"message": "unauthorized"}, 401)
+            return Answer.of_json({"message": "unauthorized"}, 401)
         return self._list(query)
 
     def _ocsp(self, question: bytes) -> Answer:
         world, faults = self._world, self._faults
         if faults.ocsp_unavailable:
             return Answer(500)
-        of_sub_ca = [(signer, world.sub_ca) for signer in self._office.signers()]
+        of_sub_ca = [(signer, world.sub_ca) for signer in (*self._office.signers(), *self._idp.signers())]
         certificates = [*of_sub_ca, (world.sub_ca, world.sub_ca_root)]
         try:
             found = asked_about(question, certificates)
@@ -179,8 +197,4 @@ def _tampered(answer: bytes) -> bytes:
 
 
 def _token_answer(token: str, seconds: float, **members: str) -> Answer:
-    return _json({"access_token": token, "token_type": "Bearer", "expires_in": seconds, **members})
-
-
-def _json(value: Any, status: int = 200) -> Answer:
-    return Answer(status, json.dumps(value).encode(), "application/json")
+    return Answer.of_json({"access_token": token, "token_type": "Bearer", "expires_in": seconds, **members})

@@ -17,7 +17,8 @@ from synapse_tim.testing.paths import DIRECTORY_LIST, OPERATOR_LIST
 class Faults:
     """Switches; several may be on at once.
 
-    The switches of transport apply to the paths that start with one of ``paths``, by default the list's.
+    The switches of transport apply to the paths that start with one of ``paths``, by default the list's;
+    ``/idp``, ``/sectoral`` and ``/broker`` are those of the identity providers.
     While a switch of the list's content or of its body is on, the list is served whatever version the client
     has.
 
@@ -59,6 +60,11 @@ class Faults:
         ocsp_foreign: somebody else signs the answers.
         ocsp_tampered: the answers' signature does not verify.
         ocsp_unknown: the responder does not know the certificates.
+
+        idp_bad_signature: the signature of the central IDP's discovery document does not verify.
+        idp_wrong_role: its signer has the technical role of a messenger service.
+        idp_foreign_signer: its signer's path ends at a root that is not in ``roots.json``.
+        idp_expired_discovery: it was to be replaced a day ago.
     """
 
     paths: tuple[str, ...] = (OPERATOR_LIST, DIRECTORY_LIST)
@@ -97,6 +103,11 @@ class Faults:
     ocsp_foreign: bool = False
     ocsp_tampered: bool = False
     ocsp_unknown: bool = False
+
+    idp_bad_signature: bool = False
+    idp_wrong_role: bool = False
+    idp_foreign_signer: bool = False
+    idp_expired_discovery: bool = False
 
     def reset(self) -> None:
         """Turn everything off."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import http.server
+import json
 import socket
 import ssl
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -43,11 +44,24 @@ class Request:
 
 @attrs.frozen
 class Answer:
-    """What to answer."""
+    """What to answer.
+
+    Attributes:
+        status: the status code.
+        body: the content.
+        content_type: of the content.
+        headers: further ones, such as ``Location``.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = "text/plain"
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+    @classmethod
+    def of_json(cls, value: Any, status: int = 200) -> Self:
+        """An answer in JSON."""
+        return cls(status, json.dumps(value).encode(), "application/json")
 
 
 Application = Callable[[Request], Answer]
@@ -157,17 +171,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             owner.log(self.command, self.path, 0)
             self.close_connection = True
             return
-        extra: dict[str, str] = {}
         if faults.redirect:
-            answer, extra["Location"] = Answer(302), faults.redirect
+            answer = Answer(302, headers={"Location": faults.redirect})
         elif faults.status:
             answer = Answer(faults.status)
         else:
             answer = owner.application(request)
         owner.log(self.command, self.path, answer.status)
-        self._write(answer, extra, faults)
+        self._write(answer, faults)
 
-    def _write(self, answer: Answer, headers: dict[str, str], faults: Faults) -> None:
+    def _write(self, answer: Answer, faults: Faults) -> None:
+        headers = dict(answer.headers)
         chunks, length = _body(answer, headers, faults)
         headers["Content-Type"] = answer.content_type
         if length is None:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from synapse_tim.testing.directory import Directory
 from synapse_tim.testing.faults import Faults
 from synapse_tim.testing.pki import TYPE_FD_TLS_S, Identity, TiWorld, sign_list
+from synapse_tim.testing.signing import with_other_signature
 
 _CURVES: dict[str, type[ec.EllipticCurve]] = {"BP256R1": ec.BrainpoolP256R1, "ES256": ec.SECP256R1}
 ALGORITHMS = frozenset(_CURVES)
@@ -49,7 +50,7 @@ class ListOffice:
                     jws = jws[: jws.rindex(b".") + 1]
                 self._signed = {**dict(list(self._signed.items())[-3:]), key: jws}
         if faults.bad_signature:
-            jws = _with_other_signature(jws)
+            jws = with_other_signature(jws)
         return jws[: len(jws) * 2 // 3] if faults.truncated else jws
 
     def signers(self) -> tuple[Identity, ...]:
@@ -81,10 +82,3 @@ class ListOffice:
             case _:
                 return pki.list_signer(sub_ca, curve=curve, marks=kind == "marked")
         return pki.list_signer(sub_ca, curve=curve, not_before=window[0], not_after=window[1])
-
-
-def _with_other_signature(jws: bytes) -> bytes:
-    """The same list with the first octets of its signature changed."""
-    start = jws.rindex(b".") + 1
-    changed = b"AAAA" if jws[start : start + 4] != b"AAAA" else b"BBBB"
-    return jws[:start] + changed + jws[start + 4 :]

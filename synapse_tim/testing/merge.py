@@ -1,9 +1,20 @@
-"""Merging configuration."""
+"""Merging configuration, and claims."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+
+class Removed(enum.Enum):
+    """The type of ``REMOVED``."""
+
+    REMOVED = "removed"
+
+
+#: As a value for ``overlaid``: takes the member out. ``None`` stands for null, which a token may well say.
+REMOVED: Final = Removed.REMOVED
 
 
 def deep_merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,3 +31,14 @@ def deep_merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[st
         else:
             merged[key] = value
     return merged
+
+
+def overlaid(base: Mapping[str, Any], *layers: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the members of ``layers`` in place of its own, the last layer winning.
+
+    Unlike ``deep_merge`` it leaves what members contain alone, and ``REMOVED`` takes a member out.
+    """
+    merged = dict(base)
+    for layer in layers:
+        merged.update(layer)
+    return {name: value for name, value in merged.items() if value is not REMOVED}

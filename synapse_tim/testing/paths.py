@@ -17,3 +17,8 @@ OPERATOR_LIST: Final = "/list/federationList.jws"
 TOKEN: Final = "/auth/realms/TI-Provider/protocol/openid-connect/token"
 AUTHENTICATE: Final = "/ti-provider-authenticate"
 DIRECTORY_LIST: Final = "/tim-provider-services/FederationList/federationList.jws"
+
+#: The identity providers: the central IDP-Dienst, a sectoral one, and a broker; all of theirs is below.
+CENTRAL_IDP: Final = "/idp"
+SECTORAL_IDP: Final = "/sectoral"
+BROKER: Final = "/broker"

@@ -47,11 +47,20 @@ def sign_list(
     return signed + b"." + base64url(raw_signature(signed, signer.key))
 
 
-def raw_signature(octets: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
-    """ECDSA over SHA-256 as r and s side by side (RFC 7518 §3.4)."""
-    r, s = decode_dss_signature(key.sign(octets, ec.ECDSA(hashes.SHA256())))
+def raw_signature(
+    octets: bytes, key: ec.EllipticCurvePrivateKey, digest: hashes.HashAlgorithm | None = None
+) -> bytes:
+    """ECDSA as r and s side by side (RFC 7518 §3.4); over SHA-256 unless told otherwise."""
+    r, s = decode_dss_signature(key.sign(octets, ec.ECDSA(digest or hashes.SHA256())))
     width = (key.curve.key_size + 7) // 8
     return r.to_bytes(width, "big") + s.to_bytes(width, "big")
+
+
+def with_other_signature(jws: bytes) -> bytes:
+    """The same JWS with the first octets of its signature changed."""
+    start = jws.rindex(b".") + 1
+    changed = b"AAAA" if jws[start : start + 4] != b"AAAA" else b"BBBB"
+    return jws[:start] + changed + jws[start + 4 :]
 
 
 def compact_json(value: Mapping[str, Any]) -> bytes:

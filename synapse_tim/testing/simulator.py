@@ -1,4 +1,4 @@
-"""A TI on loopback: download server, OCSP responder, directory, and a service that serves the list.
+"""A TI on loopback: download server, OCSP responder, directory, a service with the list, identity providers.
 
 Example:
     The ``federation_list`` block for a server under test, and a change that it should follow::
@@ -30,6 +30,9 @@ from synapse_tim.testing.directory import Directory
 from synapse_tim.testing.endpoints import CLIENT_ID, CLIENT_SECRET, Endpoints
 from synapse_tim.testing.faults import Faults
 from synapse_tim.testing.http import LoopbackServer
+from synapse_tim.testing.idp_broker import Broker
+from synapse_tim.testing.idp_central import CentralIdp
+from synapse_tim.testing.idp_sectoral import SectoralIdp
 from synapse_tim.testing.merge import deep_merge
 from synapse_tim.testing.pki import TiWorld, make_world
 
@@ -41,9 +44,9 @@ def _utc_now() -> dt.datetime:
 class TiSimulator:
     """Serves a ``TiWorld``.
 
-    Two listeners on 127.0.0.1: plain HTTP (certificates, OCSP, the operator's list) and HTTPS (the same, and
-    the directory with its log-in). Ports are free ones, and stay the same when the simulator is stopped and
-    started again.
+    Two listeners on 127.0.0.1: plain HTTP (certificates, OCSP, the operator's list, the identity providers)
+    and HTTPS (the same, and the directory with its log-in). Ports are free ones, and stay the same when the
+    simulator is stopped and started again.
 
     Args:
         world: the certificates; default new ones.
@@ -57,6 +60,10 @@ class TiSimulator:
     Attributes:
         faults: what goes wrong; change it at any time.
         directory: the content of the list.
+        idp: the central identity provider, for smart cards.
+        sectoral: the identity provider of insured persons.
+        broker: an OpenID provider in front of those two; its issuer is plain HTTP, so that browsers get to
+            it without trusting any CA.
         dir: where the files are.
     """
 
@@ -75,7 +82,12 @@ class TiSimulator:
         self.faults = Faults()
         self.directory = Directory()
         self._clock = clock
-        self._endpoints = Endpoints(self.world, self.directory, self.faults, self.now)
+        self.idp = CentralIdp(self.world, self.faults, lambda: self.https_url, self.now)
+        self.sectoral = SectoralIdp(self.world, lambda: self.https_url, self.now)
+        self.broker = Broker(self.idp, self.sectoral, self.world, lambda: self.http_url, self.now)
+        self._endpoints = Endpoints(
+            self.world, self.directory, self.faults, self.now, self.idp, self.sectoral, self.broker
+        )
         self._lock = threading.Lock()
         self._requests: list[tuple[str, str, int]] = []
         self._ports = (0, 0)

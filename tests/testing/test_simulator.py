@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import ssl
 import subprocess
 import sys
@@ -169,4 +170,7 @@ def test_it_runs_in_the_foreground() -> None:
     )
     assert "domains: a.example" in done.stdout
     assert "pinned_roots:" in done.stdout
+    assert re.search(r"central IDP: +https://.*/idp\n", done.stdout)
+    assert re.search(r"sectoral IDP: +https://.*/sectoral\n", done.stdout)
+    assert re.search(r"broker: +http://.*/broker\n", done.stdout)
     assert done.stderr == ""
