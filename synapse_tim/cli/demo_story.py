@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from synapse_tim.cli.demo_attempt import FORBIDDEN, PATIENCE_SECONDS, Attempt, answer, seen
+from synapse_tim.cli.demo_log_ins import log_ins
 from synapse_tim.cli.demo_rulebook import events, invitations, rooms
 from synapse_tim.cli.demo_world import DemoWorld
 from synapse_tim.testing import MatrixUser, wait_for
@@ -15,6 +16,7 @@ _USERINFO = "/_matrix/federation/v1/openid/userinfo?access_token=unknown"
 
 def play(world: DemoWorld) -> Iterator[Attempt]:
     """Tell the story; each attempt is made when it is asked for."""
+    yield from log_ins(world)
     yield from _members_talk(world)
     yield from _strangers_do_not(world)
     yield from invitations(world)

@@ -7,12 +7,24 @@ import functools
 from pathlib import Path
 from typing import Any, Final, Self
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from synapse_tim.testing import MatrixUser, SynapseServer, TiSimulator, make_world, wait_for
+from synapse_tim.testing.cards import INSURED_PERSONS
 
 #: Throw-away servers on loopback: everyone may know it.
 PASSWORD: Final = "demo-password"  # noqa: S105
 
+#: What the identity providers call the app that people log in with.
+AUDIENCE: Final = "messenger-app"
+
 _PATIENCE_SECONDS: Final = 30.0
+_JWKS: Final = "/_synapse/client/synapse_tim/jwks.json"
+#: Physicians, hospitals and practices.
+_PROFESSIONS: Final = ["1.2.276.0.76.4.30", "1.2.276.0.76.4.50", "1.2.276.0.76.4.53"]
+#: The institution code of the insurer.
+_IK: Final = INSURED_PERSONS["erika"].ik
 
 
 class DemoWorld:
@@ -41,8 +53,10 @@ class DemoWorld:
             for server in self.servers:
                 undo.callback(server.stop)
                 server.start()
+            self.ti.sectoral.client_jwks_url = f"{self.insurer.client_url}{_JWKS}"
             for server in self.members:
-                self.ti.add(server.server_name, insurance=server is self.insurer)
+                insurance = server is self.insurer
+                self.ti.add(server.server_name, insurance=insurance, ik=[_IK] if insurance else [])
             for server in self.servers:
                 server.wait()
             self.doctor = self.hospital.register("doctor", password=PASSWORD)
@@ -110,6 +124,7 @@ class DemoWorld:
             "product": product,
             "spec_version": "1.2",
             "federation_list": self.ti.federation_list_config(),
+            "login": self._pro_login() if product == "pro" else self._epa_login(directory),
         }
         return SynapseServer(
             name,
@@ -118,6 +133,36 @@ class DemoWorld:
             modules=[{"module": "synapse_tim.TiMessenger", "config": block}],
             extra={"federation_domain_whitelist": []},
         )
+
+    def _pro_login(self) -> dict[str, Any]:
+        """Cards, and passwords for those who want to look around with a Matrix client."""
+        idp = {
+            "id": "idp-dienst",
+            "profile": "gematik_idp",
+            "issuer": self.ti.idp.issuer,
+            "audience": AUDIENCE,
+            "keys": {"discovery_url": self.ti.idp.discovery_url, "ca_certificates": str(self.ti.ca_file)},
+            "professions": _PROFESSIONS,
+            "registration": True,
+        }
+        return {"permitted": ["id_token", "password"], "providers": [idp]}
+
+    def _epa_login(self, directory: Path) -> dict[str, Any]:
+        """Insured persons, whose tokens are encrypted for a key of the insurer's."""
+        key = directory / "token-key.pem"
+        private = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        key.write_bytes(private)
+        sectoral = {
+            "id": "gesundheitsid",
+            "profile": "gesundheitsid",
+            "issuer": self.ti.sectoral.issuer,
+            "audience": AUDIENCE,
+            "keys": {"jwks_url": self.ti.sectoral.jwks_url, "ca_certificates": str(self.ti.ca_file)},
+            "registration": True,
+        }
+        return {"decryption_keys": [str(key)], "providers": [sectoral]}
 
 
 def _metric(server: SynapseServer, name: str) -> float:

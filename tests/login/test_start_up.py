@@ -274,4 +274,6 @@ def test_with_matrix_authentication_service_it_says_what_it_does_not_do(ti, tmp_
     flows = httpx.get(f"{server.client_url}{CLIENT}/login", trust_env=False)
     assert code(flows) == (404, "M_UNRECOGNIZED")
     ti.add(server.server_name)
-    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version") == ti.version, 15, "the list")
+    wait_for(
+        lambda: server.metrics().get("synapse_tim_federation_list_version") == ti.version, 15, "the list"
+    )

@@ -71,7 +71,9 @@ def test_the_client_does_not_choose_who_it_is(world):
     card = world.doctor()
     body = log_in_body(world.card_token(card))
     body["identifier"] = {"type": "m.id.user", "user": victim.user_id}
-    assert post_login(world.clinic, body).json()["user_id"] == f"@{card.id_nummer.lower()}:{victim.server_name}"
+    assert (
+        post_login(world.clinic, body).json()["user_id"] == f"@{card.id_nummer.lower()}:{victim.server_name}"
+    )
 
 
 def test_clients_of_other_products_may_call_the_login_type_as_they_are_used_to(world):
@@ -177,14 +179,20 @@ def genuine_claims(world, card):
 def test_signatures_that_are_refused(world):
     card = world.doctor()
     claims = genuine_claims(world, card)
-    genuine = httpx.get(f"{world.ti.idp.issuer}/certs/puk_idp_sig", verify=ssl.create_default_context(cafile=world.ti.ca_file)).json()
+    genuine = httpx.get(
+        f"{world.ti.idp.issuer}/certs/puk_idp_sig", verify=ssl.create_default_context(cafile=world.ti.ca_file)
+    ).json()
     from synapse_tim.rules import jwk
 
     public = jwk.public_key(genuine)
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     foreign = ec.generate_private_key(ec.BrainpoolP256R1())
     nist = ec.generate_private_key(ec.SECP256R1())
-    own = {"jwk": jwk.to_jwk(foreign.public_key()), "jku": "https://evil.test/jwks", "x5u": "https://evil.test"}
+    own = {
+        "jwk": jwk.to_jwk(foreign.public_key()),
+        "jku": "https://evil.test/jwks",
+        "x5u": "https://evil.test",
+    }
     attempts = {
         "none": (forged(world, claims, None, "none"), "algorithm_not_allowed"),
         "None": (forged(world, claims, foreign, "BP256R1", alg="None"), "algorithm_not_allowed"),

@@ -38,7 +38,12 @@ def code(response):
 
 
 def log_in_body(token, login_type=ID_TOKEN, **more):
-    return {"type": login_type, "identifier": {"type": "m.id.user", "user": "whoever"}, "token": token, **more}
+    return {
+        "type": login_type,
+        "identifier": {"type": "m.id.user", "user": "whoever"},
+        "token": token,
+        **more,
+    }
 
 
 @attrs.frozen
