@@ -13,6 +13,7 @@ import yaml
 import synapse_tim
 from synapse_tim.cli import main
 from synapse_tim.rules.refusals import Refusal
+from synapse_tim.rules.token_refusals import TokenRefusal
 from synapse_tim.testing import SynapseServer, TiSimulator, make_world, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,11 @@ def files(tmp_path, world):
     (tmp_path / "GEM.RCA8.der").write_bytes(world.roots[-1].der)
     (tmp_path / "vzd_secret").write_text("secret")
     (tmp_path / "registration-ca.pem").write_bytes(world.tls_ca.pem)
+    (tmp_path / "localpart_key").write_text("k" * 64)
+    (tmp_path / "broker_secret").write_text("secret")
+    for year in (2026, 2027):
+        key = world.tls_client.key_pem  # on P-256
+        (tmp_path / f"token-key-{year}.pem").write_bytes(key)
     return tmp_path
 
 
@@ -44,6 +50,9 @@ def module_blocks(document):
     for entry in document.get("modules", []):
         name = entry["module"].removeprefix("synapse_tim.")
         yield getattr(synapse_tim, name), entry["config"]
+    for provider in document.get("oidc_providers", []):
+        entry = provider["user_mapping_provider"]
+        yield getattr(synapse_tim, entry["module"].removeprefix("synapse_tim.")), entry["config"]
 
 
 @pytest.mark.parametrize("body", blocks("yaml"))
@@ -101,6 +110,12 @@ def test_every_refusal_is_documented():
         assert f"`{refusal.value}`" in text, refusal
 
 
+def test_every_reason_to_refuse_a_token_is_explained():
+    text = (ROOT / "docs" / "login.md").read_text()
+    for reason in TokenRefusal:
+        assert f"`{reason.value}`" in text, reason
+
+
 def test_links_lead_somewhere():
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
@@ -110,7 +125,7 @@ def test_links_lead_somewhere():
 
 @pytest.mark.servers
 def test_example_homeserver_yaml_starts(tmp_path):
-    """The file as it is, with its five own lines, its paths and its ports adapted."""
+    """The file as it is, with its own lines, its paths and its ports adapted."""
     with TiSimulator() as ti:
         ti.add("messenger.example.de")
         (tmp_path / "registration-ca.pem").write_bytes(ti.world.tls_ca.pem)

@@ -1,4 +1,4 @@
-"""Log-in with ID tokens of cards (AF_10057): each check, its hostile variants, and the nearest token allowed."""
+"""Log-in with ID tokens of cards (AF_10057): each check, its hostile variants, the nearest token allowed."""
 
 import concurrent.futures
 import json

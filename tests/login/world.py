@@ -1,7 +1,7 @@
 """A clinic and an insurer whose users log in with identity providers, and what scenarios do over and over.
 
 - ``clinic``: product pro; cards of the central IDP, tokens of a broker, and the broker by single sign-on.
-- ``insurer``: product epa; encrypted tokens of a sectoral identity provider, and the broker by single sign-on.
+- ``insurer``: product epa; encrypted tokens of a sectoral identity provider, and the broker as well.
 
 With ``--with-workers`` the clinic consists of several processes, and users log in at a worker.
 """

@@ -52,7 +52,13 @@ def test_a_denial_is_an_error_of_the_client_or_passes(denial):
 @each_denial
 def test_the_errcode_fits_the_status(denial):
     expected = {
-        400: {"M_BAD_JSON", "M_FORBIDDEN", "M_INVALID_ROOM_STATE", "M_UNSUPPORTED_ROOM_VERSION"},
+        400: {
+            "M_BAD_JSON",
+            "M_FORBIDDEN",
+            "M_INVALID_PARAM",
+            "M_INVALID_ROOM_STATE",
+            "M_UNSUPPORTED_ROOM_VERSION",
+        },
         403: {"M_UNKNOWN" if denial is denials.PUBLISHED_FEDERATING else "M_FORBIDDEN"},
         404: {"M_NOT_FOUND"},
         503: {"M_UNKNOWN"},
@@ -62,8 +68,9 @@ def test_the_errcode_fits_the_status(denial):
 
 @each_denial
 def test_a_denial_of_a_policy_names_its_requirement(denial):
-    # One has Synapse's own text, another that of the invitee who refuses.
-    if denial.status == 403 and denial not in (denials.PUBLISHED_FEDERATING, denials.INVITEE_UNKNOWN):
+    # Two have Synapse's own text, another that of the invitee who refuses.
+    own_text = (denials.PUBLISHED_FEDERATING, denials.INVITEE_UNKNOWN, denials.ID_TOKEN)
+    if denial.status == 403 and denial not in own_text:
         assert re.search(rf"\([^)]*\b{re.escape(denial.rule)}\b[^)]*\)$", denial.text)
 
 
@@ -75,7 +82,8 @@ def test_a_text_names_requirements_of_its_own_only(denial):
 
 @each_denial
 def test_a_denial_is_a_sentence(denial):
-    ending = r"[a-z)]" if denial in (*WITH_FAULT, denials.PUBLISHED_FEDERATING) else r"[.)]"
+    synapses = (denials.PUBLISHED_FEDERATING, denials.ID_TOKEN)
+    ending = r"[a-z)]" if denial in (*WITH_FAULT, *synapses) else r"[.)]"
     assert re.fullmatch(rf"('[a-z_]+' |[A-Z]).{{10,}}{ending}|Malformed state", denial.text)
     assert "{" not in denial.text and "%" not in denial.text and "  " not in denial.text
 

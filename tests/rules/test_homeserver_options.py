@@ -7,7 +7,7 @@ import pytest
 from synapse_tim.rules.homeserver_options import OPTIONS, Severity, options_for
 from synapse_tim.rules.products import Product
 
-PARTS = ("rooms", "client_api")
+PARTS = ("rooms", "client_api", "login")
 REQUIREMENT = re.compile(r"(A_[0-9]{5}(-[0-9]{2})?|AF_[0-9]{5}(-[0-9]{2})?|R[0-9]\.[0-9]{1,2})")
 each_option = pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
 
@@ -67,10 +67,17 @@ FOR_BOTH = {
     "allow_per_room_profiles": False,
     "enable_3pid_changes": False,
     "login_via_existing_session.enabled": False,
+    "refreshable_access_token_lifetime": True,
+    "refresh_token_lifetime": True,
+    "nonrefreshable_access_token_lifetime": True,
 }
 FOR_INSURED = {
     "limit_profile_requests_to_users_who_share_rooms": True,
     "user_directory.search_all_users": False,
+    "password_config.enabled": False,
+    "jwt_config": False,
+    "cas_config": False,
+    "saml2_config": False,
 }
 
 
