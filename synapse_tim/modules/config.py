@@ -83,6 +83,13 @@ def _secure_url(value: str) -> str:
     return value
 
 
+def _trusted_url(value: str) -> str:
+    host = urlsplit(_url(value)).hostname
+    if not value.lower().startswith("https://") and host not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError("expected an https URL: what is served there is trusted")
+    return value
+
+
 def _readable(value: str) -> str:
     try:
         with Path(value).open("rb") as file:
@@ -122,6 +129,7 @@ Duration = Annotated[int, BeforeValidator(duration)]
 Url = Annotated[str, AfterValidator(_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SecureUrl = Annotated[str, AfterValidator(_secure_url)]
+TrustedUrl = Annotated[str, AfterValidator(_trusted_url)]
 ReadablePath = Annotated[str, AfterValidator(_readable)]
 Pin = Annotated[str, AfterValidator(_pin)]
 Algorithm = Literal["BP256R1", "ES256"]

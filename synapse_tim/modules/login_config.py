@@ -16,7 +16,7 @@ from synapse_tim.modules.config import (
     PartConfig,
     ReadablePath,
     TrustConfig,
-    Url,
+    TrustedUrl,
     wrong,
 )
 from synapse_tim.rules.identity_provider import DEFAULTS, IdentityProvider, Profile
@@ -39,8 +39,8 @@ from synapse_tim.rules.token_signature import ALGORITHMS, SignatureRules
 class KeysConfig(Block):
     """``keys``: where the keys of a provider are."""
 
-    discovery_url: Url | None = None
-    jwks_url: Url | None = None
+    discovery_url: TrustedUrl | None = None
+    jwks_url: TrustedUrl | None = None
     jwks_path: ReadablePath | None = None
     ca_certificates: ReadablePath | None = None
     refresh_interval: Duration = 60 * 60 * 1000

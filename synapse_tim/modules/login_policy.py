@@ -132,8 +132,7 @@ class LoginPolicy:
             logger.debug("An ID token could not be checked", exc_info=True)
             self.count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
             return None
-        metrics.LOGIN_TOKENS.labels("accepted").inc()
-        metrics.count_allowed(ID_TOKEN.policy, ID_TOKEN.rule)
+        self.count_accepted()
         attempt = self._attempts.current
         if attempt is not None:
             attempt.token_user = logged_in.user_id
@@ -179,6 +178,11 @@ class LoginPolicy:
         """Forget a session that is over."""
         if device_id is not None:
             await self.store.remove_session(user_id, device_id)
+
+    def count_accepted(self) -> None:
+        """Count a token that leads to an account."""
+        metrics.LOGIN_TOKENS.labels("accepted").inc()
+        metrics.count_allowed(ID_TOKEN.policy, ID_TOKEN.rule)
 
     def count_refused(self, error: TokenRefusedError) -> None:
         """Count and log a refusal by its reason."""

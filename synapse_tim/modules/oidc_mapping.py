@@ -16,7 +16,7 @@ from synapse.handlers.sso import MappingException
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.modules import metrics, parts
+from synapse_tim.modules import parts
 from synapse_tim.modules.accounts import Accounts
 from synapse_tim.modules.claims_config import OidcMappingConfig
 from synapse_tim.modules.config import parse_block
@@ -102,7 +102,7 @@ class OidcMapping:
         except TokenRefusedError as error:
             policy.count_refused(error)
             raise MappingException(page_text(error.reason)) from None
-        metrics.LOGIN_TOKENS.labels("accepted").inc()
+        policy.count_accepted()
         return {}
 
     async def map_user_attributes(
