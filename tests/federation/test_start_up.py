@@ -48,17 +48,22 @@ def test_a_file_that_holds_no_certificate_is_refused(ti, tmp_path):
     assert "pinned_roots" in server.start_expecting_failure() + server.log_text()
 
 
+def without_log_in(block):
+    return {key: value for key, value in block.items() if key != "login"}
+
+
 def test_loading_it_twice_is_refused(ti, tmp_path):
     server = enforcing("hospital", tmp_path, ti)
-    block = tim_module(ti)
-    server.config["modules"].append({**block, "module": "synapse_tim.FederationAllowList"})
+    block = without_log_in(tim_module(ti)["config"])
+    server.config["modules"].append({"module": "synapse_tim.FederationAllowList", "config": block})
     output = server.start_expecting_failure()
     assert "loaded twice" in output + server.log_text()
 
 
 def test_the_allow_list_alone_enforces_as_well(ti, start, tmp_path):
     server = enforcing("hospital", tmp_path, ti)
-    server.config["modules"][0]["module"] = "synapse_tim.FederationAllowList"
+    block = without_log_in(tim_module(ti)["config"])
+    server.config["modules"] = [{"module": "synapse_tim.FederationAllowList", "config": block}]
     member = SynapseServer("member", tmp_path / "member", ti.world)
     ti.add(server.server_name)
     start(server)
