@@ -28,6 +28,7 @@ from synapse_tim.services.pins import read_root
 from synapse_tim.services.provider_keys import (
     KeyFile,
     KeySource,
+    KeysUnavailableError,
     KeyUrl,
     PlainDiscovery,
     ProviderKeys,
@@ -51,7 +52,7 @@ def build_providers(config: LoginPolicyConfig, api: ModuleApi) -> Mapping[str, P
         rules = block.provider()
         keys = ProviderKeys(
             rules.id,
-            _source(block, fetchers, config.trust_of_providers),
+            _source(block, position, fetchers, config.trust_of_providers),
             refresh_interval=block.keys.refresh_interval / 1000,
             pause=block.keys.pause / 1000,
             clock=time.monotonic,
@@ -79,10 +80,12 @@ class _Fetchers:
         self.open.close()
 
 
-def _source(block: ProviderConfig, fetchers: _Fetchers, trust: TrustConfig | None) -> KeySource:
+def _source(
+    block: ProviderConfig, position: int, fetchers: _Fetchers, trust: TrustConfig | None
+) -> KeySource:
     keys = block.keys
     if keys.jwks_path is not None:
-        return KeyFile(Path(keys.jwks_path))
+        return _key_file(Path(keys.jwks_path), position)
     if keys.jwks_url is not None:
         return KeyUrl(fetchers.provider, keys.jwks_url)
     url = keys.discovery_url or ""
@@ -99,6 +102,15 @@ def _source(block: ProviderConfig, fetchers: _Fetchers, trust: TrustConfig | Non
     )
     ocsp = OcspClient(trust.ocsp, fetchers.open, trust.ocsp_responder_url)
     return SignedDiscovery(fetchers.provider, url, block.issuer, _now, store, ocsp)
+
+
+def _key_file(path: Path, position: int) -> KeyFile:
+    file = KeyFile(path)
+    try:
+        file.fetch()
+    except KeysUnavailableError as error:
+        raise wrong(str(error), "login", "providers", position, "keys", "jwks_path") from None
+    return file
 
 
 def _pinned(trust: TrustConfig) -> tuple[x509.Certificate, ...]:

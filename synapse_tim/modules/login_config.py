@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -34,6 +34,8 @@ from synapse_tim.rules.login_methods import (
 )
 from synapse_tim.rules.products import Product
 from synapse_tim.rules.token_signature import ALGORITHMS, SignatureRules
+
+_CURVES: Final = (ec.SECP256R1, ec.BrainpoolP256R1)
 
 
 class KeysConfig(Block):
@@ -152,7 +154,7 @@ def _decryption_key(path: str, position: int) -> DecryptionKey:
     expected = "expected an unencrypted EC private key in PEM, on P-256 or brainpoolP256r1"
     try:
         key = serialization.load_pem_private_key(Path(path).read_bytes(), None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, _CURVES):
             raise ValueError
         return DecryptionKey.of(key)
     except (OSError, ValueError, TypeError, JwkError):

@@ -106,8 +106,9 @@ class LoginRules:
         if method in self.permitted:
             if method != LoginMethod.SSO:
                 return None
-            known = sso_provider is not None and sso_provider in (self.sso_providers or {sso_provider})
-            return None if known else LOGIN_METHOD
+            vouched = sso_provider is not None  # a login token that is not of single sign-on has none
+            known = self.sso_providers is None or sso_provider in self.sso_providers
+            return None if vouched and known else LOGIN_METHOD
         if method == LoginMethod.PASSWORD and user_id in self.break_glass and administrator:
             return None
         return LOGIN_METHOD
