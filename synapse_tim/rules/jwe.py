@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 
-from synapse_tim.rules import base64url, jwk, strict_json
+from synapse_tim.rules import jwk
+from synapse_tim.rules.jose import decode_segment, read_header
 from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
 
 #: The only content encryption.
@@ -182,36 +183,3 @@ class _Parts:
     def open(self, key: bytes) -> bytes:
         """Decrypt with a content encryption key."""
         return AESGCM(key).decrypt(self._iv, self._sealed, self._protected)
-
-
-def read_header(segment: bytes) -> dict[str, Any]:
-    """Read the protected header of a token, JWE or JWS.
-
-    Args:
-        segment: as it stands in the token.
-
-    Raises:
-        TokenRefusedError: it is no strict JSON object, or has ``crit``, ``b64`` or the like.
-    """
-    try:
-        header = strict_json.parse(decode_segment(segment, "header"))
-    except strict_json.StrictJsonError as error:
-        raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, str(error)) from None
-    if not isinstance(header, dict):
-        raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, "not an object")
-    for member in ("crit", "b64"):
-        if member in header:
-            raise TokenRefusedError(TokenRefusal.HEADER_UNSUPPORTED, member)
-    return header
-
-
-def decode_segment(segment: bytes, what: str) -> bytes:
-    """Decode a segment of a token.
-
-    Raises:
-        TokenRefusedError: ``base64``.
-    """
-    try:
-        return bytes(base64url.decode(segment))
-    except base64url.Base64UrlError as error:
-        raise TokenRefusedError(TokenRefusal.BASE64, f"{what}: {error}") from None

@@ -19,7 +19,7 @@ from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm, R
 from jwt.exceptions import PyJWTError
 
 from synapse_tim.rules import strict_json
-from synapse_tim.rules.jwe import decode_segment, read_header
+from synapse_tim.rules.jose import decode_segment, read_header
 from synapse_tim.rules.jwk import KeySet, VerificationKey
 from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
 

@@ -1,4 +1,4 @@
-"""Single sign-on in a real browser (AF_10234, R4.4): what somebody gets to see who is refused, and who is not."""
+"""Single sign-on in a real browser (AF_10234, R4.4): what somebody gets to see, refused or not."""
 
 import re
 import shutil

@@ -230,6 +230,15 @@ def test_a_nonce_may_be_demanded(ti, tmp_path, start):
     refused(server, ti.idp.mint("doctor", audience=AUDIENCE, nonce=nonce), "nonce")
 
 
+def test_bad_tokens_of_strangers_keep_nobody_out(ti, tmp_path, start):
+    server = server_with(tmp_path, ti, login={"providers": [central(ti)]})
+    server.config["rc_login"]["failed_attempts"] = {"per_second": 0.001, "burst_count": 2}
+    start(server)
+    for _ in range(8):
+        refused(server, ti.idp.mint("doctor", audience="another-app"), "audience")
+    logged_in(server, ti.idp.mint("doctor", audience=AUDIENCE))
+
+
 def test_tokens_that_were_used_stay_used_after_a_restart(ti, tmp_path, start):
     server = start(server_with(tmp_path, ti, login={"providers": [central(ti)]}))
     token = ti.idp.mint("doctor", audience=AUDIENCE)

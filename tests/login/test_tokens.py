@@ -76,6 +76,14 @@ def test_the_client_does_not_choose_who_it_is(world):
     )
 
 
+def test_the_client_need_not_say_who_it_is(world):
+    for identifier in ({}, None, {"type": "m.id.thirdparty", "medium": "email", "address": "a@b.c"}):
+        body = {"type": ID_TOKEN, "token": world.card_token(world.doctor())}
+        if identifier is not None:
+            body["identifier"] = identifier
+        assert code(post_login(world.clinic, body)) == (200, None)
+
+
 def test_clients_of_other_products_may_call_the_login_type_as_they_are_used_to(world):
     logged_in(world.clinic, world.card_token(world.doctor()), login_type="com.example.login.jwt")
 
