@@ -29,6 +29,7 @@ from synapse_tim.rules.login_methods import (
 from synapse_tim.rules.login_methods import (
     FOR_INSURED,
     ID_TOKEN_TYPE,
+    TYPES,
     LoginMethod,
     LoginRules,
 )
@@ -85,7 +86,11 @@ class ProviderConfig(ClaimsConfig):
     def provider(self) -> IdentityProvider:
         """The provider."""
         defaults = DEFAULTS[self.profile]
-        types = defaults.types if self.types is None else frozenset(each.lower() for each in self.types)
+        types = (
+            defaults.types
+            if self.types is None
+            else frozenset(each.lower().removeprefix("application/") for each in self.types)
+        )
         return IdentityProvider(
             id=self.id,
             signature=SignatureRules(frozenset(self.signature_algorithms or defaults.algorithms), types),
@@ -113,6 +118,8 @@ class LoginConfig(Block):
     @classmethod
     def _methods(cls, names: list[str] | None) -> list[str] | None:
         for name in names or []:
+            if name in TYPES:
+                raise ValueError(f"expected {TYPES[name].value} instead of {name}")
             # Login types of other modules have a dot in their names, as the Matrix specification demands.
             if name not in set(LoginMethod) and "." not in name:
                 known = ", ".join(LoginMethod)
@@ -122,8 +129,8 @@ class LoginConfig(Block):
     @field_validator("token_types")
     @classmethod
     def _own_types(cls, names: list[str]) -> list[str]:
-        if any(name.startswith("m.") for name in names):
-            raise ValueError("login types that start with 'm.' belong to the Matrix specification")
+        if any(name.startswith("m.") or name in TYPES for name in names):
+            raise ValueError("expected login types that mean nothing else to Synapse")
         return names
 
     @field_validator("further_iks")
@@ -215,13 +222,19 @@ class LoginPolicyConfig(PartConfig):
         Args:
             server_name: of this server.
             sso_providers: that check claims; others are not permitted. ``None`` if that does not matter.
+
+        Raises:
+            ConfigError: a break-glass administrator is of another server.
         """
         login = self.login
         permitted = PERMITTED[self.product] if login.permitted is None else frozenset(login.permitted)
-        break_glass = (
+        break_glass = [
             user if user.startswith("@") else f"@{user}:{server_name}"
             for user in login.break_glass_administrators
-        )
+        ]
+        for position, user in enumerate(break_glass):
+            if not user.endswith(f":{server_name}") or user.count(":") != server_name.count(":") + 1:
+                raise wrong("expected a user of this server", "login", "break_glass_administrators", position)
         return LoginRules(
             server_name=server_name,
             permitted=permitted,

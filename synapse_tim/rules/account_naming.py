@@ -103,8 +103,9 @@ def localpart(rule: LocalpartRule, claims: Mapping[str, Any], server_name: str) 
     Raises:
         TokenRefusedError: ``localpart``, or a claim is missing.
     """
-    made = rule(claims).lower()
-    if not _LOCALPART.fullmatch(made) or made.isdigit():
+    named = rule(claims)
+    made = named.lower()
+    if not named.isascii() or not _LOCALPART.fullmatch(made) or made.isdigit():
         raise TokenRefusedError(TokenRefusal.LOCALPART, "characters that are not allowed")
     if len(f"@{made}:{server_name}") > _LONGEST_USER_ID:
         raise TokenRefusedError(TokenRefusal.LOCALPART, "too long")
@@ -153,4 +154,5 @@ def _one_line(name: str) -> str:
         for character in unicodedata.normalize("NFC", name)
         if character.isspace() or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
     )
-    return " ".join(printable.split())[:_LONGEST_DISPLAY_NAME]
+    line = " ".join(printable.split())[:_LONGEST_DISPLAY_NAME].rstrip()
+    return line if any(character.isalnum() for character in line) else ""

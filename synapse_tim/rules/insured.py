@@ -69,6 +69,10 @@ def is_code(code: str) -> bool:
     return _IK.fullmatch(code) is not None
 
 
+def _says_insured(profession: object) -> bool:
+    return profession == INSURED or (isinstance(profession, list) and INSURED in profession)
+
+
 def check_person(
     claims: Mapping[str, Any],
     product: Product,
@@ -86,9 +90,7 @@ def check_person(
     Raises:
         TokenRefusedError: with the reason.
     """
-    insured = INSURED in {
-        claims.get(name) for name in _PROFESSION_CLAIMS if isinstance(claims.get(name), str)
-    }
+    insured = any(_says_insured(claims.get(name)) for name in _PROFESSION_CLAIMS)
     if product is Product.PRO:
         if insured:
             raise TokenRefusedError(TokenRefusal.INSURED_PERSON)

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import attrs
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
@@ -146,7 +147,7 @@ def public_key(jwk: object) -> PublicKey:
                 key = RSAAlgorithm.from_jwk(jwk)
             case _:
                 raise JwkError("'kty' or 'crv' is not supported")
-    except (PyJWTError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, AttributeError, KeyError) as error:
         raise error if isinstance(error, JwkError) else JwkError("not a valid key") from None
     if isinstance(key, rsa.RSAPublicKey) and not _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
         raise JwkError(f"an RSA key of {key.key_size} bits")

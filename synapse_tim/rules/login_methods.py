@@ -31,7 +31,8 @@ class LoginMethod(enum.StrEnum):
     APPLICATION_SERVICE = "application_service"
 
 
-_TYPES: Final[Mapping[str, LoginMethod]] = {
+#: The login types of those ways.
+TYPES: Final[Mapping[str, LoginMethod]] = {
     ID_TOKEN_TYPE: LoginMethod.ID_TOKEN,
     # Of single sign-on the first three are how it starts, the last one is how it ends.
     "m.login.sso": LoginMethod.SSO,
@@ -72,7 +73,7 @@ class LoginRules:
 
     def method(self, login_type: str) -> str:
         """The way to log in that a login type belongs to; of an unknown one its name."""
-        return LoginMethod.ID_TOKEN if login_type in self.token_types else _TYPES.get(login_type, login_type)
+        return LoginMethod.ID_TOKEN if login_type in self.token_types else TYPES.get(login_type, login_type)
 
     def denies_request(self, body: Mapping[str, Any]) -> Denial | None:
         """Why a request to log in is refused before anything of it is looked at, or ``None``.
@@ -121,7 +122,12 @@ class LoginRules:
         return method in self.permitted or (method == LoginMethod.PASSWORD and bool(self.break_glass))
 
     def _claimed_user(self, body: Mapping[str, Any]) -> str | None:
-        identifier = body.get("identifier", {"type": "m.id.user", "user": body.get("user")})
+        """Whom Synapse would log in: the old members of a request go before ``identifier``."""
+        identifier = body.get("identifier")
+        if body.get("user"):
+            identifier = {"type": "m.id.user", "user": body["user"]}
+        if body.get("medium") and body.get("address"):
+            return None
         if not isinstance(identifier, Mapping) or identifier.get("type") != "m.id.user":
             return None
         user = identifier.get("user")

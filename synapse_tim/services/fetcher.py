@@ -123,8 +123,11 @@ class Fetcher:
         Raises:
             ListRefusedError: a reason of transport.
         """
-        target = httpx.URL(url).copy_merge_params(dict(params or {}))
-        request = self._client.build_request("GET", target, headers=dict(headers or {}))
+        try:
+            target = httpx.URL(url).copy_merge_params(dict(params or {}))
+            request = self._client.build_request("GET", target, headers=dict(headers or {}))
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ListRefusedError(Refusal.UNREACHABLE, f"no usable URL: {type(error).__name__}") from None
         return self._exchange(request, max_octets, deadline)
 
     def post(

@@ -48,6 +48,15 @@ def test_r4_8_other_ways_to_say_who_it_is_do_not_help(world, identifier):
     assert code(post_login(world.clinic, body)) == FORBIDDEN
 
 
+def test_r4_8_a_name_that_synapse_overrides_does_not_help(world):
+    with contextlib.suppress(httpx.HTTPStatusError):
+        world.clinic.register("nurse")
+    for secret in ("password", "wrong"):
+        answer = post_login(world.clinic, {**password("root", secret), "user": "nurse"})
+        assert code(answer) == FORBIDDEN
+        assert "identity provider" in answer.json()["error"]
+
+
 def test_r4_8_named_administrators_break_the_glass(world):
     world.clinic.register("root", admin=True)
     for user in ("root", "ROOT", f"@root:{world.clinic.server_name}"):

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import struct
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -63,14 +62,13 @@ def test_the_key_derivation_is_that_of_rfc_7518(monkeypatch):
 
 
 def test_the_derived_key_depends_on_the_secret_and_on_both_parties():
-    empty = jwe.length_and(b"")
     parties = {
-        jwe.length_and(a) + jwe.length_and(b) for a, b in ((b"", b""), (b"a", b"b"), (b"ab", b""), (b"b", b"a"))
+        jwe.length_and(a) + jwe.length_and(b)
+        for a, b in ((b"", b""), (b"a", b"b"), (b"ab", b""), (b"b", b"a"))
     }
     derived = {derive(secret, each) for secret in (SECRET, SECRET[::-1]) for each in parties}
     assert len(derived) == 8
     assert {len(key) for key in derived} == {32}
-    assert empty == struct.pack(">I", 0)
 
 
 @BOTH
@@ -288,11 +286,8 @@ def test_any_octets_are_refused(octets):
 def test_there_is_one_text_for_each_token(position):
     token = sealed(b"inner!!")
     segment = token.split(b".")[position]
-    spare = segment[:-1] + bytes([segment[-1] ^ 1]) if len(segment) % 4 else None
-    for changed in (segment + b"=", segment + b"\n", b" " + segment, segment + b"A", segment + b"\0", spare):
-        if changed is not None:
-            with pytest.raises(TokenRefusedError):
-                decrypt(with_segment(token, position, changed), [OURS])
+    with pytest.raises(TokenRefusedError):
+        decrypt(with_segment(token, position, segment + b"A"), [OURS])
     for changed in (segment + b"=", segment + b"\n", b" " + segment, segment[:4] + b"+" + segment[5:]):
         with refused(TokenRefusal.BASE64):
             decrypt(with_segment(token, position, changed), [OURS])
@@ -301,10 +296,6 @@ def test_there_is_one_text_for_each_token(position):
 def test_unused_bits_have_to_be_zero():
     token = sealed()
     tag = token.split(b".")[4]  # of 16 octets: the last character has four unused bits
-    for last in b"BCDEFGHIJKLMNOP":
-        if tag[-1:] == b"A":
-            with refused(TokenRefusal.BASE64):
-                decrypt(with_segment(token, 4, tag[:-1] + bytes([last])), [OURS])
     alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     value = alphabet.index(tag[-1:])
     assert value % 16 == 0
@@ -399,7 +390,11 @@ def test_a_key_on_another_curve_is_not_ours():
 
 
 def test_refusals_say_nothing_about_the_content():
-    for token in (sealed(b"secret", kid="other"), sealed(b"secret", enc="secret"), sealed(b"secret", apu="secret!")):
+    for token in (
+        sealed(b"secret", kid="other"),
+        sealed(b"secret", enc="secret"),
+        sealed(b"secret", apu="secret!"),
+    ):
         with pytest.raises(TokenRefusedError) as caught:
             decrypt(token, [OURS])
         assert "secret" not in str(caught.value)

@@ -1,6 +1,7 @@
 """R4.1: public keys as JWKs: which are read, and which nobody may verify or agree on a key with."""
 
 import base64
+import contextlib
 import json
 
 import pytest
@@ -53,7 +54,7 @@ def key_set(*keys, **members):
     return json.dumps({"keys": list(keys), **members}).encode()
 
 
-def refused(text=""):
+def refused(text=None):
     return pytest.raises(JwkError, match=text)
 
 
@@ -266,16 +267,18 @@ def test_a_set_is_read_and_its_unusable_keys_are_left_out():
 
 
 def test_a_single_key_is_a_set():
-    assert [key.kid for key in parse_key_set(json.dumps(ec_jwk("BP-256", kid="one")).encode()).keys] == ["one"]
+    assert [key.kid for key in parse_key_set(json.dumps(ec_jwk("BP-256", kid="one")).encode()).keys] == [
+        "one"
+    ]
 
 
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        (b"", ""),
+        (b"", None),
         (b"[]", "not an object"),
         (b"null", "not an object"),
-        (b"{", ""),
+        (b"{", None),
         (b"\xff", "not UTF-8"),
         (b"{}", "no usable key"),
         (b'{"keys": []}', "no usable key"),
@@ -285,7 +288,7 @@ def test_a_single_key_is_a_set():
         (key_set(ec_jwk(use="enc")), "no usable key: for another use"),
         (key_set(*[ec_jwk()] * 65), "at most 64"),
     ],
-    ids=lambda value: str(value[:30]),
+    ids=lambda value: str(value and value[:30]),
 )
 def test_a_set_without_a_usable_key_is_refused(document, problem):
     with refused(problem):
@@ -361,7 +364,5 @@ JSON = st.recursive(
 @example({"kty": "OKP", "crv": "Ed25519", "x": "\ud800"})
 @example({"kty": "EC", "crv": "BP-256", "x": "\ud800", "y": ""})
 def test_anything_is_a_key_or_is_refused(key):
-    try:
-        verification_key(key)
-    except JwkError as error:
-        assert str(error)
+    with contextlib.suppress(JwkError):
+        assert isinstance(verification_key(key).key, jwk.PublicKey)

@@ -1,0 +1,431 @@
+"""R4.1, R4.4: signed tokens: which key counts, which algorithm, and what is never looked at."""
+
+import base64
+import hashlib
+import json
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synapse_tim.rules import base64url, jwk
+from synapse_tim.rules.jwk import KeySet, VerificationKey
+from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.rules.token_signature import ALGORITHMS, MAX_OCTETS, SignatureRules, SignedToken
+from synapse_tim.testing.jws import sign_token
+from synapse_tim.testing.merge import REMOVED
+
+BP, P256, P384, P521 = (
+    ec.generate_private_key(curve)
+    for curve in (ec.BrainpoolP256R1(), ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())
+)
+RSA, ED = rsa.generate_private_key(65537, 2048), Ed25519PrivateKey.generate()
+SIGNERS = {
+    "BP256R1": BP,
+    "ES256": P256,
+    "ES384": P384,
+    "ES512": P521,
+    **{name: RSA for name in ALGORITHMS if name[:2] in ("RS", "PS")},
+    "EdDSA": ED,
+}
+CLAIMS = {"iss": "https://idp.example", "sub": "ä"}
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def refused(reason):
+    return pytest.raises(TokenRefusedError, match=rf"^{reason.value}(:|$)")
+
+
+def token_of(key=P256, algorithm="ES256", claims=CLAIMS, **header):
+    return sign_token(claims, key, algorithm=algorithm, header={"kid": "one", **header}).encode()
+
+
+def keys_of(*private, kid="one", algorithm=None):
+    return KeySet(tuple(VerificationKey(kid, algorithm, key.public_key()) for key in private))
+
+
+def verify(token, keys, algorithms=ALGORITHMS, **rules):
+    """Everything between the octets and claims that can be believed."""
+    signed = SignedToken.parse(token)
+    signed.require(SignatureRules(frozenset(algorithms), **rules))
+    return signed.verify(keys)
+
+
+def with_signature(token, signature):
+    return token.rpartition(b".")[0] + b"." + base64url.encode(signature)
+
+
+def signature_of(token):
+    return bytes(base64url.decode(token.rpartition(b".")[2]))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_algorithm_verifies(algorithm):
+    token = token_of(SIGNERS[algorithm], algorithm)
+    assert verify(token, keys_of(SIGNERS[algorithm]), {algorithm}) == CLAIMS
+    assert verify(token, keys_of(SIGNERS[algorithm], algorithm=algorithm), {algorithm}) == CLAIMS
+    signed = SignedToken.parse(token)
+    assert (signed.algorithm, signed.kid, signed.type) == (algorithm, "one", "jwt")
+    assert signed.unverified_claims == CLAIMS
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_algorithm_refuses_other_octets_and_other_signatures(algorithm):
+    token, other = (token_of(SIGNERS[algorithm], algorithm, claims) for claims in (CLAIMS, {"sub": "eve"}))
+    keys = keys_of(SIGNERS[algorithm])
+    with refused(TokenRefusal.SIGNATURE_INVALID):
+        verify(with_signature(token, signature_of(other)), keys)
+    for length in (0, 1, 32, 63, 64, 65, 96, 132, 255, 256, 257):
+        with refused(TokenRefusal.SIGNATURE_INVALID):
+            verify(with_signature(token, bytes(length)), keys)
+    with refused(TokenRefusal.SIGNATURE_INVALID):
+        verify(with_signature(token, signature_of(token)[:-1]), keys)
+    with refused(TokenRefusal.SIGNATURE_INVALID):
+        verify(with_signature(token, signature_of(token) + b"\0"), keys)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_an_algorithm_is_bound_to_one_kind_of_key(algorithm):
+    for name, key in SIGNERS.items():
+        if key is SIGNERS[algorithm]:
+            continue
+        with refused(TokenRefusal.KEY_MISMATCH):
+            verify(token_of(key, algorithm), keys_of(key))
+        assert verify(token_of(SIGNERS[algorithm], algorithm), keys_of(key, SIGNERS[algorithm])) == CLAIMS, (
+            name
+        )
+
+
+def test_a_curve_does_not_pass_for_another_one_of_the_same_size():
+    for key, algorithm in ((BP, "ES256"), (P256, "BP256R1")):
+        with refused(TokenRefusal.KEY_MISMATCH):
+            verify(token_of(key, algorithm), keys_of(key))
+
+
+@pytest.mark.parametrize("mine", ["RS256", "PS256"])
+def test_one_padding_does_not_pass_for_the_other(mine):
+    other = {"RS256": "PS256", "PS256": "RS256"}[mine]
+    with refused(TokenRefusal.SIGNATURE_INVALID):
+        verify(token_of(RSA, mine, alg=other), keys_of(RSA))
+    with refused(TokenRefusal.KEY_MISMATCH):
+        verify(token_of(RSA, mine), keys_of(RSA, algorithm=other))
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        "none",
+        "None",
+        "nOnE",
+        "NONE",
+        "",
+        "HS256",
+        "HS512",
+        "es256",
+        "bp256r1",
+        "ES256K",
+        None,
+        1,
+        ["ES256"],
+        REMOVED,
+    ],
+    ids=str,
+)
+def test_an_algorithm_that_nobody_uses_is_refused(algorithm):
+    with refused(TokenRefusal.ALGORITHM_NOT_ALLOWED):
+        SignedToken.parse(token_of(alg=algorithm))
+    unsigned = sign_token(CLAIMS, None, algorithm="none", header={"alg": algorithm}).encode()
+    with refused(TokenRefusal.ALGORITHM_NOT_ALLOWED):
+        SignedToken.parse(unsigned)
+
+
+def test_a_token_without_a_signature_is_refused():
+    for algorithm in ALGORITHMS:
+        token = sign_token(CLAIMS, None, algorithm="none", header={"alg": algorithm, "kid": "one"}).encode()
+        with refused(TokenRefusal.SIGNATURE_INVALID):
+            verify(token, keys_of(SIGNERS[algorithm]))
+    with refused(TokenRefusal.NOT_A_TOKEN):
+        SignedToken.parse(token_of().rpartition(b".")[0])
+
+
+@pytest.mark.parametrize("key", [BP, P256, RSA], ids=["BP-256", "P-256", "RSA"])
+def test_a_public_key_is_no_symmetric_secret(key):
+    public = key.public_key()
+    secrets = [
+        public.public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+        for encoding in (serialization.Encoding.PEM, serialization.Encoding.DER)
+    ]
+    if key is not RSA:
+        secrets.append(json.dumps(jwk.to_jwk(public)).encode())
+    for secret in secrets:
+        for algorithm in ("HS256", "HS384", "HS512"):
+            with refused(TokenRefusal.ALGORITHM_NOT_ALLOWED):
+                verify(token_of(secret, algorithm), keys_of(key))
+        for algorithm in ("ES256", "BP256R1", "RS256"):
+            with pytest.raises(TokenRefusedError):
+                verify(token_of(secret, "HS256", alg=algorithm), keys_of(key))
+
+
+def test_only_the_algorithms_of_the_provider_are_taken():
+    for algorithm in ALGORITHMS:
+        with refused(TokenRefusal.ALGORITHM_NOT_ALLOWED):
+            verify(
+                token_of(SIGNERS[algorithm], algorithm),
+                keys_of(SIGNERS[algorithm]),
+                ALGORITHMS.keys() - {algorithm},
+            )
+
+
+def test_a_foreign_key_of_the_same_name_is_refused():
+    foreign = ec.generate_private_key(ec.SECP256R1())
+    with refused(TokenRefusal.SIGNATURE_INVALID):
+        verify(token_of(foreign), keys_of(P256))
+
+
+@pytest.mark.parametrize("kid", ["two", "", "ONE", "one "])
+def test_a_key_that_is_unknown_is_refused(kid):
+    with refused(TokenRefusal.KEY_UNKNOWN):
+        verify(token_of(kid=kid), keys_of(P256))
+
+
+def test_without_a_name_every_key_that_fits_is_tried():
+    other = ec.generate_private_key(ec.SECP256R1())
+    for kid in (None, REMOVED):
+        token = token_of(kid=kid)
+        assert verify(token, keys_of(RSA, BP, other, P256)) == CLAIMS
+        with refused(TokenRefusal.SIGNATURE_INVALID):
+            verify(token, keys_of(RSA, other))
+        with refused(TokenRefusal.KEY_MISMATCH):
+            verify(token, keys_of(RSA, BP))
+        with refused(TokenRefusal.KEY_UNKNOWN):
+            verify(token, KeySet(()))
+
+
+def test_a_name_rules_out_keys_of_another_name_or_none():
+    for kid in ("two", None):
+        with refused(TokenRefusal.KEY_UNKNOWN):
+            verify(token_of(), keys_of(P256, kid=kid))
+
+
+def test_of_two_keys_with_one_name_the_one_that_fits_counts():
+    assert verify(token_of(), keys_of(BP, P256)) == CLAIMS
+    assert verify(token_of(BP, "BP256R1"), keys_of(BP, P256)) == CLAIMS
+
+
+@pytest.mark.parametrize("algorithm", ["ES384", "BP256R1", "RS256", "es256", ""])
+def test_a_key_for_another_algorithm_is_refused(algorithm):
+    with refused(TokenRefusal.KEY_MISMATCH):
+        verify(token_of(), keys_of(P256, algorithm=algorithm))
+
+
+def test_keys_and_addresses_in_the_header_are_never_looked_at():
+    evil = ec.generate_private_key(ec.SECP256R1())
+    public = evil.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    header = {
+        "jwk": jwk.to_jwk(evil.public_key()),
+        "jku": "https://evil.example/keys",
+        "x5u": "https://evil.example/chain",
+        "x5c": [base64.b64encode(public).decode()],
+        "x5t": "AAAA",
+    }
+    for given_header in ({name: header[name]} for name in header):
+        with refused(TokenRefusal.SIGNATURE_INVALID):
+            verify(token_of(evil, **given_header), keys_of(P256))
+        with refused(TokenRefusal.KEY_UNKNOWN):
+            verify(token_of(evil, kid="evil", **given_header), keys_of(P256))
+    assert verify(token_of(**header), keys_of(P256)) == CLAIMS
+
+
+@pytest.mark.parametrize("kind", ["JWT", "jwt", "Jwt", "application/jwt", "APPLICATION/JWT"])
+def test_the_type_is_compared_without_case_and_prefix(kind):
+    assert verify(token_of(typ=kind), keys_of(P256)) == CLAIMS
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["", "at+jwt", "logout+jwt", "JOSE", "jwt ", "application/application/jwt", "text/jwt", REMOVED],
+    ids=str,
+)
+def test_another_type_is_refused(kind):
+    with refused(TokenRefusal.TYPE_NOT_ALLOWED):
+        verify(token_of(typ=kind), keys_of(P256))
+
+
+def test_a_token_without_a_type_may_be_allowed():
+    for kind in ("", REMOVED):
+        assert verify(token_of(typ=kind), keys_of(P256), types=frozenset({""})) == CLAIMS
+    with refused(TokenRefusal.TYPE_NOT_ALLOWED):
+        verify(token_of(), keys_of(P256), types=frozenset({""}))
+
+
+@pytest.mark.parametrize("member", [{"crit": ["exp"]}, {"crit": []}, {"b64": False}, {"b64": True}], ids=str)
+def test_crit_and_b64_are_refused(member):
+    with refused(TokenRefusal.HEADER_UNSUPPORTED):
+        SignedToken.parse(token_of(**member))
+
+
+@pytest.mark.parametrize(
+    "member", [{"kid": 1}, {"kid": ["one"]}, {"typ": None}, {"typ": 1}, {"typ": {}}], ids=str
+)
+def test_a_header_with_members_of_another_type_is_refused(member):
+    with refused(TokenRefusal.HEADER_MALFORMED):
+        SignedToken.parse(token_of(**member))
+
+
+def put_together(header, payload=b"{}", key=P256):
+    signed = base64url.encode(header) + b"." + base64url.encode(payload)
+    (_, _, signature) = sign_token(payload, key, algorithm="ES256").encode().split(b".")
+    return signed + b"." + signature
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b'"alg"',
+        b"{",
+        b"\xff",
+        b'{"alg":NaN}',
+        b'{"alg":"none","alg":"ES256"}',
+        b"[" * 9_000,
+    ],
+)
+def test_a_header_that_is_not_a_strict_object_is_refused(header):
+    with refused(TokenRefusal.HEADER_MALFORMED):
+        SignedToken.parse(put_together(header))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"1",
+        b"{",
+        b"\xff",
+        b'{"exp":NaN}',
+        b'{"exp":-Infinity}',
+        b'{"sub":"a","sub":"b"}',
+        b'{"a":{"sub":"a","sub":"b"}}',
+        b"[" * 9_000,
+        b'{"exp":%s}' % (b"9" * 5_000),
+    ],
+    ids=lambda payload: str(payload[:20]),
+)
+def test_claims_that_are_not_a_strict_object_are_refused_although_they_are_signed(payload):
+    with refused(TokenRefusal.CLAIMS_MALFORMED):
+        SignedToken.parse(token_of(claims=payload))
+
+
+def test_a_der_signature_is_refused():
+    token = token_of()
+    der = P256.sign(token.rpartition(b".")[0], ec.ECDSA(hashes.SHA256()))
+    with refused(TokenRefusal.SIGNATURE_INVALID):
+        verify(with_signature(token, der), keys_of(P256))
+
+
+@pytest.mark.parametrize(
+    ("r", "s"), [(0, 0), (0, 1), (1, 0), (1, 1), (P256_ORDER, P256_ORDER), (2**256 - 1, 2**256 - 1)]
+)
+def test_signatures_out_of_range_are_refused(r, s):
+    forged = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    with refused(TokenRefusal.SIGNATURE_INVALID):
+        verify(with_signature(token_of(), forged), keys_of(P256))
+
+
+def test_white_space_and_other_characters_are_refused():
+    token = token_of()
+    for damaged in (
+        token + b"\n",
+        b"\n" + token,
+        b" " + token,
+        token + b"\0",
+        token + b"=",
+        token.replace(b".", b".\n"),
+    ):
+        with refused(TokenRefusal.BASE64):
+            SignedToken.parse(damaged)
+
+
+def test_a_truncated_token_is_refused():
+    token = token_of()
+    for length in range(len(token)):
+        with pytest.raises(TokenRefusedError):
+            verify(token[:length], keys_of(P256))
+
+
+@pytest.mark.parametrize("octets", [b"", b".", b"a.b", b"a.b.c.d", b"a.b.c.d.e", b"." * 9])
+def test_anything_but_three_segments_is_refused(octets):
+    with refused(TokenRefusal.NOT_A_TOKEN):
+        SignedToken.parse(octets)
+
+
+def test_the_json_serialization_is_refused():
+    protected, payload, signature = token_of().decode().split(".")
+    with refused(TokenRefusal.NOT_A_TOKEN):
+        SignedToken.parse(
+            json.dumps({"protected": protected, "payload": payload, "signature": signature}).encode()
+        )
+
+
+def test_a_token_has_32_kib_at_most():
+    with refused(TokenRefusal.TOO_LARGE):
+        SignedToken.parse(b"." * (MAX_OCTETS + 1))
+    with refused(TokenRefusal.TOO_LARGE):
+        SignedToken.parse(token_of(claims={"a": "x" * MAX_OCTETS}))
+    assert verify(token_of(claims={"a": "x" * 20_000}), keys_of(P256))
+
+
+def test_the_digest_outlasts_a_rewritten_signature():
+    """ECDSA allows to rewrite one without the key, so a digest of the whole token would be no identity."""
+    token = token_of()
+    raw = signature_of(token)
+    s = P256_ORDER - int.from_bytes(raw[32:], "big")
+    twin = with_signature(token, raw[:32] + s.to_bytes(32, "big"))
+    assert twin != token
+    assert verify(twin, keys_of(P256)) == CLAIMS
+    assert SignedToken.parse(twin).digest == SignedToken.parse(token).digest
+    assert SignedToken.parse(token).digest == hashlib.sha256(token.rpartition(b".")[0]).hexdigest()
+
+
+def test_tokens_that_say_something_else_have_another_digest():
+    tokens = [token_of(), token_of(claims={}), token_of(claims={"iss": "a"}), token_of(jku="a")]
+    assert len({SignedToken.parse(token).digest for token in tokens}) == 4
+
+
+def test_claims_cannot_be_changed():
+    with pytest.raises(TypeError):
+        SignedToken.parse(token_of()).unverified_claims["sub"] = "eve"
+
+
+GENUINE = token_of()
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 10_000), st.integers(0, 7))
+def test_a_flipped_bit_at_any_position_is_refused(position, bit):
+    octets = bytearray(GENUINE)
+    octets[position % len(octets)] ^= 1 << bit
+    with pytest.raises(TokenRefusedError):
+        verify(bytes(octets), keys_of(P256))
+
+
+@given(st.integers(0, 10_000), st.binary(min_size=1, max_size=3))
+def test_inserted_octets_are_refused(position, inserted):
+    position %= len(GENUINE) + 1
+    with pytest.raises(TokenRefusedError):
+        verify(GENUINE[:position] + inserted + GENUINE[position:], keys_of(P256))
+
+
+@given(st.binary(max_size=200) | st.text("abAB.-_=", max_size=60).map(str.encode))
+def test_any_octets_are_refused(octets):
+    with pytest.raises(TokenRefusedError):
+        verify(octets, keys_of(P256))
