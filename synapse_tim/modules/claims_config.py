@@ -16,9 +16,8 @@ from synapse_tim.modules.config import Block, Duration, ReadablePath, enum_value
 from synapse_tim.rules.account_naming import KeyedHash, LocalpartRule, Template
 from synapse_tim.rules.identity_provider import DEFAULTS, AccountRules, Profile
 from synapse_tim.rules.professions import is_oid
-from synapse_tim.rules.token_claims import ACR_ORDER, ClaimRules
+from synapse_tim.rules.token_claims import ACR_ORDER, LONGEST_AGE, ClaimRules
 
-_LONGEST_AGE_MS: Final = 60 * 60 * 1000
 _HASH_KEY_OCTETS: Final = 32
 
 
@@ -34,7 +33,7 @@ def _oid(value: str) -> str:
 
 
 def _age(milliseconds: int) -> int:
-    if milliseconds > _LONGEST_AGE_MS:
+    if dt.timedelta(milliseconds=milliseconds) > LONGEST_AGE:
         raise ValueError("expected at most an hour (1h)")
     return milliseconds
 

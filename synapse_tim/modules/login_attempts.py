@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import attrs
 from synapse.http.site import SynapseRequest
-from synapse.module_api.errors import SynapseError
+from synapse.module_api.errors import Codes, SynapseError
 
 from synapse_tim.modules.decisions import refuse
 from synapse_tim.modules.request_body import read_json, replace_json
@@ -59,6 +59,7 @@ class LoginAttempts:
             body = read_json(request)
         except SynapseError:
             return await proceed()  # which says the same
+        _check_names(body)
         denial = self._rules.denies_request(body)
         if denial is not None:
             refuse(denial)
@@ -73,6 +74,16 @@ class LoginAttempts:
         flows = [flow for flow in body.get("flows", []) if self._rules.shows(flow.get("type"))]
         return status, {**body, "flows": flows}
 
+    async def register(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Let registering log nobody in where application services do not log in.
+
+        Users do not register; application services do, and would get a session along with the account.
+        """
+        if LoginMethod.APPLICATION_SERVICE not in self._rules.permitted:
+            with suppress(SynapseError):  # which Synapse says, too
+                replace_json(request, {**read_json(request), "inhibit_login": True})
+        return await proceed()
+
     @contextmanager
     def _noted(self, body: Mapping[str, Any]) -> Iterator[None]:
         request, login_type = self._current_request(), body.get("type")
@@ -85,6 +96,14 @@ class LoginAttempts:
             yield
         finally:
             del self._running[id(request)]
+
+
+def _check_names(body: Mapping[str, Any]) -> None:
+    """Say what is wrong with a name that is no text, on which Synapse fails with an error of its own."""
+    identifier = body.get("identifier")
+    names = [body.get("user"), identifier.get("user") if isinstance(identifier, Mapping) else None]
+    if not all(isinstance(name, str | None) for name in names):
+        raise SynapseError(400, "'user' has to be a string", Codes.INVALID_PARAM)
 
 
 def _without_claimed_user(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class KeysConfig(Block):
     jwks_path: ReadablePath | None = None
     ca_certificates: ReadablePath | None = None
     refresh_interval: Duration = 60 * 60 * 1000
-    pause: Duration = 60 * 1000
+    pause: Duration = 10 * 1000
 
     @model_validator(mode="after")
     def _one_source(self) -> KeysConfig:
@@ -197,11 +197,11 @@ class LoginPolicyConfig(PartConfig):
         keys: tuple[str | int, ...] = ("login", "providers", position)
         if provider.has_to_be_encrypted and not self.login.decryption_keys:
             raise wrong("its tokens are encrypted: add login.decryption_keys", *keys, "encrypted")
-        expected = Profile.GESUNDHEITSID if self.product is Product.EPA else None
-        if expected is None and provider.profile is Profile.GESUNDHEITSID:
+        insured = provider.profile is Profile.GESUNDHEITSID
+        if insured and self.product is Product.PRO:
             raise wrong("insured persons need product epa", *keys, "profile")
-        if expected is not None and provider.profile is Profile.GEMATIK_IDP:
-            raise wrong("cards of professionals and organisations need product pro", *keys, "profile")
+        if not insured and self.product is Product.EPA:
+            raise wrong("product epa needs gesundheitsid (AF_10234)", *keys, "profile")
         signed = provider.profile is Profile.GEMATIK_IDP and provider.keys.discovery_url is not None
         if signed and self.trust_of_providers is None:
             raise wrong(

@@ -19,22 +19,23 @@ from synapse.module_api.errors import ConfigError
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.accounts import Accounts
 from synapse_tim.modules.config import parse_block
-from synapse_tim.modules.decisions import decide
+from synapse_tim.modules.decisions import decide, refuse
 from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.modules.identity_providers import build_providers
 from synapse_tim.modules.login_attempts import LoginAttempts
 from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.modules.login_resources import BASE_PATH, KeyResource, LogoutResource, NonceResource
 from synapse_tim.modules.login_store import LoginStore
-from synapse_tim.modules.oidc_mapping import OidcMapping
 from synapse_tim.modules.options import check_options
 from synapse_tim.modules.provider_logout import ProviderLogout
+from synapse_tim.modules.sso_providers import check_sso
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.modules.token_login import LoggedIn, TokenLogin, UsedTokens
-from synapse_tim.rules.denials import ID_TOKEN, LOGIN_METHOD, Denial
+from synapse_tim.rules.denials import ID_TOKEN, LOGIN_METHOD, LOOKUP_UNAVAILABLE, Denial
 from synapse_tim.rules.federation_list import FederationList
 from synapse_tim.rules.identity_provider import Homeserver
 from synapse_tim.rules.insured import Insurer
+from synapse_tim.rules.login_methods import LoginMethod
 from synapse_tim.rules.nonces import NonceMint
 from synapse_tim.rules.products import Product
 from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
@@ -42,7 +43,8 @@ from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
 logger = logging.getLogger(__name__)
 
 _LOGIN: Final = "login.LoginRestServlet"
-_FORGET_MS: Final = 10 * 60 * 1000
+_REGISTER: Final = "register.RegisterRestServlet"
+_TIDY_MS: Final = 60 * 1000
 _AfterLogin = Callable[[Any], Awaitable[None]]
 
 
@@ -81,7 +83,8 @@ class LoginPolicy:
             clock=now,
         )
         self._logout = ProviderLogout(self.login, self.store, self._internals, now)
-        self._rules = config.login_rules(api.server_name, self._sso_providers(config.product))
+        sso_providers = check_sso(self._internals, config)
+        self._rules = config.login_rules(api.server_name, sso_providers)
         self._attempts = LoginAttempts(self._rules, self._internals.current_request)
         parts.register(api, self)
         if self._internals.delegates_authentication:
@@ -92,6 +95,7 @@ class LoginPolicy:
             )
             return
         self._check_session_lifetime(config)
+        self._warn_if_nobody_gets_in(bool(config.login.providers))
         self._register()
         api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(now())))
         api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
@@ -116,13 +120,16 @@ class LoginPolicy:
     async def check_id_token(
         self, username: str, login_type: str, login: dict[str, Any]
     ) -> tuple[str, _AfterLogin] | None:
-        """Log somebody in with an ID token; whom the client claims to be does not matter.
+        """Log somebody in with an ID token, or have them confirm something with one.
+
+        Whom the client claims to be does not matter. Confirming is for those who are logged in, with a token
+        of their own (user-interactive authentication).
 
         Returns:
             The user id and what to do once there is a session; ``None`` if the token is refused.
         """
         try:
-            logged_in = await self.login.log_in(login.get("token"))
+            logged_in = await self._log_in_or_confirm(login.get("token"))
         except TokenRefusedError as error:
             self.count_refused(error)
             return None
@@ -133,10 +140,18 @@ class LoginPolicy:
             self.count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
             return None
         self.count_accepted()
+        return logged_in.user_id, self._after_login(logged_in)
+
+    async def _log_in_or_confirm(self, token: object) -> LoggedIn:
         attempt = self._attempts.current
         if attempt is not None:
+            logged_in = await self.login.log_in(token)
             attempt.token_user = logged_in.user_id
-        return logged_in.user_id, self._after_login(logged_in)
+            return logged_in
+        requester = self._internals.current_requester()
+        if requester is None:
+            raise TokenRefusedError(TokenRefusal.NOT_LINKED, "nobody is logged in")
+        return await self.login.confirm(token, requester)
 
     async def check_login_for_spam(
         self,
@@ -153,7 +168,8 @@ class LoginPolicy:
         """
         attempt = self._attempts.current
         denial: Denial | None = LOGIN_METHOD
-        if attempt is not None and attempt.token_user in (None, user_id):
+        by_token = attempt is not None and attempt.method == LoginMethod.ID_TOKEN
+        if attempt is not None and attempt.token_user == (user_id if by_token else None):
             denial = self._rules.denies(
                 attempt.method,
                 user_id.lower(),
@@ -171,6 +187,10 @@ class LoginPolicy:
             metrics.LOGOUT_TOKENS.labels(error.reason.value).inc()
             logger.info("Logout token refused: %s", error.reason.value)
             return False
+        except Exception as error:
+            logger.error("A logout token could not be heeded: %s", type(error).__name__)
+            metrics.LOGOUT_TOKENS.labels(TokenRefusal.INTERNAL.value).inc()
+            refuse(LOOKUP_UNAVAILABLE)
         metrics.LOGOUT_TOKENS.labels("accepted").inc()
         return True
 
@@ -193,7 +213,11 @@ class LoginPolicy:
 
     def _after_login(self, logged_in: LoggedIn) -> _AfterLogin:
         async def after(response: Any) -> None:
-            await self._logout.began(logged_in, response["device_id"])
+            try:
+                await self._logout.began(logged_in, response["device_id"])
+            except Exception as error:
+                logger.error("A session could not be noted, and was ended: %s", type(error).__name__)
+                refuse(LOOKUP_UNAVAILABLE)
 
         return after
 
@@ -202,24 +226,6 @@ class LoginPolicy:
         if product is Product.EPA:
             return parts.require(self._api, FederationAllowList, type(self).__name__)
         return parts.find(self._api, FederationAllowList)
-
-    def _sso_providers(self, product: Product) -> frozenset[str] | None:
-        """The providers of Synapse's own single sign-on that check claims.
-
-        Raises:
-            ConfigError: one does not, and the users are insured persons.
-        """
-        providers = tuple(self._internals.oidc_providers())
-        unchecked = [provider.id for provider in providers if provider.mapping is not OidcMapping]
-        if product is Product.PRO:
-            return None
-        if unchecked:
-            raise ConfigError(
-                "claims about insured persons have to be checked: set user_mapping_provider.module to "
-                f"synapse_tim.OidcMapping (AF_10234) for {', '.join(unchecked)}",
-                path=("oidc_providers",),
-            )
-        return frozenset(provider.id for provider in providers)
 
     def _check_session_lifetime(self, config: LoginPolicyConfig) -> None:
         longest = config.login.max_session_lifetime
@@ -231,24 +237,51 @@ class LoginPolicy:
                 path=("session_lifetime",),
             )
 
+    def _warn_if_nobody_gets_in(self, has_providers: bool) -> None:
+        passwords = self._internals.option("auth", "password_enabled_for_login")
+        if self._rules.break_glass and not passwords:
+            logger.warning(
+                "login.break_glass_administrators cannot log in while password_config.enabled is false"
+            )
+        usable = {
+            LoginMethod.ID_TOKEN: has_providers,
+            LoginMethod.SSO: any(
+                self._internals.option(*names)
+                for names in (
+                    ("oidc", "oidc_providers"),
+                    ("saml2", "saml2_enabled"),
+                    ("cas", "cas_enabled"),
+                )
+            ),
+            LoginMethod.PASSWORD: passwords,
+        }
+        if not any(usable.get(LoginMethod(name), True) for name in self._rules.permitted & set(LoginMethod)):
+            logger.warning("Nobody can log in: login.permitted names no way that is configured")
+
     def _register(self) -> None:
+        # Whatever is registered here is offered to everybody who has to confirm something, too.
+        usable = self.login.providers and LoginMethod.ID_TOKEN in self._rules.permitted
+        types = sorted(self._rules.token_types) if usable else []
         self._api.register_password_auth_provider_callbacks(
-            auth_checkers={
-                (name, ("token",)): self.check_id_token for name in sorted(self._rules.token_types)
-            },
+            auth_checkers={(name, ("token",)): self.check_id_token for name in types},
             on_logged_out=self.on_logged_out,
         )
         self._api.register_spam_checker_callbacks(check_login_for_spam=self.check_login_for_spam)
         self._internals.guard_client_api(
-            {(_LOGIN, "POST"): self._attempts.log_in, (_LOGIN, "GET"): self._attempts.flows}
+            {
+                (_LOGIN, "POST"): self._attempts.log_in,
+                (_LOGIN, "GET"): self._attempts.flows,
+                (_REGISTER, "POST"): self._attempts.register,
+            }
         )
 
     def _start(self) -> None:
         if self._api.should_run_background_tasks():
             self._api.delayed_background_call(0, self.store.create_tables, desc="synapse_tim_login_tables")
-            self._api.looping_background_call(self._forget, _FORGET_MS, desc="synapse_tim_forget_tokens")
+            self._api.looping_background_call(self._tidy, _TIDY_MS, desc="synapse_tim_login_tidy")
 
-    async def _forget(self) -> None:
+    async def _tidy(self) -> None:
+        await self.store.create_tables()  # again, should the database not have answered at start-up
         await self.store.forget(now())
 
 

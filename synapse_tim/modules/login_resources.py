@@ -45,6 +45,7 @@ class KeyResource(Resource):
         """The set."""
         request.setHeader(b"Content-Type", b"application/jwk-set+json")
         request.setHeader(b"Cache-Control", f"public, max-age={_CACHE_SECONDS}".encode())
+        request.setHeader(b"Access-Control-Allow-Origin", b"*")
         return self._body
 
 

@@ -1,31 +1,36 @@
 """What is remembered of log-ins, in Synapse's own database: for all workers, and across restarts.
 
-Tokens that were used, as hashes, until they could not be used again anyway; sessions of the provider that
-ended, likewise; and which device belongs to which session of a provider. Nothing of it names a person but
-the user id of a session that exists.
+Tokens that were used, as hashes, until they could not be used again anyway; sessions of the provider, or all
+of a person at the provider, that ended, likewise; and which device belongs to which session of a provider.
+Nothing of it names a person but the user id of a session that exists.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
 from typing import Final
 
+import attrs
 from synapse.module_api import LoggingTransaction, ModuleApi
 
+from synapse_tim.rules.token_claims import LONGEST_AGE
+
+_FOR_EVER: Final = 2**62
 _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS synapse_tim_used_token (
         token_key TEXT PRIMARY KEY,
-        until_ts BIGINT NOT NULL
+        until_ts BIGINT NOT NULL,
+        issued_ts BIGINT NOT NULL
     )""",
     "CREATE INDEX IF NOT EXISTS synapse_tim_used_token_until ON synapse_tim_used_token (until_ts)",
     """CREATE TABLE IF NOT EXISTS synapse_tim_provider_session (
         user_id TEXT NOT NULL,
         device_id TEXT NOT NULL,
         provider TEXT NOT NULL,
-        session_key TEXT,
-        PRIMARY KEY (user_id, device_id)
+        session_key TEXT NOT NULL,
+        issued_ts BIGINT NOT NULL,
+        PRIMARY KEY (user_id, device_id, provider, session_key)
     )""",
     "CREATE INDEX IF NOT EXISTS synapse_tim_provider_session_key"
     " ON synapse_tim_provider_session (provider, session_key)",
@@ -35,6 +40,34 @@ _TABLES: Final = (
 def _key(kind: str, *values: str) -> str:
     """A key in the table of used tokens, or a session's: a hash, which tells nobody anything."""
     return hashlib.sha256("\0".join((kind, *values)).encode()).hexdigest()
+
+
+@attrs.frozen
+class ProviderSession:
+    """A session of a person at a provider.
+
+    Attributes:
+        provider: which.
+        session_id: of the session, or ``None`` if the provider names none.
+        subject: as the provider tells persons apart.
+        issued_at: when the token was issued that began the session here.
+    """
+
+    provider: str
+    session_id: str | None = attrs.field(repr=False)
+    subject: str = attrs.field(repr=False)
+    issued_at: dt.datetime
+
+    @property
+    def key(self) -> str:
+        """What stands for the session in the tables; empty if it has no name."""
+        return _session_key(self.provider, self.session_id)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Under which its end may be noted: its own, and that of all sessions of the person."""
+        of_person = _key("subject", self.provider, self.subject)
+        return (self.key, of_person) if self.key else (of_person,)
 
 
 class LoginStore:
@@ -70,7 +103,7 @@ class LoginStore:
 
         def insert(txn: LoggingTransaction) -> bool:
             txn.execute(
-                "INSERT INTO synapse_tim_used_token (token_key, until_ts) VALUES (?, ?)"
+                "INSERT INTO synapse_tim_used_token (token_key, until_ts, issued_ts) VALUES (?, ?, 0)"
                 " ON CONFLICT (token_key) DO NOTHING",
                 (_key(kind, value), _to_ms(until)),
             )
@@ -86,31 +119,33 @@ class LoginStore:
 
         await self._api.run_db_interaction("synapse_tim_forget_tokens", delete)
 
-    async def add_session(self, user_id: str, device_id: str, provider: str, session_id: str | None) -> bool:
-        """Note which device belongs to a session of a provider.
+    async def add_session(self, user_id: str, device_id: str, session: ProviderSession) -> bool:
+        """Note which device belongs to a session of a provider; a device may belong to several.
 
         Returns:
             Whether that session is still going on; what has ended meanwhile is not noted.
         """
-        session_key = None if session_id is None else _key("session", provider, session_id)
 
         def insert(txn: LoggingTransaction) -> bool:
-            if session_key is not None and _has_ended(txn, session_key):
+            # Whoever ends the session at this moment writes the same rows: one of both has to start again.
+            for key in session.keys:
+                _note_end(txn, key, session.issued_at + LONGEST_AGE, 0)
+            if _has_ended(txn, session):
                 return False
             txn.execute(
-                "INSERT INTO synapse_tim_provider_session (user_id, device_id, provider, session_key)"
-                " VALUES (?, ?, ?, ?) ON CONFLICT (user_id, device_id) DO UPDATE SET"
-                " provider = excluded.provider, session_key = excluded.session_key",
-                (user_id, device_id, provider, session_key),
+                "INSERT INTO synapse_tim_provider_session"
+                " (user_id, device_id, provider, session_key, issued_ts) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (user_id, device_id, provider, session_key) DO UPDATE SET"
+                " issued_ts = excluded.issued_ts",
+                (user_id, device_id, session.provider, session.key, _to_ms(session.issued_at)),
             )
             return True
 
         return await self._api.run_db_interaction("synapse_tim_add_session", insert)
 
-    async def has_ended(self, provider: str, session_id: str) -> bool:
-        """Whether a provider has ended a session a short time ago."""
-        session_key = _key("session", provider, session_id)
-        return await self._api.run_db_interaction("synapse_tim_has_ended", _has_ended, session_key)
+    async def has_ended(self, session: ProviderSession) -> bool:
+        """Whether a provider has ended a session, or all of a person, a short time ago."""
+        return await self._api.run_db_interaction("synapse_tim_has_ended", _has_ended, session)
 
     async def end_session(self, provider: str, session_id: str, until: dt.datetime) -> list[tuple[str, str]]:
         """Note that a provider has ended a session.
@@ -123,25 +158,45 @@ class LoginStore:
         Returns:
             User id and device id of those whose session here has to end.
         """
-        session_key = _key("session", provider, session_id)
+        session_key = _session_key(provider, session_id)
 
         def end(txn: LoggingTransaction) -> list[tuple[str, str]]:
+            _note_end(txn, session_key, until, _FOR_EVER)
             txn.execute(
-                "INSERT INTO synapse_tim_used_token (token_key, until_ts) VALUES (?, ?)"
-                " ON CONFLICT (token_key) DO UPDATE SET until_ts = excluded.until_ts",
-                (session_key, _to_ms(until)),
+                "SELECT DISTINCT user_id, device_id FROM synapse_tim_provider_session"
+                " WHERE provider = ? AND session_key = ?",
+                (provider, session_key),
             )
-            return _sessions(txn, "provider = ? AND session_key = ?", (provider, session_key))
+            return [(user_id, device_id) for user_id, device_id in txn.fetchall()]
 
         return await self._api.run_db_interaction("synapse_tim_end_session", end)
 
-    async def sessions_of(self, provider: str, user_id: str) -> list[tuple[str, str]]:
-        """User id and device id of all sessions of a user that a provider vouched for."""
+    async def end_sessions_of(
+        self, provider: str, subject: str, user_id: str | None, issued_at: dt.datetime, until: dt.datetime
+    ) -> list[tuple[str, str]]:
+        """Note that a provider has ended all sessions of a person that had begun by then.
 
-        def select(txn: LoggingTransaction) -> list[tuple[str, str]]:
-            return _sessions(txn, "provider = ? AND user_id = ?", (provider, user_id))
+        Args:
+            provider: which.
+            subject: as the provider tells persons apart.
+            user_id: of the account, or ``None`` if there is none yet.
+            issued_at: when the provider said so.
+            until: as long as older tokens may still come.
 
-        return await self._api.run_db_interaction("synapse_tim_sessions_of", select)
+        Returns:
+            User id and device id of those whose session here has to end.
+        """
+
+        def end(txn: LoggingTransaction) -> list[tuple[str, str]]:
+            _note_end(txn, _key("subject", provider, subject), until, _to_ms(issued_at))
+            txn.execute(
+                "SELECT DISTINCT user_id, device_id FROM synapse_tim_provider_session"
+                " WHERE provider = ? AND user_id = ? AND issued_ts <= ?",
+                (provider, user_id or "", _to_ms(issued_at)),
+            )
+            return [(user_id, device_id) for user_id, device_id in txn.fetchall()]
+
+        return await self._api.run_db_interaction("synapse_tim_end_sessions", end)
 
     async def remove_session(self, user_id: str, device_id: str) -> None:
         """Forget a session that is over."""
@@ -155,17 +210,29 @@ class LoginStore:
         await self._api.run_db_interaction("synapse_tim_remove_session", delete)
 
 
-def _has_ended(txn: LoggingTransaction, session_key: str) -> bool:
-    txn.execute("SELECT 1 FROM synapse_tim_used_token WHERE token_key = ?", (session_key,))
-    return txn.fetchone() is not None
+def _has_ended(txn: LoggingTransaction, session: ProviderSession) -> bool:
+    for key in session.keys:
+        txn.execute("SELECT issued_ts FROM synapse_tim_used_token WHERE token_key = ?", (key,))
+        row = txn.fetchone()
+        if row is not None and row[0] >= _to_ms(session.issued_at):
+            return True
+    return False
 
 
-def _sessions(txn: LoggingTransaction, condition: str, values: Iterable[str]) -> list[tuple[str, str]]:
+def _note_end(txn: LoggingTransaction, key: str, until: dt.datetime, issued_ts: int) -> None:
     txn.execute(
-        f"SELECT user_id, device_id FROM synapse_tim_provider_session WHERE {condition}",  # noqa: S608
-        tuple(values),
+        "INSERT INTO synapse_tim_used_token AS noted (token_key, until_ts, issued_ts) VALUES (?, ?, ?)"
+        " ON CONFLICT (token_key) DO UPDATE SET"
+        " until_ts = CASE WHEN excluded.until_ts > noted.until_ts THEN excluded.until_ts"
+        " ELSE noted.until_ts END,"
+        " issued_ts = CASE WHEN excluded.issued_ts > noted.issued_ts THEN excluded.issued_ts"
+        " ELSE noted.issued_ts END",
+        (key, _to_ms(until), issued_ts),
     )
-    return [(user_id, device_id) for user_id, device_id in txn.fetchall()]
+
+
+def _session_key(provider: str, session_id: str | None) -> str:
+    return "" if session_id is None else _key("session", provider, session_id)
 
 
 def _to_ms(moment: dt.datetime) -> int:

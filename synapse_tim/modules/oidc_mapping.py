@@ -102,6 +102,10 @@ class OidcMapping:
         except TokenRefusedError as error:
             policy.count_refused(error)
             raise MappingException(page_text(error.reason)) from None
+        except Exception as error:
+            logger.error("Single sign-on could not be checked: %s", type(error).__name__)
+            policy.count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
+            raise MappingException(page_text(TokenRefusal.INTERNAL)) from None
         policy.count_accepted()
         return {}
 
@@ -158,18 +162,12 @@ class OidcMapping:
         """The provider whose mapping this is; Synapse tells a mapping nothing of it.
 
         Raises:
-            ConfigError: there is none, or it gives accounts to whoever has their names.
+            ConfigError: there is none.
         """
         own = [each for each in self._internals.oidc_providers() if each.mapping_config is config]
         if len(own) != 1:
             raise ConfigError(
                 "synapse_tim does not know this Synapse: its OpenID providers are not as expected",
-                path=("oidc_providers",),
-            )
-        if own[0].allow_existing_users:
-            raise ConfigError(
-                f"set allow_existing_users: false for {own[0].id}: accounts that exist would be given to "
-                "whoever the provider gives their names to (R4.5)",
                 path=("oidc_providers",),
             )
         return own[0]

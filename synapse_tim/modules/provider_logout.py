@@ -1,7 +1,8 @@
 """Ending sessions because the identity provider says so (R4.2; OpenID Connect Back-Channel Logout).
 
 For sessions that began with an ID token; those of Synapse's own single sign-on have Synapse's own endpoint.
-A logout that is told twice is no mistake: providers try again when they got no answer.
+A logout that is told twice is no mistake: providers try again when they got no answer. It ends what had begun
+when the provider said so, and no token from before is accepted any more.
 """
 
 from __future__ import annotations
@@ -44,10 +45,13 @@ class ProviderLogout:
 
     async def began(self, logged_in: LoggedIn, device_id: str) -> None:
         """Note that a session has begun; it ends at once if the provider's has ended meanwhile."""
-        noted = await self.store.add_session(
-            logged_in.user_id, device_id, logged_in.provider, logged_in.session_id
-        )
-        if not noted:
+        try:
+            goes_on = await self.store.add_session(logged_in.user_id, device_id, logged_in.session)
+        except Exception:
+            # What is not noted could not be ended.
+            await self.internals.end_sessions(logged_in.user_id, [device_id])
+            raise
+        if not goes_on:
             await self.internals.end_sessions(logged_in.user_id, [device_id])
 
     async def end(self, token: object) -> int:
@@ -75,10 +79,10 @@ class ProviderLogout:
         return len(devices)
 
     async def _devices(self, provider: IdentityProvider, logout: Logout) -> list[tuple[str, str]]:
+        until = self.clock() + provider.claims.max_age + 2 * CLOCK_SKEW
         if logout.session_id is not None:
-            until = self.clock() + provider.claims.max_age + 2 * CLOCK_SKEW
             return await self.store.end_session(provider.id, logout.session_id, until)
         if logout.subject is None or provider.accounts.subject_claim != "sub":
             raise TokenRefusedError(TokenRefusal.CLAIM_MISSING, "sid")
         user_id = await self.internals.user_by_external_id(provider.id, logout.subject)
-        return [] if user_id is None else await self.store.sessions_of(provider.id, user_id)
+        return await self.store.end_sessions_of(provider.id, logout.subject, user_id, logout.issued_at, until)

@@ -31,7 +31,7 @@ from synapse.events.utils import FilteredEvent
 from synapse.federation.transport.server import _base as federation_base
 from synapse.federation.transport.server import federation as federation_servlets
 from synapse.http.site import SynapseRequest
-from synapse.logging.context import current_context
+from synapse.logging.context import ContextRequest, current_context
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, ConfigError, SynapseError
 from synapse.synapse_rust.events import EventInternalMetadata
@@ -164,6 +164,12 @@ class SynapseInternals:
         """Delete devices of a user, and with them their access tokens, on all workers."""
         await self._hs.get_device_handler().delete_devices(user_id, list(device_ids))
 
+    @property
+    def gives_away_saml_names(self) -> bool:
+        """Whether Synapse gives accounts that exist to whoever SAML gives their names to."""
+        name = "saml2_grandfathered_mxid_source_attribute"
+        return bool(self.option("saml2", "saml2_enabled")) and bool(self.option("saml2", name))
+
     def oidc_providers(self) -> Iterable[OidcProvider]:
         """Synapse's own providers of single sign-on with OpenID Connect.
 
@@ -213,6 +219,8 @@ class SynapseInternals:
         """
         for name in ("get_user_by_external_id", "get_user_locked_status"):
             shape.attribute(self._store(), name, f"DataStore.{name}")
+        if "requester" not in attr.fields_dict(ContextRequest):
+            raise shape.incompatible("ContextRequest.requester")
         handler = shape.attribute(self._hs, "get_device_handler", "HomeServer.get_device_handler")()
         delete = shape.attribute(handler, "delete_devices", "DeviceHandler.delete_devices")
         if list(inspect.signature(delete).parameters)[:2] != ["user_id", "device_ids"]:
@@ -429,6 +437,12 @@ class SynapseInternals:
     def current_request() -> object:
         """What stands for the request that is being served, the same for all that belongs to it."""
         return current_context().request
+
+    @staticmethod
+    def current_requester() -> str | None:
+        """Who makes the request that is being served, as far as Synapse knows by now."""
+        request = current_context().request
+        return None if request is None else request.requester
 
     def reject_arriving_events(self, refused: Callable[[EventBase], Awaitable[bool]]) -> None:
         """Reject events of other servers, whatever way they arrive: they are stored and have no effect.

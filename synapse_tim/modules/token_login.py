@@ -9,22 +9,25 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from synapse_tim.modules.accounts import Accounts
-from synapse_tim.modules.login_store import LoginStore
+from synapse_tim.modules.login_store import LoginStore, ProviderSession
 from synapse_tim.modules.threads import Threads
 from synapse_tim.rules import jwe
 from synapse_tim.rules.federation_list import FederationList
-from synapse_tim.rules.identity_provider import Homeserver, IdentityProvider, Use
+from synapse_tim.rules.identity_provider import Homeserver, IdentityProvider, Person, Use
 from synapse_tim.rules.nonces import NonceMint
 from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.rules.token_signature import SignedToken
 from synapse_tim.services.provider_keys import KeysUnavailableError, ProviderKeys
 
 logger = logging.getLogger(__name__)
+
+# Refusals that other keys under the same name may cure.
+_OF_OLD_KEYS: Final = frozenset({TokenRefusal.SIGNATURE_INVALID, TokenRefusal.KEY_MISMATCH})
 
 
 @attrs.frozen(eq=False)
@@ -53,7 +56,12 @@ class Provider:
                 keys = await self.threads.run(self.keys.for_token, token.kid)
             except KeysUnavailableError as error:
                 raise TokenRefusedError(TokenRefusal.KEYS_UNAVAILABLE, str(error)) from None
-        return token.verify(keys)
+        try:
+            return token.verify(keys)
+        except TokenRefusedError as error:
+            if error.reason not in _OF_OLD_KEYS or not self.keys.may_be_newer(keys):
+                raise
+        return token.verify(await self.threads.run(self.keys.newer, keys))
 
 
 @attrs.frozen
@@ -62,13 +70,35 @@ class LoggedIn:
 
     Attributes:
         user_id: of their account.
-        provider: that vouches for them.
-        session_id: of the session at the provider, or ``None``.
+        session: of the provider that vouches for them.
     """
 
     user_id: str
-    provider: str
-    session_id: str | None = attrs.field(repr=False)
+    session: ProviderSession
+
+
+@attrs.frozen(eq=False)
+class Judged:
+    """A token that is in order, whosever account it leads to.
+
+    Attributes:
+        provider: of the token.
+        claims: what it says.
+        person: whom it tells about.
+        use: what is to be remembered of it.
+        now: when it was judged.
+    """
+
+    provider: IdentityProvider
+    claims: Mapping[str, Any]
+    person: Person
+    use: Use
+    now: dt.datetime
+
+    @property
+    def session(self) -> ProviderSession:
+        """The session at the provider."""
+        return ProviderSession(self.provider.id, self.use.session_id, self.person.subject, self.use.issued_at)
 
 
 @attrs.frozen(eq=False)
@@ -83,16 +113,17 @@ class UsedTokens:
     store: LoginStore
     nonces: NonceMint
 
-    async def use(self, provider: IdentityProvider, use: Use, now: dt.datetime) -> None:
+    async def use(self, judged: Judged) -> None:
         """Note that a token is used.
 
         Raises:
             TokenRefusedError: ``replayed`` or ``nonce``.
         """
-        nonce_until = None if use.nonce is None else self.nonces.holds_until(use.nonce, now)
-        if provider.nonce_required and nonce_until is None:
+        use = judged.use
+        nonce_until = None if use.nonce is None else self.nonces.holds_until(use.nonce, judged.now)
+        if judged.provider.nonce_required and nonce_until is None:
             raise TokenRefusedError(TokenRefusal.NONCE)
-        if use.session_id is not None and await self.store.has_ended(provider.id, use.session_id):
+        if await self.store.has_ended(judged.session):
             raise TokenRefusedError(TokenRefusal.REPLAYED, "the session at the provider is over")
         if not await self.store.use_once("token", use.replay_key, use.until):
             raise TokenRefusedError(TokenRefusal.REPLAYED)
@@ -125,7 +156,7 @@ class TokenLogin:
     clock: Callable[[], dt.datetime]
 
     async def log_in(self, token: object) -> LoggedIn:
-        """The user of a token.
+        """The user of a token; the account is made if there is none and the operator wants it.
 
         Args:
             token: as a client sent it.
@@ -133,6 +164,34 @@ class TokenLogin:
         Raises:
             TokenRefusedError: with the reason.
         """
+        judged = await self._judge(token)
+        whose = (judged.provider, judged.person, judged.claims)
+        user_id = await self.accounts.find_or_check(*whose)
+        await self.used.use(judged)
+        if user_id is None:
+            user_id = await self.accounts.make(*whose)
+        await self.accounts.rename(user_id, judged.person.display_name)
+        return LoggedIn(user_id, judged.session)
+
+    async def confirm(self, token: object, user_id: str) -> LoggedIn:
+        """Have a user who is logged in confirm something with a token.
+
+        The token of somebody else is refused, and stays as good as it was; nothing is made or changed.
+
+        Args:
+            token: as a client sent it.
+            user_id: who is logged in.
+
+        Raises:
+            TokenRefusedError: with the reason.
+        """
+        judged = await self._judge(token)
+        if await self.accounts.find(judged.provider, judged.person) != user_id:
+            raise TokenRefusedError(TokenRefusal.NOT_LINKED)
+        await self.used.use(judged)
+        return LoggedIn(user_id, judged.session)
+
+    async def _judge(self, token: object) -> Judged:
         signed, provider, encrypted = self.read(token)
         if provider.rules.encrypted and not encrypted:
             raise TokenRefusedError(TokenRefusal.NOT_ENCRYPTED)
@@ -140,13 +199,7 @@ class TokenLogin:
         claims = await provider.verify(signed)
         now, rules = self.clock(), provider.rules
         person = rules.person(claims, self.homeserver, self.known_list(), now)
-        use = rules.use(claims, signed.digest)
-        user_id = await self.accounts.find_or_check(rules, person, claims)
-        await self.used.use(rules, use, now)
-        if user_id is None:
-            user_id = await self.accounts.make(rules, person, claims)
-        await self.accounts.rename(user_id, person.display_name)
-        return LoggedIn(user_id, rules.id, use.session_id)
+        return Judged(rules, claims, person, rules.use(claims, signed.digest), now)
 
     def read(self, token: object) -> tuple[SignedToken, Provider, bool]:
         """Take a token apart, whatever it is for.

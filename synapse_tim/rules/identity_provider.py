@@ -23,12 +23,14 @@ from synapse_tim.rules.professions import INSURED
 from synapse_tim.rules.token_claims import (
     ACR_ORDER,
     CLOCK_SKEW,
+    LONGEST_AGE,
     ClaimRules,
     check_claims,
     numeric_date,
     replay_key,
     text,
 )
+from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.rules.token_signature import SignatureRules
 
 
@@ -65,6 +67,7 @@ class Defaults:
     localpart: Template | None
 
 
+_LONGEST_SUBJECT: Final = 255
 _METHOD: Final = "urn:telematik:auth:"
 
 #: The profiles.
@@ -159,12 +162,14 @@ class Use:
     Attributes:
         replay_key: tells it from every other one.
         until: when it can no longer be used anyway.
+        issued_at: when it was issued.
         nonce: of the token, or ``None``.
         session_id: of the session at the provider, or ``None``.
     """
 
     replay_key: str
     until: dt.datetime
+    issued_at: dt.datetime
     nonce: str | None = attrs.field(repr=False)
     session_id: str | None = attrs.field(repr=False)
 
@@ -213,7 +218,7 @@ class IdentityProvider:
         check_claims(claims, self.claims, now)
         check_person(claims, homeserver.product, homeserver.insurer, known_list)
         return Person(
-            subject=text(claims, self.accounts.subject_claim),
+            subject=_subject(claims, self.accounts.subject_claim),
             localpart=localpart(self.accounts.localpart, claims, homeserver.server_name),
             display_name=display_name(claims, self.accounts.display_names),
         )
@@ -228,10 +233,20 @@ class IdentityProvider:
         Raises:
             TokenRefusedError: a claim is malformed.
         """
-        last = min(numeric_date(claims, "exp"), numeric_date(claims, "iat") + self.claims.max_age)
+        issued_at = numeric_date(claims, "iat")
         return Use(
             replay_key=replay_key(claims, digest),
-            until=last + 2 * CLOCK_SKEW,
+            # Longer than the provider's own limit: another one may take tokens of the same issuer.
+            until=min(numeric_date(claims, "exp"), issued_at + LONGEST_AGE) + 2 * CLOCK_SKEW,
+            issued_at=issued_at,
             nonce=None if claims.get("nonce") is None else text(claims, "nonce"),
             session_id=None if claims.get("sid") is None else text(claims, "sid"),
         )
+
+
+def _subject(claims: Mapping[str, Any], name: str) -> str:
+    """What tells persons apart: at most 255 ASCII characters (OpenID Connect Core §2)."""
+    subject = text(claims, name)
+    if len(subject) > _LONGEST_SUBJECT or not subject.isascii():
+        raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, name)
+    return subject

@@ -34,10 +34,12 @@ class Logout:
     Attributes:
         session_id: of the session at the provider; ``None`` for all sessions of the subject.
         subject: whose, or ``None``.
+        issued_at: when the provider said so.
     """
 
     session_id: str | None = attrs.field(repr=False)
     subject: str | None = attrs.field(repr=False)
+    issued_at: dt.datetime
 
 
 def read_logout(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime) -> Logout:
@@ -55,7 +57,8 @@ def read_logout(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime) 
         raise TokenRefusedError(TokenRefusal.ISSUER_UNKNOWN)
     check_audience(claims, rules.audience)
     # ``exp`` became mandatory late; providers that leave it out are bound by the age alone.
-    expires = claims.get("exp", numeric_date(claims, "iat").timestamp() + rules.max_age.total_seconds())
+    issued_at = numeric_date(claims, "iat")
+    expires = claims.get("exp", issued_at.timestamp() + rules.max_age.total_seconds())
     check_times({**claims, "exp": expires}, rules.max_age, now)
     events = claims.get("events")
     if not isinstance(events, Mapping) or not isinstance(events.get(_EVENT), Mapping):
@@ -66,4 +69,4 @@ def read_logout(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime) 
     subject = None if claims.get("sub") is None else text(claims, "sub")
     if session_id is None and subject is None:
         raise TokenRefusedError(TokenRefusal.CLAIM_MISSING, "sid or sub")
-    return Logout(session_id, subject)
+    return Logout(session_id, subject, issued_at)

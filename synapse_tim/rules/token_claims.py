@@ -21,6 +21,8 @@ from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
 
 #: Tolerated difference between our clock and the provider's.
 CLOCK_SKEW: Final = dt.timedelta(seconds=60)
+#: The longest time that an operator may let a token be used after it was issued.
+LONGEST_AGE: Final = dt.timedelta(hours=1)
 #: gematik's levels of assurance, the lower one first.
 ACR_ORDER: Final = ("gematik-ehealth-loa-substantial", "gematik-ehealth-loa-high")
 

@@ -1,8 +1,9 @@
 """The signature keys of an identity provider: where they come from, and when they are fetched again.
 
 Keys come from where the operator said, and from nowhere that a token names. They are not fetched for each
-log-in: only when there are none, when they are older than the operator allows, or when a token names one
-that is unknown, and then not more often than once in a pause. While the provider is down the last keys stay.
+log-in: only when there are none, when they are older than the operator allows, when a token names one that is
+unknown or its signature does not verify, and then not more often than once in a pause. While the provider is
+down the last keys stay.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from synapse_tim.services.trust_store import TrustStore
 logger = logging.getLogger(__name__)
 
 _DEADLINE_SECONDS: Final = 10.0
+_PAUSE_WITHOUT_KEYS: Final = 5.0
 _DISCOVERY_ALGORITHMS: Final = frozenset({"BP256R1", "ES256"})
 
 
@@ -172,7 +174,7 @@ class ProviderKeys:
         name: of the provider, for the log.
         source: where they come from.
         refresh_interval: seconds after which they are fetched again.
-        pause: seconds between two attempts to fetch them.
+        pause: seconds between two attempts to fetch them, from the end of one to the beginning of the next.
         clock: seconds that never go back.
     """
 
@@ -196,7 +198,7 @@ class ProviderKeys:
         self._attempted_at: float | None = None
 
     def at_hand(self, kid: str | None) -> jwk.KeySet | None:
-        """The keys, if a token may be verified without fetching any; does not block.
+        """The keys, if a token may be verified without fetching any, or waiting for them; does not block.
 
         Args:
             kid: the key that the token names.
@@ -204,7 +206,7 @@ class ProviderKeys:
         return None if self._has_to_fetch(kid) else self._known
 
     def for_token(self, kid: str | None) -> jwk.KeySet:
-        """The keys to verify a token with; blocks while they are fetched.
+        """The keys to verify a token with; blocks while they are fetched, by whomever.
 
         Args:
             kid: the key that the token names.
@@ -219,19 +221,44 @@ class ProviderKeys:
                 raise KeysUnavailableError("none were fetched yet")
             return self._known
 
+    def may_be_newer(self, keys: jwk.KeySet) -> bool:
+        """Whether there are, or may be, other keys than those with which a signature did not verify.
+
+        A provider may change its key and keep the key's name.
+        """
+        return self._known is not keys or not self._is_pausing()
+
+    def newer(self, keys: jwk.KeySet) -> jwk.KeySet:
+        """The keys as they are now, when a signature did not verify with these; blocks like ``for_token``."""
+        with self._lock:
+            if self.may_be_newer(keys) and self._known is keys:
+                self._fetch()
+            return self._known or keys
+
     def _has_to_fetch(self, kid: str | None) -> bool:
-        now, known = self._clock(), self._known
-        if self._attempted_at is not None and now - self._attempted_at < self._pause:
+        if self._is_pausing():
             return False
-        return known is None or now - self._fetched_at >= self._refresh_interval or not known.named(kid)
+        known = self._known
+        return (
+            known is None
+            or self._clock() - self._fetched_at >= self._refresh_interval
+            or not known.named(kid)
+        )
+
+    def _is_pausing(self) -> bool:
+        if self._attempted_at is None:
+            return False
+        pause = self._pause if self._known is not None else min(self._pause, _PAUSE_WITHOUT_KEYS)
+        return self._clock() - self._attempted_at < pause
 
     def _fetch(self) -> None:
-        self._attempted_at = self._clock()
         try:
             self._known = self._source.fetch()
         except KeysUnavailableError as error:
             kept = "there are none" if self._known is None else "the last ones stay"
             logger.warning("Identity provider %s: no new keys, %s: %s", self._name, kept, error)
         else:
-            self._fetched_at = self._attempted_at
+            self._fetched_at = self._clock()
             logger.info("Identity provider %s: %d keys", self._name, len(self._known.keys))
+        finally:
+            self._attempted_at = self._clock()

@@ -1,5 +1,7 @@
 """Accounts of people who log in (R4.4, R4.5, R4.15): made, linked, named, closed."""
 
+import secrets
+
 import httpx
 import pytest
 
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture
 def root(world):
-    return world.clinic.register(f"root-{id(object())}", admin=True)
+    return world.clinic.register(f"root-{secrets.token_hex(4)}", admin=True)
 
 
 def as_admin(server, root, method, path, body=None):
@@ -121,6 +123,31 @@ def test_r4_14_a_deactivated_account_does_not_come_back_under_its_name(world, ro
     token = world.card_token(card, claims={"sub": "somebody new"})
     refused(world.clinic, token, "not_linked")
     assert reasons(world.clinic).get("accepted", 0) == before
+
+
+@pytest.mark.parametrize("logged_in_first", [False, True])
+def test_r4_9_confirming_makes_no_accounts_and_uses_up_no_token_of_somebody_else(world, logged_in_first):
+    """Changing a password is for everybody who can prove who they are, by Synapse; not by these tokens."""
+    stranger = world.doctor()
+    token = world.card_token(stranger)
+    headers = {}
+    if logged_in_first:
+        session = logged_in(world.clinic, world.card_token(world.doctor()))
+        headers = {"Authorization": f"Bearer {session['access_token']}"}
+    url = f"{world.clinic.client_url}/_matrix/client/v3/account/password"
+    first = httpx.post(url, json={"new_password": "x"}, headers=headers, trust_env=False)
+    auth = {
+        "type": "org.synapse_tim.login.id_token",
+        "session": first.json()["session"],
+        "identifier": {"type": "m.id.user", "user": "whoever"},
+        "token": token,
+    }
+    answer = httpx.post(
+        url, json={"new_password": "x", "auth": auth}, headers=headers, trust_env=False, timeout=30
+    )
+    assert answer.status_code in (401, 403)
+    assert not answer.json().get("completed")
+    logged_in(world.clinic, token)
 
 
 def test_r4_9_a_token_confirms_what_needs_confirming(world):

@@ -1,5 +1,7 @@
 """Ending sessions (R4.2, R4.12, R4.14): the provider says so, or an administrator, at all processes."""
 
+import concurrent.futures
+
 import httpx
 import pytest
 
@@ -92,6 +94,46 @@ def test_r4_2_a_logout_may_be_told_twice_and_about_nobody(world):
         assert logout(world, {"sid": "twice", "sub": REMOVED}).status_code == 200
     over(world, session)
     assert logout(world, {"sid": "unknown", "sub": "unknown"}).status_code == 200
+
+
+def test_r4_2_a_device_of_two_sessions_ends_with_either(world):
+    card = world.doctor()
+    for ended in ("device-a", "device-b"):
+        sessions = [
+            logged_in(world.clinic, world.broker_token(card, sid=f"{sid}-{ended}"), device_id=f"D-{ended}")
+            for sid in ("device-a", "device-b")
+        ]
+        assert logout(world, {"sid": f"{ended}-{ended}", "sub": REMOVED}).status_code == 200
+        for session in sessions:
+            over(world, session)
+
+
+def test_r4_2_no_older_token_of_a_person_is_accepted_any_more(world):
+    card, now = world.doctor(), seconds()
+    older = world.broker_token(card, claims={"sub": "logged out", "iat": now - 20})
+    newer = world.broker_token(card, claims={"sub": "logged out", "iat": now + 20})
+    assert logout(world, {"sid": REMOVED, "sub": "logged out"}).status_code == 200
+    refused(world.clinic, older, "replayed")
+    session = logged_in(world.clinic, newer)
+    assert logout(world, {"sid": REMOVED, "sub": "logged out"}).status_code == 200
+    assert everywhere(world, session) == {200}, "a session that began after the logout was issued"
+
+
+def test_r4_2_no_session_survives_a_logout_that_races_with_the_log_in(world):
+    urls = [process.client_url for process in processes(world.clinic)]
+    card = world.doctor()
+    for number in range(8):
+        subject = f"racer-{number}"
+        tokens = [world.broker_token(card, claims={"sub": subject, "iat": seconds() - 2}) for _ in range(3)]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            attempts = [
+                pool.submit(log_in, world.clinic, token, url)
+                for token, url in zip(tokens, urls * 3, strict=False)
+            ]
+            assert logout(world, {"sid": REMOVED, "sub": subject}).status_code == 200
+        for attempt in attempts:
+            if attempt.result().status_code == 200:
+                over(world, attempt.result().json())
 
 
 @pytest.mark.parametrize(

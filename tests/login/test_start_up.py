@@ -1,5 +1,9 @@
 """What a homeserver says at start-up about log-ins, and that it does not start otherwise."""
 
+import contextlib
+import json
+import sqlite3
+
 import httpx
 import pytest
 
@@ -11,6 +15,7 @@ from tests.login.world import (
     IK,
     SSO,
     Keys,
+    broker,
     central,
     code,
     log_in,
@@ -21,6 +26,7 @@ from tests.login.world import (
     refused,
     sectoral,
     single_sign_on,
+    whoami,
 )
 
 pytestmark = pytest.mark.servers
@@ -99,6 +105,119 @@ def test_r4_5_giving_accounts_away_stops_it(ti, tmp_path):
     providers = [single_sign_on(ti, "clinic", CARDS, allow_existing_users=True)]
     words = server_with(tmp_path, ti, oidc_providers=providers).start_expecting_failure()
     assert "allow_existing_users: false" in words
+
+
+def test_r4_5_giving_accounts_away_stops_it_whoever_maps(ti, tmp_path):
+    jinja = "synapse.handlers.oidc.JinjaOidcMappingProvider"
+    mapping = {"localpart_template": "{{ user.sub }}"}
+    providers = [single_sign_on(ti, "clinic", mapping, jinja, allow_existing_users=True)]
+    words = server_with(tmp_path, ti, oidc_providers=providers).start_expecting_failure()
+    assert "allow_existing_users: false for oidc-clinic" in words
+    cas = {"enabled": True, "server_url": "http://127.0.0.1:1/"}
+    assert "cas_config" in server_with(tmp_path, ti, cas_config=cas).start_expecting_failure()
+
+
+@pytest.mark.parametrize(
+    "change", [{"id": "oidc-clinic"}, {"id": "oidc-other"}, {"id": "saml"}, {"id": "cas"}, {"id": "oidc"}]
+)
+def test_r4_5_names_of_synapses_own_providers_are_theirs(ti, tmp_path, change):
+    server = server_with(
+        tmp_path,
+        ti,
+        login={"providers": [central(ti, **change)]},
+        oidc_providers=[single_sign_on(ti, "clinic", CARDS)],
+    )
+    assert "login.providers[0].id" in server.start_expecting_failure()
+
+
+def test_r4_5_tokens_and_single_sign_on_of_one_provider_may_share_accounts(ti, tmp_path, start):
+    path = Keys(tmp_path).secret("hash")
+    block = broker(ti, path, id="oidc-clinic", audience="synapse")
+    mapping = {"profile": "oidc", "localpart": block["localpart"]}
+    server = server_with(
+        tmp_path,
+        ti,
+        login={"providers": [block]},
+        oidc_providers=[single_sign_on(ti, "clinic", mapping)],
+    )
+    start(server)
+    logged_in(server, ti.broker.mint("doctor", audience="synapse"))
+
+
+def test_af_10234_a_mapping_that_demands_less_stops_a_server_for_insured_persons(ti, tmp_path):
+    mapping = {"profile": "oidc", "localpart": {"template": "{sub}"}}
+    server = server_with(tmp_path, ti, "epa", oidc_providers=[single_sign_on(ti, "x", mapping)])
+    assert "profile gesundheitsid" in server.start_expecting_failure()
+
+
+def test_without_any_way_to_log_in_it_says_so(ti, tmp_path, start):
+    server = server_with(tmp_path, ti, login={"permitted": ["id_token"], "break_glass_administrators": ["a"]})
+    server.config["password_config"] = {"enabled": False}
+    start(server)
+    assert "Nobody can log in" in server.log_text()
+    assert "break_glass_administrators cannot log in" in server.log_text()
+
+
+def test_what_is_not_permitted_does_not_confirm_anything_either(ti, tmp_path, start):
+    login = {"permitted": ["password"], "providers": [central(ti)]}
+    server = start(server_with(tmp_path, ti, login=login))
+    user = server.register("nurse")
+    answer = user.request("POST", "/_matrix/client/v3/delete_devices", {"devices": ["X"]})
+    assert answer.json()["flows"] == [{"stages": ["m.login.password"]}]
+
+
+def test_af_10234_application_services_get_no_session_along_with_an_account(ti, tmp_path, start):
+    server = server_with(tmp_path, ti, "epa")
+    path = tmp_path / "as.yaml"
+    users = [{"regex": "@bot.*", "exclusive": True}]
+    service = {
+        "id": "bot",
+        "as_token": "as",
+        "hs_token": "hs",
+        "url": None,
+        "sender_localpart": "bot",
+        "namespaces": {"users": users},
+    }
+    path.write_text(json.dumps(service))
+    server.config["app_service_config_files"] = [str(path)]
+    start(server)
+    body = {"type": "m.login.application_service", "username": "bot-a"}
+    answer = httpx.post(
+        f"{server.client_url}{CLIENT}/register",
+        json=body,
+        headers={"Authorization": "Bearer as"},
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+    assert "access_token" not in answer.json()
+
+
+def test_a_database_that_fails_lets_nobody_in(ti, tmp_path, start):
+    path = Keys(tmp_path).secret("hash")
+    server = server_with(tmp_path, ti, login={"providers": [broker(ti, path)]})
+    start(server)
+
+    def run(statement):
+        with contextlib.closing(sqlite3.connect(server.directory / "homeserver.db", timeout=20)) as database:
+            database.execute(statement)
+            database.commit()
+
+    session = logged_in(server, ti.broker.mint("doctor", audience=AUDIENCE, sid="one"))
+    run("ALTER TABLE synapse_tim_provider_session RENAME TO gone_1")
+    answer = log_in(server, ti.broker.mint("doctor", audience=AUDIENCE))
+    assert code(answer) == (503, "M_UNKNOWN")
+    url = f"{server.client_url}/_synapse/client/synapse_tim/backchannel_logout"
+    token = ti.broker.logout_token("one", claims={"aud": AUDIENCE})
+    answer = httpx.post(url, data={"logout_token": token}, trust_env=False)
+    assert code(answer) == (503, "M_UNKNOWN")
+    run("ALTER TABLE gone_1 RENAME TO synapse_tim_provider_session")
+    run("ALTER TABLE synapse_tim_used_token RENAME TO gone_2")
+    refused(server, ti.broker.mint("doctor", audience=AUDIENCE), "internal")
+    assert whoami(server, session)[0] == 200
+    run("ALTER TABLE gone_2 RENAME TO synapse_tim_used_token")
+    logged_in(server, ti.broker.mint("doctor", audience=AUDIENCE))
+    assert httpx.post(url, data={"logout_token": token}, trust_env=False).status_code == 200
+    wait_for(lambda: whoami(server, session)[0] == 401, 5, "the end of the session")
 
 
 def test_a_mapping_with_a_mistake_stops_it(ti, tmp_path):

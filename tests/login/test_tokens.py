@@ -332,6 +332,19 @@ def test_a_new_key_of_the_provider_is_found_and_the_old_one_is_over(world):
     refused(world.clinic, old, "key_unknown")
 
 
+def test_a_new_key_under_the_old_name_is_found(world):
+    card = world.doctor()
+    logged_in(world.clinic, world.card_token(card))
+    old = world.card_token(card)
+    world.ti.idp.rotate_keys(world.ti.idp.signature_key.kid)
+
+    def accepted():
+        return log_in(world.clinic, world.card_token(card)).status_code == 200
+
+    wait_for(accepted, timeout=10, what="the new key")
+    refused(world.clinic, old, "signature_invalid")
+
+
 def test_while_the_provider_is_down_its_keys_stay(world):
     card = world.doctor()
     logged_in(world.clinic, world.card_token(card))

@@ -32,7 +32,6 @@ def test_r4_8_local_passwords_are_off_right_or_wrong_for_administrators_too(worl
 @pytest.mark.parametrize(
     "identifier",
     [
-        {"type": "m.id.user", "user": 5},
         {"type": "m.id.user"},
         {"type": "m.id.thirdparty", "medium": "email", "address": "root@clinic.example"},
         {"type": "m.id.phone", "country": "DE", "phone": "0"},
@@ -78,6 +77,18 @@ def test_r4_8_a_named_user_who_is_no_administrator_does_not(world):
 def test_other_login_types_are_refused(world, login_type):
     for server in (world.clinic, world.insurer):
         assert code(post_login(server, {"type": login_type, "token": "x"})) == FORBIDDEN
+
+
+@pytest.mark.parametrize("user", [5, [], {}, True])
+def test_a_user_that_is_no_text_is_malformed(world, user):
+    for server in (world.clinic, world.insurer):
+        body = {
+            "type": "m.login.password",
+            "identifier": {"type": "m.id.user", "user": user},
+            "password": "x",
+        }
+        assert code(post_login(server, body)) == (400, "M_INVALID_PARAM")
+        assert code(post_login(server, {**body, "identifier": {}, "user": user})) == (400, "M_INVALID_PARAM")
 
 
 @pytest.mark.parametrize("body", [{}, {"type": None}, {"type": 5}, {"type": ["m.login.password"]}])

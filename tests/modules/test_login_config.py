@@ -207,9 +207,12 @@ def test_a_full_block_of_another_provider(write):
     assert found.signature.types == {""}
 
 
-def test_another_provider_may_vouch_for_insured_persons(key_path):
-    parse(provider(professions=[INSURED]), product="epa")
-    insured(key_path, provider(encrypted=True))
+def test_no_other_profile_vouches_for_insured_persons():
+    refused(
+        f"{P0}.profile",
+        "product epa needs gesundheitsid",
+        lambda: parse(provider(professions=[INSURED]), product="epa"),
+    )
 
 
 def test_a_provider_on_this_machine_needs_no_tls():
@@ -397,7 +400,7 @@ def test_every_profile_has_its_product(key_path):
     )
     refused(
         f"{P0}.profile",
-        "cards of professionals and organisations need product pro",
+        "product epa needs gesundheitsid",
         lambda: insured(key_path, provider("gematik_idp")),
     )
 

@@ -70,13 +70,13 @@ FOR_BOTH = {
     "refreshable_access_token_lifetime": True,
     "refresh_token_lifetime": True,
     "nonrefreshable_access_token_lifetime": True,
+    "cas_config": False,
 }
 FOR_INSURED = {
     "limit_profile_requests_to_users_who_share_rooms": True,
     "user_directory.search_all_users": False,
     "password_config.enabled": False,
     "jwt_config": False,
-    "cas_config": False,
     "saml2_config": False,
 }
 

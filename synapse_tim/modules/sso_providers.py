@@ -1,0 +1,104 @@
+"""Holds Synapse's own single sign-on against the rules of log-ins, at start-up (AF_10234, R4.5).
+
+Refused: giving accounts that exist to whoever a provider gives their names to; providers whose claims nobody
+checks, or checks less than gematik demands, where insured persons log in; a provider of ID tokens that would
+share its accounts with a provider of single sign-on that is another one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from synapse.module_api.errors import ConfigError
+
+from synapse_tim.modules.claims_config import OidcMappingConfig
+from synapse_tim.modules.config import wrong
+from synapse_tim.modules.login_config import LoginPolicyConfig
+from synapse_tim.modules.oidc_mapping import OidcMapping
+from synapse_tim.modules.synapse_internals import OidcProvider, SynapseInternals
+from synapse_tim.rules.identity_provider import Profile
+from synapse_tim.rules.products import Product
+
+logger = logging.getLogger(__name__)
+
+#: How Synapse's own names of providers begin.
+_RESERVED: Final = ("saml", "cas", "oidc")
+
+
+def check_sso(internals: SynapseInternals, config: LoginPolicyConfig) -> frozenset[str] | None:
+    """Check the providers of single sign-on.
+
+    Args:
+        internals: for Synapse's configuration.
+        config: the checked block.
+
+    Returns:
+        The providers that are permitted; ``None`` for all.
+
+    Raises:
+        ConfigError: one of them may not be used like this.
+    """
+    providers = {provider.id: provider for provider in internals.oidc_providers()}
+    _check_takeover(internals, providers.values())
+    _check_shared_accounts(config, providers)
+    unchecked = [name for name, provider in providers.items() if provider.mapping is not OidcMapping]
+    if config.product is Product.EPA:
+        _check_claims_of_insured(providers.values(), unchecked)
+        return frozenset(providers)
+    if unchecked:
+        logger.warning(
+            "Nobody checks the claims of %s: set user_mapping_provider.module to synapse_tim.OidcMapping "
+            "(AF_10057)",
+            ", ".join(unchecked),
+        )
+    return None
+
+
+def _check_takeover(internals: SynapseInternals, providers: Collection[OidcProvider]) -> None:
+    because = "accounts that exist would be given to whoever the provider gives their names to (R4.5)"
+    for provider in providers:
+        if provider.allow_existing_users:
+            raise ConfigError(
+                f"set allow_existing_users: false for {provider.id}: {because}", path=("oidc_providers",)
+            )
+    if internals.gives_away_saml_names:
+        raise ConfigError(
+            f'set saml2_config.grandfathered_mxid_source_attribute: "": {because}', path=("saml2_config",)
+        )
+
+
+def _check_shared_accounts(config: LoginPolicyConfig, providers: Mapping[str, OidcProvider]) -> None:
+    for position, block in enumerate(config.login.providers):
+        keys = ("login", "providers", position, "id")
+        shared = providers.get(block.id)
+        if shared is None:
+            if block.id.startswith(_RESERVED):
+                raise wrong("names like this are Synapse's own; expected another one", *keys)
+            continue
+        mapping = shared.mapping_config
+        claim = mapping.subject_claim if isinstance(mapping, OidcMappingConfig) else None
+        if shared.issuer != block.issuer or claim != block.subject_claim:
+            raise wrong(
+                "this is one of oidc_providers: sharing its accounts takes the same issuer and "
+                "synapse_tim.OidcMapping with the same subject_claim",
+                *keys,
+            )
+
+
+def _check_claims_of_insured(providers: Collection[OidcProvider], unchecked: Collection[str]) -> None:
+    if unchecked:
+        raise ConfigError(
+            "claims about insured persons have to be checked: set user_mapping_provider.module to "
+            f"synapse_tim.OidcMapping (AF_10234) for {', '.join(unchecked)}",
+            path=("oidc_providers",),
+        )
+    for provider in providers:
+        mapping = provider.mapping_config
+        if not isinstance(mapping, OidcMappingConfig) or mapping.profile is not Profile.GESUNDHEITSID:
+            raise ConfigError(
+                "insured persons need the profile gesundheitsid in user_mapping_provider.config (AF_10234): "
+                f"{provider.id}",
+                path=("oidc_providers",),
+            )
