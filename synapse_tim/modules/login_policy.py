@@ -31,7 +31,7 @@ from synapse_tim.modules.provider_logout import ProviderLogout
 from synapse_tim.modules.sso_providers import check_sso
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.modules.token_login import LoggedIn, TokenLogin, UsedTokens
-from synapse_tim.rules.denials import ID_TOKEN, LOGIN_METHOD, LOOKUP_UNAVAILABLE, Denial
+from synapse_tim.rules.denials import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE, Denial
 from synapse_tim.rules.federation_list import FederationList
 from synapse_tim.rules.identity_provider import Homeserver
 from synapse_tim.rules.insured import Insurer
@@ -117,6 +117,11 @@ class LoginPolicy:
         """The last verified federation list, also when it is stale: log-ins go on without the directory."""
         return None if self._allow_list is None else self._allow_list.known_list
 
+    @property
+    def permits_single_sign_on(self) -> bool:
+        """Whether Synapse's own single sign-on is a way to log in here."""
+        return LoginMethod.SSO in self._rules.permitted
+
     async def check_id_token(
         self, username: str, login_type: str, login: dict[str, Any]
     ) -> tuple[str, _AfterLogin] | None:
@@ -190,7 +195,7 @@ class LoginPolicy:
         except Exception as error:
             logger.error("A logout token could not be heeded: %s", type(error).__name__)
             metrics.LOGOUT_TOKENS.labels(TokenRefusal.INTERNAL.value).inc()
-            refuse(LOOKUP_UNAVAILABLE)
+            refuse(LOGIN_UNAVAILABLE)
         metrics.LOGOUT_TOKENS.labels("accepted").inc()
         return True
 
@@ -217,7 +222,7 @@ class LoginPolicy:
                 await self._logout.began(logged_in, response["device_id"])
             except Exception as error:
                 logger.error("A session could not be noted, and was ended: %s", type(error).__name__)
-                refuse(LOOKUP_UNAVAILABLE)
+                refuse(LOGIN_UNAVAILABLE)
 
         return after
 

@@ -22,7 +22,7 @@ from synapse_tim.modules.claims_config import OidcMappingConfig
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.synapse_internals import OidcProvider, SynapseInternals
 from synapse_tim.rules.identity_provider import IdentityProvider, Person
-from synapse_tim.rules.login_pages import page_text
+from synapse_tim.rules.login_pages import NOT_USED, page_text
 from synapse_tim.rules.token_claims import text
 from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.rules.token_signature import SignatureRules, SignedToken
@@ -97,6 +97,8 @@ class OidcMapping:
             MappingException: with a text for the browser.
         """
         policy = self._policy()
+        if not policy.permits_single_sign_on:
+            raise MappingException(NOT_USED)
         try:
             await self._check(policy, userinfo, token)
         except TokenRefusedError as error:

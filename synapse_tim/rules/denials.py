@@ -502,6 +502,17 @@ ID_TOKEN = Denial(
     text="Invalid username or password",
 )
 
+#: Whether somebody gets in, or is out, could not be written down.
+LOGIN_UNAVAILABLE = Denial(
+    name="login_unavailable",
+    policy="login",
+    requirements=("AF_10057", "AF_10234", "R4.2"),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="This could not be done. Try again later. (AF_10057, R4.2)",
+    retry_after=_RETRY_SECONDS,
+)
+
 #: A logout token that is refused.
 LOGOUT_TOKEN = Denial(
     name="logout_token",

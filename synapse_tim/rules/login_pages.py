@@ -7,6 +7,9 @@ from typing import Final
 
 from synapse_tim.rules.token_refusals import TokenRefusal
 
+#: Of a way to log in that is not permitted.
+NOT_USED: Final = "This way to log in is not used here."
+
 _AGAIN: Final = "Your log-in could not be used. Please start again from your messenger."
 _STRONGER: Final = (
     "You did not identify yourself strongly enough. Please log in with your card, or the app of your insurer."

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sqlite3
+import ssl
 
 import httpx
 import pytest
@@ -148,6 +149,24 @@ def test_af_10234_a_mapping_that_demands_less_stops_a_server_for_insured_persons
     mapping = {"profile": "oidc", "localpart": {"template": "{sub}"}}
     server = server_with(tmp_path, ti, "epa", oidc_providers=[single_sign_on(ti, "x", mapping)])
     assert "profile gesundheitsid" in server.start_expecting_failure()
+
+
+def test_single_sign_on_that_is_not_permitted_makes_no_accounts(ti, tmp_path, start):
+    login = {"permitted": ["id_token"], "providers": [central(ti)]}
+    mapping = {**CARDS, "localpart": {"template": "{idNummer}"}}
+    server = server_with(tmp_path, ti, login=login, oidc_providers=[single_sign_on(ti, "clinic", mapping)])
+    server.config["public_baseurl"] = f"{server.federation_url}/"
+    start(server)
+    ti.broker.preselected = "doctor"
+    url = f"{server.federation_url}{CLIENT}/login/sso/redirect/oidc-clinic?redirectUrl=http://localhost/"
+    tls = ssl.create_default_context(cafile=ti.ca_file)
+    with httpx.Client(trust_env=False, verify=tls, timeout=30, follow_redirects=True) as client:
+        answer = client.get(url)
+    assert answer.status_code == 400
+    assert "This way to log in is not used here." in answer.text
+    root = server.register("root", admin=True)
+    users = root.request("GET", "/_synapse/admin/v2/users").json()["users"]
+    assert [user["name"] for user in users] == [root.user_id]
 
 
 def test_without_any_way_to_log_in_it_says_so(ti, tmp_path, start):
