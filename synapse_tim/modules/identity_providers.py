@@ -54,6 +54,7 @@ def build_providers(config: LoginPolicyConfig, api: ModuleApi) -> Mapping[str, P
             rules.id,
             _source(block, position, fetchers, config.trust_of_providers),
             refresh_interval=block.keys.refresh_interval / 1000,
+            max_age=block.keys.max_age / 1000,
             pause=block.keys.pause / 1000,
             clock=time.monotonic,
         )

@@ -47,6 +47,7 @@ class KeysConfig(Block):
     jwks_path: ReadablePath | None = None
     ca_certificates: ReadablePath | None = None
     refresh_interval: Duration = 60 * 60 * 1000
+    max_age: Duration = 7 * 24 * 60 * 60 * 1000
     pause: Duration = 10 * 1000
 
     @model_validator(mode="after")
@@ -54,6 +55,8 @@ class KeysConfig(Block):
         sources = [self.discovery_url, self.jwks_url, self.jwks_path]
         if sum(source is not None for source in sources) != 1:
             raise ValueError("expected one of discovery_url, jwks_url and jwks_path")
+        if not self.pause <= self.refresh_interval <= self.max_age:
+            raise ValueError("pause has to be at most refresh_interval, and that at most max_age")
         return self
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final, Literal
 
+from synapse.http.site import SynapseRequest
 from synapse.module_api import NOT_SPAM, ModuleApi
 from synapse.module_api.errors import ConfigError
 
@@ -29,7 +30,7 @@ from synapse_tim.modules.login_store import LoginStore
 from synapse_tim.modules.options import check_options
 from synapse_tim.modules.provider_logout import ProviderLogout
 from synapse_tim.modules.sso_providers import check_sso
-from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.modules.synapse_internals import Answer, Proceed, SynapseInternals
 from synapse_tim.modules.token_login import LoggedIn, TokenLogin, UsedTokens
 from synapse_tim.rules.denials import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE, Denial
 from synapse_tim.rules.federation_list import FederationList
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 _LOGIN: Final = "login.LoginRestServlet"
 _REGISTER: Final = "register.RegisterRestServlet"
+_PASSWORD: Final = "account.PasswordRestServlet"  # noqa: S105  # a name
 _TIDY_MS: Final = 60 * 1000
 _AfterLogin = Callable[[Any], Awaitable[None]]
 
@@ -66,6 +68,7 @@ class LoginPolicy:
         check_options(self._internals, "login", config.product)
         self._allow_list = self._find_allow_list(config.product)
         self.store = LoginStore(api)
+        self._has_tables = False
         self.homeserver = Homeserver(
             api.server_name,
             config.product,
@@ -95,6 +98,7 @@ class LoginPolicy:
             )
             return
         self._check_session_lifetime(config)
+        self._check_registration()
         self._warn_if_nobody_gets_in(bool(config.login.providers))
         self._register()
         api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(now())))
@@ -242,6 +246,14 @@ class LoginPolicy:
                 path=("session_lifetime",),
             )
 
+    def _check_registration(self) -> None:
+        """Refuse to start where whoever wants to gets a session along with an account (R4.3)."""
+        for option in ("enable_registration", "allow_guest_access"):
+            if self._internals.option("registration", option):
+                raise ConfigError(
+                    f"set {option}: false, because a session comes with the account (R4.3)", path=(option,)
+                )
+
     def _warn_if_nobody_gets_in(self, has_providers: bool) -> None:
         passwords = self._internals.option("auth", "password_enabled_for_login")
         if self._rules.break_glass and not passwords:
@@ -277,17 +289,37 @@ class LoginPolicy:
                 (_LOGIN, "POST"): self._attempts.log_in,
                 (_LOGIN, "GET"): self._attempts.flows,
                 (_REGISTER, "POST"): self._attempts.register,
+                (_PASSWORD, "POST"): self._change_password,
             }
         )
 
     def _start(self) -> None:
         if self._api.should_run_background_tasks():
-            self._api.delayed_background_call(0, self.store.create_tables, desc="synapse_tim_login_tables")
+            self._api.delayed_background_call(0, self._create_tables, desc="synapse_tim_login_tables")
             self._api.looping_background_call(self._tidy, _TIDY_MS, desc="synapse_tim_login_tidy")
 
     async def _tidy(self) -> None:
-        await self.store.create_tables()  # again, should the database not have answered at start-up
+        if not self._has_tables:  # the database did not answer at start-up
+            await self._create_tables()
         await self.store.forget(now())
+
+    async def _create_tables(self) -> None:
+        await self.store.create_tables()
+        self._has_tables = True
+
+    async def _change_password(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Let only those have a local password who may log in with one: it would confirm actions, too.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        if LoginMethod.PASSWORD not in self._rules.permitted:
+            user_id = await self._internals.user_of(request)
+            if user_id.lower() not in self._rules.break_glass:
+                refuse(LOGIN_METHOD)
+        return await proceed()
 
 
 def now() -> dt.datetime:

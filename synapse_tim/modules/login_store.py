@@ -17,6 +17,9 @@ from synapse.module_api import LoggingTransaction, ModuleApi
 from synapse_tim.rules.token_claims import LONGEST_AGE
 
 _FOR_EVER: Final = 2**62
+_DEVICES: Final = (
+    "SELECT DISTINCT user_id, device_id FROM synapse_tim_provider_session WHERE provider = ? AND"
+)
 _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS synapse_tim_used_token (
         token_key TEXT PRIMARY KEY,
@@ -29,6 +32,7 @@ _TABLES: Final = (
         device_id TEXT NOT NULL,
         provider TEXT NOT NULL,
         session_key TEXT NOT NULL,
+        person_key TEXT NOT NULL,
         issued_ts BIGINT NOT NULL,
         PRIMARY KEY (user_id, device_id, provider, session_key)
     )""",
@@ -66,8 +70,12 @@ class ProviderSession:
     @property
     def keys(self) -> tuple[str, ...]:
         """Under which its end may be noted: its own, and that of all sessions of the person."""
-        of_person = _key("subject", self.provider, self.subject)
-        return (self.key, of_person) if self.key else (of_person,)
+        return (self.key, self.person_key) if self.key else (self.person_key,)
+
+    @property
+    def person_key(self) -> str:
+        """What stands for the person in the tables."""
+        return _key("subject", self.provider, self.subject)
 
 
 class LoginStore:
@@ -134,10 +142,18 @@ class LoginStore:
                 return False
             txn.execute(
                 "INSERT INTO synapse_tim_provider_session"
-                " (user_id, device_id, provider, session_key, issued_ts) VALUES (?, ?, ?, ?, ?)"
+                " (user_id, device_id, provider, session_key, person_key, issued_ts)"
+                " VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (user_id, device_id, provider, session_key) DO UPDATE SET"
-                " issued_ts = excluded.issued_ts",
-                (user_id, device_id, session.provider, session.key, _to_ms(session.issued_at)),
+                " person_key = excluded.person_key, issued_ts = excluded.issued_ts",
+                (
+                    user_id,
+                    device_id,
+                    session.provider,
+                    session.key,
+                    session.person_key,
+                    _to_ms(session.issued_at),
+                ),
             )
             return True
 
@@ -162,25 +178,17 @@ class LoginStore:
 
         def end(txn: LoggingTransaction) -> list[tuple[str, str]]:
             _note_end(txn, session_key, until, _FOR_EVER)
-            txn.execute(
-                "SELECT DISTINCT user_id, device_id FROM synapse_tim_provider_session"
-                " WHERE provider = ? AND session_key = ?",
-                (provider, session_key),
-            )
+            txn.execute(_DEVICES + " session_key = ?", (provider, session_key))
             return [(user_id, device_id) for user_id, device_id in txn.fetchall()]
 
         return await self._api.run_db_interaction("synapse_tim_end_session", end)
 
-    async def end_sessions_of(
-        self, provider: str, subject: str, user_id: str | None, issued_at: dt.datetime, until: dt.datetime
-    ) -> list[tuple[str, str]]:
-        """Note that a provider has ended all sessions of a person that had begun by then.
+    async def end_sessions_of(self, session: ProviderSession, until: dt.datetime) -> list[tuple[str, str]]:
+        """Note that a provider has ended sessions of a person that had begun by then.
 
         Args:
-            provider: which.
-            subject: as the provider tells persons apart.
-            user_id: of the account, or ``None`` if there is none yet.
-            issued_at: when the provider said so.
+            session: whose, and when the provider said so; all of the person if it has no name, otherwise
+                those that have none, since the provider may mean one of them.
             until: as long as older tokens may still come.
 
         Returns:
@@ -188,23 +196,27 @@ class LoginStore:
         """
 
         def end(txn: LoggingTransaction) -> list[tuple[str, str]]:
-            _note_end(txn, _key("subject", provider, subject), until, _to_ms(issued_at))
+            issued_ts = _to_ms(session.issued_at)
+            unnamed = " AND session_key = ''" if session.key else ""
+            if not unnamed:
+                _note_end(txn, session.person_key, until, issued_ts)
             txn.execute(
-                "SELECT DISTINCT user_id, device_id FROM synapse_tim_provider_session"
-                " WHERE provider = ? AND user_id = ? AND issued_ts <= ?",
-                (provider, user_id or "", _to_ms(issued_at)),
+                _DEVICES + " person_key = ? AND issued_ts <= ?" + unnamed,
+                (session.provider, session.person_key, issued_ts),
             )
             return [(user_id, device_id) for user_id, device_id in txn.fetchall()]
 
         return await self._api.run_db_interaction("synapse_tim_end_sessions", end)
 
     async def remove_session(self, user_id: str, device_id: str) -> None:
-        """Forget a session that is over."""
+        """Forget what a device belonged to, if it is gone."""
 
         def delete(txn: LoggingTransaction) -> None:
+            # Synapse calls for each access token, and a device may have several.
             txn.execute(
-                "DELETE FROM synapse_tim_provider_session WHERE user_id = ? AND device_id = ?",
-                (user_id, device_id),
+                "DELETE FROM synapse_tim_provider_session WHERE user_id = ? AND device_id = ?"
+                " AND NOT EXISTS (SELECT 1 FROM devices WHERE devices.user_id = ? AND devices.device_id = ?)",
+                (user_id, device_id, user_id, device_id),
             )
 
         await self._api.run_db_interaction("synapse_tim_remove_session", delete)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import attrs
 
-from synapse_tim.modules.login_store import LoginStore
+from synapse_tim.modules.login_store import LoginStore, ProviderSession
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.modules.token_login import LoggedIn, TokenLogin
 from synapse_tim.rules import logout_token
@@ -78,11 +78,14 @@ class ProviderLogout:
         logger.info("Identity provider %s: %d sessions ended", provider.rules.id, len(devices))
         return len(devices)
 
-    async def _devices(self, provider: IdentityProvider, logout: Logout) -> list[tuple[str, str]]:
+    async def _devices(self, provider: IdentityProvider, logout: Logout) -> set[tuple[str, str]]:
         until = self.clock() + provider.claims.max_age + 2 * CLOCK_SKEW
+        devices: set[tuple[str, str]] = set()
         if logout.session_id is not None:
-            return await self.store.end_session(provider.id, logout.session_id, until)
-        if logout.subject is None or provider.accounts.subject_claim != "sub":
+            devices.update(await self.store.end_session(provider.id, logout.session_id, until))
+        if logout.subject is not None and provider.accounts.subject_claim == "sub":
+            session = ProviderSession(provider.id, logout.session_id, logout.subject, logout.issued_at)
+            devices.update(await self.store.end_sessions_of(session, until))
+        elif logout.session_id is None:
             raise TokenRefusedError(TokenRefusal.CLAIM_MISSING, "sid")
-        user_id = await self.internals.user_by_external_id(provider.id, logout.subject)
-        return await self.store.end_sessions_of(provider.id, logout.subject, user_id, logout.issued_at, until)
+        return devices

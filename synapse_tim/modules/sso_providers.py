@@ -19,12 +19,13 @@ from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.modules.oidc_mapping import OidcMapping
 from synapse_tim.modules.synapse_internals import OidcProvider, SynapseInternals
 from synapse_tim.rules.identity_provider import Profile
+from synapse_tim.rules.login_methods import LoginMethod
 from synapse_tim.rules.products import Product
 
 logger = logging.getLogger(__name__)
 
-#: How Synapse's own names of providers begin.
-_RESERVED: Final = ("saml", "cas", "oidc")
+#: Names that Synapse links accounts under by itself.
+_RESERVED: Final = ("saml", "cas", "oidc", "oauth-delegated")
 
 
 def check_sso(internals: SynapseInternals, config: LoginPolicyConfig) -> frozenset[str] | None:
@@ -47,6 +48,7 @@ def check_sso(internals: SynapseInternals, config: LoginPolicyConfig) -> frozens
     if config.product is Product.EPA:
         _check_claims_of_insured(providers.values(), unchecked)
         return frozenset(providers)
+    _check_not_permitted(internals, config, unchecked)
     if unchecked:
         logger.warning(
             "Nobody checks the claims of %s: set user_mapping_provider.module to synapse_tim.OidcMapping "
@@ -54,6 +56,16 @@ def check_sso(internals: SynapseInternals, config: LoginPolicyConfig) -> frozens
             ", ".join(unchecked),
         )
     return None
+
+
+def _check_not_permitted(
+    internals: SynapseInternals, config: LoginPolicyConfig, unchecked: Collection[str]
+) -> None:
+    """Single sign-on makes an account before anybody is asked whether it is a way to log in here."""
+    permitted = config.login.permitted
+    others = unchecked or internals.option("saml2", "saml2_enabled")
+    if others and permitted is not None and LoginMethod.SSO not in permitted:
+        raise wrong("single sign-on is configured, so expected sso among them", "login", "permitted")
 
 
 def _check_takeover(internals: SynapseInternals, providers: Collection[OidcProvider]) -> None:
@@ -74,8 +86,14 @@ def _check_shared_accounts(config: LoginPolicyConfig, providers: Mapping[str, Oi
         keys = ("login", "providers", position, "id")
         shared = providers.get(block.id)
         if shared is None:
-            if block.id.startswith(_RESERVED):
-                raise wrong("names like this are Synapse's own; expected another one", *keys)
+            if block.id in _RESERVED:
+                raise wrong("this name is Synapse's own; expected another one", *keys)
+            if block.id.startswith("oidc-"):
+                logger.warning(
+                    "login.providers[%d].id is not one of oidc_providers: it takes over the accounts of one "
+                    "that was",
+                    position,
+                )
             continue
         mapping = shared.mapping_config
         claim = mapping.subject_claim if isinstance(mapping, OidcMappingConfig) else None

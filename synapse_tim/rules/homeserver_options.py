@@ -260,7 +260,7 @@ OPTIONS: Final = (
     Option(
         "password_config.enabled",
         "auth",
-        "password_enabled_for_login",
+        "password_enabled_for_reauth",
         False,
         "AF_10234",
         "insured persons log in with their identity provider only",

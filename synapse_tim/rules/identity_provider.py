@@ -216,7 +216,7 @@ class IdentityProvider:
             TokenRefusedError: with the reason.
         """
         check_claims(claims, self.claims, now)
-        check_person(claims, homeserver.product, homeserver.insurer, known_list)
+        check_person(claims, homeserver.product, homeserver.insurer, known_list, self.claims.profession_claim)
         return Person(
             subject=_subject(claims, self.accounts.subject_claim),
             localpart=localpart(self.accounts.localpart, claims, homeserver.server_name),

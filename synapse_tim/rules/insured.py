@@ -78,6 +78,7 @@ def check_person(
     product: Product,
     insurer: Insurer | None,
     known_list: FederationList | None,
+    profession_claim: str = PROFESSION,
 ) -> None:
     """Refuse a person that does not belong on this server.
 
@@ -86,11 +87,12 @@ def check_person(
         product: of this server.
         insurer: which one this server belongs to; needed for product epa.
         known_list: the last verified federation list, or ``None``.
+        profession_claim: where the provider says the profession, besides the usual places.
 
     Raises:
         TokenRefusedError: with the reason.
     """
-    insured = any(_says_insured(claims.get(name)) for name in _PROFESSION_CLAIMS)
+    insured = any(_says_insured(claims.get(name)) for name in (*_PROFESSION_CLAIMS, profession_claim))
     if product is Product.PRO:
         if insured:
             raise TokenRefusedError(TokenRefusal.INSURED_PERSON)

@@ -46,6 +46,10 @@ class JwkError(ValueError):
     """No key that can be used; the text says why, and holds no value."""
 
 
+class NoKeyError(JwkError):
+    """A set that is in order and has no usable key: all were withdrawn."""
+
+
 @attrs.frozen(eq=False)
 class VerificationKey:
     """A key that signatures are verified with.
@@ -81,7 +85,8 @@ def parse_key_set(document: bytes | bytearray) -> KeySet:
         document: the octets.
 
     Raises:
-        JwkError: it is none, or holds no usable key.
+        JwkError: it is none.
+        NoKeyError: it holds no usable key.
     """
     try:
         parsed = strict_json.parse(document)
@@ -99,7 +104,7 @@ def parse_key_set(document: bytes | bytearray) -> KeySet:
         except JwkError as error:
             problem = str(error)
     if not keys:
-        raise JwkError(f"no usable key: {problem}")
+        raise NoKeyError(f"no usable key: {problem}")
     return KeySet(tuple(keys))
 
 

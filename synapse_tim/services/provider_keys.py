@@ -3,7 +3,7 @@
 Keys come from where the operator said, and from nowhere that a token names. They are not fetched for each
 log-in: only when there are none, when they are older than the operator allows, when a token names one that is
 unknown or its signature does not verify, and then not more often than once in a pause. While the provider is
-down the last keys stay.
+down the last keys stay for a while; keys that it withdraws do not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from synapse_tim.rules import discovery, jwk
 from synapse_tim.rules.certificates import parse_certificate, public_key_info
 from synapse_tim.rules.jws import CompactJws, JwsLimits
-from synapse_tim.rules.refusals import ListRefusedError
+from synapse_tim.rules.refusals import ListRefusedError, Refusal
 from synapse_tim.services.fetcher import Fetcher
 from synapse_tim.services.ocsp_client import OcspClient
 from synapse_tim.services.trust_store import TrustStore
@@ -35,6 +35,10 @@ _DISCOVERY_ALGORITHMS: Final = frozenset({"BP256R1", "ES256"})
 
 class KeysUnavailableError(Exception):
     """There are no keys, or no new ones; the text says why."""
+
+
+class KeysWithdrawnError(KeysUnavailableError):
+    """The provider has no keys any more, or its certificate was revoked: old keys must not be used either."""
 
 
 class KeySource(Protocol):
@@ -62,6 +66,8 @@ class KeyFile:
                 return jwk.parse_key_set(file.read(jwk.MAX_OCTETS + 1))
         except OSError as error:
             raise KeysUnavailableError(f"cannot read the file: {error.strerror}") from None
+        except jwk.NoKeyError as error:
+            raise KeysWithdrawnError(str(error)) from None
         except jwk.JwkError as error:
             raise KeysUnavailableError(str(error)) from None
 
@@ -77,6 +83,8 @@ class KeyUrl:
         """See ``KeySource``."""
         try:
             return jwk.parse_key_set(_get(self.fetcher, self.url, jwk.MAX_OCTETS))
+        except jwk.NoKeyError as error:
+            raise KeysWithdrawnError(str(error)) from None
         except jwk.JwkError as error:
             raise KeysUnavailableError(str(error)) from None
 
@@ -125,7 +133,7 @@ class SignedDiscovery:
             self.ocsp.check(self.trust.find(signed.signer, signed.certificates[1:], now), now)
             document = signed.verified_payload()
         except ListRefusedError as error:
-            raise KeysUnavailableError(f"discovery: {error}") from None
+            raise _refused("discovery", error) from None
         secure = self.url.lower().startswith("https://")
         try:
             url = discovery.keys_url(
@@ -149,12 +157,19 @@ class SignedDiscovery:
         try:
             certificate, *others = (parse_certificate(jwk.x5c_octets(text)) for text in key.x5c)
             self.ocsp.check(self.trust.find(certificate, others, now), now)
-        except (ListRefusedError, jwk.JwkError) as error:
+        except ListRefusedError as error:
+            raise _refused("certificate of a key", error) from None
+        except jwk.JwkError as error:
             raise KeysUnavailableError(f"certificate of a key: {error}") from None
         if public_key_info(certificate) != key.key.public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         ):
             raise KeysUnavailableError("certificate of a key: it is that of another key")
+
+
+def _refused(what: str, error: ListRefusedError) -> KeysUnavailableError:
+    kind = KeysWithdrawnError if error.reason is Refusal.REVOKED else KeysUnavailableError
+    return kind(f"{what}: {error}")
 
 
 def _get(fetcher: Fetcher, url: str, max_octets: int) -> bytearray:
@@ -174,6 +189,7 @@ class ProviderKeys:
         name: of the provider, for the log.
         source: where they come from.
         refresh_interval: seconds after which they are fetched again.
+        max_age: seconds after which they are not used any more if they cannot be fetched again.
         pause: seconds between two attempts to fetch them, from the end of one to the beginning of the next.
         clock: seconds that never go back.
     """
@@ -184,12 +200,14 @@ class ProviderKeys:
         source: KeySource,
         *,
         refresh_interval: float,
+        max_age: float,
         pause: float,
         clock: Callable[[], float],
     ) -> None:
         self._name = name
         self._source = source
         self._refresh_interval = refresh_interval
+        self._max_age = max_age
         self._pause = pause
         self._clock = clock
         self._lock = threading.Lock()
@@ -254,11 +272,22 @@ class ProviderKeys:
     def _fetch(self) -> None:
         try:
             self._known = self._source.fetch()
+        except KeysWithdrawnError as error:
+            self._known = None
+            logger.error("Identity provider %s: its keys were withdrawn: %s", self._name, error)
         except KeysUnavailableError as error:
-            kept = "there are none" if self._known is None else "the last ones stay"
-            logger.warning("Identity provider %s: no new keys, %s: %s", self._name, kept, error)
+            self._keep(str(error))
+        except Exception as error:
+            self._keep(type(error).__name__)
         else:
             self._fetched_at = self._clock()
             logger.info("Identity provider %s: %d keys", self._name, len(self._known.keys))
         finally:
             self._attempted_at = self._clock()
+
+    def _keep(self, why: str) -> None:
+        """Go on with the keys of before, unless they are too old."""
+        if self._clock() - self._fetched_at >= self._max_age:
+            self._known = None
+        kept = "there are none" if self._known is None else "the last ones stay"
+        logger.warning("Identity provider %s: no new keys, %s: %s", self._name, kept, why)

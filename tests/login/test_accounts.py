@@ -125,29 +125,36 @@ def test_r4_14_a_deactivated_account_does_not_come_back_under_its_name(world, ro
     assert reasons(world.clinic).get("accepted", 0) == before
 
 
-@pytest.mark.parametrize("logged_in_first", [False, True])
-def test_r4_9_confirming_makes_no_accounts_and_uses_up_no_token_of_somebody_else(world, logged_in_first):
-    """Changing a password is for everybody who can prove who they are, by Synapse; not by these tokens."""
+def test_r4_9_confirming_makes_no_accounts_and_uses_up_no_token_of_somebody_else(world):
     stranger = world.doctor()
     token = world.card_token(stranger)
-    headers = {}
-    if logged_in_first:
-        session = logged_in(world.clinic, world.card_token(world.doctor()))
-        headers = {"Authorization": f"Bearer {session['access_token']}"}
-    url = f"{world.clinic.client_url}/_matrix/client/v3/account/password"
-    first = httpx.post(url, json={"new_password": "x"}, headers=headers, trust_env=False)
+    session = logged_in(world.clinic, world.card_token(world.doctor()))
+    headers = {"Authorization": f"Bearer {session['access_token']}"}
+    url = f"{world.clinic.client_url}/_matrix/client/v3/delete_devices"
+    body = {"devices": [session["device_id"]]}
+    first = httpx.post(url, json=body, headers=headers, trust_env=False)
     auth = {
         "type": "org.synapse_tim.login.id_token",
         "session": first.json()["session"],
         "identifier": {"type": "m.id.user", "user": "whoever"},
         "token": token,
     }
-    answer = httpx.post(
-        url, json={"new_password": "x", "auth": auth}, headers=headers, trust_env=False, timeout=30
-    )
+    answer = httpx.post(url, json={**body, "auth": auth}, headers=headers, trust_env=False, timeout=30)
     assert answer.status_code in (401, 403)
     assert not answer.json().get("completed")
+    assert whoami(world.clinic, session) == (200, None)
     logged_in(world.clinic, token)
+
+
+def test_r4_8_nobody_gets_a_local_password_that_would_confirm_things(world):
+    session = logged_in(world.clinic, world.card_token(world.doctor()))
+    answer = httpx.post(
+        f"{world.clinic.client_url}/_matrix/client/v3/account/password",
+        json={"new_password": "secret"},
+        headers={"Authorization": f"Bearer {session['access_token']}"},
+        trust_env=False,
+    )
+    assert code(answer) == (403, "M_FORBIDDEN")
 
 
 def test_r4_9_a_token_confirms_what_needs_confirming(world):

@@ -108,6 +108,14 @@ def test_r4_2_a_device_of_two_sessions_ends_with_either(world):
             over(world, session)
 
 
+def test_r4_2_sessions_without_a_name_end_with_the_person(world):
+    card = world.doctor()
+    claims = {"sub": "nameless", "sid": REMOVED}
+    session = logged_in(world.clinic, world.broker_token(card, claims=claims))
+    assert logout(world, {"sid": "some session", "sub": "nameless"}).status_code == 200
+    over(world, session)
+
+
 def test_r4_2_no_older_token_of_a_person_is_accepted_any_more(world):
     card, now = world.doctor(), seconds()
     older = world.broker_token(card, claims={"sub": "logged out", "iat": now - 20})

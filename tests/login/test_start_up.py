@@ -118,9 +118,7 @@ def test_r4_5_giving_accounts_away_stops_it_whoever_maps(ti, tmp_path):
     assert "cas_config" in server_with(tmp_path, ti, cas_config=cas).start_expecting_failure()
 
 
-@pytest.mark.parametrize(
-    "change", [{"id": "oidc-clinic"}, {"id": "oidc-other"}, {"id": "saml"}, {"id": "cas"}, {"id": "oidc"}]
-)
+@pytest.mark.parametrize("change", [{"id": "oidc-clinic"}, {"id": "saml"}, {"id": "cas"}, {"id": "oidc"}])
 def test_r4_5_names_of_synapses_own_providers_are_theirs(ti, tmp_path, change):
     server = server_with(
         tmp_path,
@@ -149,6 +147,52 @@ def test_af_10234_a_mapping_that_demands_less_stops_a_server_for_insured_persons
     mapping = {"profile": "oidc", "localpart": {"template": "{sub}"}}
     server = server_with(tmp_path, ti, "epa", oidc_providers=[single_sign_on(ti, "x", mapping)])
     assert "profile gesundheitsid" in server.start_expecting_failure()
+
+
+def test_single_sign_on_that_is_not_permitted_and_makes_accounts_stops_it(ti, tmp_path):
+    jinja = "synapse.handlers.oidc.JinjaOidcMappingProvider"
+    providers = [single_sign_on(ti, "plain", {"localpart_template": "{{ user.sub }}"}, jinja)]
+    server = server_with(tmp_path, ti, login={"permitted": ["id_token"]}, oidc_providers=providers)
+    assert "login.permitted" in server.start_expecting_failure()
+
+
+@pytest.mark.parametrize("option", ["enable_registration", "allow_guest_access"])
+def test_r4_3_the_part_alone_wants_no_registration_either(ti, tmp_path, option):
+    server = server_with(tmp_path, ti)
+    block = {"product": "pro", "spec_version": "1.2", "login": {}}
+    server.config["modules"] = [{"module": "synapse_tim.LoginPolicy", "config": block}]
+    server.config[option] = True
+    words = server.start_expecting_failure()
+    assert option in words
+    assert "R4.3" in words
+
+
+def test_af_10234_local_passwords_confirm_nothing_of_insured_persons(ti, tmp_path):
+    reauth = {"enabled": "only_for_reauth"}
+    words = server_with(tmp_path, ti, "epa", password_config=reauth).start_expecting_failure()
+    assert "password_config.enabled" in words
+
+
+def test_withdrawn_keys_are_over_at_once(ti, tmp_path, start):
+    """A set without keys is something else than a provider that is down."""
+    provider = central(ti)
+    provider["keys"] = {"jwks_path": str(tmp_path / "keys.json"), "refresh_interval": "1s", "pause": "1s"}
+    public = httpx.get(f"{ti.http_url}/idp/certs/puk_idp_sig", trust_env=False).json()
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [public]}))
+    server = start(server_with(tmp_path, ti, login={"providers": [provider]}))
+    logged_in(server, ti.idp.mint("doctor", audience=AUDIENCE))
+    (tmp_path / "keys.json").unlink()
+    old = "the last ones stay"
+    wait_for(
+        lambda: logged_in(server, ti.idp.mint("doctor", audience=AUDIENCE)) and old in server.log_text(), 10
+    )
+    (tmp_path / "keys.json").write_text('{"keys": []}')
+
+    def over():
+        return log_in(server, ti.idp.mint("doctor", audience=AUDIENCE)).status_code == 403
+
+    wait_for(over, 10, "the end of the keys")
+    refused(server, ti.idp.mint("doctor", audience=AUDIENCE), "keys_unavailable")
 
 
 def test_single_sign_on_that_is_not_permitted_makes_no_accounts(ti, tmp_path, start):

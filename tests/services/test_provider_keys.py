@@ -18,6 +18,7 @@ from synapse_tim.services.ocsp_client import OcspClient
 from synapse_tim.services.provider_keys import (
     KeyFile,
     KeysUnavailableError,
+    KeysWithdrawnError,
     KeyUrl,
     PlainDiscovery,
     ProviderKeys,
@@ -44,13 +45,14 @@ class Source:
         self.kids = ["a"]
         self.fetched = 0
         self.fails = False
+        self.error = KeysUnavailableError("down")
         self.takes = 0.0
 
     def fetch(self):
         self.fetched += 1
         time.sleep(self.takes)
         if self.fails:
-            raise KeysUnavailableError("down")
+            raise self.error
         return KeySet(tuple(VerificationKey(kid, None, KEY) for kid in self.kids))
 
 
@@ -66,7 +68,9 @@ def clock():
 
 @pytest.fixture
 def keys(source, clock):
-    return ProviderKeys("idp", source, refresh_interval=REFRESH, pause=PAUSE, clock=lambda: clock[0])
+    return ProviderKeys(
+        "idp", source, refresh_interval=REFRESH, max_age=10**9, pause=PAUSE, clock=lambda: clock[0]
+    )
 
 
 def kids(found):
@@ -98,6 +102,61 @@ def test_keys_are_fetched_again_after_the_interval(keys, source, clock):
     clock[0] += REFRESH - 1
     keys.for_token("a")
     assert source.fetched == 2
+
+
+def test_keys_that_are_withdrawn_are_over(keys, source, clock):
+    keys.for_token("a")
+    source.fails, source.error = True, KeysWithdrawnError("none left")
+    clock[0] += REFRESH
+    with unavailable():
+        keys.for_token("a")
+    assert keys.at_hand("a") is None
+
+
+def test_keys_that_cannot_be_fetched_again_are_over_in_the_end(source, clock):
+    limits = {"refresh_interval": REFRESH, "max_age": 10 * REFRESH, "pause": PAUSE}
+    keys = ProviderKeys("idp", source, **limits, clock=lambda: clock[0])
+    keys.for_token("a")
+    source.fails = True
+    clock[0] += 10 * REFRESH - 1
+    assert kids(keys.for_token("a")) == ["a"]
+    clock[0] += PAUSE
+    with unavailable():
+        keys.for_token("a")
+
+
+def test_whatever_goes_wrong_is_an_outage(keys, source, clock):
+    keys.for_token("a")
+    source.fails, source.error = True, RuntimeError("can't start new thread")
+    clock[0] += REFRESH
+    assert kids(keys.for_token("a")) == ["a"]
+
+
+def test_keys_are_fetched_once_more_if_a_signature_does_not_verify(keys, source, clock):
+    before = keys.for_token("a")
+    assert not keys.may_be_newer(before)
+    assert keys.newer(before) is before
+    clock[0] += PAUSE
+    assert keys.may_be_newer(before)
+    after = keys.newer(before)
+    assert after is not before
+    assert source.fetched == 2
+    assert keys.may_be_newer(before), "others have them by now"
+    assert keys.newer(before) is after
+    assert source.fetched == 2
+
+
+def test_a_set_without_keys_is_withdrawn_and_one_that_is_no_set_is_not(tmp_path):
+    file = tmp_path / "keys.json"
+    for text in ('{"keys": []}', '{"keys": [{"kty": "oct", "k": "AA"}]}'):
+        file.write_text(text)
+        with pytest.raises(KeysWithdrawnError):
+            KeyFile(file).fetch()
+    for text in ("<html>", "[]", '{"keys": 5}', ""):
+        file.write_text(text)
+        with unavailable() as found:
+            KeyFile(file).fetch()
+        assert not isinstance(found.value, KeysWithdrawnError)
 
 
 def test_a_key_that_is_withdrawn_does_not_outlast_the_interval(keys, source, clock):
@@ -432,7 +491,9 @@ def test_an_address_with_something_else_has_no_keys(ti, fetcher):
 
 def test_after_an_outage_of_the_provider_the_last_keys_have_stayed(ti, fetcher, clock):
     source = KeyUrl(fetcher, ti.sectoral.jwks_url)
-    keys = ProviderKeys("idp", source, refresh_interval=REFRESH, pause=PAUSE, clock=lambda: clock[0])
+    keys = ProviderKeys(
+        "idp", source, refresh_interval=REFRESH, max_age=10**9, pause=PAUSE, clock=lambda: clock[0]
+    )
     kid = ti.sectoral.signature_key.kid
     keys.for_token(kid)
     ti.stop()
