@@ -70,9 +70,7 @@ class LoginPolicy:
         self.store = LoginStore(api)
         self._has_tables = False
         self.homeserver = Homeserver(
-            api.server_name,
-            config.product,
-            Insurer(api.server_name, frozenset(config.login.further_iks)),
+            config.product, Insurer(api.server_name, frozenset(config.login.further_iks))
         )
         keys = config.login.read_decryption_keys()
         nonces = NonceMint(self._internals.shared_secret)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import attrs
 
-from synapse_tim.rules.account_naming import LocalpartRule, Template, display_name, localpart
+from synapse_tim.rules.account_naming import LocalpartRule, Template, display_name
 from synapse_tim.rules.federation_list import FederationList
 from synapse_tim.rules.insured import ID, PROFESSION, Insurer, check_person
 from synapse_tim.rules.products import Product
@@ -130,28 +130,24 @@ class Homeserver:
     """What the rules need to know about this server.
 
     Attributes:
-        server_name: its name.
         product: its product.
         insurer: which insurer it belongs to.
     """
 
-    server_name: str
     product: Product
     insurer: Insurer
 
 
 @attrs.frozen
 class Person:
-    """Whom a token tells about, and which account that is.
+    """Whom a token tells about.
 
     Attributes:
         subject: as the provider tells persons apart.
-        localpart: of the account.
         display_name: or ``None`` if the token has no name.
     """
 
     subject: str = attrs.field(repr=False)
-    localpart: str = attrs.field(repr=False)
     display_name: str | None = attrs.field(repr=False)
 
 
@@ -219,7 +215,6 @@ class IdentityProvider:
         check_person(claims, homeserver.product, homeserver.insurer, known_list, self.claims.profession_claim)
         return Person(
             subject=_subject(claims, self.accounts.subject_claim),
-            localpart=localpart(self.accounts.localpart, claims, homeserver.server_name),
             display_name=display_name(claims, self.accounts.display_names),
         )
 

@@ -76,7 +76,7 @@ def _says_insured(profession: object) -> bool:
 def check_person(
     claims: Mapping[str, Any],
     product: Product,
-    insurer: Insurer | None,
+    insurer: Insurer,
     known_list: FederationList | None,
     profession_claim: str = PROFESSION,
 ) -> None:
@@ -85,7 +85,7 @@ def check_person(
     Args:
         claims: of a token whose signature and general claims are verified.
         product: of this server.
-        insurer: which one this server belongs to; needed for product epa.
+        insurer: which one this server belongs to.
         known_list: the last verified federation list, or ``None``.
         profession_claim: where the provider says the profession, besides the usual places.
 
@@ -104,6 +104,4 @@ def check_person(
     code = text(claims, ORGANIZATION)
     if not is_code(code):
         raise TokenRefusedError(TokenRefusal.INSURER_MALFORMED)
-    if insurer is None:
-        raise TokenRefusedError(TokenRefusal.OTHER_INSURER)
     insurer.check(code, known_list)

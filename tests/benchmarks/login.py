@@ -128,8 +128,8 @@ def _cases(ti: TiSimulator, now: dt.datetime) -> list[Case]:
     nested = [ti.sectoral.mint("erika", audience=AUDIENCE, encrypt_to=own.public_jwk) for _ in range(_TOKENS)]
     public = {name: _public(key) for name, key in (("bp", brainpool), ("nist", nist))}
     sectoral = {"kid": ti.sectoral.signature_key.kid, **to_jwk(ti.sectoral.signature_key.key.public_key())}
-    clinic = Homeserver(SERVER_NAME, Product.PRO, Insurer(SERVER_NAME))
-    insurer = Homeserver(SERVER_NAME, Product.EPA, Insurer(SERVER_NAME))
+    clinic = Homeserver(Product.PRO, Insurer(SERVER_NAME))
+    insurer = Homeserver(Product.EPA, Insurer(SERVER_NAME))
     entry = {"domain": SERVER_NAME, "telematikID": "8", "isInsurance": True, "ik": ["109500969"]}
     members = parse_payload(json.dumps({"version": 1, "domainList": [entry]}).encode())
 

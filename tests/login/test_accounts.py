@@ -68,6 +68,17 @@ def test_r4_5_an_administrator_links_an_account_that_exists(world, root):
     assert logged_in(world.clinic, world.card_token(card, claims=claims))["user_id"] == veteran.user_id
 
 
+def test_r4_5_an_account_that_is_linked_needs_no_name_any_more(world, root):
+    """What the rule for names wants is looked for when an account is made, and only then."""
+    veteran = world.clinic.register("nameless-veteran")
+    card = world.doctor()
+    claims = {"idNummer": None, "sub": "nameless-veteran"}
+    refused(world.clinic, world.card_token(card, claims=claims), "claim_missing")
+    link = {"external_ids": [{"auth_provider": "idp-dienst", "external_id": "nameless-veteran"}]}
+    assert as_admin(world.clinic, root, "PUT", f"/v2/users/{veteran.user_id}", link).status_code == 200
+    assert logged_in(world.clinic, world.card_token(card, claims=claims))["user_id"] == veteran.user_id
+
+
 def test_r4_5_a_number_that_changes_leads_to_the_account_of_the_person(world):
     card = world.doctor()
     first = logged_in(world.clinic, world.card_token(card, claims={"sub": "stays"}))

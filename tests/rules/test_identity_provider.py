@@ -5,7 +5,7 @@ import datetime as dt
 import attrs
 import pytest
 
-from synapse_tim.rules.account_naming import Template
+from synapse_tim.rules.account_naming import Template, localpart
 from synapse_tim.rules.federation_list import parse_payload
 from synapse_tim.rules.identity_provider import (
     DEFAULTS,
@@ -29,7 +29,7 @@ T = int(NOW.timestamp())
 MAX_AGE = dt.timedelta(minutes=5)
 LIST = parse_payload(document(entry("insurer.example", True, ik=["109500969"])))
 SERVERS = {
-    product: Homeserver(name, product, Insurer(name))
+    product: Homeserver(product, Insurer(name))
     for product, name in ((Product.PRO, "hospital.example"), (Product.EPA, "insurer.example"))
 }
 
@@ -97,21 +97,23 @@ def test_what_the_profiles_demand():
 
 
 @pytest.mark.parametrize(
-    ("name", "localpart", "display_name"),
+    ("name", "account", "display_name"),
     [
         ("doctor", "1-hba-test-only-0001", "Doktor TEST-ONLY, Dorothea"),
         ("hospital", "5-smc-b-test-only-0003", "Krankenhaus TEST-ONLY"),
     ],
 )
-def test_somebody_with_a_card(name, localpart, display_name):
+def test_somebody_with_a_card(name, account, display_name):
     found = person(CENTRAL, CARDS[name], Product.PRO, None)
-    assert found == Person("Subject", localpart, display_name)
+    assert found == Person("Subject", display_name)
     assert repr(found) == "Person()"
+    assert localpart(CENTRAL.accounts.localpart, claims(CARDS[name]), "hospital.example") == account
 
 
 def test_somebody_who_is_insured():
-    found = person(SECTORAL, INSURED_PERSONS["erika"], Product.EPA)
-    assert found == Person("Subject", "x000000012", "Versicherte TEST-ONLY, Erika")
+    erika = INSURED_PERSONS["erika"]
+    assert person(SECTORAL, erika, Product.EPA) == Person("Subject", "Versicherte TEST-ONLY, Erika")
+    assert localpart(SECTORAL.accounts.localpart, claims(erika), "insurer.example") == "x000000012"
 
 
 @pytest.mark.parametrize(
@@ -137,8 +139,6 @@ def test_somebody_who_is_insured():
             TokenRefusal.ACR_TOO_LOW,
         ),
         (CENTRAL, CARDS["doctor"], Product.PRO, {"amr": ["pwd"]}, TokenRefusal.AMR_NOT_ALLOWED),
-        (CENTRAL, CARDS["doctor"], Product.PRO, {"idNummer": None}, TokenRefusal.CLAIM_MISSING),
-        (CENTRAL, CARDS["doctor"], Product.PRO, {"idNummer": "@eve:evil.test"}, TokenRefusal.LOCALPART),
         (CENTRAL, CARDS["doctor"], Product.PRO, {"sub": ...}, TokenRefusal.CLAIM_MISSING),
         (CENTRAL, CARDS["doctor"], Product.PRO, {"sub": 5}, TokenRefusal.CLAIMS_MALFORMED),
         (CENTRAL, CARDS["doctor"], Product.PRO, {"aud": "other"}, TokenRefusal.AUDIENCE),
@@ -151,6 +151,17 @@ def test_who_does_not_belong_here_is_refused(rules, somebody, product, members, 
         person(rules, somebody, product, **members)
 
 
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(None, TokenRefusal.CLAIM_MISSING), ("@eve:evil.test", TokenRefusal.LOCALPART)],
+)
+def test_a_name_is_looked_for_only_when_an_account_is_made(number, reason):
+    doctor = CARDS["doctor"]
+    assert person(CENTRAL, doctor, Product.PRO, idNummer=number).subject == "Subject"
+    with refused(reason):
+        localpart(CENTRAL.accounts.localpart, claims(doctor, idNummer=number), "hospital.example")
+
+
 def test_without_a_list_no_insured_person_gets_in():
     with refused(TokenRefusal.LIST_MISSING):
         person(SECTORAL, INSURED_PERSONS["erika"], Product.EPA, None)
@@ -159,7 +170,7 @@ def test_without_a_list_no_insured_person_gets_in():
 def test_persons_are_told_apart_by_the_configured_claim():
     accounts = AccountRules("idNummer", Template("{sub}"), (Template("Dr. {family_name}"),))
     found = person(attrs.evolve(CENTRAL, accounts=accounts), CARDS["doctor"], Product.PRO)
-    assert found == Person("1-HBA-TEST-ONLY-0001", "subject", "Dr. Doktor TEST-ONLY")
+    assert found == Person("1-HBA-TEST-ONLY-0001", "Dr. Doktor TEST-ONLY")
 
 
 # What is remembered ---------------------------------------------------------------------------------------

@@ -28,10 +28,9 @@ def a_list(*ours, **others):
 LIST, WITHOUT = a_list(IK, SECOND_IK), a_list()
 
 
-def check(known_list=LIST, product=EPA, further=(), insurer=..., **members):
+def check(known_list=LIST, product=EPA, further=(), **members):
     person = {name: value for name, value in (PERSON | members).items() if value is not ...}
-    insurer = Insurer(OURS, frozenset(further)) if insurer is ... else insurer
-    check_person(person, product, insurer, known_list)
+    check_person(person, product, Insurer(OURS, frozenset(further)), known_list)
 
 
 def test_the_insured_of_this_insurer_are_welcome():
@@ -63,8 +62,6 @@ def test_without_any_list_nobody_knows_the_insurer():
     for further in ((), (IK,)):
         with refused(TokenRefusal.LIST_MISSING):
             check(None, further=further)
-    with refused(TokenRefusal.OTHER_INSURER):
-        check(insurer=None)
 
 
 def test_further_codes_count_while_the_list_has_none_for_this_server():
@@ -130,7 +127,7 @@ def test_an_insured_person_has_no_business_at_a_server_for_professionals(claim):
 @pytest.mark.parametrize("profession", [..., None, DOCTOR, "1.2.276.0.76.4.59", INSURED + "0", 49])
 def test_everybody_else_has(profession):
     for name in (PROFESSION, "professionOID"):
-        check(None, PRO, insurer=None, **{PROFESSION: ..., name: profession})
+        check(None, PRO, **{PROFESSION: ..., name: profession})
 
 
 @pytest.mark.parametrize("profession", [..., None, "", DOCTOR, "1.2.276.0.76.4.59", INSURED + " ", 49])
