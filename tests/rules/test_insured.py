@@ -28,9 +28,9 @@ def a_list(*ours, **others):
 LIST, WITHOUT = a_list(IK, SECOND_IK), a_list()
 
 
-def check(known_list=LIST, product=EPA, further=(), **members):
+def check(known_list=LIST, product=EPA, further=(), insurer=None, **members):
     person = {name: value for name, value in (PERSON | members).items() if value is not ...}
-    check_person(person, product, Insurer(OURS, frozenset(further)), known_list)
+    check_person(person, product, insurer or Insurer(OURS, frozenset(further)), known_list)
 
 
 def test_the_insured_of_this_insurer_are_welcome():
