@@ -13,7 +13,8 @@ from cryptography import x509
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.modules.config import AllowListConfig, FederationListConfig, TrustConfig, wrong
+from synapse_tim.modules.clock import utc_now
+from synapse_tim.modules.config import AllowListConfig, FederationListConfig, wrong
 from synapse_tim.modules.list_follower import ListFollower
 from synapse_tim.modules.list_in_force import ListInForce, StalenessPolicy
 from synapse_tim.modules.list_leader import ListLeader
@@ -22,18 +23,16 @@ from synapse_tim.modules.list_signals import ListSignals
 from synapse_tim.modules.list_store import ListStore
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.modules.threads import Threads
+from synapse_tim.modules.trust import read_pinned_roots, trust_store
 from synapse_tim.modules.whitelist import Whitelist
-from synapse_tim.rules.certificates import check_environment
 from synapse_tim.rules.jws import JwsLimits
 from synapse_tim.rules.products import Product
-from synapse_tim.rules.refusals import ListRefusedError
 from synapse_tim.rules.revocation import OcspMode
-from synapse_tim.services.certificate_source import DownloadServer
+from synapse_tim.rules.signer_path import ROLE_VZD_TI
 from synapse_tim.services.directory_session import DirectorySession, ProviderCredentials
 from synapse_tim.services.fetcher import Fetcher
 from synapse_tim.services.list_source import ListSource
 from synapse_tim.services.ocsp_client import OcspClient
-from synapse_tim.services.pins import read_root
 from synapse_tim.services.schedule import RefreshSchedule
 from synapse_tim.services.tls import client_context
 from synapse_tim.services.trust_store import TrustStore
@@ -81,15 +80,7 @@ def read_files(config: FederationListConfig) -> ListParts:
         raise _wrong_list(
             f"holds no certificate with its key in PEM: {error}", "client_certificate"
         ) from None
-    roots = []
-    for position, pin in enumerate(config.trust.pinned_roots):
-        if "/" in pin:
-            try:
-                root = read_root(Path(pin))
-                check_environment(root, allow_test=config.trust.allow_test_certificates)
-            except (OSError, ListRefusedError) as error:
-                raise _wrong_list(f"no usable root: {error}", "trust", "pinned_roots", position) from None
-            roots.append(root)
+    roots = read_pinned_roots(config.trust, "federation_list", "trust")
     secret = None
     if config.vzd_credentials is not None:
         try:
@@ -98,7 +89,7 @@ def read_files(config: FederationListConfig) -> ListParts:
             raise _wrong_list(f"no readable text: {error}", "vzd_credentials", "client_secret_path") from None
         if not secret:
             raise _wrong_list("the file is empty", "vzd_credentials", "client_secret_path")
-    return ListParts(context, plain, tuple(roots), secret)
+    return ListParts(context, plain, roots, secret)
 
 
 def _wrong_list(what: str, *keys: str | int) -> ConfigError:
@@ -138,10 +129,10 @@ class FederationListEngine:
             StalenessPolicy(dt.timedelta(milliseconds=settings.max_age), settings.on_stale),
             product_is_insurance=config.product is Product.EPA,
             threads=threads,
-            clock=_now,
+            clock=utc_now,
         )
         leads = api.should_run_background_tasks()
-        trust = _trust_store(settings.trust, parts, fetchers.open if leads else None)
+        trust = trust_store(settings.trust, parts.roots, fetchers.open if leads else None, ROLE_VZD_TI)
         services = ListServices(
             api=api,
             database=ListStore(api),
@@ -178,15 +169,6 @@ class _Fetchers:
             fetcher.close()
 
 
-def _trust_store(config: TrustConfig, parts: ListParts, fetcher: Fetcher | None) -> TrustStore:
-    return TrustStore(
-        DownloadServer(fetcher, config.ca_base_url) if fetcher is not None else None,
-        (pin for pin in config.pinned_roots if "/" not in pin),
-        parts.roots,
-        allow_test=config.allow_test_certificates,
-    )
-
-
 def _updater(
     config: FederationListConfig, parts: ListParts, fetchers: _Fetchers, trust: TrustStore
 ) -> Updater:
@@ -204,8 +186,4 @@ def _updater(
     ocsp = OcspClient(config.trust.ocsp, fetchers.open, config.trust.ocsp_responder_url)
     source = ListSource(fetchers.list, config.url, config.signature_algorithms[0], session)
     verifier = ListVerifier(trust, ocsp, frozenset(config.signature_algorithms))
-    return Updater(source, verifier, _now, config.minimum_version)
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
+    return Updater(source, verifier, utc_now, config.minimum_version)

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from cryptography import x509
 from synapse.module_api import ModuleApi
 
+from synapse_tim.modules.clock import utc_now
 from synapse_tim.modules.config import TrustConfig, wrong
 from synapse_tim.modules.login_config import KeysConfig, LoginPolicyConfig, ProviderConfig
 from synapse_tim.modules.threads import Threads
 from synapse_tim.modules.token_login import Provider
-from synapse_tim.rules.certificates import check_environment
+from synapse_tim.modules.trust import read_pinned_roots, trust_store
 from synapse_tim.rules.identity_provider import Profile
-from synapse_tim.rules.refusals import ListRefusedError
 from synapse_tim.rules.revocation import OcspMode
 from synapse_tim.rules.signer_path import ROLE_IDPD
-from synapse_tim.services.certificate_source import DownloadServer
 from synapse_tim.services.fetcher import Fetcher
 from synapse_tim.services.ocsp_client import OcspClient
-from synapse_tim.services.pins import read_root
 from synapse_tim.services.provider_keys import (
     KeyFile,
     KeySource,
@@ -35,7 +31,6 @@ from synapse_tim.services.provider_keys import (
     SignedDiscovery,
 )
 from synapse_tim.services.tls import client_context
-from synapse_tim.services.trust_store import TrustStore
 
 logger = logging.getLogger(__name__)
 
@@ -91,18 +86,13 @@ def _source(
         return KeyUrl(fetchers.provider, keys.jwks_url)
     url = keys.discovery_url or ""
     if block.profile is not Profile.GEMATIK_IDP or trust is None:
-        return PlainDiscovery(fetchers.provider, url, block.issuer, _now)
+        return PlainDiscovery(fetchers.provider, url, block.issuer, utc_now)
     if trust.ocsp is OcspMode.OFF:
         logger.warning("Identity provider %s: ocsp: off: revoked certificates are not noticed", block.id)
-    store = TrustStore(
-        DownloadServer(fetchers.open, trust.ca_base_url),
-        (pin for pin in trust.pinned_roots if "/" not in pin),
-        _pinned(trust),
-        allow_test=trust.allow_test_certificates,
-        role=ROLE_IDPD,
-    )
+    roots = read_pinned_roots(trust, "login", "trust")
+    store = trust_store(trust, roots, fetchers.open, ROLE_IDPD)
     ocsp = OcspClient(trust.ocsp, fetchers.open, trust.ocsp_responder_url)
-    return SignedDiscovery(fetchers.provider, url, block.issuer, _now, store, ocsp)
+    return SignedDiscovery(fetchers.provider, url, block.issuer, utc_now, store, ocsp)
 
 
 def _key_file(path: Path, position: int) -> KeyFile:
@@ -112,20 +102,3 @@ def _key_file(path: Path, position: int) -> KeyFile:
     except KeysUnavailableError as error:
         raise wrong(str(error), "login", "providers", position, "keys", "jwks_path") from None
     return file
-
-
-def _pinned(trust: TrustConfig) -> tuple[x509.Certificate, ...]:
-    roots = []
-    for position, pin in enumerate(trust.pinned_roots):
-        if "/" in pin:
-            try:
-                root = read_root(Path(pin))
-                check_environment(root, allow_test=trust.allow_test_certificates)
-            except (OSError, ListRefusedError) as error:
-                raise wrong(f"no usable root: {error}", "login", "trust", "pinned_roots", position) from None
-            roots.append(root)
-    return tuple(roots)
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

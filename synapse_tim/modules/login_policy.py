@@ -8,7 +8,6 @@ the log, without anything about the person.
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final, Literal
@@ -19,6 +18,7 @@ from synapse.module_api.errors import ConfigError
 
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.accounts import Accounts
+from synapse_tim.modules.clock import utc_now
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.decisions import decide, refuse
 from synapse_tim.modules.federation_allow_list import FederationAllowList
@@ -67,23 +67,22 @@ class LoginPolicy:
         self._internals.assert_accounts()
         check_options(self._internals, "login", config.product)
         self._allow_list = self._find_allow_list(config.product)
-        self.store = LoginStore(api)
+        self._store = LoginStore(api)
         self._has_tables = False
-        self.homeserver = Homeserver(
-            config.product, Insurer(api.server_name, frozenset(config.login.further_iks))
-        )
         keys = config.login.read_decryption_keys()
         nonces = NonceMint(self._internals.shared_secret)
         self.login = TokenLogin(
             providers=build_providers(config, api),
             decryption_keys=keys,
-            homeserver=self.homeserver,
+            homeserver=Homeserver(
+                config.product, Insurer(api.server_name, frozenset(config.login.further_iks))
+            ),
             known_list=self.known_list,
             accounts=Accounts(api, self._internals),
-            used=UsedTokens(self.store, nonces),
-            clock=now,
+            used=UsedTokens(self._store, nonces),
+            clock=utc_now,
         )
-        self._logout = ProviderLogout(self.login, self.store, self._internals, now)
+        self._logout = ProviderLogout(self.login, self._store, self._internals, utc_now)
         sso_providers = check_sso(self._internals, config)
         self._rules = config.login_rules(api.server_name, sso_providers)
         self._attempts = LoginAttempts(self._rules, self._internals.current_request)
@@ -99,7 +98,7 @@ class LoginPolicy:
         self._check_registration()
         self._warn_if_nobody_gets_in(bool(config.login.providers))
         self._register()
-        api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(now())))
+        api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(utc_now())))
         api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
         api.register_web_resource(f"{BASE_PATH}/jwks.json", KeyResource(keys))
         self._start()
@@ -204,7 +203,7 @@ class LoginPolicy:
     async def on_logged_out(self, user_id: str, device_id: str | None, access_token: str) -> None:
         """Forget a session that is over."""
         if device_id is not None:
-            await self.store.remove_session(user_id, device_id)
+            await self._store.remove_session(user_id, device_id)
 
     def count_accepted(self) -> None:
         """Count a token that leads to an account."""
@@ -299,10 +298,10 @@ class LoginPolicy:
     async def _tidy(self) -> None:
         if not self._has_tables:  # the database did not answer at start-up
             await self._create_tables()
-        await self.store.forget(now())
+        await self._store.forget(utc_now())
 
     async def _create_tables(self) -> None:
-        await self.store.create_tables()
+        await self._store.create_tables()
         self._has_tables = True
 
     async def _change_password(
@@ -318,8 +317,3 @@ class LoginPolicy:
             if user_id.lower() not in self._rules.break_glass:
                 refuse(LOGIN_METHOD)
         return await proceed()
-
-
-def now() -> dt.datetime:
-    """The time, with a time zone."""
-    return dt.datetime.now(dt.UTC)

@@ -7,7 +7,6 @@ old, used before, not good enough or about somebody who does not belong here, an
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,10 @@ from synapse.module_api.errors import ConfigError
 from synapse_tim.modules import parts
 from synapse_tim.modules.accounts import Accounts
 from synapse_tim.modules.claims_config import OidcMappingConfig
+from synapse_tim.modules.clock import utc_now
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.synapse_internals import OidcProvider, SynapseInternals
+from synapse_tim.modules.token_login import Judged
 from synapse_tim.rules.identity_provider import IdentityProvider, Person
 from synapse_tim.rules.login_pages import NOT_USED, page_text
 from synapse_tim.rules.token_claims import text
@@ -146,11 +147,10 @@ class OidcMapping:
             raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, self._rules.accounts.subject_claim)
         use = self._rules.use(claims, SignedToken.parse(token["id_token"].encode()).digest)
         await self._accounts.find(self._rules, person)
-        if not await policy.store.use_once("token", use.replay_key, use.until):
-            raise TokenRefusedError(TokenRefusal.REPLAYED)
+        await policy.login.used.use(Judged(self._rules, claims, person, use, utc_now()))
 
     def _person(self, policy: LoginPolicy, claims: Mapping[str, Any]) -> Person:
-        return self._rules.person(claims, policy.homeserver, policy.known_list(), dt.datetime.now(dt.UTC))
+        return self._rules.person(claims, policy.login.homeserver, policy.known_list(), utc_now())
 
     def _policy(self) -> LoginPolicy:
         from synapse_tim.modules.login_policy import LoginPolicy  # which needs this class

@@ -18,7 +18,6 @@ from synapse_tim.rules.products import Product
 
 #: The login type of this project.
 ID_TOKEN_TYPE: Final = "org.synapse_tim.login.id_token"  # noqa: S105  # a name
-PASSWORD_TYPE: Final = "m.login.password"  # noqa: S105  # a name
 
 
 class LoginMethod(enum.StrEnum):
@@ -38,7 +37,7 @@ TYPES: Final[Mapping[str, LoginMethod]] = {
     "m.login.sso": LoginMethod.SSO,
     "m.login.cas": LoginMethod.SSO,
     "m.login.token": LoginMethod.SSO,
-    PASSWORD_TYPE: LoginMethod.PASSWORD,
+    "m.login.password": LoginMethod.PASSWORD,
     "org.matrix.login.jwt": LoginMethod.JWT,
     "m.login.application_service": LoginMethod.APPLICATION_SERVICE,
     "uk.half-shot.msc2778.login.application_service": LoginMethod.APPLICATION_SERVICE,

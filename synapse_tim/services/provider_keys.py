@@ -63,13 +63,10 @@ class KeyFile:
         """See ``KeySource``."""
         try:
             with self.path.open("rb") as file:
-                return jwk.parse_key_set(file.read(jwk.MAX_OCTETS + 1))
+                octets = file.read(jwk.MAX_OCTETS + 1)
         except OSError as error:
             raise KeysUnavailableError(f"cannot read the file: {error.strerror}") from None
-        except jwk.NoKeyError as error:
-            raise KeysWithdrawnError(str(error)) from None
-        except jwk.JwkError as error:
-            raise KeysUnavailableError(str(error)) from None
+        return _key_set(octets)
 
 
 @attrs.frozen
@@ -81,12 +78,7 @@ class KeyUrl:
 
     def fetch(self) -> jwk.KeySet:
         """See ``KeySource``."""
-        try:
-            return jwk.parse_key_set(_get(self.fetcher, self.url, jwk.MAX_OCTETS))
-        except jwk.NoKeyError as error:
-            raise KeysWithdrawnError(str(error)) from None
-        except jwk.JwkError as error:
-            raise KeysUnavailableError(str(error)) from None
+        return _key_set(_get(self.fetcher, self.url, jwk.MAX_OCTETS))
 
 
 @attrs.frozen
@@ -165,6 +157,15 @@ class SignedDiscovery:
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         ):
             raise KeysUnavailableError("certificate of a key: it is that of another key")
+
+
+def _key_set(octets: bytes | bytearray) -> jwk.KeySet:
+    try:
+        return jwk.parse_key_set(octets)
+    except jwk.NoKeyError as error:
+        raise KeysWithdrawnError(str(error)) from None
+    except jwk.JwkError as error:
+        raise KeysUnavailableError(str(error)) from None
 
 
 def _refused(what: str, error: ListRefusedError) -> KeysUnavailableError:
