@@ -16,6 +16,7 @@ from typing import Any, Final
 from cryptography import x509
 from synapse.module_api import LoggingTransaction, ModuleApi
 
+from synapse_tim.modules.tables import create_tables
 from synapse_tim.rules.acceptance import Acceptance
 from synapse_tim.rules.certificates import fingerprint, parse_certificate, to_der
 from synapse_tim.rules.refusals import ListRefusedError
@@ -67,12 +68,7 @@ class ListStore:
 
     async def create_tables(self) -> None:
         """Create what is missing; for one process only."""
-
-        def create(txn: LoggingTransaction) -> None:
-            for statement in _TABLES:
-                txn.execute(statement)
-
-        await self._api.run_db_interaction("synapse_tim_create_tables", create)
+        await create_tables(self._api, _TABLES, "synapse_tim_create_tables")
 
     async def read_acceptance(self) -> Acceptance | None:
         """What is remembered of accepted lists."""

@@ -14,6 +14,7 @@ from typing import Final
 import attrs
 from synapse.module_api import LoggingTransaction, ModuleApi
 
+from synapse_tim.modules.tables import create_tables
 from synapse_tim.rules.token_claims import LONGEST_AGE
 
 _FOR_EVER: Final = 2**62
@@ -90,12 +91,7 @@ class LoginStore:
 
     async def create_tables(self) -> None:
         """Create what is missing; for one process only."""
-
-        def create(txn: LoggingTransaction) -> None:
-            for statement in _TABLES:
-                txn.execute(statement)
-
-        await self._api.run_db_interaction("synapse_tim_create_login_tables", create)
+        await create_tables(self._api, _TABLES, "synapse_tim_create_login_tables")
 
     async def use_once(self, kind: str, value: str, until: dt.datetime) -> bool:
         """Note that something is used that may be used once only.
