@@ -1,4 +1,10 @@
-"""Fixtures for all tests: those of the package itself, as a vendor uses them."""
+"""Fixtures for all tests: those of the package itself, as a vendor uses them, and two for single servers."""
+
+import contextlib
+
+import pytest
+
+from synapse_tim.testing import TiSimulator
 
 pytest_plugins = ["synapse_tim.testing.fixtures"]
 
@@ -7,5 +13,24 @@ def pytest_addoption(parser):
     parser.addoption(
         "--with-workers",
         action="store_true",
-        help="run the scenarios of tests/policies against servers of several processes",
+        help="run the scenarios of tests/policies and tests/login against servers of several processes",
     )
+
+
+@pytest.fixture
+def start():
+    """Start a server of one's own; it is stopped at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def start_one(server):
+            stack.callback(server.stop)
+            return server.start().wait()
+
+        yield start_one
+
+
+@pytest.fixture
+def ti():
+    """A TI of one's own, for scenarios about a single server."""
+    with TiSimulator() as simulator:
+        yield simulator

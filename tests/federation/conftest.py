@@ -137,24 +137,3 @@ def federation(everything, request):
     everything.reset()
     yield everything
     everything.reset()
-
-
-@pytest.fixture
-def ti():
-    """A directory of its own, for scenarios about a single server."""
-    with TiSimulator() as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Start a server; it is stopped at the end."""
-    started = []
-
-    def start_one(server):
-        started.append(server)
-        return server.start().wait()
-
-    yield start_one
-    for server in started:
-        server.stop()

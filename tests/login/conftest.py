@@ -115,22 +115,3 @@ def _until_the_list_is_there(server):
     from synapse_tim.testing import wait_for
 
     wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version"), 30, "the list")
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Start a server of one's own; it is stopped at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def start_one(server):
-            stack.callback(server.stop)
-            return server.start().wait()
-
-        yield start_one
-
-
-@pytest.fixture
-def ti():
-    """A TI of one's own, for scenarios about a single server."""
-    with TiSimulator() as simulator:
-        yield simulator

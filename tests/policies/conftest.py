@@ -54,22 +54,3 @@ def world(request, tmp_path_factory):
             one.wait()
         world.settle()
         yield world
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Start a server of one's own; it is stopped at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def start_one(server):
-            stack.callback(server.stop)
-            return server.start().wait()
-
-        yield start_one
-
-
-@pytest.fixture
-def ti():
-    """A directory of one's own, for scenarios about a single server."""
-    with TiSimulator() as simulator:
-        yield simulator
