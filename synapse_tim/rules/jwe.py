@@ -2,7 +2,7 @@
 
 Compact serialization, content encryption ``A256GCM``, and for the key either ``ECDH-ES`` (direct key
 agreement on P-256 or brainpoolP256r1) or ``dir``. Refused: every other algorithm, ``zip`` (a bomb),
-``crit``, a nested header member that occurs twice, an encrypted key where there is none, an ephemeral key
+``crit``, a header member that occurs twice, an encrypted key where there is none, an ephemeral key
 that is on another curve than ours or on none, a tag or an initialisation vector of another size.
 
 The libraries that have JWE know no brainpool curve, or are a second JOSE library beside the one in use; the

@@ -1,8 +1,23 @@
-"""Free ports on loopback."""
+"""Free ports on loopback.
+
+They are for servers that open them a moment later, or again after an outage. So they lie outside the range
+from which the system gives ports to connections that go out: one of those would take a port meanwhile.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
+from pathlib import Path
+from typing import Final
+
+_LOWEST: Final = 10240
+_HIGHEST: Final = 65535
+_OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_OUTGOING_BY_DEFAULT: Final = (32768, _HIGHEST)
+
+_handed_out: Final[set[int]] = set()
 
 
 def free_port() -> int:
@@ -11,12 +26,37 @@ def free_port() -> int:
 
 
 def free_ports(n: int) -> list[int]:
-    """Several different ones; they are chosen together, so that none comes twice."""
-    sockets = [socket.socket() for _ in range(n)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Several different ones; none is handed out twice in one process.
+
+    Raises:
+        OSError: there are not as many.
+    """
+    found: list[int] = []
+    first, last = _outgoing()
+    candidates = [*range(_LOWEST, first), *range(max(last + 1, _LOWEST), _HIGHEST + 1)]
+    random.shuffle(candidates)
+    for port in candidates:
+        if len(found) == n:
+            break
+        if port not in _handed_out and _is_free(port):
+            found.append(port)
+    if len(found) < n:
+        raise OSError(f"there are no {n} free ports outside the range for outgoing connections")
+    _handed_out.update(found)
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _outgoing() -> tuple[int, int]:
+    with contextlib.suppress(OSError, ValueError):
+        first, last = map(int, _OUTGOING.read_text().split())
+        return first, last
+    return _OUTGOING_BY_DEFAULT

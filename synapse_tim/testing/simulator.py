@@ -35,6 +35,7 @@ from synapse_tim.testing.idp_central import CentralIdp
 from synapse_tim.testing.idp_sectoral import SectoralIdp
 from synapse_tim.testing.merge import deep_merge
 from synapse_tim.testing.pki import TiWorld, make_world
+from synapse_tim.testing.ports import free_ports
 
 
 def _utc_now() -> dt.datetime:
@@ -90,7 +91,7 @@ class TiSimulator:
         )
         self._lock = threading.Lock()
         self._requests: list[tuple[str, str, int]] = []
-        self._ports = (0, 0)
+        self._ports = tuple(free_ports(2))
         self._servers: tuple[LoopbackServer, ...] = ()
         self._own_dir = directory is None
         self.dir = directory or Path(tempfile.mkdtemp(prefix="ti-simulator-"))
@@ -116,7 +117,7 @@ class TiSimulator:
             secure = LoopbackServer(
                 self._ports[1], self._endpoints, self._log, self.faults, self._ssl_context()
             )
-            self._servers, self._ports = (plain, secure), (plain.port, secure.port)
+            self._servers = (plain, secure)
         return self
 
     def stop(self) -> None:

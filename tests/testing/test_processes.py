@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -105,4 +106,18 @@ def test_wait_for() -> None:
 
 
 def test_free_ports_differ() -> None:
-    assert len(set(free_ports(50))) == 50
+    assert len({*free_ports(50), *free_ports(50)}) == 100
+
+
+def test_free_ports_are_not_those_of_outgoing_connections() -> None:
+    """The system would give one of them away between the choice and the server that opens it."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with socket.create_connection(listener.getsockname()) as outgoing:
+            given = {listener.getsockname()[1], outgoing.getsockname()[1]}
+    ports = free_ports(200)
+    assert not given & set(ports)
+    if Path("/proc/sys/net/ipv4/ip_local_port_range").exists():
+        first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+        assert not [port for port in ports if first <= port <= last]
