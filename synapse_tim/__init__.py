@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from synapse_tim.modules.invite_policy import InvitePolicy
     from synapse_tim.modules.login_policy import LoginPolicy
     from synapse_tim.modules.oidc_mapping import OidcMapping
+    from synapse_tim.modules.room_cleanup import RoomCleanup
     from synapse_tim.modules.room_policy import RoomPolicy
     from synapse_tim.modules.ti_messenger import TiMessenger
 
@@ -27,6 +28,7 @@ __all__ = [
     "InvitePolicy",
     "LoginPolicy",
     "OidcMapping",
+    "RoomCleanup",
     "RoomPolicy",
     "TiMessenger",
     "__version__",
@@ -39,6 +41,7 @@ _MODULES = {
     "InvitePolicy": "synapse_tim.modules.invite_policy",
     "LoginPolicy": "synapse_tim.modules.login_policy",
     "OidcMapping": "synapse_tim.modules.oidc_mapping",
+    "RoomCleanup": "synapse_tim.modules.room_cleanup",
     "RoomPolicy": "synapse_tim.modules.room_policy",
     "TiMessenger": "synapse_tim.modules.ti_messenger",
 }

@@ -54,6 +54,17 @@ def duration(value: object) -> int:
     return milliseconds
 
 
+def duration_or_off(value: object) -> int | None:
+    """Milliseconds of a duration, or ``None`` for ``off``."""
+    # YAML 1.1 reads a bare "off" as false.
+    if value is False or value == "off":
+        return None
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from None
+
+
 def _url(value: str) -> str:
     try:
         parts = urlsplit(value)

@@ -62,6 +62,20 @@ LOGOUT_TOKENS = Counter(
     "Logout tokens of identity providers: accepted, or the reason of the refusal.",
     labelnames=["result"],
 )
+CLEANUP_LAST_RUN = Gauge(
+    "synapse_tim_cleanup_last_run_timestamp_seconds",
+    "When clean-up last went through all rooms; 0 if it never did, or in another process.",
+)
+CLEANUP_ROOMS = Counter(
+    "synapse_tim_cleanup_rooms",
+    "Rooms that were due for clean-up: purged, left, skipped, or failed.",
+    labelnames=["kind", "outcome"],
+)
+CLEANUP_DUE = Gauge(
+    "synapse_tim_cleanup_due_rooms",
+    "Rooms that were found to be due when clean-up last went through all of them.",
+    labelnames=["kind"],
+)
 
 
 def count_denied(denial: Denial) -> None:

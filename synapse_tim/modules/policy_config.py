@@ -12,12 +12,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 
+from synapse_tim.modules.cleanup_config import RoomCleanupConfig
 from synapse_tim.modules.config import (
     AllowListConfig,
     Block,
     PartConfig,
     TrustConfig,
-    duration,
+    duration_or_off,
     wrong,
 )
 from synapse_tim.modules.login_config import LoginPolicyConfig
@@ -27,16 +28,6 @@ from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.room_creation import RoomRules
 
 _DAY_MS = 24 * 60 * 60 * 1000
-
-
-def _duration_or_off(value: object) -> int | None:
-    # YAML 1.1 reads a bare "off" as false.
-    if value is False or value == "off":
-        return None
-    try:
-        return duration(value)
-    except ValueError as error:
-        raise ValueError(f"{error}, or off") from None
 
 
 def _names_or_all(value: object) -> object:
@@ -80,7 +71,7 @@ class EventsConfig(Block):
 
     single_emoji_reactions: bool = True
     threads: bool | None = None
-    redaction_window: Annotated[int | None, BeforeValidator(_duration_or_off)] = None
+    redaction_window: Annotated[int | None, BeforeValidator(duration_or_off)] = None
 
     def rules(self, spec_version: SpecVersion) -> EventRules:
         """The rules for a generation, with what the operator has said."""
@@ -167,6 +158,7 @@ class TiMessengerConfig(
     EventPolicyConfig,
     ClientApiPolicyConfig,
     LoginPolicyConfig,
+    RoomCleanupConfig,
 ):
     """The block of ``synapse_tim.TiMessenger``: everything that its parts need."""
 

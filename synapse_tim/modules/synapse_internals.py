@@ -138,6 +138,19 @@ class SynapseInternals:
         user = self.option("servernotices", "server_notices_mxid")
         return None if user is None else str(user)
 
+    @property
+    def uses_postgresql(self) -> bool:
+        """Whether the database is PostgreSQL; otherwise it is SQLite.
+
+        Raises:
+            ConfigError: the configuration does not look as expected.
+        """
+        databases = self.option("database", "databases")
+        if not isinstance(databases, list) or not databases:
+            raise shape.incompatible("config.database.databases")
+        config = shape.attribute(databases[0], "config", "config.database.databases[0].config")
+        return bool(config["name"] == "psycopg2")
+
     # Accounts --------------------------------------------------------------------------------------------
 
     @property

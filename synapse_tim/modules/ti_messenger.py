@@ -14,6 +14,7 @@ from synapse_tim.modules.invite_policy import InvitePolicy
 from synapse_tim.modules.login_policy import LoginPolicy
 from synapse_tim.modules.options import refuse_wrong_options
 from synapse_tim.modules.policy_config import TiMessengerConfig
+from synapse_tim.modules.room_cleanup import RoomCleanup
 from synapse_tim.modules.room_policy import RoomPolicy
 from synapse_tim.modules.synapse_internals import SynapseInternals
 
@@ -30,13 +31,16 @@ class TiMessenger:
     """
 
     def __init__(self, config: TiMessengerConfig, api: ModuleApi) -> None:
-        refuse_wrong_options(SynapseInternals(api), ("rooms", "client_api", "login"), config.product)
+        refuse_wrong_options(
+            SynapseInternals(api), ("rooms", "client_api", "login", "cleanup"), config.product
+        )
         self.federation_allow_list = FederationAllowList(config, api)
         self.invite_policy = InvitePolicy(config, api)
         self.room_policy = RoomPolicy(config, api)
         self.event_policy = EventPolicy(config, api)
         self.client_api_policy = ClientApiPolicy(config, api)
         self.login_policy = LoginPolicy(config, api)
+        self.room_cleanup = RoomCleanup(config, api)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> TiMessengerConfig:
@@ -48,4 +52,5 @@ class TiMessenger:
         parsed = parse_block(TiMessengerConfig, config)
         parsed.check()
         parsed.check_login()
+        parsed.check_cleanup()
         return parsed

@@ -303,6 +303,16 @@ OPTIONS: Final = (
         _EPA,
         {},
     ),
+    Option(
+        "forget_rooms_on_leave",
+        "room",
+        "forget_on_leave",
+        False,
+        "A_28342, A_28343",
+        "a room that was left stays readable until its user forgets it",
+        Severity.ERROR,
+        "cleanup",
+    ),
 )
 
 

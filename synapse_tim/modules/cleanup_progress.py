@@ -1,0 +1,80 @@
+"""How far clean-up has come, in Synapse's own database: a restart goes on where the last process was."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+from synapse.module_api import LoggingTransaction, ModuleApi
+
+from synapse_tim.modules.tables import create_tables
+
+_TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS synapse_tim_cleanup (
+        id INTEGER PRIMARY KEY,
+        after_room_id TEXT NOT NULL,
+        finished_ts BIGINT NOT NULL
+    )""",
+)
+_ROW: Final = 1
+
+
+@attrs.frozen
+class Progress:
+    """Where clean-up is.
+
+    Attributes:
+        after_room_id: the last room that was dealt with; empty between two rounds.
+        finished_ts: when the last round ended, in milliseconds; 0 if none has.
+    """
+
+    after_room_id: str = ""
+    finished_ts: int = 0
+
+    def is_due(self, now_ms: int, interval_ms: int) -> bool:
+        """Whether there is a round to go on with, or to begin.
+
+        Args:
+            now_ms: the time. A clock that was ahead and is right again keeps nothing waiting.
+            interval_ms: between two rounds.
+        """
+        waited = now_ms - self.finished_ts
+        return bool(self.after_room_id) or waited < 0 or waited >= interval_ms
+
+
+class ProgressStore:
+    """Reads and writes the table ``synapse_tim_cleanup``.
+
+    Args:
+        api: Synapse's module API.
+    """
+
+    def __init__(self, api: ModuleApi) -> None:
+        self._api = api
+
+    async def create_table(self) -> None:
+        """Create it if it is missing; for one process only."""
+        await create_tables(self._api, _TABLES, "synapse_tim_create_cleanup")
+
+    async def read(self) -> Progress:
+        """Where clean-up is."""
+
+        def read(txn: LoggingTransaction) -> Progress:
+            txn.execute("SELECT after_room_id, finished_ts FROM synapse_tim_cleanup WHERE id = ?", (_ROW,))
+            row = txn.fetchone()
+            return Progress() if row is None else Progress(*row)
+
+        return await self._api.run_db_interaction("synapse_tim_read_cleanup", read)
+
+    async def write(self, progress: Progress) -> None:
+        """Note where clean-up is."""
+
+        def write(txn: LoggingTransaction) -> None:
+            txn.execute(
+                "INSERT INTO synapse_tim_cleanup (id, after_room_id, finished_ts) VALUES (?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET after_room_id = excluded.after_room_id,"
+                " finished_ts = excluded.finished_ts",
+                (_ROW, progress.after_room_id, progress.finished_ts),
+            )
+
+        await self._api.run_db_interaction("synapse_tim_write_cleanup", write)

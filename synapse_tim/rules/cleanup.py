@@ -1,0 +1,237 @@
+"""Which rooms are cleaned up.
+
+- Inactive rooms (A_25318, A_25319; specification 1.1): nothing was said for six months. Deleted.
+- Orphaned rooms (A_28564-01; specification 1.2): nothing was ever said, the newest state event is older than
+  14 days, and nobody but the creator is in the room. Deleted.
+- Rooms in which only insured persons are left (A_26348; product epa): a week later the local ones leave.
+  Nothing is deleted; what they have read they can still read.
+
+In doubt a room stays. Rooms of server notices, and rooms whose state is incomplete, are never judged. All
+times are those of this server's own clock (``received_ts``): what other servers say about the time of their
+events neither keeps a room nor dooms it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+
+from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.rules.server_name import normalise
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+class CleanupKind(enum.StrEnum):
+    """Why a room is cleaned up; a label of ``synapse_tim_cleanup_rooms_total``."""
+
+    INACTIVE = "inactive"
+    ORPHANED = "orphaned"
+    INSURED_ONLY = "insured_only"
+
+    @property
+    def requirements(self) -> str:
+        """The gematik ids behind it."""
+        return _REQUIREMENTS[self]
+
+
+_REQUIREMENTS = {
+    CleanupKind.INACTIVE: "A_25318, A_25319",
+    CleanupKind.ORPHANED: "A_28564-01",
+    CleanupKind.INSURED_ONLY: "A_26348",
+}
+
+
+@attrs.frozen
+class RoomFacts:
+    """What is known of a room that nothing was said in, recently or ever.
+
+    Attributes:
+        room_id: of the room.
+        last_message_ts: when the newest event that is not state arrived, or ``None`` if there is none.
+        last_event_ts: when the newest event of any kind arrived.
+        last_invitation_ts: when the newest invitation arrived, accepted or not, or ``None``.
+        creator: who created it, or ``None`` if its state is not here: somebody was invited, no more.
+        joined: how many are in it.
+        alone: who is in it, if it is one only.
+        invited: how many are invited and have not answered.
+        awaiting: whether a local user is invited to it, or knocks at it.
+        local: whether a local user is in it.
+        space: whether it groups other rooms (``m.space``).
+    """
+
+    room_id: str
+    last_message_ts: int | None = None
+    last_event_ts: int = 0
+    last_invitation_ts: int | None = None
+    creator: str | None = None
+    joined: int = 0
+    alone: str | None = None
+    invited: int = 0
+    awaiting: bool = False
+    local: bool = False
+    space: bool = False
+
+
+@attrs.frozen
+class InsuredRoom:
+    """What is known of a room that a local user is in and only insured persons are left in.
+
+    Attributes:
+        room_id: of the room.
+        created_ts: when its creation arrived.
+        departures: who is out of it, by user id, and when that arrived; insured or not.
+    """
+
+    room_id: str
+    created_ts: int
+    departures: Mapping[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Due:
+    """A room that is to be cleaned up.
+
+    Attributes:
+        room_id: of the room.
+        kind: what becomes of it.
+        since_ts: since when nothing has spoken for it.
+    """
+
+    room_id: str
+    kind: CleanupKind
+    since_ts: int
+
+
+@attrs.frozen
+class CleanupRules:
+    """After how long what is cleaned up; milliseconds, or ``None`` for never.
+
+    Attributes:
+        inactive_ms: rooms in which nothing is said.
+        orphaned_ms: rooms in which nothing was ever said and nobody is.
+        insured_only_ms: rooms in which only insured persons are left.
+    """
+
+    inactive_ms: int | None = None
+    orphaned_ms: int | None = None
+    insured_only_ms: int | None = None
+
+    @classmethod
+    def of(cls, product: Product, spec_version: SpecVersion) -> CleanupRules:
+        """What gematik demands of a product in a generation (R3.28, R3.31, R3.34)."""
+        older = spec_version is SpecVersion.V1_1
+        return cls(
+            inactive_ms=182 * _DAY_MS if older else None,
+            orphaned_ms=None if older else 14 * _DAY_MS,
+            insured_only_ms=7 * _DAY_MS if product is Product.EPA else None,
+        )
+
+    def may_be_due(self, last_message_ts: int | None, now_ms: int) -> bool:
+        """Whether more has to be known of a room than when something was said last.
+
+        Args:
+            last_message_ts: when the newest event that is not state arrived, or ``None`` if there is none.
+            now_ms: the time.
+        """
+        if last_message_ts is None:
+            return self.inactive_ms is not None or self.orphaned_ms is not None
+        return self.inactive_ms is not None and last_message_ts < now_ms - self.inactive_ms
+
+    def judge(self, room: RoomFacts, now_ms: int) -> Due | None:
+        """Whether a room is to be deleted.
+
+        Args:
+            room: what is known of it.
+            now_ms: the time.
+        """
+        if self.orphaned_ms is not None:
+            since = _orphaned_since(room)
+            if since is not None and since < now_ms - self.orphaned_ms:
+                return Due(room.room_id, CleanupKind.ORPHANED, since)
+        if self.inactive_ms is not None:
+            since = _inactive_since(room)
+            if since is not None and since < now_ms - self.inactive_ms:
+                return Due(room.room_id, CleanupKind.INACTIVE, since)
+        return None
+
+    def judge_insured(self, room: InsuredRoom, insurers: InsurersOf, now_ms: int) -> Due | None:
+        """Whether the local users are to leave a room in which only insured persons are left.
+
+        Args:
+            room: what is known of it.
+            insurers: tells who is insured.
+            now_ms: the time.
+        """
+        if self.insured_only_ms is None:
+            return None
+        others = (at for user_id, at in room.departures.items() if not insurers.insures(_server_of(user_id)))
+        since = max((room.created_ts, *others))
+        return (
+            Due(room.room_id, CleanupKind.INSURED_ONLY, since)
+            if since < now_ms - self.insured_only_ms
+            else None
+        )
+
+
+@attrs.frozen
+class InsurersOf:
+    """Whose users are insured persons.
+
+    Attributes:
+        domains: of the federation list: whether each is an insurer's.
+        own_server_name: this server, of product epa whatever the list says.
+    """
+
+    domains: Mapping[str, bool]
+    own_server_name: str
+
+    def insures(self, server_name: str) -> bool:
+        """Whether the users of a server are insured persons; an unknown server's are not."""
+        if server_name == self.own_server_name:
+            return True
+        return self.domains.get(normalise(server_name) or "") is True
+
+    def only_insured(self, servers: Mapping[str, bool]) -> bool:
+        """Whether somebody of this server is in a room, and nobody but insured persons is or is invited.
+
+        Args:
+            servers: of all that are in the room or invited, and whether anybody of each is in it.
+        """
+        return servers.get(self.own_server_name, False) and all(map(self.insures, servers))
+
+
+def _orphaned_since(room: RoomFacts) -> int | None:
+    """When the newest event of an orphaned room arrived, ``None`` if it is none (A_28564-01).
+
+    Invitations that nobody has answered do not count; that is gematik's rule. A room that is elsewhere, to
+    which somebody here is invited, is no orphan: what is said in it is not known here.
+    """
+    if room.creator is None or room.last_message_ts is not None:
+        return None
+    if room.joined and room.alone != room.creator:
+        return None
+    if room.awaiting and not room.local:
+        return None
+    return room.last_event_ts
+
+
+def _inactive_since(room: RoomFacts) -> int | None:
+    """When a room was last active, ``None`` if it is (A_25318).
+
+    Whoever is invited can still come, so the room stays; and somebody who has just come finds it. A room in
+    which nothing was ever said counts from its newest event; a space, which is not for talking, stays while
+    somebody is in it.
+    """
+    if room.invited or room.awaiting:
+        return None
+    if room.space and room.local and room.last_message_ts is None:
+        return None
+    said = room.last_event_ts if room.last_message_ts is None else room.last_message_ts
+    return max(said, room.last_invitation_ts or 0)
+
+
+def _server_of(user_id: str) -> str:
+    return user_id.partition(":")[2]

@@ -1,0 +1,245 @@
+"""What clean-up has to know about rooms, read from Synapse's database a page at a time.
+
+One query looks at every room of a page, and only at its newest message; the few rooms that may be due are
+looked at closely then, in a handful of queries for all of them together. No query is made for a single room,
+none is judged by a limited number of its events, and rooms whose state is not complete yet are left out.
+
+All of it runs on SQLite and on PostgreSQL, in Synapse's transactions and over a connection of one's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import attrs
+
+from synapse_tim.rules.cleanup import InsuredRoom, RoomFacts
+
+#: Rooms looked at in one transaction.
+PAGE: Final = 1000
+#: Rooms named in one query; older releases of SQLite allow no more than 999 parameters.
+_AT_ONCE: Final = 500
+
+# Neither a message nor a sign of life: Synapse sends these by itself.
+_SAID: Final = (
+    "e.state_key IS NULL AND e.type <> 'org.matrix.dummy_event'"
+    " AND NOT e.outlier AND e.rejection_reason IS NULL"
+)
+
+_LAST_MESSAGES: Final = f"""
+    SELECT r.room_id, (
+        SELECT COALESCE(e.received_ts, 0) FROM events AS e
+        WHERE e.room_id = r.room_id AND {_SAID}
+        ORDER BY e.stream_ordering DESC LIMIT 1
+    )
+    FROM rooms AS r
+    WHERE r.room_id {{which}} ? AND (r.creator IS NULL OR r.creator <> ?)
+    AND NOT EXISTS (SELECT 1 FROM partial_state_rooms AS p WHERE p.room_id = r.room_id)
+    ORDER BY r.room_id LIMIT ?
+"""  # noqa: S608
+
+_NEWEST: Final = """
+    SELECT r.room_id,
+        (SELECT COALESCE(e.received_ts, 0) FROM events AS e
+         WHERE e.room_id = r.room_id AND e.type <> 'org.matrix.dummy_event'
+         ORDER BY e.stream_ordering DESC LIMIT 1),
+        (SELECT MAX(e.received_ts) FROM room_memberships AS m
+         INNER JOIN events AS e ON e.event_id = m.event_id
+         WHERE m.room_id = r.room_id AND m.membership = 'invite')
+    FROM rooms AS r WHERE r.room_id IN ({places})
+"""
+
+_CREATIONS: Final = """
+    SELECT c.room_id, e.sender, COALESCE(e.received_ts, 0)
+    FROM current_state_events AS c
+    INNER JOIN events AS e ON e.event_id = c.event_id
+    WHERE c.type = 'm.room.create' AND c.state_key = '' AND c.room_id IN ({places})
+"""
+
+_CREATION_EVENTS: Final = """
+    SELECT c.room_id, j.json
+    FROM current_state_events AS c
+    INNER JOIN event_json AS j ON j.event_id = c.event_id
+    WHERE c.type = 'm.room.create' AND c.state_key = '' AND c.room_id IN ({places})
+"""
+
+# The smallest of one user id is that user id.
+_MEMBERS: Final = """
+    SELECT room_id, membership, COUNT(*), MIN(state_key) FROM current_state_events
+    WHERE type = 'm.room.member' AND membership IN ('join', 'invite') AND room_id IN ({places})
+    GROUP BY room_id, membership
+"""
+
+_LOCAL: Final = """
+    SELECT DISTINCT room_id, membership FROM local_current_membership
+    WHERE membership IN ('join', 'invite', 'knock') AND room_id IN ({places})
+"""
+
+_LEAVING: Final = """
+    SELECT resource_id FROM scheduled_tasks
+    WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND status IN ('scheduled', 'active')
+    AND resource_id IN ({places})
+"""
+
+_SERVERS: Final = """
+    SELECT room_id, substr(state_key, {position}(state_key, ':') + 1) AS server,
+        MAX(CASE WHEN membership = 'join' THEN 1 ELSE 0 END)
+    FROM current_state_events
+    WHERE type = 'm.room.member' AND membership IN ('join', 'invite') AND room_id >= ? AND room_id <= ?
+    GROUP BY room_id, server
+"""
+
+_DEPARTURES: Final = """
+    SELECT c.room_id, c.state_key, COALESCE(e.received_ts, 0)
+    FROM current_state_events AS c
+    INNER JOIN events AS e ON e.event_id = c.event_id
+    WHERE c.type = 'm.room.member' AND c.membership NOT IN ('join', 'invite') AND c.room_id IN ({places})
+"""
+
+_UNDER_WAY: Final = """
+    SELECT COUNT(*) FROM scheduled_tasks
+    WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND status IN ('scheduled', 'active')
+"""
+
+_LOCAL_USERS: Final = "SELECT user_id FROM local_current_membership WHERE membership = 'join' AND room_id = ?"
+
+
+class Cursor(Protocol):
+    """What is needed of a cursor; placeholders are question marks."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object:
+        """Run a query."""
+
+    def fetchall(self) -> Iterable[Sequence[Any]]:
+        """The rows."""
+
+
+@attrs.frozen
+class RoomSurvey:
+    """Reads what clean-up has to know.
+
+    Attributes:
+        postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
+        notices_user: who sends server notices, whose rooms are left out, or ``None``.
+    """
+
+    postgresql: bool
+    notices_user: str | None = None
+
+    def page(self, cursor: Cursor, after: str, limit: int = PAGE) -> dict[str, int | None]:
+        """When something was said last, by room id, of the next rooms.
+
+        Args:
+            cursor: of a transaction.
+            after: the last room of the page before; empty for the first page.
+            limit: how many rooms at most.
+
+        Returns:
+            In order of the room ids; milliseconds, ``None`` where nothing was ever said. Empty at the end.
+        """
+        return self._last_messages(cursor, ">", after, limit)
+
+    def room(self, cursor: Cursor, room_id: str) -> dict[str, int | None]:
+        """The same of a single room; empty if it is not there, or left out."""
+        return self._last_messages(cursor, "=", room_id, 1)
+
+    def facts(self, cursor: Cursor, last_messages: Mapping[str, int | None]) -> Iterator[RoomFacts]:
+        """The rest of what is to be known of some rooms, those left out that are being deleted already.
+
+        Args:
+            cursor: of a transaction.
+            last_messages: as ``page`` gave them.
+        """
+        rooms = list(last_messages)
+        leaving = {room_id for (room_id,) in _for_rooms(cursor, _LEAVING, rooms)}
+        newest = {room_id: rest for room_id, *rest in _for_rooms(cursor, _NEWEST, rooms)}
+        creators = {room_id: sender for room_id, sender, _ in _for_rooms(cursor, _CREATIONS, rooms)}
+        spaces = {room for room, event in _for_rooms(cursor, _CREATION_EVENTS, rooms) if _is_space(event)}
+        members = {(room_id, what): rest for room_id, what, *rest in _for_rooms(cursor, _MEMBERS, rooms)}
+        local = {(room_id, what) for room_id, what in _for_rooms(cursor, _LOCAL, rooms)}
+        for room_id in rooms:
+            if room_id in leaving or room_id not in newest:
+                continue
+            last_event, last_invitation = newest[room_id]
+            joined, anybody = members.get((room_id, "join"), (0, None))
+            invited, _ = members.get((room_id, "invite"), (0, None))
+            yield RoomFacts(
+                room_id,
+                last_message_ts=last_messages[room_id],
+                last_event_ts=last_event or 0,
+                last_invitation_ts=last_invitation,
+                creator=creators.get(room_id),
+                joined=joined,
+                alone=anybody if joined == 1 else None,
+                invited=invited,
+                awaiting=bool({(room_id, "invite"), (room_id, "knock")} & local),
+                local=(room_id, "join") in local,
+                space=room_id in spaces,
+            )
+
+    def servers(self, cursor: Cursor, first: str, last: str) -> dict[str, dict[str, bool]]:
+        """Whose users are in rooms or invited.
+
+        Args:
+            cursor: of a transaction.
+            first: id of the first room.
+            last: id of the last room.
+
+        Returns:
+            By room id, the servers, and whether anybody of each is in the room.
+        """
+        position = "strpos" if self.postgresql else "instr"
+        cursor.execute(_SERVERS.replace("{position}", position), (first, last))
+        found: dict[str, dict[str, bool]] = {}
+        for room_id, server, joined in cursor.fetchall():
+            found.setdefault(room_id, {})[server] = bool(joined)
+        return found
+
+    def insured(self, cursor: Cursor, rooms: Iterable[str]) -> Iterator[InsuredRoom]:
+        """Since when what is the case in rooms in which only insured persons are left.
+
+        Args:
+            cursor: of a transaction.
+            rooms: their ids.
+        """
+        wanted = list(rooms)
+        departures: dict[str, dict[str, int]] = {room_id: {} for room_id in wanted}
+        for room_id, user_id, at in _for_rooms(cursor, _DEPARTURES, wanted):
+            departures[room_id][user_id] = at
+        for room_id, _, created_ts in _for_rooms(cursor, _CREATIONS, wanted):
+            yield InsuredRoom(room_id, created_ts, departures[room_id])
+
+    @staticmethod
+    def deletions_under_way(cursor: Cursor) -> int:
+        """How many rooms Synapse is deleting or going to."""
+        cursor.execute(_UNDER_WAY, ())
+        ((count,),) = cursor.fetchall()
+        return int(count)
+
+    def _last_messages(self, cursor: Cursor, which: str, room_id: str, limit: int) -> dict[str, int | None]:
+        query = _LAST_MESSAGES.replace("{which}", which)
+        cursor.execute(query, (room_id, self.notices_user or "", limit))
+        return dict(map(tuple, cursor.fetchall()))
+
+    def local_users(self, cursor: Cursor, room_id: str) -> list[str]:
+        """The local users in a room."""
+        cursor.execute(_LOCAL_USERS, (room_id,))
+        return [user_id for (user_id,) in cursor.fetchall()]
+
+
+def _for_rooms(cursor: Cursor, query: str, rooms: Sequence[str]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(rooms), _AT_ONCE):
+        part = rooms[start : start + _AT_ONCE]
+        cursor.execute(query.format(places=", ".join("?" * len(part))), tuple(part))
+        yield from cursor.fetchall()
+
+
+def _is_space(creation: str | None) -> bool:
+    try:
+        event = json.loads(creation or "{}")
+    except ValueError:
+        return False
+    content = event.get("content")
+    return isinstance(content, dict) and content.get("type") == "m.space"
