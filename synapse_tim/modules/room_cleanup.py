@@ -25,7 +25,7 @@ from synapse_tim.modules.options import check_options
 from synapse_tim.modules.room_removal import RoomRemoval
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, Due, InsurersOf
-from synapse_tim.services.room_survey import RoomSurvey
+from synapse_tim.services.room_survey import PAGE, RoomSurvey
 from synapse_tim.services.room_sweep import RoomSweep
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class _Rounds:
 
     def start(self) -> None:
         """Look once a minute whether there is something to do."""
-        tick = min(_TICK_MS, self._config.interval)
+        tick = min(_TICK_MS, self._config.interval // 2)
         self._api.looping_background_call(self._tick, tick, desc="synapse_tim_cleanup")
 
     async def _tick(self) -> None:
@@ -136,7 +136,7 @@ class _Rounds:
                 self._found[due.kind] += 1
                 if not self._config.dry_run and not await self._clean_up(sweep, due):
                     return
-            after = page.last
+            after = page.last if page.rooms == PAGE else None
             if after is not None:
                 await self._store.write(Progress(after, progress.finished_ts))
                 await self._api.sleep(_PAUSE_SECONDS)

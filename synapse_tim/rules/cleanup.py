@@ -52,9 +52,9 @@ class RoomFacts:
         room_id: of the room.
         last_message_ts: when the newest event that is not state arrived, or ``None`` if there is none.
         last_event_ts: when the newest event of any kind arrived.
-        last_invitation_ts: when the newest invitation arrived, accepted or not, or ``None``.
-        creator: who created it, or ``None`` if its state is not here: somebody was invited, no more.
-        joined: how many are in it.
+        last_arrival_ts: when somebody was last invited, or came for the first time; 0 if nobody ever.
+        creator: who created it, or ``None`` if this server is not in it; its state is not known then.
+        joined: how many are in it, as far as known.
         alone: who is in it, if it is one only.
         invited: how many are invited and have not answered.
         awaiting: whether a local user is invited to it, or knocks at it.
@@ -65,7 +65,7 @@ class RoomFacts:
     room_id: str
     last_message_ts: int | None = None
     last_event_ts: int = 0
-    last_invitation_ts: int | None = None
+    last_arrival_ts: int = 0
     creator: str | None = None
     joined: int = 0
     alone: str | None = None
@@ -209,11 +209,9 @@ def _orphaned_since(room: RoomFacts) -> int | None:
     Invitations that nobody has answered do not count; that is gematik's rule. A room that is elsewhere, to
     which somebody here is invited, is no orphan: what is said in it is not known here.
     """
-    if room.creator is None or room.last_message_ts is not None:
+    if room.last_message_ts is not None or (room.awaiting and not room.local):
         return None
     if room.joined and room.alone != room.creator:
-        return None
-    if room.awaiting and not room.local:
         return None
     return room.last_event_ts
 
@@ -230,7 +228,7 @@ def _inactive_since(room: RoomFacts) -> int | None:
     if room.space and room.local and room.last_message_ts is None:
         return None
     said = room.last_event_ts if room.last_message_ts is None else room.last_message_ts
-    return max(said, room.last_invitation_ts or 0)
+    return max(said, room.last_arrival_ts)
 
 
 def _server_of(user_id: str) -> str:

@@ -47,7 +47,12 @@ _NEWEST: Final = """
          ORDER BY e.stream_ordering DESC LIMIT 1),
         (SELECT MAX(e.received_ts) FROM room_memberships AS m
          INNER JOIN events AS e ON e.event_id = m.event_id
-         WHERE m.room_id = r.room_id AND m.membership = 'invite')
+         WHERE m.room_id = r.room_id AND m.membership = 'invite'),
+        (SELECT MAX(first.ts) FROM (
+            SELECT MIN(e.received_ts) AS ts FROM room_memberships AS m
+            INNER JOIN events AS e ON e.event_id = m.event_id
+            WHERE m.room_id = r.room_id AND m.membership = 'join' GROUP BY m.user_id
+         ) AS first)
     FROM rooms AS r WHERE r.room_id IN ({places})
 """
 
@@ -162,14 +167,14 @@ class RoomSurvey:
         for room_id in rooms:
             if room_id in leaving or room_id not in newest:
                 continue
-            last_event, last_invitation = newest[room_id]
+            last_event, last_invitation, last_newcomer = newest[room_id]
             joined, anybody = members.get((room_id, "join"), (0, None))
             invited, _ = members.get((room_id, "invite"), (0, None))
             yield RoomFacts(
                 room_id,
                 last_message_ts=last_messages[room_id],
                 last_event_ts=last_event or 0,
-                last_invitation_ts=last_invitation,
+                last_arrival_ts=max(last_invitation or 0, last_newcomer or 0),
                 creator=creators.get(room_id),
                 joined=joined,
                 alone=anybody if joined == 1 else None,

@@ -1,0 +1,161 @@
+"""Rooms in which nothing was said for six months: A_25318, A_25319 (specification 1.1)."""
+
+import pytest
+
+from synapse_tim.testing import wait_for
+from tests.cleanup.world import DAY_MS, WEEK_MS, exists, is_deleted, outcomes, rounds, wait_long
+from tests.policies.world import PRIVATE, in_database, invited, together
+
+pytestmark = pytest.mark.servers
+
+LONG_MS = 27 * WEEK_MS
+MESSAGES = "state_key IS NULL"
+STATE = "state_key IS NOT NULL"
+
+
+def conversation(host, *guests, **body):
+    room = together(host, *guests, **body)
+    host.send(room, "something was said").raise_for_status()
+    return room
+
+
+def test_a_25318_a_room_goes_with_everything_in_it(world):
+    doctor, nurse = world.user(world.clinic), world.user(world.clinic)
+    room = conversation(doctor, nurse)
+    before = outcomes(world.clinic, "inactive", "purged")
+    wait_long(world.clinic, room, LONG_MS)
+    assert is_deleted(world.clinic, room)
+    assert room not in doctor.joined_rooms() | nurse.joined_rooms()
+    assert doctor.request("GET", f"/_matrix/client/v3/rooms/{room}/messages?dir=b").status_code == 403
+    assert outcomes(world.clinic, "inactive", "purged") > before
+
+
+def test_a_25318_rooms_in_which_something_was_said_stay(world):
+    doctor = world.user(world.clinic)
+    shorter = conversation(doctor)
+    wait_long(world.clinic, shorter, 25 * WEEK_MS)
+    rooms = [shorter]
+    for kind in ("m.room.message", "org.example.poll", "m.reaction", "m.room.encrypted"):
+        room = conversation(doctor)
+        wait_long(world.clinic, room, LONG_MS)
+        content = {"msgtype": "m.text", "body": "hello"}
+        if kind == "m.reaction":
+            event = doctor.send(room, "new").raise_for_status().json()["event_id"]
+            wait_long(world.clinic, room, LONG_MS, MESSAGES)
+            content = {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": "👍"}}
+        doctor.send_event(room, kind, content).raise_for_status()
+        rooms.append(room)
+    rounds(world.clinic)
+    assert [room for room in rooms if not exists(world.clinic, room)] == []
+
+
+def test_a_25318_a_message_counts_however_much_state_came_after_it(world):
+    """No fixed number of events is looked at."""
+    doctor = world.user(world.clinic)
+    room = conversation(doctor)
+    for number in range(60):
+        doctor.put_state(room, "org.example.board", {"number": number}, str(number)).raise_for_status()
+    wait_long(world.clinic, room, LONG_MS, STATE)
+    rounds(world.clinic)
+    assert exists(world.clinic, room)
+
+
+def test_a_25318_state_is_no_activity(world):
+    doctor = world.user(world.clinic)
+    room = conversation(doctor)
+    wait_long(world.clinic, room, LONG_MS)
+    # The round in between may be quicker than the change: either way the room goes.
+    doctor.put_state(room, "m.room.topic", {"topic": "new"})
+    assert is_deleted(world.clinic, room)
+
+
+def test_a_25318_what_the_senders_clock_says_does_not_matter(world):
+    doctor = world.user(world.clinic)
+    room = conversation(doctor)
+    statement = "UPDATE events SET origin_server_ts = origin_server_ts - {0} WHERE room_id = {0}"
+    in_database(world.clinic, statement, (LONG_MS, room))
+    rounds(world.clinic)
+    assert exists(world.clinic, room)
+
+
+def test_a_25318_whoever_is_invited_can_still_come(world):
+    doctor, nurse = world.user(world.clinic), world.user(world.clinic)
+    room = conversation(doctor)
+    doctor.invite(room, nurse.user_id).raise_for_status()
+    wait_long(world.clinic, room, LONG_MS)
+    rounds(world.clinic)
+    nurse.join(room).raise_for_status()
+    rounds(world.clinic)
+    assert exists(world.clinic, room)
+    wait_long(world.clinic, room, LONG_MS, "type = 'm.room.member'")
+    assert is_deleted(world.clinic, room)
+
+
+def test_a_25318_whoever_has_just_come_finds_the_room(world):
+    doctor, nurse = world.user(world.clinic), world.user(world.clinic)
+    room = conversation(doctor)
+    doctor.invite(room, nurse.user_id).raise_for_status()
+    nurse.join(room).raise_for_status()
+    wait_long(world.clinic, room, LONG_MS, "type <> 'm.room.member'")
+    rounds(world.clinic)
+    assert exists(world.clinic, room)
+
+
+def test_a_25318_an_invitation_to_a_room_elsewhere_is_not_taken_away(world):
+    friend, doctor = world.user(world.lax), world.user(world.clinic)
+    room = friend.create_room(**PRIVATE, invite=[doctor.user_id])
+    invited(doctor, room)
+    wait_long(world.clinic, room, LONG_MS)
+    rounds(world.clinic)
+    doctor.join(room, via=[world.lax.server_name]).raise_for_status()
+    rounds(world.clinic)
+    assert exists(world.clinic, room)
+
+
+def test_a_25318_only_this_servers_part_of_a_room_goes(world):
+    doctor, friend = world.user(world.clinic), world.user(world.lax)
+    room = conversation(doctor, friend)
+    wait_for(lambda: "something was said" in friend.texts(room), timeout=15)
+    wait_long(world.clinic, room, LONG_MS)
+    assert is_deleted(world.clinic, room)
+    wait_for(lambda: friend.members(room) == {friend.user_id}, timeout=15, what="the leave")
+    assert "something was said" in friend.texts(room)
+
+
+def test_a_25318_what_was_left_goes_too(world):
+    doctor = world.user(world.clinic)
+    room = conversation(doctor)
+    doctor.leave(room).raise_for_status()
+    rounds(world.clinic)
+    assert exists(world.clinic, room)
+    wait_long(world.clinic, room, LONG_MS)
+    assert is_deleted(world.clinic, room)
+
+
+def test_a_25318_a_room_without_messages_counts_from_its_newest_event(world):
+    doctor = world.user(world.clinic)
+    old, changed = doctor.create_room(), doctor.create_room(topic="new")
+    wait_long(world.clinic, changed, LONG_MS, "type <> 'm.room.topic'")
+    wait_long(world.clinic, old, LONG_MS)
+    assert is_deleted(world.clinic, old)
+    rounds(world.clinic)
+    assert exists(world.clinic, changed)
+
+
+def test_a_25319_server_notices_stay(world):
+    administrator, doctor = world.user(world.clinic, admin=True), world.user(world.clinic)
+    body = {"user_id": doctor.user_id, "content": {"msgtype": "m.text", "body": "maintenance"}}
+    administrator.request("POST", "/_synapse/admin/v1/send_server_notice", body).raise_for_status()
+    (room,) = doctor.invited_to()
+    doctor.join(room).raise_for_status()
+    wait_long(world.clinic, room, LONG_MS)
+    rounds(world.clinic)
+    assert exists(world.clinic, room)
+
+
+def test_a_25319_orphans_stay_in_this_generation(world):
+    doctor = world.user(world.clinic)
+    room = doctor.create_room()
+    wait_long(world.clinic, room, 20 * DAY_MS)
+    rounds(world.clinic)
+    assert exists(world.clinic, room)
