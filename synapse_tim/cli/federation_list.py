@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from synapse_tim.cli.output import print_facts, print_json, print_table, progress
+from synapse_tim.cli.output import moment, print_facts, print_json, print_table, progress
 from synapse_tim.rules.acceptance import VerifiedList, check_times
 from synapse_tim.rules.certificates import describe
 from synapse_tim.rules.jws import ALGORITHM_CURVES, JwsLimits
@@ -83,7 +83,7 @@ def _shared_options() -> argparse.ArgumentParser:
     source.add_argument("--ca-base-url", metavar="URL", help=f"download server (default: {_PRODUCTION})")
     source.add_argument("--ca-dir", type=Path, metavar="DIR", help="directory with the server's layout")
     options.add_argument(
-        "--at", type=_moment, metavar="TIME", help="judge as of this time, such as 2026-06-01T12:00Z"
+        "--at", type=moment, metavar="TIME", help="judge as of this time, such as 2026-06-01T12:00Z"
     )
     options.add_argument("--ocsp", choices=[mode.value for mode in OcspMode], default="off")
     options.add_argument("--ocsp-responder-url", metavar="URL")
@@ -98,14 +98,6 @@ def _shared_options() -> argparse.ArgumentParser:
     options.add_argument("--allow-test-certificates", action="store_true")
     options.add_argument("--json", action="store_true", help="print JSON")
     return options
-
-
-def _moment(text: str) -> dt.datetime:
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def _guarded(command: Any) -> Any:

@@ -1,8 +1,10 @@
-"""What the commands print: JSON for scripts, tables for people, progress for whoever waits."""
+"""What the commands share: JSON for scripts, tables for people, progress for whoever waits, times."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import datetime as dt
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,3 +44,16 @@ def progress(what: str) -> Iterator[None]:
         return
     with console.status(what):
         yield
+
+
+def moment(text: str) -> dt.datetime:
+    """A time that was given as an argument; without a zone it is UTC.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time") from None
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cryptography import x509
@@ -19,6 +19,8 @@ from synapse.module_api import LoggingTransaction, ModuleApi
 from synapse_tim.modules.tables import create_tables
 from synapse_tim.rules.acceptance import Acceptance
 from synapse_tim.rules.certificates import fingerprint, parse_certificate, to_der
+from synapse_tim.rules.federation_list import parse_payload
+from synapse_tim.rules.jws import CompactJws, JwsLimits
 from synapse_tim.rules.refusals import ListRefusedError
 from synapse_tim.rules.trust_anchors import RootLink
 from synapse_tim.services.trust_store import TrustMaterial
@@ -111,6 +113,23 @@ class ListStore:
             return True
 
         return await self._api.run_db_interaction("synapse_tim_write_list", write)
+
+
+def read_stored_domains(cursor: Any) -> Mapping[str, bool] | None:
+    """The domains of the stored list, which was verified when it was stored; ``None`` if there is none.
+
+    For commands that look into the database from outside.
+
+    Args:
+        cursor: of a transaction.
+    """
+    remembered = _read_acceptance(cursor)
+    octets = _read_octets(cursor, remembered.jws_digest, JwsLimits().total) if remembered else None
+    try:
+        return parse_payload(CompactJws.parse(octets).verified_payload()).domains if octets else None
+    except ListRefusedError as error:
+        logger.error("The stored federation list is not usable: %s", error)
+        return None
 
 
 def _read_acceptance(txn: LoggingTransaction) -> Acceptance | None:

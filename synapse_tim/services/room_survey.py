@@ -22,6 +22,9 @@ PAGE: Final = 1000
 #: Rooms named in one query; older releases of SQLite allow no more than 999 parameters.
 _AT_ONCE: Final = 500
 
+#: Stands for no creator: that of a room made elsewhere may be empty.
+_NOBODY: Final = "@"
+
 # Neither a message nor a sign of life: Synapse sends these by itself.
 _SAID: Final = (
     "e.state_key IS NULL AND e.type <> 'org.matrix.dummy_event'"
@@ -225,7 +228,7 @@ class RoomSurvey:
 
     def _last_messages(self, cursor: Cursor, which: str, room_id: str, limit: int) -> dict[str, int | None]:
         query = _LAST_MESSAGES.replace("{which}", which)
-        cursor.execute(query, (room_id, self.notices_user or "", limit))
+        cursor.execute(query, (room_id, self.notices_user or _NOBODY, limit))
         return dict(map(tuple, cursor.fetchall()))
 
     def local_users(self, cursor: Cursor, room_id: str) -> list[str]:

@@ -1,0 +1,133 @@
+"""Going through all rooms again and again, and doing what is due; in one process of a homeserver.
+
+A restart goes on where the last process was. What fails is tried again in the next round.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from synapse.module_api import ModuleApi
+
+from synapse_tim.modules import metrics
+from synapse_tim.modules.cleanup_config import CleanupConfig
+from synapse_tim.modules.cleanup_progress import Progress, ProgressStore
+from synapse_tim.modules.clock import utc_now
+from synapse_tim.modules.room_removal import RoomRemoval
+from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, Due, InsurersOf
+from synapse_tim.services.room_survey import PAGE, RoomSurvey
+from synapse_tim.services.room_sweep import RoomSweep
+
+logger = logging.getLogger(__name__)
+
+_TICK_MS: Final = 60 * 1000
+_PAUSE_SECONDS: Final = 0.2
+
+
+class CleanupRounds:
+    """Goes through all rooms, again and again.
+
+    Args:
+        api: Synapse's module API.
+        config: how often, and whether anything is done.
+        rules: what is to be cleaned up.
+        survey: reads what has to be known.
+        insurers: whose users are insured persons, as of now; ``None`` if that is not known.
+    """
+
+    def __init__(
+        self,
+        api: ModuleApi,
+        config: CleanupConfig,
+        rules: CleanupRules,
+        survey: RoomSurvey,
+        insurers: Callable[[], InsurersOf | None],
+    ) -> None:
+        self._api = api
+        self._config = config
+        self._rules = rules
+        self._survey = survey
+        self._insurers = insurers
+        self._store = ProgressStore(api)
+        self._removal = RoomRemoval(api, survey)
+        self._found: Counter[CleanupKind] = Counter()
+        self._looked_at = 0
+        self._has_table = False
+
+    def start(self) -> None:
+        """Look once a minute whether there is something to do."""
+        tick = min(_TICK_MS, self._config.interval // 2)
+        self._api.looping_background_call(self.tick, tick, desc="synapse_tim_cleanup")
+
+    async def tick(self) -> None:
+        """Begin a round, or go on with one, if it is time."""
+        try:
+            if not self._has_table:
+                await self._store.create_table()
+                self._has_table = True
+            progress = await self._store.read()
+            metrics.CLEANUP_LAST_RUN.set(progress.finished_ts / 1000)
+            if progress.is_due(_now_ms(), self._config.interval):
+                await self._round(progress)
+        except Exception as error:
+            logger.warning("Clean-up stopped, and goes on in a while: %s", type(error).__name__)
+
+    async def _round(self, progress: Progress) -> None:
+        """Go through the rest of the rooms."""
+        after: str | None = progress.after_room_id
+        if not after:
+            self._found, self._looked_at = Counter(), 0
+        while after is not None:
+            sweep = RoomSweep(self._survey, self._rules, self._insurers())
+            page = await self._api.run_db_interaction(
+                "synapse_tim_cleanup_page", sweep.page, after, _now_ms()
+            )
+            self._looked_at += page.rooms
+            for due in page.due:
+                self._found[due.kind] += 1
+                if not self._config.dry_run and not await self._clean_up(sweep, due):
+                    return
+            after = page.last if page.rooms == PAGE else None
+            if after is not None:
+                await self._store.write(Progress(after, progress.finished_ts))
+                await self._api.sleep(_PAUSE_SECONDS)
+        await self._finish()
+
+    async def _clean_up(self, sweep: RoomSweep, due: Due) -> bool:
+        """Do what is to be done with a room; false if this has to wait."""
+        if due.kind is not CleanupKind.INSURED_ONLY and not await self._removal.has_room_for_more():
+            logger.warning("Synapse has been busy deleting rooms for long; clean-up goes on later")
+            return False
+        try:
+            outcome = await self._do(sweep, due)
+        except Exception as error:
+            logger.warning("A room could not be cleaned up: %s", type(error).__name__)
+            outcome = "failed"
+        metrics.CLEANUP_ROOMS.labels(due.kind.value, outcome).inc()
+        return True
+
+    async def _do(self, sweep: RoomSweep, due: Due) -> str:
+        still_due = await self._api.run_db_interaction(
+            "synapse_tim_cleanup_again", sweep.still_due, due, _now_ms()
+        )
+        if not still_due:
+            return "skipped"
+        if due.kind is CleanupKind.INSURED_ONLY:
+            return "failed" if await self._removal.leave(due.room_id) else "left"
+        return "purged" if await self._removal.delete(due.room_id) else "skipped"
+
+    async def _finish(self) -> None:
+        finished = Progress(finished_ts=_now_ms())
+        await self._store.write(finished)
+        metrics.CLEANUP_LAST_RUN.set(finished.finished_ts / 1000)
+        for kind in CleanupKind:
+            metrics.CLEANUP_DUE.labels(kind.value).set(self._found[kind])
+        found = ", ".join(f"{kind.value} {self._found[kind]}" for kind in CleanupKind)
+        logger.info("Clean-up looked at %d rooms; due: %s", self._looked_at, found)
+
+
+def _now_ms() -> int:
+    return int(utc_now().timestamp() * 1000)

@@ -1,0 +1,137 @@
+"""Reading a homeserver's database over a connection of one's own, which cannot change anything.
+
+For commands that run beside the homeserver or while it is down. SQLite is opened read-only; with PostgreSQL
+every transaction is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+
+class DatabaseUnusableError(Exception):
+    """The database cannot be read; says why."""
+
+
+@attrs.frozen(eq=False)
+class ReadOnlyDatabase:
+    """An open database.
+
+    Attributes:
+        postgresql: whether it is PostgreSQL; otherwise it is SQLite.
+    """
+
+    postgresql: bool
+    _connection: Any
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[_Cursor]:
+        """A cursor of a transaction; placeholders are question marks.
+
+        Raises:
+            DatabaseUnusableError: a query failed.
+        """
+        cursor = self._connection.cursor()
+        try:
+            yield _Cursor(cursor, "%s" if self.postgresql else "?")
+        except Exception as error:
+            if isinstance(error, self._errors):
+                raise DatabaseUnusableError(f"the database does not answer: {_first_line(error)}") from None
+            raise
+        finally:
+            cursor.close()
+            self._connection.rollback()
+
+    @property
+    def _errors(self) -> tuple[type[Exception], ...]:
+        if not self.postgresql:
+            return (sqlite3.Error,)
+        import psycopg2
+
+        return (psycopg2.Error,)
+
+
+class _Cursor:
+    def __init__(self, cursor: Any, place: str) -> None:
+        self._cursor = cursor
+        self._place = place
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        self._cursor.execute(sql.replace("?", self._place), tuple(parameters))
+
+    def fetchone(self) -> Sequence[Any] | None:
+        row: Sequence[Any] | None = self._cursor.fetchone()
+        return row
+
+    def fetchall(self) -> Iterable[Sequence[Any]]:
+        rows: Iterable[Sequence[Any]] = self._cursor.fetchall()
+        return rows
+
+
+@contextlib.contextmanager
+def open_database(document: Mapping[str, Any], directory: Path) -> Iterator[ReadOnlyDatabase]:
+    """Open the database that a homeserver's configuration names.
+
+    Args:
+        document: the configuration.
+        directory: that relative paths are meant from.
+
+    Raises:
+        DatabaseUnusableError: it names none, or the database cannot be opened.
+    """
+    settings = _main_database(document)
+    name, arguments = settings.get("name"), settings.get("args") or {}
+    if not isinstance(arguments, dict) or name not in ("sqlite3", "psycopg2"):
+        raise DatabaseUnusableError("database.name has to be sqlite3 or psycopg2, with args")
+    if name == "sqlite3":
+        connection = _open_sqlite(directory / str(arguments.get("database", "homeserver.db")))
+    else:
+        connection = _open_postgresql(arguments)
+    with contextlib.closing(connection):
+        yield ReadOnlyDatabase(name == "psycopg2", connection)
+
+
+def _main_database(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    several = document.get("databases")
+    found: list[Any] = [document.get("database")]
+    if isinstance(several, dict):
+        found = [
+            each
+            for each in several.values()
+            if isinstance(each, dict) and "main" in (each.get("data_stores") or ["main"])
+        ]
+    if not found or not isinstance(found[0], dict):
+        raise DatabaseUnusableError("the configuration has no database with a name and args")
+    return found[0]
+
+
+def _open_sqlite(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+    except (sqlite3.Error, ValueError) as error:
+        raise DatabaseUnusableError(f"{path}: {error}") from None
+
+
+def _open_postgresql(arguments: Mapping[str, Any]) -> Any:
+    try:
+        import psycopg2
+    except ImportError:
+        raise DatabaseUnusableError("psycopg2 is not installed here") from None
+    # What begins with cp_ is for Synapse's pool of connections.
+    options = {key: value for key, value in arguments.items() if not key.startswith("cp_")}
+    try:
+        connection = psycopg2.connect(**options)
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    except (psycopg2.Error, TypeError) as error:
+        raise DatabaseUnusableError(f"PostgreSQL: {_first_line(error)}") from None
+    return connection
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,227 @@
+"""Wiring of clean-up: going on after a restart, what fails, what is only looked at."""
+
+from unittest.mock import AsyncMock
+
+import pytest
+from synapse.module_api.errors import ConfigError, SynapseError
+
+from synapse_tim.modules import cleanup_rounds
+from synapse_tim.modules.cleanup_config import CleanupConfig
+from synapse_tim.modules.cleanup_progress import Progress, ProgressStore
+from synapse_tim.modules.cleanup_rounds import CleanupRounds
+from synapse_tim.modules.metrics import CLEANUP_DUE, CLEANUP_LAST_RUN, CLEANUP_ROOMS
+from synapse_tim.modules.room_cleanup import RoomCleanup
+from synapse_tim.rules.cleanup import CleanupRules, InsurersOf
+from synapse_tim.services.room_survey import RoomSurvey
+from tests.services.synapse_tables import SCHEMA
+
+HOME = "hospital.example"
+DAY = 24 * 60 * 60 * 1000
+
+
+@pytest.fixture
+def rooms(database):
+    """Orphans ``!0`` to ``!8`` of somebody who left them long ago."""
+    database.executescript(SCHEMA)
+    for number in range(9):
+        room = f"!{number}"
+        database.execute("INSERT INTO rooms VALUES (?, '')", (room,))
+        database.execute(
+            "INSERT INTO events VALUES (?, ?, 'm.room.create', '@a:b', '', 1, ?, false, NULL)",
+            (f"${number}", room, number),
+        )
+    return [f"!{number}" for number in range(9)]
+
+
+@pytest.fixture
+def rounds(api, rooms, monkeypatch):
+    """What cleans up, four rooms a page."""
+    monkeypatch.setattr(cleanup_rounds, "PAGE", 4)
+    page = RoomSurvey.page
+    monkeypatch.setattr(RoomSurvey, "page", lambda self, cursor, after, limit: page(self, cursor, after, 4))
+
+    def make(rules=None, **config):
+        settings = CleanupConfig.model_validate(config)
+        return CleanupRounds(
+            api, settings, rules or CleanupRules(orphaned_ms=DAY), RoomSurvey(False), lambda: None
+        )
+
+    return make
+
+
+def deleted(api):
+    return [call.args[0] for call in api.delete_room.await_args_list]
+
+
+def count(outcome, kind="orphaned"):
+    return CLEANUP_ROOMS.labels(kind, outcome)._value.get()
+
+
+def test_a_round_goes_through_all_rooms_with_pauses(api, rounds, rooms, run):
+    before = count("purged")
+    run(rounds().tick())
+    assert deleted(api) == rooms
+    assert count("purged") == before + 9
+    assert CLEANUP_DUE.labels("orphaned")._value.get() == 9
+    assert CLEANUP_LAST_RUN._value.get() > 0
+    assert [call.args for call in api.sleep.await_args_list] == [(0.2,), (0.2,)]
+
+
+def test_the_next_round_has_to_wait(api, rounds, run):
+    first = rounds()
+    run(first.tick())
+    api.delete_room.reset_mock()
+    run(first.tick())
+    run(rounds().tick())  # also after a restart
+    assert deleted(api) == []
+
+
+def test_a_restart_goes_on_where_the_last_process_was(api, rounds, rooms, run):
+    api.delete_room.side_effect = [None] * 5 + [KeyboardInterrupt]
+    with pytest.raises(KeyboardInterrupt):
+        run(rounds().tick())
+    assert run(ProgressStore(api).read()).after_room_id == "!3"
+    api.delete_room.reset_mock(side_effect=True)
+    run(rounds().tick())
+    assert deleted(api) == rooms[4:]
+    assert run(ProgressStore(api).read()).after_room_id == ""
+
+
+def test_one_room_that_fails_does_not_stop_the_others(api, rounds, rooms, run):
+    before = count("failed"), count("skipped"), count("purged")
+    api.delete_room.side_effect = [RuntimeError, SynapseError(400, "Purge already in progress")] + [None] * 7
+    run(rounds().tick())
+    assert deleted(api) == rooms
+    assert (count("failed"), count("skipped"), count("purged")) == (
+        before[0] + 1,
+        before[1] + 1,
+        before[2] + 7,
+    )
+
+
+def test_a_dry_run_only_looks(api, rounds, run):
+    run(rounds(dry_run=True).tick())
+    assert deleted(api) == []
+    assert CLEANUP_DUE.labels("orphaned")._value.get() == 9
+
+
+def test_a_database_that_does_not_answer_ends_the_round_quietly(api, rounds, run, caplog):
+    api.run_db_interaction = AsyncMock(side_effect=RuntimeError("secret"))
+    run(rounds().tick())
+    assert "RuntimeError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_what_synapse_cannot_take_yet_waits(api, rounds, rooms, database, run):
+    for number in range(10):
+        database.execute(
+            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'active', ?)",
+            (f"!other{number}",),
+        )
+
+    async def sleep(seconds):
+        if api.sleep.await_count == 3:
+            database.execute("DELETE FROM scheduled_tasks WHERE resource_id = '!other1'")
+
+    api.sleep.side_effect = sleep
+    run(rounds().tick())
+    assert deleted(api) == rooms
+    database.execute("UPDATE scheduled_tasks SET resource_id = '!x'")
+    database.execute("INSERT INTO scheduled_tasks SELECT * FROM scheduled_tasks")
+    database.execute("UPDATE synapse_tim_cleanup SET finished_ts = 0")
+    api.delete_room.reset_mock()
+    run(rounds().tick())
+    assert deleted(api) == []  # and it does not wait for ever
+    assert run(ProgressStore(api).read()).finished_ts == 0
+
+
+def test_a_room_that_is_not_due_any_more_stays(api, rounds, rooms, database, run):
+    async def delete(room):
+        database.execute("UPDATE events SET received_ts = ? WHERE room_id = '!2'", (10**15,))
+
+    api.delete_room.side_effect = delete
+    before = count("skipped")
+    run(rounds().tick())
+    assert deleted(api) == [room for room in rooms if room != "!2"]
+    assert count("skipped") == before + 1
+
+
+def test_everybody_who_can_leaves(api, database, rooms, run):
+    for user in ("@a", "@b"):
+        database.execute("INSERT INTO local_current_membership VALUES ('!1', ?, 'join')", (f"{user}:{HOME}",))
+        database.execute(
+            "INSERT INTO current_state_events VALUES ('$', '!1', 'm.room.member', ?, 'join')",
+            (f"{user}:{HOME}",),
+        )
+    database.execute("INSERT INTO current_state_events VALUES ('$1', '!1', 'm.room.create', '', NULL)")
+    api.update_room_membership.side_effect = [RuntimeError, None]
+    before = count("failed", "insured_only")
+    rounds = CleanupRounds(
+        api,
+        CleanupConfig(),
+        CleanupRules(insured_only_ms=DAY),
+        RoomSurvey(False),
+        lambda: InsurersOf({}, HOME),
+    )
+    run(rounds.tick())
+    assert [call.args for call in api.update_room_membership.await_args_list] == [
+        (f"{user}:{HOME}", f"{user}:{HOME}", "!1", "leave") for user in ("@a", "@b")
+    ]
+    assert count("failed", "insured_only") == before + 1
+
+
+@pytest.mark.parametrize(
+    ("progress", "due"),
+    [
+        (Progress(), True),
+        (Progress("", 99_000), True),
+        (Progress("", 99_001), False),
+        (Progress("!a", 99_999), True),
+        (Progress("", 100_001), True),  # the clock was ahead
+    ],
+)
+def test_when_there_is_something_to_do(progress, due):
+    assert progress.is_due(100_000, 1000) is due
+
+
+BLOCK = {"product": "pro", "spec_version": "1.2"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"cleanup": {"inactive_rooms": "1h"}},
+            "cleanup.inactive_rooms: expected a day (1d) or more, or off",
+        ),
+        ({"cleanup": {"orphaned_rooms": 14}}, "cleanup.orphaned_rooms: expected a duration from one second"),
+        ({"cleanup": {"orphaned_rooms": "soon"}}, "or off"),
+        ({"cleanup": {"interval": "2w"}}, "cleanup.interval: expected a week (1w) or less"),
+        ({"cleanup": {"dry_run": 1}}, "cleanup.dry_run"),
+        ({"cleanup": {"rooms": "1w"}}, "cleanup.rooms: this key is unknown"),
+        ({"cleanup": {"insured_only_rooms": "1w"}}, "cleanup.insured_only_rooms: is for product epa"),
+        ({"product": "epa", "cleanup": {"inactive_rooms": "26w"}}, "cleanup.inactive_rooms: what insured"),
+    ],
+)
+def test_what_is_refused(change, message):
+    with pytest.raises(ConfigError) as refused:
+        RoomCleanup.parse_config({**BLOCK, **change})
+    assert message in refused.value.msg
+    assert "modules[…].config.cleanup" in refused.value.msg
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({}, CleanupRules(orphaned_ms=14 * DAY)),
+        ({"cleanup": {"orphaned_rooms": False}}, CleanupRules()),
+        ({"cleanup": {"orphaned_rooms": "off", "inactive_rooms": "52w"}}, CleanupRules(364 * DAY)),
+        ({"spec_version": "1.1"}, CleanupRules(182 * DAY)),
+        ({"spec_version": "1.1", "cleanup": {"inactive_rooms": "off"}}, CleanupRules()),
+        ({"product": "epa"}, CleanupRules(None, 14 * DAY, 7 * DAY)),
+        ({"product": "epa", "cleanup": {"inactive_rooms": "off"}}, CleanupRules(None, 14 * DAY, 7 * DAY)),
+        ({"product": "epa", "cleanup": {"insured_only_rooms": "off"}}, CleanupRules(None, 14 * DAY)),
+    ],
+)
+def test_what_the_operator_says_counts(change, rules):
+    assert RoomCleanup.parse_config({**BLOCK, **change}).cleanup_rules == rules

@@ -1,0 +1,205 @@
+"""The queries against a plain reading of the same rooms, on rooms that chance makes."""
+
+import json
+import sqlite3
+import string
+
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, InsurersOf
+from synapse_tim.services.room_survey import RoomSurvey
+from synapse_tim.services.room_sweep import RoomSweep
+from tests.services.synapse_tables import SCHEMA
+
+HOME = "home.example"
+DOMAINS = {HOME: True, "insurer.example": True, "hospital.example": False}
+NOW = 1_000_000
+RULES = CleanupRules(inactive_ms=500, orphaned_ms=100, insured_only_ms=50)
+NOTICES = f"@notices:{HOME}"
+
+USERS = [f"@{name}:{server}" for server in (*DOMAINS, "stranger.example") for name in ("a", "b")]
+
+
+@attrs.frozen
+class Event:
+    type: str
+    sender: str
+    state_key: str | None
+    ts: int
+    membership: str | None = None
+    outlier: bool = False
+    rejected: bool = False
+
+
+@attrs.frozen
+class Room:
+    creator: str
+    events: list[Event]
+    in_it: bool
+    partial: bool
+    leaving: bool
+    space: bool
+
+    @property
+    def state(self):
+        found = {}
+        for event in self.events:
+            if event.state_key is not None and not event.rejected:
+                found[event.type, event.state_key] = event
+        return found
+
+
+times = st.integers(0, NOW)
+messages = st.builds(
+    Event,
+    st.sampled_from(["m.room.message", "org.matrix.dummy_event", "m.reaction"]),
+    st.sampled_from(USERS),
+    st.none(),
+    times,
+    outlier=st.booleans(),
+    rejected=st.booleans(),
+)
+memberships = st.builds(
+    lambda user, what, ts: Event("m.room.member", user, user, ts, what),
+    st.sampled_from(USERS),
+    st.sampled_from(["join", "join", "invite", "leave", "ban", "knock"]),
+    times,
+)
+
+
+@st.composite
+def rooms(draw):
+    creator = draw(st.sampled_from([*USERS, NOTICES]))
+    first = draw(times)
+    events = [
+        Event("m.room.create", creator, "", first),
+        Event("m.room.member", creator, creator, first, "join"),
+        *draw(st.lists(st.one_of(memberships, messages), max_size=6)),
+    ]
+    return Room(creator, events, *(draw(st.booleans()) and draw(st.booleans()) for _ in range(4)))
+
+
+def fill(database, named):
+    for room_id, room in named.items():
+        database.execute("INSERT INTO rooms VALUES (?, ?)", (room_id, room.creator))
+        for number, event in enumerate(room.events):
+            event_id = f"${room_id}{number}"
+            key = ("events", event_id, room_id, event.type, event.sender, event.state_key, event.ts)
+            database.execute(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key[1:], number, event.outlier, "no" if event.rejected else None),
+            )
+            content = {"type": "m.space"} if room.space else {}
+            if event.type == "m.room.create":
+                database.execute(
+                    "INSERT INTO event_json VALUES (?, ?)", (event_id, json.dumps({"content": content}))
+                )
+            if event.membership:
+                database.execute(
+                    "INSERT INTO room_memberships VALUES (?, ?, ?, ?)",
+                    (event_id, room_id, event.state_key, event.membership),
+                )
+            if room.state.get((event.type, event.state_key)) is event:
+                if is_in(room):
+                    database.execute(
+                        "INSERT INTO current_state_events VALUES (?, ?, ?, ?, ?)",
+                        (event_id, room_id, event.type, event.state_key, event.membership),
+                    )
+                if event.membership and event.state_key.endswith(HOME):
+                    database.execute(
+                        "INSERT INTO local_current_membership VALUES (?, ?, ?)",
+                        (room_id, event.state_key, event.membership),
+                    )
+        if room.partial:
+            database.execute("INSERT INTO partial_state_rooms VALUES (?)", (room_id,))
+        status = "active" if room.leaving else "complete"
+        database.execute(
+            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', ?, ?)", (status, room_id)
+        )
+
+
+def members(room, *memberships):
+    return {
+        event.state_key: event
+        for (kind, _), event in room.state.items()
+        if kind == "m.room.member" and event.membership in memberships
+    }
+
+
+def is_in(room):
+    """Synapse forgets the state of rooms that none of its users is in."""
+    return any(user.endswith(HOME) for user in members(room, "join"))
+
+
+def expected(room):
+    """The same as the queries and the rules, in plain words."""
+    if room.partial or room.creator == NOTICES:
+        return None
+    said = [
+        event
+        for event in room.events
+        if event.state_key is None
+        and event.type != "org.matrix.dummy_event"
+        and not event.outlier
+        and not event.rejected
+    ]
+    newest = [event for event in room.events if event.type != "org.matrix.dummy_event"][-1].ts
+    local = is_in(room)
+    joined = set(members(room, "join")) if local else set()
+    awaiting = any(user.endswith(HOME) for user in members(room, "invite", "knock"))
+    if not room.leaving:
+        orphaned = not said and joined <= {room.creator} and (local or not awaiting)
+        if orphaned and newest < NOW - RULES.orphaned_ms:
+            return CleanupKind.ORPHANED
+        arrivals = [event.ts for event in room.events if event.membership == "invite"]
+        for user in {event.state_key for event in room.events if event.membership == "join"}:
+            arrivals.append(
+                min(
+                    event.ts
+                    for event in room.events
+                    if event.membership == "join" and event.state_key == user
+                )
+            )
+        pending = awaiting or (local and members(room, "invite"))
+        idle = room.space and local and not said
+        last = max(said[-1].ts if said else newest, *arrivals)
+        if not pending and not idle and last < NOW - RULES.inactive_ms:
+            return CleanupKind.INACTIVE
+    if not local:
+        return None
+    present = {user.partition(":")[2] for user in members(room, "join", "invite")}
+    others = [
+        event.ts
+        for user, event in members(room, "leave", "ban", "knock").items()
+        if DOMAINS.get(user.partition(":")[2]) is not True
+    ]
+    since = max([room.events[0].ts, *others])
+    if all(DOMAINS.get(server) is True for server in present) and since < NOW - RULES.insured_only_ms:
+        return CleanupKind.INSURED_ONLY
+    return None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(rooms(), min_size=1, max_size=8), st.integers(1, 3))
+def test_the_queries_say_what_a_plain_reading_says(made, limit):
+    named = {f"!{string.ascii_letters[number]}:home.example": room for number, room in enumerate(made)}
+    database = sqlite3.connect(":memory:")
+    database.executescript(SCHEMA)
+    fill(database, named)
+    sweep = RoomSweep(RoomSurvey(postgresql=False, notices_user=NOTICES), RULES, InsurersOf(DOMAINS, HOME))
+    cursor = database.cursor()
+    found, after, looked_at = {}, "", 0
+    while after is not None:
+        page = sweep.page(cursor, after, NOW, limit)
+        found.update({due.room_id: due for due in page.due})
+        after, looked_at = page.last, looked_at + page.rooms
+    wanted = {room_id: kind for room_id, room in named.items() if (kind := expected(room))}
+    assert {room_id: due.kind for room_id, due in found.items()} == wanted
+    assert looked_at == sum(not room.partial and room.creator != NOTICES for room in made)
+    for due in found.values():
+        assert sweep.still_due(cursor, due, NOW)
+        assert not sweep.still_due(cursor, attrs.evolve(due, room_id="!gone:home.example"), NOW)
+    blind = RoomSweep(sweep.survey, RULES, insurers=None).page(cursor, "", NOW)
+    assert CleanupKind.INSURED_ONLY not in {due.kind for due in blind.due}
