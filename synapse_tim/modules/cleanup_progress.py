@@ -1,4 +1,8 @@
-"""How far clean-up has come, in Synapse's own database: a restart goes on where the last process was."""
+"""How far clean-up has come, in Synapse's own database: a restart goes on where the last process was.
+
+Rooms are judged by the clock, and a clock that is suddenly months ahead would doom them all. After such a
+leap, which looks like a long time without clean-up, it only looks for a day: time to notice.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,14 @@ _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS synapse_tim_cleanup (
         id INTEGER PRIMARY KEY,
         after_room_id TEXT NOT NULL,
-        finished_ts BIGINT NOT NULL
+        finished_ts BIGINT NOT NULL,
+        seen_ts BIGINT NOT NULL,
+        acts_from_ts BIGINT NOT NULL
     )""",
 )
 _ROW: Final = 1
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+_MINUTE_MS: Final = 60 * 1000
 
 
 @attrs.frozen
@@ -26,10 +34,29 @@ class Progress:
     Attributes:
         after_room_id: the last room that was dealt with; empty between two rounds.
         finished_ts: when the last round ended, in milliseconds; 0 if none has.
+        seen_ts: when clean-up was last seen at work; 0 if never.
+        acts_from_ts: until when it only looks.
     """
 
     after_room_id: str = ""
     finished_ts: int = 0
+    seen_ts: int = 0
+    acts_from_ts: int = 0
+
+    def at(self, now_ms: int) -> Progress:
+        """The same, seen at work at a time.
+
+        Args:
+            now_ms: the time.
+        """
+        passed = now_ms - self.seen_ts
+        leaps = bool(self.seen_ts) and not -_MINUTE_MS <= passed <= _DAY_MS
+        acts_from = now_ms + _DAY_MS if leaps else self.acts_from_ts
+        return attrs.evolve(self, seen_ts=now_ms, acts_from_ts=acts_from)
+
+    def acts(self) -> bool:
+        """Whether what is due is done, not only counted."""
+        return self.seen_ts >= self.acts_from_ts
 
     def is_due(self, now_ms: int, interval_ms: int) -> bool:
         """Whether there is a round to go on with, or to begin.
@@ -60,7 +87,11 @@ class ProgressStore:
         """Where clean-up is."""
 
         def read(txn: LoggingTransaction) -> Progress:
-            txn.execute("SELECT after_room_id, finished_ts FROM synapse_tim_cleanup WHERE id = ?", (_ROW,))
+            txn.execute(
+                "SELECT after_room_id, finished_ts, seen_ts, acts_from_ts"
+                " FROM synapse_tim_cleanup WHERE id = ?",
+                (_ROW,),
+            )
             row = txn.fetchone()
             return Progress() if row is None else Progress(*row)
 
@@ -71,10 +102,11 @@ class ProgressStore:
 
         def write(txn: LoggingTransaction) -> None:
             txn.execute(
-                "INSERT INTO synapse_tim_cleanup (id, after_room_id, finished_ts) VALUES (?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET after_room_id = excluded.after_room_id,"
-                " finished_ts = excluded.finished_ts",
-                (_ROW, progress.after_room_id, progress.finished_ts),
+                "INSERT INTO synapse_tim_cleanup (id, after_room_id, finished_ts, seen_ts, acts_from_ts)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " after_room_id = excluded.after_room_id, finished_ts = excluded.finished_ts,"
+                " seen_ts = excluded.seen_ts, acts_from_ts = excluded.acts_from_ts",
+                (_ROW, *attrs.astuple(progress)),
             )
 
         await self._api.run_db_interaction("synapse_tim_write_cleanup", write)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+import attrs
 from synapse.module_api import ModuleApi
 
 from synapse_tim.modules import metrics
@@ -68,33 +69,45 @@ class CleanupRounds:
             if not self._has_table:
                 await self._store.create_table()
                 self._has_table = True
-            progress = await self._store.read()
+            progress = self._seen(await self._store.read())
             metrics.CLEANUP_LAST_RUN.set(progress.finished_ts / 1000)
-            if progress.is_due(_now_ms(), self._config.interval):
+            await self._store.write(progress)
+            if progress.is_due(progress.seen_ts, self._config.interval):
                 await self._round(progress)
         except Exception as error:
             logger.warning("Clean-up stopped, and goes on in a while: %s", type(error).__name__)
 
     async def _round(self, progress: Progress) -> None:
         """Go through the rest of the rooms."""
-        after: str | None = progress.after_room_id
-        if not after:
+        if not progress.after_room_id:
             self._found, self._looked_at = Counter(), 0
-        while after is not None:
+        while True:
+            progress = self._seen(progress)
             sweep = RoomSweep(self._survey, self._rules, self._insurers())
             page = await self._api.run_db_interaction(
-                "synapse_tim_cleanup_page", sweep.page, after, _now_ms()
+                "synapse_tim_cleanup_page", sweep.page, progress.after_room_id, progress.seen_ts
             )
             self._looked_at += page.rooms
             for due in page.due:
                 self._found[due.kind] += 1
-                if not self._config.dry_run and not await self._clean_up(sweep, due):
+                progress = self._seen(progress)  # deleting the one before may have taken long
+                acts = progress.acts() and not self._config.dry_run
+                if acts and not await self._clean_up(sweep, due):
                     return
-            after = page.last if page.rooms == PAGE else None
-            if after is not None:
-                await self._store.write(Progress(after, progress.finished_ts))
-                await self._api.sleep(_PAUSE_SECONDS)
-        await self._finish()
+            if page.last is None or page.rooms < PAGE:
+                break
+            progress = attrs.evolve(progress, after_room_id=page.last)
+            await self._store.write(progress)
+            await self._api.sleep(_PAUSE_SECONDS)
+        await self._finish(self._seen(progress))
+
+    def _seen(self, progress: Progress) -> Progress:
+        seen = progress.at(_now_ms())
+        if seen.acts_from_ts != progress.acts_from_ts:
+            logger.warning(
+                "The clock has leapt, or there was no clean-up for over a day: it only looks until tomorrow"
+            )
+        return seen
 
     async def _clean_up(self, sweep: RoomSweep, due: Due) -> bool:
         """Do what is to be done with a room; false if this has to wait."""
@@ -119,10 +132,9 @@ class CleanupRounds:
             return "failed" if await self._removal.leave(due.room_id) else "left"
         return "purged" if await self._removal.delete(due.room_id) else "skipped"
 
-    async def _finish(self) -> None:
-        finished = Progress(finished_ts=_now_ms())
-        await self._store.write(finished)
-        metrics.CLEANUP_LAST_RUN.set(finished.finished_ts / 1000)
+    async def _finish(self, progress: Progress) -> None:
+        await self._store.write(attrs.evolve(progress, after_room_id="", finished_ts=progress.seen_ts))
+        metrics.CLEANUP_LAST_RUN.set(progress.seen_ts / 1000)
         for kind in CleanupKind:
             metrics.CLEANUP_DUE.labels(kind.value).set(self._found[kind])
         found = ", ".join(f"{kind.value} {self._found[kind]}" for kind in CleanupKind)

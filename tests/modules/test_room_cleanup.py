@@ -171,6 +171,32 @@ def test_everybody_who_can_leaves(api, database, rooms, run):
 
 
 @pytest.mark.parametrize(
+    ("passed", "acts"),
+    [(0, True), (DAY, True), (DAY + 1, False), (400 * DAY, False), (-60_000, True), (-60_001, False)],
+)
+def test_after_a_leap_of_the_clock_it_only_looks_for_a_day(passed, acts):
+    progress = Progress(seen_ts=1000 * DAY).at(1000 * DAY + passed)
+    assert progress.acts() is acts
+    later = progress.at(progress.seen_ts + DAY)
+    assert later.acts()
+    assert Progress().at(5).acts()  # the very first time
+
+
+def test_nothing_is_deleted_while_the_clock_may_be_wrong(api, rounds, rooms, database, run, caplog):
+    run(rounds(dry_run=True).tick())
+    database.execute("UPDATE synapse_tim_cleanup SET seen_ts = 1, finished_ts = 1")
+    run(rounds().tick())
+    assert deleted(api) == []
+    assert "it only looks until tomorrow" in caplog.text
+    database.execute("UPDATE synapse_tim_cleanup SET finished_ts = 1")
+    run(rounds().tick())
+    assert deleted(api) == []
+    database.execute("UPDATE synapse_tim_cleanup SET finished_ts = 1, acts_from_ts = 1")
+    run(rounds().tick())
+    assert deleted(api) == rooms
+
+
+@pytest.mark.parametrize(
     ("progress", "due"),
     [
         (Progress(), True),
