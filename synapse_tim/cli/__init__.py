@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 for success, 1 for a refusal or a deviation, 2 for wrong usage.
     """
-    from synapse_tim.cli import cleanup, demo, federation_list, reference
+    from synapse_tim.cli import cleanup, compliance, demo, federation_list, reference
 
     parser = argparse.ArgumentParser(
         prog="synapse-tim",
@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"synapse_tim {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     cleanup.add_command(commands)
+    compliance.add_command(commands)
     demo.add_command(commands)
     federation_list.add_command(commands)
     reference.add_command(commands)

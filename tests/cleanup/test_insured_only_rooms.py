@@ -31,7 +31,7 @@ def is_alone(room, *patients):
         wait_for(lambda patient=patient: patient.members(room) == everybody, timeout=15)
 
 
-def test_a_26348_insured_persons_leave_and_can_still_read(world, server):
+def test_a_26348_a_26463_insured_persons_leave_and_can_still_read(world, server):
     doctor, patient = world.user(world.lax), world.user(server)
     before = outcomes(server, "insured_only", "left")
     room = consultation(world, doctor, patient)
@@ -52,7 +52,7 @@ def test_a_26348_insured_persons_leave_and_can_still_read(world, server):
     assert outcomes(server, "insured_only", "left") > before
 
 
-def test_a_26348_all_of_this_server_leave(world):
+def test_a_26348_a_26463_all_of_this_server_leave(world):
     doctor = world.user(world.lax)
     patient, mother = world.user(world.insurer), world.user(world.insurer)
     child = world.user(world.fund)
@@ -65,7 +65,7 @@ def test_a_26348_all_of_this_server_leave(world):
     is_alone(room, child)
 
 
-def test_a_26348_whoever_is_invited_counts(world, server):
+def test_a_26348_a_26463_whoever_is_invited_counts(world, server):
     doctor, nurse, patient = world.user(world.lax), world.user(world.lax), world.user(server)
     room = consultation(world, doctor, patient)
     doctor.invite(room, nurse.user_id).raise_for_status()
@@ -77,7 +77,7 @@ def test_a_26348_whoever_is_invited_counts(world, server):
     assert room in patient.joined_rooms()
 
 
-def test_a_26348_a_room_of_ones_own_is_one(world):
+def test_a_26348_a_26463_a_room_of_ones_own_is_one(world):
     patient = world.user(world.fund)
     room = patient.create_room()
     patient.send(room, "note to myself").raise_for_status()
@@ -88,7 +88,7 @@ def test_a_26348_a_room_of_ones_own_is_one(world):
     assert "note to myself" in patient.texts(room)
 
 
-def test_a_26348_server_notices_stay(world):
+def test_a_26348_a_26463_server_notices_stay(world):
     administrator, patient = world.user(world.insurer, admin=True), world.user(world.insurer)
     body = {"user_id": patient.user_id, "content": {"msgtype": "m.text", "body": "maintenance"}}
     administrator.request("POST", "/_synapse/admin/v1/send_server_notice", body).raise_for_status()
@@ -99,7 +99,7 @@ def test_a_26348_server_notices_stay(world):
     assert room in patient.joined_rooms()
 
 
-def test_a_26348_is_nothing_for_a_hospital(world):
+def test_a_26348_a_26463_is_nothing_for_a_hospital(world):
     patient, doctor = world.user(world.insurer), world.user(world.hospital)
     room = together(patient, doctor)
     doctor.send(room, "hello").raise_for_status()

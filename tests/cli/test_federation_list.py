@@ -154,7 +154,14 @@ def test_diff(command, make_list):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["demo"], ["federation-list"], ["federation-list", "verify"], ["federation-list", "diff"]],
+    [
+        [],
+        ["demo"],
+        ["compliance"],
+        ["federation-list"],
+        ["federation-list", "verify"],
+        ["federation-list", "diff"],
+    ],
 )
 def test_help_has_an_example(arguments, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -13,6 +13,7 @@ def code(response):
     return response.status_code, response.json().get("errcode")
 
 
+@pytest.mark.requirement("AF_10061-04", "AF_10062-03")
 def test_af_10064_02_members_invite_each_other_and_talk(federation):
     alice, bob = federation.user(federation.hospital), federation.user(federation.practice)
     room = alice.create_room(preset="private_chat", invite=[bob.user_id])
@@ -24,6 +25,7 @@ def test_af_10064_02_members_invite_each_other_and_talk(federation):
     wait_for(lambda: "from the hospital" in bob.texts(room), timeout=10, what="the answer")
 
 
+@pytest.mark.requirement("AF_10061-04")
 def test_af_10064_02_pro_and_epa_are_one_federation(federation):
     alice, insured = federation.user(federation.hospital), federation.user(federation.insurer)
     room = alice.create_room(invite=[insured.user_id])
@@ -32,6 +34,7 @@ def test_af_10064_02_pro_and_epa_are_one_federation(federation):
 
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("who", ["stranger", UNLISTED])
+@pytest.mark.requirement("AF_10061-04", "A_25534")
 def test_af_10064_02_an_invitation_to_an_unlisted_server_is_refused(federation, who, admin):
     alice = federation.user(federation.hospital, "admin" if admin else "user", admin=admin)
     invitee = federation.user(federation.stranger).user_id if who == "stranger" else who
@@ -136,6 +139,7 @@ def test_bad_input_gets_400(federation, body):
     assert alice.joined_rooms() == before
 
 
+@pytest.mark.requirement("AF_10063-01", "AF_10064-02")
 def test_local_traffic_does_not_depend_on_the_list(federation):
     federation.remove(federation.hospital)
     alice = federation.user(federation.hospital)

@@ -29,6 +29,7 @@ def status(origin, to):
         ("status", 503, "http_status"),
     ],
 )
+@pytest.mark.requirement("A_25632")
 def test_r1_7_a_bad_list_is_refused_and_the_one_in_force_stays(federation, fault, value, reason):
     f = federation
     before = f.ti.version
@@ -51,6 +52,21 @@ def test_a_forged_list_lets_nobody_in(ti, start, tmp_path):
     assert status(stranger, hospital) == 403
     ti.faults.reset()
     wait_for(lambda: status(stranger, hospital) == 200, timeout=30, what="the genuine list")
+
+
+@pytest.mark.parametrize("fault", ["revoked_signer", "revoked_sub_ca"])
+@pytest.mark.requirement("A_25632")
+def test_a_25635_a_list_whose_signer_was_revoked_lets_nobody_in(ti, start, tmp_path, fault):
+    stranger = start(SynapseServer("stranger", tmp_path / "stranger", ti.world))
+    ti.add(stranger.server_name)
+    setattr(ti.faults, fault, True)
+    hospital = start(enforcing("hospital", tmp_path, ti))
+    wait_for(lambda: updates(hospital, "revoked") > 0, timeout=10, what="the refusal")
+    assert status(stranger, hospital) == 403
+    assert version_of(hospital) == 0
+    ti.faults.reset()
+    hospital.restart()  # an answer of the responder counts for as long as it says
+    wait_for(lambda: status(stranger, hospital) == 200, timeout=30, what="the answer that all is well")
 
 
 def test_r1_14_without_any_list_local_traffic_and_log_in_go_on(ti, start, tmp_path):
@@ -169,6 +185,7 @@ def test_design_2_4_the_metrics_are_on_synapses_listener(federation):
     assert federation.hospital.metrics()[denied] > metrics.get(denied, 0)
 
 
+@pytest.mark.requirement("A_22817")
 def test_a_22813_the_log_names_no_user_and_no_room(federation):
     alice, stranger = federation.user(federation.hospital), federation.user(federation.stranger)
     alice.try_create_room(invite=[stranger.user_id])

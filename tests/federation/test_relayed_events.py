@@ -12,6 +12,7 @@ from synapse_tim.testing import wait_for
 pytestmark = pytest.mark.servers
 
 
+@pytest.mark.requirement("AF_10062-03")
 def test_af_10064_02_messages_of_a_former_member_relayed_by_a_member_are_not_shown(federation):
     f = federation
     f.add(f.former)
@@ -58,6 +59,7 @@ def invitation(server, sender, invitee):
     return f"/_matrix/federation/v2/invite/{pdu['room_id']}/{event_id}", body
 
 
+@pytest.mark.requirement("AF_10061-04")
 def test_af_10064_02_an_invitation_of_a_former_member_delivered_by_a_member_is_refused(federation):
     f = federation
     f.add(f.former)

@@ -29,6 +29,7 @@ def code(response):
 
 
 @pytest.mark.parametrize(("method", "path", "content"), SIGNED, ids=[p.split("?")[0] for _, p, _ in SIGNED])
+@pytest.mark.requirement("AF_10064-02", "A_26224", "A_26328")
 def test_a_25534_requests_of_a_stranger_are_refused_and_those_of_a_member_are_not(
     federation, method, path, content
 ):
@@ -69,6 +70,7 @@ def test_3pid_onbind_demands_a_signature_too(federation):
     assert answer.status_code == 200
 
 
+@pytest.mark.requirement("A_26244", "A_25479")
 def test_r1_19_what_the_directory_and_new_members_need_stays_open(federation):
     hospital = federation.hospital
     answer = hospital.anonymous_request("GET", "/_matrix/federation/v1/openid/userinfo?access_token=no")
@@ -84,6 +86,7 @@ def test_r1_19_what_the_directory_and_new_members_need_stays_open(federation):
     assert keys.json()["server_name"] == hospital.server_name
 
 
+@pytest.mark.requirement("A_26328")
 def test_af_10064_02_nothing_goes_out_to_a_stranger(federation):
     alice = federation.user(federation.hospital)
     stranger = federation.user(federation.stranger)
@@ -113,6 +116,7 @@ def _requests_seen_by(server):
     return "\n".join(line for line in server.log_text().splitlines() if "Processed request" in line)
 
 
+@pytest.mark.requirement("AF_10062-03", "A_26328")
 def test_af_10064_02_removing_a_member_stops_both_directions_and_adding_it_starts_them(federation):
     alice, bob = federation.user(federation.hospital), federation.user(federation.practice)
     room = alice.create_room(invite=[bob.user_id])

@@ -79,6 +79,7 @@ def test_the_allow_list_alone_enforces_as_well(ti, start, tmp_path):
     )
 
 
+@pytest.mark.requirement("A_25635")
 def test_ocsp_off_is_said_at_start(ti, start, tmp_path):
     server = start(enforcing("hospital", tmp_path, ti, trust={"ocsp": "off"}))
     assert "A_25632" in server.log_text()

@@ -114,6 +114,7 @@ def test_r4_15_display_names_are_written_only_if_they_changed(world):
 
 
 @pytest.mark.parametrize("how", ["deactivated", "locked"])
+@pytest.mark.requirement("A_22936")
 def test_r4_14_who_is_closed_out_stays_out(world, root, how):
     card = world.doctor()
     session = logged_in(world.clinic, world.card_token(card))
@@ -157,6 +158,7 @@ def test_r4_9_confirming_makes_no_accounts_and_uses_up_no_token_of_somebody_else
     logged_in(world.clinic, token)
 
 
+@pytest.mark.requirement("A_23611", "A_23612")
 def test_r4_8_nobody_gets_a_local_password_that_would_confirm_things(world):
     session = logged_in(world.clinic, world.card_token(world.doctor()))
     answer = httpx.post(

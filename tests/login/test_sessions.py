@@ -58,6 +58,7 @@ def over(world, session):
     wait_for(lambda: everywhere(world, session) == {401}, timeout=5, what="the end of the session")
 
 
+@pytest.mark.requirement("A_22936", "A_22955")
 def test_r4_2_the_provider_ends_a_session_at_all_processes(world):
     card = world.doctor()
     session = logged_in(world.clinic, world.broker_token(card, sid="a"))
@@ -162,6 +163,7 @@ def test_r4_2_no_session_survives_a_logout_that_races_with_the_log_in(world):
     ],
     ids=str,
 )
+@pytest.mark.requirement("A_22936")
 def test_r4_2_logout_tokens_that_are_refused(world, claims, header, reason):
     session = logged_in(world.clinic, world.broker_token(world.doctor(), sid=f"stays-{reason}"))
     before = reasons(world.clinic, "logout_tokens").get(reason, 0)
@@ -184,6 +186,7 @@ def test_an_id_token_is_no_logout_token_nor_the_other_way_round(world):
     logged_in(world.clinic, token)
 
 
+@pytest.mark.requirement("A_22936", "A_22955")
 def test_r4_14_an_administrator_ends_sessions_at_all_processes(world):
     root = world.clinic.register(f"root{id(world)}", admin=True)
     session = logged_in(world.clinic, world.card_token(world.doctor()))
@@ -193,6 +196,7 @@ def test_r4_14_an_administrator_ends_sessions_at_all_processes(world):
     over(world, session)
 
 
+@pytest.mark.requirement("A_22936")
 def test_r4_14_deactivating_ends_sessions_at_all_processes(world):
     root = world.clinic.register(f"closer{id(world)}", admin=True)
     card = world.doctor()

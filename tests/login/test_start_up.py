@@ -54,6 +54,7 @@ def server_with(tmp_path, ti, product="pro", login=None, **extra):
         ("nonrefreshable_access_token_lifetime", "27w"),
     ],
 )
+@pytest.mark.requirement("A_22955")
 def test_r4_12_sessions_that_last_for_ever_stop_it(ti, tmp_path, option, value):
     server = server_with(tmp_path, ti)
     server.config[option] = value
@@ -62,6 +63,7 @@ def test_r4_12_sessions_that_last_for_ever_stop_it(ti, tmp_path, option, value):
     assert "R4.12" in words
 
 
+@pytest.mark.requirement("A_22955")
 def test_r4_12_a_short_session_lifetime_is_enough(ti, tmp_path, start):
     server = server_with(tmp_path, ti, login={"max_session_lifetime": "12w"}, session_lifetime="12w")
     for option in ("refresh_token_lifetime", "nonrefreshable_access_token_lifetime"):
@@ -70,6 +72,7 @@ def test_r4_12_a_short_session_lifetime_is_enough(ti, tmp_path, start):
 
 
 @pytest.mark.parametrize("lifetime", [None, "13w"])
+@pytest.mark.requirement("A_22955")
 def test_r4_12_the_operators_own_limit_holds(ti, tmp_path, lifetime):
     more = {"session_lifetime": lifetime} if lifetime else {}
     server = server_with(tmp_path, ti, login={"max_session_lifetime": "12w"}, **more)

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.servers
 HOUR = 3600
 
 
+@pytest.mark.requirement("A_22936")
 def test_af_10057_a_doctor_logs_in_with_a_card(world):
     card = world.doctor()
     session = logged_in(world.clinic, world.card_token(card), refresh_token=True)
@@ -135,6 +136,7 @@ def test_clients_of_other_products_may_call_the_login_type_as_they_are_used_to(w
     ],
     ids=str,
 )
+@pytest.mark.requirement("A_22936")
 def test_af_10057_claims_that_are_refused(world, claims, reason):
     """Numbers count from now; ``str`` stands for a time that is all right, as a text."""
     card, now = world.doctor(), seconds()

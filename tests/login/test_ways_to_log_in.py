@@ -21,6 +21,7 @@ def password(user, secret="password", **more):
 
 @pytest.mark.parametrize("secret", ["password", "wrong"])
 @pytest.mark.parametrize("name", ["nurse", "chief"])
+@pytest.mark.requirement("A_23611", "A_23612", "A_22936")
 def test_r4_8_local_passwords_are_off_right_or_wrong_for_administrators_too(world, name, secret):
     with contextlib.suppress(httpx.HTTPStatusError):  # the variant before has registered them
         world.clinic.register(name, admin=name == "chief")
@@ -56,6 +57,7 @@ def test_r4_8_a_name_that_synapse_overrides_does_not_help(world):
         assert "identity provider" in answer.json()["error"]
 
 
+@pytest.mark.requirement("A_23611", "A_23612")
 def test_r4_8_named_administrators_break_the_glass(world):
     world.clinic.register("root", admin=True)
     for user in ("root", "ROOT", f"@root:{world.clinic.server_name}"):

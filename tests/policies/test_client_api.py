@@ -318,9 +318,13 @@ def test_a_26328_media_of_unlisted_servers_are_refused(world, path):
     user = world.user(world.hospital)
     answer = user.request("GET", path.format("unlisted.example", "abcdef"))
     assert code(answer) == FORBIDDEN
+    if path.startswith("/_matrix/media"):  # which need no token
+        answer = anonymous(world.hospital, "GET", path.format("unlisted.example", "abcdef"))
+        assert code(answer) == FORBIDDEN
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if "download" in path])
+@pytest.mark.requirement("A_26328")
 def test_a_26262_a_26263_media_of_members_and_ones_own_are_served(world, path):
     alice, bob = world.user(world.hospital), world.user(world.practice)
     for owner in (alice, bob):
@@ -333,6 +337,19 @@ def test_a_26262_a_26263_media_of_members_and_ones_own_are_served(world, path):
 
 
 # Keys
+
+
+def test_a_26077_keys_are_backed_up_on_the_server(world):
+    user = world.user(world.hospital)
+    path = f"{CLIENT}/room_keys"
+    backup = {"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": {"public_key": "x"}}
+    version = user.request("POST", f"{path}/version", backup).raise_for_status().json()["version"]
+    key = {"first_message_index": 0, "forwarded_count": 0, "is_verified": False, "session_data": {"a": "b"}}
+    where = f"{path}/keys/!room:x/session?version={version}"
+    user.request("PUT", where, key).raise_for_status()
+    device = MatrixUser.log_in(world.hospital.client_url, user.localpart, "password")
+    assert device.request("GET", where).json() == key
+    assert code(world.user(world.hospital).request("GET", where)) == (404, "M_NOT_FOUND")
 
 
 def keys_of(user, *others):

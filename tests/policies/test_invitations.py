@@ -36,6 +36,7 @@ WAYS = [by_invite, by_state, by_old_prefix, by_oldest_prefix]
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("inviting", ["hospital", "practice"])
+@pytest.mark.requirement("AF_10061-04", "AF_10104-03")
 def test_a_26021_01_block_all_refuses_and_an_exception_allows(world, inviting, way):
     inviter, invitee = world.user(getattr(world, inviting)), world.user(world.hospital)
     room = inviter.create_room()
@@ -50,6 +51,7 @@ def test_a_26021_01_block_all_refuses_and_an_exception_allows(world, inviting, w
 
 @pytest.mark.parametrize("inviting", ["hospital", "practice"])
 @pytest.mark.parametrize("kind", ["userExceptions", "serverExceptions"])
+@pytest.mark.requirement("AF_10061-04", "AF_10104-03")
 def test_a_26021_01_allow_all_with_an_exception_refuses_until_it_is_removed(world, inviting, kind):
     inviter, invitee = world.user(getattr(world, inviting)), world.user(world.hospital)
     room = inviter.create_room()
@@ -100,6 +102,7 @@ def test_a_26021_01_the_configuration_of_insured_persons_counts_at_their_insurer
     invited(insured, room)
 
 
+@pytest.mark.requirement("A_26389")
 def test_a_26021_01_the_other_products_configuration_does_not_count(world):
     doctor, invitee = world.user(world.hospital), world.user(world.hospital)
     invitee.put_account_data(EPA, {"defaultSetting": "block all"}).raise_for_status()
@@ -219,6 +222,7 @@ def test_r2_14_who_does_not_exist_is_answered_like_who_refuses(world):
 
 @pytest.mark.parametrize("inviting", ["insurer", "fund"])
 @pytest.mark.parametrize("admin", [False, True])
+@pytest.mark.requirement("A_25705")
 def test_af_10233_insured_persons_cannot_invite_each_other_whatever_they_allow(world, inviting, admin):
     inviter = world.user(getattr(world, inviting), admin=admin)
     invitee = world.user(world.insurer)
@@ -271,6 +275,7 @@ def test_af_10233_two_insured_persons_may_be_in_a_professionals_room(world):
 
 
 @pytest.mark.parametrize("admin", [False, True])
+@pytest.mark.requirement("A_25538")
 def test_a_25368_01_a_room_is_created_with_one_invitation_at_most(world, admin):
     inviter = world.user(world.hospital, admin=admin)
     guests = [world.user(world.hospital), world.user(world.practice)]

@@ -70,6 +70,7 @@ def scheduled(user):
 
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("rule", ["public", "knock", "restricted", "knock_restricted", "org.example.open"])
+@pytest.mark.requirement("A_25996")
 def test_a_26015_02_rooms_of_insured_persons_stay_private(world, rule, admin):
     user = world.user(world.insurer, admin=admin)
     room = user.create_room()

@@ -1,8 +1,10 @@
 """Which rooms may be created: A_26203, A_26248, A_28596, A_25481, A_25325-01, A_26515-01, A_25996."""
 
+import secrets
+
 import pytest
 
-from synapse_tim.testing import SynapseServer, wait_for
+from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
 from tests.policies.world import code, module, together
 
 pytestmark = pytest.mark.servers
@@ -93,10 +95,18 @@ def test_a_26202_the_operator_may_allow_others(ti, start, tmp_path):
     assert answer["capabilities"]["m.room_versions"]["default"] == "11"
 
 
+def test_a_26202_rooms_of_version_11_are_joined(world):
+    leo, doctor = world.user(world.lax), world.user(world.hospital)
+    room = together(leo, doctor, room_version="11", preset="private_chat")
+    assert doctor.send(room, "hello").status_code == 200
+    wait_for(lambda: "hello" in leo.texts(room), timeout=10, what="the message")
+
+
 # Room types
 
 
 @pytest.mark.parametrize("admin", [False, True])
+@pytest.mark.requirement("A_25426", "A_25814-01")
 def test_a_28596_the_type_of_the_next_generation_is_not_created(world, admin):
     user = world.user(world.hospital, admin=admin)
     refused(user, (400, "M_FORBIDDEN"), creation_content={"type": TYPE_V2})
@@ -112,19 +122,29 @@ def test_a_28595_but_joined(world):
     assert doctor.send(room, "hello").status_code == 200
 
 
-def test_a_28596_counts_from_1_2_on(ti, start, tmp_path):
-    server = SynapseServer(
-        "clinic",
-        tmp_path / "clinic",
-        ti.world,
-        modules=[module(ti, spec_version="1.1")],
-        extra={"federation_domain_whitelist": []},
-    )
-    start(server)
+@pytest.fixture(scope="module")
+def of_1_1(tmp_path_factory):
+    """A server of generation 1.1, for professionals."""
+    with TiSimulator() as ti:
+        server = SynapseServer(
+            "clinic",
+            tmp_path_factory.mktemp("of_1_1"),
+            ti.world,
+            modules=[module(ti, spec_version="1.1")],
+            extra={"federation_domain_whitelist": []},
+        )
+        try:
+            yield server.start().wait()
+        finally:
+            server.stop()
+
+
+def test_a_28596_counts_from_1_2_on(of_1_1):
+    server = of_1_1
     assert server.register("user").try_create_room(creation_content={"type": TYPE_V2}).status_code == 200
 
 
-def test_a_26338_custom_state_passes(world):
+def test_a_26338_02_custom_state_passes(world):
     user = world.user(world.hospital)
     name = state("de.gematik.tim.room.name", name="Station 3")
     topic = state("de.gematik.tim.room.topic", topic="Visite")
@@ -137,6 +157,7 @@ def test_a_26338_custom_state_passes(world):
 
 
 @pytest.mark.parametrize("server", ["hospital", "insurer"])
+@pytest.mark.requirement("A_25323-01")
 def test_a_25481_the_history_is_for_the_invited_unless_the_client_says_otherwise(world, server):
     user = world.user(getattr(world, server))
     assert created(user)["m.room.history_visibility"] == {"history_visibility": "invited"}
@@ -147,6 +168,7 @@ def test_a_25481_the_history_is_for_the_invited_unless_the_client_says_otherwise
 
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("server", ["hospital", "insurer"])
+@pytest.mark.requirement("A_25481", "A_25996")
 def test_a_26515_01_the_world_does_not_read_rooms_that_may_federate(world, server, admin):
     user = world.user(getattr(world, server), admin=admin)
     refused(user, ROOM_STATE, initial_state=[history("world_readable")])
@@ -186,6 +208,7 @@ PUBLIC = [
 
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("body", PUBLIC)
+@pytest.mark.requirement("A_25325-01", "A_25324-01")
 def test_a_26515_01_public_rooms_do_not_federate(world, body, admin):
     user = world.user(world.hospital, admin=admin)
     content = created(user, **body)
@@ -193,16 +216,29 @@ def test_a_26515_01_public_rooms_do_not_federate(world, body, admin):
     assert content["m.room.create"].get("x") == body.get("creation_content", {}).get("x")
 
 
+@pytest.mark.parametrize("body", PUBLIC)
+def test_a_26515_nor_do_they_in_generation_1_1(of_1_1, body):
+    user = of_1_1.register(f"user-{secrets.token_hex(4)}")
+    assert created(user, **body)["m.room.create"]["m.federate"] is False
+    assert created(user)["m.room.create"].get("m.federate", True) is True
+    refused(user, FORBIDDEN, **{**body, "invite": ["@anybody:elsewhere.example"]})
+    federating = user.create_room()
+    path = f"/_matrix/client/v3/directory/list/room/{federating}"
+    assert user.request("PUT", path, {"visibility": "public"}).status_code == 403
+
+
 def test_a_25325_01_public_rooms_keep_the_history_of_their_preset(world):
     content = created(world.user(world.hospital), preset="public_chat", visibility="public")
     assert content["m.room.history_visibility"] == {"history_visibility": "shared"}
 
 
+@pytest.mark.requirement("A_25324-01")
 def test_a_26515_01_private_rooms_federate(world):
     content = created(world.user(world.hospital))
     assert content["m.room.create"].get("m.federate", True) is True
 
 
+@pytest.mark.requirement("A_25325-01", "A_25324-01")
 def test_a_26515_01_users_of_other_servers_are_not_invited_into_public_rooms(world):
     user, colleague = world.user(world.hospital), world.user(world.hospital)
     other = world.user(world.practice)
@@ -217,6 +253,7 @@ def test_a_26515_01_users_of_other_servers_are_not_invited_into_public_rooms(wor
     assert other.invited_to() == set()
 
 
+@pytest.mark.requirement("A_28590", "A_25325-01")
 def test_a_26520_own_users_find_and_join_public_rooms_others_do_not(world):
     user, colleague = world.user(world.hospital), world.user(world.hospital)
     other, leo = world.user(world.practice), world.user(world.lax)
@@ -248,6 +285,7 @@ def test_a_26520_own_users_find_and_join_public_rooms_others_do_not(world):
     assert user.members(room) == {user.user_id, colleague.user_id}
 
 
+@pytest.mark.requirement("A_28590")
 def test_a_26520_a_space_shows_other_servers_no_public_rooms(world):
     doctor, physician = world.user(world.hospital), world.user(world.lax)
     space = together(doctor, physician, creation_content={"type": "m.space"})
@@ -364,6 +402,7 @@ def test_a_28587_insured_persons_have_no_room_directory(world):
         {"room_alias_name": 5},
     ],
 )
+@pytest.mark.requirement("A_25323-01")
 def test_bad_input_gets_400_and_leaves_no_room(world, body):
     user = world.user(world.hospital)
     before = user.joined_rooms()

@@ -392,6 +392,7 @@ def test_a_26515_01_nor_into_a_room_that_was_public_before_the_policy(world):
 # Permission configurations
 
 
+@pytest.mark.requirement("A_26389")
 def test_a_25043_a_document_stored_for_the_other_product_is_not_checked_and_does_not_count(world):
     insured, doctor = world.user(world.insurer), world.user(world.hospital)
     pro = "de.gematik.tim.account.permissionconfig.pro.v1"
@@ -418,6 +419,7 @@ def test_a_26021_01_the_configuration_counts_after_a_restart(world):
 # Logs
 
 
+@pytest.mark.requirement("A_22817")
 def test_a_22813_the_policies_log_no_users_and_no_rooms(world):
     doctor, nurse, leo = world.user(world.hospital), world.user(world.hospital), world.user(world.lax)
     block(nurse)
@@ -520,6 +522,7 @@ def test_a_26518_rooms_are_shown_to_users_only(world):
 
 
 @pytest.mark.parametrize("rule", ["knock", "knock_restricted", "invite"])
+@pytest.mark.requirement("A_26520")
 def test_a_28590_a_room_that_does_not_federate_is_shown_to_no_other_server(world, rule):
     doctor, leo = world.user(world.hospital), world.user(world.lax)
     rules = {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": rule, "allow": []}}

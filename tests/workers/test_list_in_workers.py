@@ -65,6 +65,7 @@ def status(origin: SynapseServer, clinic, worker=None):
     return httpx.get(worker.client_url + VERSION, headers=headers, trust_env=False).status_code
 
 
+@pytest.mark.requirement("AF_10064-02", "AF_10061-04", "AF_10062-03")
 def test_every_process_enforces_the_list_and_one_fetches_it(ti, clinic, member):
     clinic = clinic()
     ti.add(clinic.server_name)
@@ -89,6 +90,7 @@ def test_every_process_enforces_the_list_and_one_fetches_it(ti, clinic, member):
     wait_for(lambda: "hello" in through_worker.texts(room), timeout=15, what="the message")
 
 
+@pytest.mark.requirement("AF_10064-02")
 def test_a_removal_is_in_force_everywhere_within_a_second(ti, clinic, member):
     clinic = clinic()
     wait_for(lambda: set(everywhere(clinic)) == {ti.version}, timeout=20, what="all processes")

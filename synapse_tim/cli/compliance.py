@@ -1,0 +1,276 @@
+"""``synapse-tim compliance``: gematik's requirements, the rules that enforce them, the tests that show it.
+
+``docs/compliance.md`` is this command's output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from synapse_tim.cli.evidence import Evidence, EvidenceError, collect, packaged, to_json
+from synapse_tim.cli.output import print_json, print_table
+from synapse_tim.rules.products import Product
+from synapse_tim.rules.requirements import BY_ID, REQUIREMENTS
+from synapse_tim.rules.requirements.requirement import MEANING, Generation, Requirement, Status
+
+_EXAMPLE: Final = "Example: synapse-tim compliance --product pro --spec-version 1.2 --status enforced"
+
+_INTRODUCTION: Final = """\
+gematik's requirements on a server, what enforces each of them, and the tests that show it. This page is the
+output of `synapse-tim compliance --markdown`; `synapse-tim compliance A_28271` shows one requirement.
+A test counts if it starts real Synapse servers and sends them the request in question. Titles are in our
+own words."""
+_LEGEND: Final = """\
+Spec version `legacy` is TI-Messenger-Dienst 1.1.x, whose requirements count as long as nothing newer was
+seen. Rules are names of [denials](denials.md), of [options of homeserver.yaml](homeserver-options.md), and
+Python names below `synapse_tim`."""
+
+
+@attrs.frozen
+class Row:
+    """A requirement and its tests.
+
+    Attributes:
+        requirement: what it is about.
+        tests: on real servers, as pytest names them.
+    """
+
+    requirement: Requirement
+    tests: tuple[str, ...]
+
+    @property
+    def lacks_proof(self) -> bool:
+        """Whether it is said to hold, and no test shows it."""
+        return self.requirement.needs_proof and not self.tests
+
+    @property
+    def rule(self) -> tuple[str, ...]:
+        """What decides: denials, options, functions and classes."""
+        named = self.requirement
+        return (*(denial.name for denial in named.denials), *named.options, *map(_short, named.rules))
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """The modules that ask it."""
+        return tuple(map(_short, self.requirement.where))
+
+    def as_json(self) -> dict[str, object]:
+        """For scripts."""
+        named = self.requirement
+        return {
+            "id": named.id,
+            "also": list(named.also),
+            "title": named.title,
+            "products": sorted(named.products),
+            "spec_versions": _generations(named),
+            "status": named.status.value,
+            "denials": [denial.name for denial in named.denials],
+            "options": list(named.options),
+            "rules": list(named.rules),
+            "where": list(named.where),
+            "tests": list(self.tests),
+            "note": named.note,
+        }
+
+
+def add_command(commands: Any) -> None:
+    """Add ``compliance`` to the commands."""
+    parser = commands.add_parser(
+        "compliance",
+        help="list gematik's requirements, what enforces them and which tests show it",
+        description="Exit 1 if a requirement is said to be enforced and no test on real servers shows it.",
+        epilog=_EXAMPLE,
+    )
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="of a requirement, such as A_28271; default: all"
+    )
+    parser.add_argument(
+        "--status",
+        action="append",
+        choices=[each.value for each in Status],
+        help="may be given several times",
+    )
+    parser.add_argument("--product", choices=[each.value for each in Product])
+    parser.add_argument("--spec-version", choices=[each.value for each in Generation])
+    parser.add_argument(
+        "--tests",
+        type=Path,
+        metavar="DIR",
+        help="look for the tests there; default: those that were found when this version was made",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--markdown", action="store_true", help="print the page of the documentation")
+    form.add_argument(
+        "--collect", action="store_true", help="print what is found in the tests, for evidence.json"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the requirements that were asked for."""
+    if options.collect and options.tests is None:
+        print("--collect wants to know where: --tests DIR", file=sys.stderr)
+        return 2
+    unknown = [name for name in options.ids if name not in BY_ID]
+    if unknown:
+        print("\n".join(map(_unknown, unknown)), file=sys.stderr)
+        return 2
+    try:
+        evidence = packaged() if options.tests is None else collect(options.tests)
+    except EvidenceError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.collect:
+        print(to_json(evidence), end="")
+        return 0
+    rows = selected(options, evidence)
+    if options.json:
+        print_json({"requirements": [row.as_json() for row in rows]})
+    elif options.markdown:
+        print(markdown(rows), end="")
+    elif options.ids:
+        _print_one_by_one(rows)
+    else:
+        _print_table(rows)
+    missing = [row.requirement.id for row in rows if row.lacks_proof]
+    if missing:
+        print(f"no test on real servers: {', '.join(missing)}", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def selected(options: argparse.Namespace, evidence: Evidence) -> list[Row]:
+    """The requirements that were asked for, each once, with their tests."""
+    wanted = {BY_ID[name].id for name in options.ids}
+    return [
+        Row(each, tuple(evidence.get(each.id, ())))
+        for each in REQUIREMENTS
+        if (not wanted or each.id in wanted)
+        and (options.status is None or each.status.value in options.status)
+        and (options.product is None or options.product in each.products)
+        and (options.spec_version is None or options.spec_version in each.generations)
+    ]
+
+
+def _unknown(name: str) -> str:
+    number = name.upper().partition("-")[0]
+    similar = [each.id for each in REQUIREMENTS if each.id.partition("-")[0] == number]
+    hint = f"; there is {', '.join(similar)}" if similar else ""
+    return f"unknown requirement: {name!r:.60}{hint}"
+
+
+def _print_table(rows: Sequence[Row]) -> None:
+    columns = ("id", "title", "rule", "where", "tests", "status")
+    cells = (
+        (
+            row.requirement.id,
+            row.requirement.title,
+            ", ".join(row.rule),
+            ", ".join(row.where),
+            str(len(row.tests) or ""),
+            row.requirement.status.value,
+        )
+        for row in rows
+    )
+    print_table(columns, cells)
+    counts = ", ".join(f"{number} {status}" for status, number in _counts(rows))
+    print(f"{len(rows)} requirements: {counts}; {len(_all_tests(rows))} tests on real servers")
+
+
+def _print_one_by_one(rows: Iterable[Row]) -> None:
+    for number, row in enumerate(rows):
+        named = row.requirement
+        if number:
+            print()
+        facts: dict[str, Iterable[str]] = {
+            "id": named.names,
+            "title": (named.title,),
+            "status": (f"{named.status.value}: {MEANING[named.status]}",),
+            "products": (", ".join(sorted(named.products)),),
+            "spec versions": (", ".join(_generations(named)),),
+            "rule": row.rule,
+            "where": row.where,
+            "tests": row.tests,
+            "note": (named.note,) if named.note else (),
+        }
+        for name, values in facts.items():
+            for label, value in zip(itertools.chain((name,), itertools.repeat("")), values, strict=False):
+                print(f"{label:<15}{value}")
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The page of the documentation."""
+    lines = [
+        "# Requirements and evidence",
+        "",
+        _INTRODUCTION,
+        "",
+        "| status | meaning | requirements |",
+        "|---|---|---|",
+        *(f"| {status} | {MEANING[Status(status)]} | {number} |" for status, number in _counts(rows)),
+        "",
+        _LEGEND,
+        "",
+        "| id | title | product | spec version | status | rule | where | tests | note |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(_table_row(row) for row in rows),
+        "",
+        "## Tests",
+        "",
+        *(line for row in rows if row.tests for line in _tests_of(row)),
+    ]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _table_row(row: Row) -> str:
+    named = row.requirement
+    tests = f"[{len(row.tests)}](#{named.id.lower()})" if row.tests else ""
+    cells = (
+        ", ".join(named.names),
+        named.title,
+        ", ".join(sorted(named.products)),
+        ", ".join(_generations(named)),
+        named.status.value,
+        ", ".join(f"`{name}`" for name in row.rule),
+        ", ".join(f"`{name}`" for name in row.where),
+        tests,
+        named.note,
+    )
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def _tests_of(row: Row) -> Iterable[str]:
+    yield f"### {row.requirement.id}"
+    yield ""
+    files: dict[str, list[str]] = {}
+    for test in row.tests:
+        file, _, name = test.partition("::")
+        files.setdefault(file, []).append(f"`{name}`")
+    for file, names in files.items():
+        yield f"- [{file}](../{file}): {', '.join(names)}"
+    yield ""
+
+
+def _counts(rows: Sequence[Row]) -> list[tuple[str, int]]:
+    statuses = [row.requirement.status for row in rows]
+    return [(status.value, statuses.count(status)) for status in MEANING if status in statuses]
+
+
+def _all_tests(rows: Iterable[Row]) -> set[str]:
+    return {test for row in rows for test in row.tests}
+
+
+def _generations(requirement: Requirement) -> list[str]:
+    return [each.value for each in Generation if each in requirement.generations]
+
+
+def _short(name: str) -> str:
+    """A Python name below the package."""
+    return name.removeprefix("synapse_tim.")
