@@ -109,14 +109,14 @@ def _read_server(document: Mapping[str, Any]) -> _Server:
 
 def _insurers(database: ReadOnlyDatabase, server_name: str) -> InsurersOf | None:
     """Whose users are insured persons, by the list that the homeserver has verified and stored."""
-    from synapse_tim.modules.list_store import read_stored_domains
+    from synapse_tim.modules.list_store import read_stored_insurers
 
     try:
         with database.transaction() as cursor:
-            domains = read_stored_domains(cursor)
+            domains = read_stored_insurers(cursor)
     except DatabaseUnusableError:
         return None  # the table is made when the homeserver first starts with the module
-    return None if domains is None else InsurersOf(domains, server_name)
+    return None if domains is None else InsurersOf.listed(domains, server_name)
 
 
 def _judge(database: ReadOnlyDatabase, sweep: RoomSweep, now_ms: int) -> tuple[int, list[Due]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from cryptography import x509
@@ -115,8 +115,8 @@ class ListStore:
         return await self._api.run_db_interaction("synapse_tim_write_list", write)
 
 
-def read_stored_domains(cursor: Any) -> Mapping[str, bool] | None:
-    """The domains of the stored list, which was verified when it was stored; ``None`` if there is none.
+def read_stored_insurers(cursor: Any) -> frozenset[str] | None:
+    """The insurers' servers of the stored list, which was verified when it was stored; ``None`` if there is none.
 
     For commands that look into the database from outside.
 
@@ -126,7 +126,9 @@ def read_stored_domains(cursor: Any) -> Mapping[str, bool] | None:
     remembered = _read_acceptance(cursor)
     octets = _read_octets(cursor, remembered.jws_digest, JwsLimits().total) if remembered else None
     try:
-        return parse_payload(CompactJws.parse(octets).verified_payload()).domains if octets else None
+        return (
+            parse_payload(CompactJws.parse(octets).verified_payload()).insurance_domains if octets else None
+        )
     except ListRefusedError as error:
         logger.error("The stored federation list is not usable: %s", error)
         return None

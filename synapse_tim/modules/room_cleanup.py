@@ -60,4 +60,4 @@ class RoomCleanup:
 
 def _insurers(federation: FederationAllowList | None, api: ModuleApi) -> InsurersOf | None:
     usable = federation.membership.usable_list if federation is not None else None
-    return None if usable is None else InsurersOf(usable.domains, api.server_name)
+    return None if usable is None else InsurersOf.listed(usable.insurance_domains, api.server_name)

@@ -19,7 +19,6 @@ from collections.abc import Mapping
 import attrs
 
 from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.rules.server_name import normalise
 
 _DAY_MS = 24 * 60 * 60 * 1000
 
@@ -167,7 +166,9 @@ class CleanupRules:
         """
         if self.insured_only_ms is None:
             return None
-        others = (at for user_id, at in room.departures.items() if not insurers.insures(_server_of(user_id)))
+        others = (
+            at for user_id, at in room.departures.items() if _server_of(user_id) not in insurers.servers
+        )
         since = max((room.created_ts, *others))
         return (
             Due(room.room_id, CleanupKind.INSURED_ONLY, since)
@@ -178,29 +179,25 @@ class CleanupRules:
 
 @attrs.frozen
 class InsurersOf:
-    """Whose users are insured persons.
+    """Whose users are insured persons; everybody else counts as somebody who is not.
 
     Attributes:
-        domains: of the federation list: whether each is an insurer's.
-        own_server_name: this server, of product epa whatever the list says.
+        servers: those of insurers, this server of product epa among them whatever the list says.
+        own_server_name: this server.
     """
 
-    domains: Mapping[str, bool]
+    servers: frozenset[str]
     own_server_name: str
 
-    def insures(self, server_name: str) -> bool:
-        """Whether the users of a server are insured persons; an unknown server's are not."""
-        if server_name == self.own_server_name:
-            return True
-        return self.domains.get(normalise(server_name) or "") is True
-
-    def only_insured(self, servers: Mapping[str, bool]) -> bool:
-        """Whether somebody of this server is in a room, and nobody but insured persons is or is invited.
+    @classmethod
+    def listed(cls, insurance_domains: frozenset[str], own_server_name: str) -> InsurersOf:
+        """As the federation list says.
 
         Args:
-            servers: of all that are in the room or invited, and whether anybody of each is in it.
+            insurance_domains: the insurers' servers.
+            own_server_name: this server.
         """
-        return servers.get(self.own_server_name, False) and all(map(self.insures, servers))
+        return cls(insurance_domains | {own_server_name}, own_server_name)
 
 
 def _orphaned_since(room: RoomFacts) -> int | None:

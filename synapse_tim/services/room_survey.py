@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from synapse_tim.rules.cleanup import InsuredRoom, RoomFacts
+from synapse_tim.rules.cleanup import InsuredRoom, InsurersOf, RoomFacts
 
 #: Rooms looked at in one transaction.
 PAGE: Final = 1000
@@ -91,12 +91,16 @@ _LEAVING: Final = """
     AND resource_id IN ({places})
 """
 
-_SERVERS: Final = """
-    SELECT room_id, substr(state_key, {position}(state_key, ':') + 1) AS server,
-        MAX(CASE WHEN membership = 'join' THEN 1 ELSE 0 END)
-    FROM current_state_events
-    WHERE type = 'm.room.member' AND membership IN ('join', 'invite') AND room_id >= ? AND room_id <= ?
-    GROUP BY room_id, server
+# Somebody of this server is in the room, and nobody of another server than the insurers' is or is invited.
+_INSURED_ONLY: Final = """
+    SELECT room_id FROM (
+        SELECT room_id, membership, substr(state_key, {position}(state_key, ':') + 1) AS server
+        FROM current_state_events
+        WHERE type = 'm.room.member' AND membership IN ('join', 'invite') AND room_id >= ? AND room_id <= ?
+    ) AS members
+    GROUP BY room_id
+    HAVING SUM(CASE WHEN server IN ({places}) THEN 0 ELSE 1 END) = 0
+    AND SUM(CASE WHEN server = ? AND membership = 'join' THEN 1 ELSE 0 END) > 0
 """
 
 _DEPARTURES: Final = """
@@ -187,23 +191,21 @@ class RoomSurvey:
                 space=room_id in spaces,
             )
 
-    def servers(self, cursor: Cursor, first: str, last: str) -> dict[str, dict[str, bool]]:
-        """Whose users are in rooms or invited.
+    def insured_only(self, cursor: Cursor, first: str, last: str, insurers: InsurersOf) -> set[str]:
+        """The rooms that somebody of this server is in, and nobody but insured persons is or is invited to.
 
         Args:
             cursor: of a transaction.
-            first: id of the first room.
-            last: id of the last room.
-
-        Returns:
-            By room id, the servers, and whether anybody of each is in the room.
+            first: id of the first room to look at.
+            last: id of the last one.
+            insurers: whose users are insured persons.
         """
-        position = "strpos" if self.postgresql else "instr"
-        cursor.execute(_SERVERS.replace("{position}", position), (first, last))
-        found: dict[str, dict[str, bool]] = {}
-        for room_id, server, joined in cursor.fetchall():
-            found.setdefault(room_id, {})[server] = bool(joined)
-        return found
+        query = _INSURED_ONLY.format(
+            position="strpos" if self.postgresql else "instr",
+            places=", ".join("?" * len(insurers.servers)),
+        )
+        cursor.execute(query, (first, last, *insurers.servers, insurers.own_server_name))
+        return {room_id for (room_id,) in cursor.fetchall()}
 
     def insured(self, cursor: Cursor, rooms: Iterable[str]) -> Iterator[InsuredRoom]:
         """Since when what is the case in rooms in which only insured persons are left.

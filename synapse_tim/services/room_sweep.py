@@ -85,8 +85,9 @@ class RoomSweep:
     def _judge_insured(
         self, cursor: Cursor, rooms: Set[str], now_ms: int, insurers: InsurersOf
     ) -> Iterator[Due]:
-        servers = self.survey.servers(cursor, min(rooms), max(rooms)) if rooms else {}
-        left = [room for room, names in servers.items() if room in rooms and insurers.only_insured(names)]
+        if not rooms:
+            return
+        left = rooms & self.survey.insured_only(cursor, min(rooms), max(rooms), insurers)
         for room in self.survey.insured(cursor, left):
             due = self.rules.judge_insured(room, insurers, now_ms)
             if due is not None:

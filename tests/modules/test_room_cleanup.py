@@ -161,7 +161,7 @@ def test_everybody_who_can_leaves(api, database, rooms, run):
         CleanupConfig(),
         CleanupRules(insured_only_ms=DAY),
         RoomSurvey(False),
-        lambda: InsurersOf({}, HOME),
+        lambda: InsurersOf.listed(frozenset(), HOME),
     )
     run(rounds.tick())
     assert [call.args for call in api.update_room_membership.await_args_list] == [

@@ -188,7 +188,11 @@ def test_the_queries_say_what_a_plain_reading_says(made, limit):
     database = sqlite3.connect(":memory:")
     database.executescript(SCHEMA)
     fill(database, named)
-    sweep = RoomSweep(RoomSurvey(postgresql=False, notices_user=NOTICES), RULES, InsurersOf(DOMAINS, HOME))
+    sweep = RoomSweep(
+        RoomSurvey(postgresql=False, notices_user=NOTICES),
+        RULES,
+        InsurersOf.listed(frozenset({"insurer.example"}), HOME),
+    )
     cursor = database.cursor()
     found, after, looked_at = {}, "", 0
     while after is not None:
