@@ -116,7 +116,7 @@ class ListStore:
 
 
 def read_stored_insurers(cursor: Any) -> frozenset[str] | None:
-    """The insurers' servers of the stored list, which was verified when it was stored; ``None`` if there is none.
+    """The insurers' servers of the stored list, which was verified before; ``None`` if there is none.
 
     For commands that look into the database from outside.
 
