@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 for success, 1 for a refusal or a deviation, 2 for wrong usage.
     """
-    from synapse_tim.cli import cleanup, compliance, demo, federation_list, reference
+    from synapse_tim.cli import cleanup, compliance, demo, federation_list, monitoring, reference
 
     parser = argparse.ArgumentParser(
         prog="synapse-tim",
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compliance.add_command(commands)
     demo.add_command(commands)
     federation_list.add_command(commands)
+    monitoring.add_command(commands)
     reference.add_command(commands)
     parsed = parser.parse_args(arguments)
     try:

@@ -1,9 +1,13 @@
 """The list in force on a running server: faults, staleness, restarts, unknown servers, metrics, log."""
 
+import re
+
+import httpx
 import pytest
 
 from synapse_tim.testing import SynapseServer, wait_for
 from tests.federation.conftest import enforcing, version_of
+from tests.monitoring.names import ALERTS, COMING, FOREIGN, in_expression
 
 pytestmark = pytest.mark.servers
 
@@ -183,6 +187,17 @@ def test_design_2_4_the_metrics_are_on_synapses_listener(federation):
     federation.stranger.federation_request("GET", VERSION, to=federation.hospital)
     denied = 'synapse_tim_decisions_total{outcome="denied",policy="federation",rule="AF_10064-02"}'
     assert federation.hospital.metrics()[denied] > metrics.get(denied, 0)
+
+
+def test_the_metrics_of_the_alerts_are_on_synapses_listener(federation):
+    """Also those that have not counted anything yet: they are announced, without a series."""
+    text = httpx.get(federation.hospital.metrics_url, trust_env=False).text
+    announced = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    named = {name for expression in ALERTS for name, _ in in_expression(expression)} - set(COMING)
+    assert len(named) > 10
+    assert named <= announced
+    for name in FOREIGN:
+        assert re.search(rf"^{name}\{{", text, re.MULTILINE)
 
 
 @pytest.mark.requirement("A_22817")
