@@ -12,12 +12,6 @@ from synapse_tim.modules import metrics
 RULES = [rule for group in yaml.safe_load(text_of("alerts"))["groups"] for rule in group["rules"]]
 ALERTS = [rule["expr"] for rule in RULES]
 
-#: Metrics of the clean-up of rooms, which another part brings: to be removed from here as soon as it does.
-COMING = {
-    "synapse_tim_cleanup_last_run_timestamp_seconds": set(),
-    "synapse_tim_cleanup_rooms_total": {"kind", "outcome"},
-    "synapse_tim_cleanup_due_rooms": {"kind"},
-}
 #: Metrics of Synapse.
 FOREIGN = {"synapse_build_info": set()}
 #: What Prometheus itself adds.
