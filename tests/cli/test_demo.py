@@ -1,6 +1,8 @@
 """``synapse-tim demo``: agrees with itself, ends, leaves nothing behind."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 import pytest
 
 from synapse_tim.cli.demo_story import Attempt
+from synapse_tim.testing.cards import CARDS, INSURED_PERSONS
 
 pytestmark = pytest.mark.servers
 
@@ -29,8 +32,48 @@ def test_the_story_happens_as_expected():
     assert all(attempt["expected"] == attempt["happened"] for attempt in answer["attempts"])
 
 
-def test_kept_servers_end_with_the_command():
-    process = subprocess.Popen([*COMMAND, "--keep"], stdout=subprocess.PIPE, text=True)
+NAMES = [card.display_name for card in (*CARDS.values(), *INSURED_PERSONS.values())]
+
+#: What says something about a person: user ids, rooms, events, KVNR, tokens, addresses on the Internet.
+PERSONAL = {
+    "user id": re.compile(r"@[^\s:@]+:[a-z0-9]"),
+    "room id": re.compile(r"![A-Za-z]{18}|![A-Za-z0-9_-]{43}"),
+    "event id": re.compile(r"\$[A-Za-z0-9_-]{43}"),
+    "KVNR": re.compile(r"\b[A-Z][0-9]{9}\b"),
+    "token": re.compile(r"eyJ[A-Za-z0-9_-]{10}|syt_[A-Za-z0-9]+_"),
+    # Four numbers exactly, or it is an object identifier; "2.5.4.5=" is one in names of certificates.
+    "address": re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?!\.?[0-9=])"),
+    "e-mail address": re.compile(r"[^\s@]+@[^\s@]+\.[a-z]"),
+    "name": re.compile("|".join(["nurse", "neighbour", *NAMES]), re.IGNORECASE),
+}
+_LINE = re.compile(r"^[-0-9]+ [0-9:,]+ (?P<logger>\S+) (?:INFO|WARNING|ERROR|CRITICAL) \S+ (?P<said>.*)$")
+
+
+def personal_data(texts):
+    """What says something about a person, by kind."""
+    return {
+        kind: found
+        for kind, pattern in PERSONAL.items()
+        if (found := [t for t in texts if pattern.search(t)])
+    }
+
+
+def lines_of_logs(directory):
+    """What each logger said at INFO and above in all logs, with the lines that follow."""
+    said = {"synapse_tim": [], "synapse": []}
+    for path in directory.glob("synapse_tim-demo-*/*/homeserver.log"):
+        logger = "synapse"
+        for line in path.read_text().splitlines():
+            head = _LINE.match(line)
+            logger = head["logger"].partition(".")[0] if head else logger
+            said.setdefault(logger, []).append(head["said"] if head else line)
+    return said
+
+
+def test_kept_servers_end_with_the_command(tmp_path):
+    """A_22813, A_22817: and this project's part of their logs says nothing about anybody."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([*COMMAND, "--keep"], stdout=subprocess.PIPE, text=True, env=environment)
     try:
         lines = []
         for line in process.stdout:
@@ -41,6 +84,10 @@ def test_kept_servers_end_with_the_command():
         assert "Ctrl-C" in output
         assert "@doctor:localhost:" in output
         assert len(synapses_of(process.pid)) == 4
+        said = lines_of_logs(tmp_path)
+        assert len(said["synapse_tim"]) > 10
+        assert personal_data(said["synapse_tim"]) == {}
+        assert {"user id", "room id", "event id", "address"} <= personal_data(said["synapse"]).keys()
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)
