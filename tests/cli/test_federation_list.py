@@ -158,6 +158,7 @@ def test_diff(command, make_list):
         [],
         ["demo"],
         ["compliance"],
+        ["monitoring"],
         ["federation-list"],
         ["federation-list", "verify"],
         ["federation-list", "diff"],
