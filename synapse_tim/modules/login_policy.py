@@ -14,7 +14,6 @@ from typing import Any, Final, Literal
 
 from synapse.http.site import SynapseRequest
 from synapse.module_api import NOT_SPAM, ModuleApi
-from synapse.module_api.errors import ConfigError
 
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.accounts import Accounts
@@ -25,6 +24,7 @@ from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.modules.identity_providers import build_providers
 from synapse_tim.modules.login_attempts import LoginAttempts
 from synapse_tim.modules.login_config import LoginPolicyConfig
+from synapse_tim.modules.login_options import check_login_options, login_warnings
 from synapse_tim.modules.login_resources import BASE_PATH, KeyResource, LogoutResource, NonceResource
 from synapse_tim.modules.login_store import LoginStore
 from synapse_tim.modules.options import check_options
@@ -94,9 +94,11 @@ class LoginPolicy:
                 "(docs/login.md). All other parts are in force."
             )
             return
-        self._check_session_lifetime(config)
-        self._check_registration()
-        self._warn_if_nobody_gets_in(bool(config.login.providers))
+        check_login_options(self._internals, config)
+        for warning in login_warnings(
+            self._internals, self._rules, has_providers=bool(config.login.providers)
+        ):
+            logger.warning("%s", warning)
         self._register()
         api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(utc_now())))
         api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
@@ -232,45 +234,6 @@ class LoginPolicy:
         if product is Product.EPA:
             return parts.require(self._api, FederationAllowList, type(self).__name__)
         return parts.find(self._api, FederationAllowList)
-
-    def _check_session_lifetime(self, config: LoginPolicyConfig) -> None:
-        longest = config.login.max_session_lifetime
-        lifetime = self._internals.option("registration", "session_lifetime")
-        if longest is not None and (not isinstance(lifetime, int) or lifetime > longest):
-            raise ConfigError(
-                "session_lifetime has to be set, and not to be longer than login.max_session_lifetime of "
-                "synapse_tim",
-                path=("session_lifetime",),
-            )
-
-    def _check_registration(self) -> None:
-        """Refuse to start where whoever wants to gets a session along with an account (R4.3)."""
-        for option in ("enable_registration", "allow_guest_access"):
-            if self._internals.option("registration", option):
-                raise ConfigError(
-                    f"set {option}: false, because a session comes with the account (R4.3)", path=(option,)
-                )
-
-    def _warn_if_nobody_gets_in(self, has_providers: bool) -> None:
-        passwords = self._internals.option("auth", "password_enabled_for_login")
-        if self._rules.break_glass and not passwords:
-            logger.warning(
-                "login.break_glass_administrators cannot log in while password_config.enabled is false"
-            )
-        usable = {
-            LoginMethod.ID_TOKEN: has_providers,
-            LoginMethod.SSO: any(
-                self._internals.option(*names)
-                for names in (
-                    ("oidc", "oidc_providers"),
-                    ("saml2", "saml2_enabled"),
-                    ("cas", "cas_enabled"),
-                )
-            ),
-            LoginMethod.PASSWORD: passwords,
-        }
-        if not any(usable.get(LoginMethod(name), True) for name in self._rules.permitted & set(LoginMethod)):
-            logger.warning("Nobody can log in: login.permitted names no way that is configured")
 
     def _register(self) -> None:
         # Whatever is registered here is offered to everybody who has to confirm something, too.

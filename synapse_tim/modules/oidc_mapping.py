@@ -20,7 +20,8 @@ from synapse_tim.modules.accounts import Accounts
 from synapse_tim.modules.claims_config import OidcMappingConfig
 from synapse_tim.modules.clock import utc_now
 from synapse_tim.modules.config import parse_block
-from synapse_tim.modules.synapse_internals import OidcProvider, SynapseInternals
+from synapse_tim.modules.synapse_config import OidcProvider
+from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.modules.token_login import Judged
 from synapse_tim.rules.identity_provider import IdentityProvider, Person
 from synapse_tim.rules.login_pages import NOT_USED, page_text

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim.modules.synapse_internals import SynapseInternals
-from synapse_tim.rules.homeserver_options import Option, Severity, options_for
+from synapse_tim.rules.homeserver_options import Option, Severity, is_wrong, options_for
 from synapse_tim.rules.products import Product
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def check_options(internals: SynapseInternals, part: str, product: Product) -> N
         ConfigError: naming every option of the part that has to be changed.
     """
     for option in options_for(part, product):
-        if option.severity is Severity.WARNING and _is_wrong(option, internals):
+        if option.severity is Severity.WARNING and is_wrong(option, internals.option):
             logger.warning("homeserver.yaml: %s", _explain(option))
     refuse_wrong_options(internals, (part,), product)
 
@@ -47,7 +47,7 @@ def refuse_wrong_options(internals: SynapseInternals, parts: Iterable[str], prod
         option
         for part in parts
         for option in options_for(part, product)
-        if option.severity is Severity.ERROR and _is_wrong(option, internals)
+        if option.severity is Severity.ERROR and is_wrong(option, internals.option)
     ]
     if wrong:
         raise ConfigError(
@@ -55,26 +55,6 @@ def refuse_wrong_options(internals: SynapseInternals, parts: Iterable[str], prod
             + "\n".join(_explain(option) for option in wrong),
             path=wrong[0].key.split("."),
         )
-
-
-def _is_wrong(option: Option, internals: SynapseInternals) -> bool:
-    value = internals.option(option.section, option.attribute)
-    if value is None and option.section == "media":
-        return False  # a worker without media does not read it
-    if option.longest is not None:
-        return _is_too_long(value, option, internals)
-    return bool(value) is not option.wanted
-
-
-def _is_too_long(value: object, option: Option, internals: SynapseInternals) -> bool:
-    """Whether a lifetime is unlimited or too long; that of a whole session limits all others."""
-    if internals.delegates_authentication:
-        return False  # sessions are those of Matrix Authentication Service
-    if value is None and option.attribute == "refreshable_access_token_lifetime":
-        return True  # there are no refresh tokens at all
-    session = internals.option("registration", "session_lifetime")
-    limits = [each for each in (value, session) if isinstance(each, int)]
-    return not limits or option.longest is None or min(limits) > option.longest
 
 
 def _explain(option: Option) -> str:

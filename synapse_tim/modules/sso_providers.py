@@ -17,7 +17,7 @@ from synapse_tim.modules.claims_config import OidcMappingConfig
 from synapse_tim.modules.config import wrong
 from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.modules.oidc_mapping import OidcMapping
-from synapse_tim.modules.synapse_internals import OidcProvider, SynapseInternals
+from synapse_tim.modules.synapse_config import OidcProvider, SynapseConfig
 from synapse_tim.rules.identity_provider import Profile
 from synapse_tim.rules.login_methods import LoginMethod
 from synapse_tim.rules.products import Product
@@ -28,11 +28,11 @@ logger = logging.getLogger(__name__)
 _RESERVED: Final = ("saml", "cas", "oidc", "oauth-delegated")
 
 
-def check_sso(internals: SynapseInternals, config: LoginPolicyConfig) -> frozenset[str] | None:
+def check_sso(synapse: SynapseConfig, config: LoginPolicyConfig) -> frozenset[str] | None:
     """Check the providers of single sign-on.
 
     Args:
-        internals: for Synapse's configuration.
+        synapse: its configuration.
         config: the checked block.
 
     Returns:
@@ -41,14 +41,14 @@ def check_sso(internals: SynapseInternals, config: LoginPolicyConfig) -> frozens
     Raises:
         ConfigError: one of them may not be used like this.
     """
-    providers = {provider.id: provider for provider in internals.oidc_providers()}
-    _check_takeover(internals, providers.values())
+    providers = {provider.id: provider for provider in synapse.oidc_providers()}
+    _check_takeover(synapse, providers.values())
     _check_shared_accounts(config, providers)
     unchecked = [name for name, provider in providers.items() if provider.mapping is not OidcMapping]
     if config.product is Product.EPA:
         _check_claims_of_insured(providers.values(), unchecked)
         return frozenset(providers)
-    _check_not_permitted(internals, config, unchecked)
+    _check_not_permitted(synapse, config, unchecked)
     if unchecked:
         logger.warning(
             "Nobody checks the claims of %s: set user_mapping_provider.module to synapse_tim.OidcMapping "
@@ -59,23 +59,23 @@ def check_sso(internals: SynapseInternals, config: LoginPolicyConfig) -> frozens
 
 
 def _check_not_permitted(
-    internals: SynapseInternals, config: LoginPolicyConfig, unchecked: Collection[str]
+    synapse: SynapseConfig, config: LoginPolicyConfig, unchecked: Collection[str]
 ) -> None:
     """Single sign-on makes an account before anybody is asked whether it is a way to log in here."""
     permitted = config.login.permitted
-    others = unchecked or internals.option("saml2", "saml2_enabled")
+    others = unchecked or synapse.option("saml2", "saml2_enabled")
     if others and permitted is not None and LoginMethod.SSO not in permitted:
         raise wrong("single sign-on is configured, so expected sso among them", "login", "permitted")
 
 
-def _check_takeover(internals: SynapseInternals, providers: Collection[OidcProvider]) -> None:
+def _check_takeover(synapse: SynapseConfig, providers: Collection[OidcProvider]) -> None:
     because = "accounts that exist would be given to whoever the provider gives their names to (R4.5)"
     for provider in providers:
         if provider.allow_existing_users:
             raise ConfigError(
                 f"set allow_existing_users: false for {provider.id}: {because}", path=("oidc_providers",)
             )
-    if internals.gives_away_saml_names:
+    if synapse.gives_away_saml_names:
         raise ConfigError(
             f'set saml2_config.grandfathered_mxid_source_attribute: "": {because}', path=("saml2_config",)
         )

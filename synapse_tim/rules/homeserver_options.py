@@ -8,12 +8,15 @@ less convenient, or that has good reasons against it, is a warning.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import attrs
 
 from synapse_tim.rules.products import Product
+
+#: Looks up a value of Synapse's configuration object: section and attribute in, value out.
+Look = Callable[[str, str], object]
 
 
 class Severity(enum.StrEnum):
@@ -319,3 +322,29 @@ OPTIONS: Final = (
 def options_for(part: str, product: Product) -> Iterable[Option]:
     """The options that one part checks for a product."""
     return (option for option in OPTIONS if option.part == part and product in option.products)
+
+
+def is_wrong(option: Option, look: Look) -> bool:
+    """Whether an option is not as it should be.
+
+    Args:
+        option: to judge.
+        look: for its value, and for those that it depends on.
+    """
+    value = look(option.section, option.attribute)
+    if value is None and option.section == "media":
+        return False  # a worker without media does not read it
+    if option.longest is not None:
+        return _is_too_long(value, option, look)
+    return bool(value) is not option.wanted
+
+
+def _is_too_long(value: object, option: Option, look: Look) -> bool:
+    """Whether a lifetime is unlimited or too long; that of a whole session limits all others."""
+    if look("mas", "enabled"):
+        return False  # sessions are those of Matrix Authentication Service
+    if value is None and option.attribute == "refreshable_access_token_lifetime":
+        return True  # there are no refresh tokens at all
+    session = look("registration", "session_lifetime")
+    limits = [each for each in (value, session) if isinstance(each, int)]
+    return not limits or option.longest is None or min(limits) > option.longest
