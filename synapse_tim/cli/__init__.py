@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 for success, 1 for a refusal or a deviation, 2 for wrong usage.
     """
-    from synapse_tim.cli import cleanup, compliance, demo, federation_list, monitoring, reference
+    from synapse_tim.cli import check, cleanup, compliance, demo, federation_list, monitoring, reference
 
     parser = argparse.ArgumentParser(
         prog="synapse-tim",
@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"synapse_tim {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    check.add_command(commands)
     cleanup.add_command(commands)
     compliance.add_command(commands)
     demo.add_command(commands)

@@ -8,9 +8,13 @@ import datetime as dt
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+
+#: What is printed is no markup, whatever it looks like.
+_LITERAL: Final[dict[str, Any]] = {"highlight": False, "markup": False, "emoji": False}
 
 
 def print_json(document: Mapping[str, object]) -> None:
@@ -23,16 +27,18 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in facts:
         table.add_row(name, str(value))
-    Console(highlight=False, soft_wrap=True).print(table)
+    Console(soft_wrap=True, **_LITERAL).print(table)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
     """Print a table; without a terminal it is as wide as it needs to be."""
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
     wide = None if sys.stdout.isatty() else 200
-    Console(highlight=False, width=wide).print(table)
+    Console(width=wide, **_LITERAL).print(table)
 
 
 @contextlib.contextmanager

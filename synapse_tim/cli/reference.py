@@ -1,6 +1,6 @@
-"""``synapse-tim reference denials|options``: what is refused how, and which options a homeserver needs.
+"""``synapse-tim reference denials|options|checks``: what is refused how, and what a homeserver needs.
 
-The pages ``docs/denials.md`` and ``docs/homeserver-options.md`` are this command's output.
+The pages ``docs/denials.md``, ``docs/homeserver-options.md`` and ``docs/checks.md`` are its output.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import attrs
 
 from synapse_tim.cli.output import print_json, print_table
 from synapse_tim.rules.denials import CATALOGUE
+from synapse_tim.rules.homeserver_catalogue import CHECKS, ONLINE_CHECKS
 from synapse_tim.rules.homeserver_options import OPTIONS
 
 _EXAMPLE: Final = "Example: synapse-tim reference denials --json"
@@ -77,13 +78,39 @@ def options() -> Page:
     return Page("Options of homeserver.yaml", introduction, columns, rows)
 
 
-PAGES: Final[dict[str, Callable[[], Page]]] = {"denials": denials, "options": options}
+def checks() -> Page:
+    """Everything that ``synapse-tim check`` looks at."""
+    rows = [
+        (
+            each.name,
+            each.requirement,
+            each.key,
+            each.wanted,
+            ", ".join(sorted(each.products)),
+            ", ".join(sorted(each.spec_versions)),
+            each.otherwise.value,
+            each.reason,
+        )
+        for each in (*CHECKS, *ONLINE_CHECKS)
+    ]
+    introduction = (
+        "What `synapse-tim check` holds a configuration against; [check.md](check.md) says how to use it.\n"
+        "`otherwise` is the verdict on another value; where it depends on the value, the worse one is shown.\n"
+        "What is named `online.…` is looked at with `--online` only."
+    )
+    columns = ("check", "requirement", "key", "wanted", "product", "spec_version", "otherwise", "because")
+    return Page("Checks of a configuration", introduction, columns, rows)
+
+
+PAGES: Final[dict[str, Callable[[], Page]]] = {"checks": checks, "denials": denials, "options": options}
 
 
 def add_command(commands: Any) -> None:
     """Add ``reference`` to the commands."""
     parser = commands.add_parser(
-        "reference", help="list the denials, or the options a homeserver needs", epilog=_EXAMPLE
+        "reference",
+        help="list the denials, the options that a homeserver needs, or what is checked",
+        epilog=_EXAMPLE,
     )
     parser.add_argument("page", choices=sorted(PAGES))
     form = parser.add_mutually_exclusive_group()

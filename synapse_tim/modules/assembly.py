@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -121,7 +122,7 @@ class FederationListEngine:
     ) -> FederationListEngine:
         """Connect the parts; nothing runs before ``start``."""
         settings = config.federation_list
-        fetchers = _Fetchers(parts)
+        fetchers = Fetchers(parts)
         threads = Threads(api, fetchers.close)
         in_force = ListInForce(
             api,
@@ -132,14 +133,14 @@ class FederationListEngine:
             clock=utc_now,
         )
         leads = api.should_run_background_tasks()
-        trust = trust_store(settings.trust, parts.roots, fetchers.open if leads else None, ROLE_VZD_TI)
+        trust = list_trust(settings, parts, fetchers.open if leads else None)
         services = ListServices(
             api=api,
             database=ListStore(api),
             signals=ListSignals(api, internals),
             threads=threads,
             in_force=in_force,
-            updater=_updater(settings, parts, fetchers, trust),
+            updater=build_updater(settings, parts, fetchers, trust),
             trust=trust,
             max_octets=JwsLimits().total,
         )
@@ -156,7 +157,7 @@ class FederationListEngine:
         )
 
 
-class _Fetchers:
+class Fetchers:
     """One transport per purpose: the list, the directory's log-in, everything that is public."""
 
     def __init__(self, parts: ListParts) -> None:
@@ -165,13 +166,38 @@ class _Fetchers:
         self.open = Fetcher()
 
     def close(self) -> None:
+        """End what is under way."""
         for fetcher in (self.list, self.directory, self.open):
             fetcher.close()
 
 
-def _updater(
-    config: FederationListConfig, parts: ListParts, fetchers: _Fetchers, trust: TrustStore
+def list_trust(config: FederationListConfig, parts: ListParts, fetcher: Fetcher | None) -> TrustStore:
+    """What the signature of the list has to rest on.
+
+    Args:
+        config: the block.
+        parts: what its files hold.
+        fetcher: to the download server; ``None`` to work with what is known.
+    """
+    return trust_store(config.trust, parts.roots, fetcher, ROLE_VZD_TI)
+
+
+def build_updater(
+    config: FederationListConfig,
+    parts: ListParts,
+    fetchers: Fetchers,
+    trust: TrustStore,
+    clock: Callable[[], dt.datetime] = utc_now,
 ) -> Updater:
+    """Put together what fetches, verifies and judges the list; nothing is fetched yet.
+
+    Args:
+        config: the block.
+        parts: what its files hold.
+        fetchers: the transports.
+        trust: as ``list_trust`` gave it.
+        clock: the current time, with a time zone.
+    """
     session = None
     if config.vzd_credentials is not None and parts.secret is not None:
         credentials = ProviderCredentials(
@@ -186,4 +212,4 @@ def _updater(
     ocsp = OcspClient(config.trust.ocsp, fetchers.open, config.trust.ocsp_responder_url)
     source = ListSource(fetchers.list, config.url, config.signature_algorithms[0], session)
     verifier = ListVerifier(trust, ocsp, frozenset(config.signature_algorithms))
-    return Updater(source, verifier, utc_now, config.minimum_version)
+    return Updater(source, verifier, clock, config.minimum_version)

@@ -7,12 +7,11 @@ block is checked, so that a wrong one stops start-up.
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from synapse_tim.modules.config import Block, Duration, ReadablePath, enum_value
+from synapse_tim.modules.config import Block, Duration, ReadablePath, enum_value, read_octets
 from synapse_tim.rules.account_naming import KeyedHash, LocalpartRule, Template
 from synapse_tim.rules.identity_provider import DEFAULTS, AccountRules, Profile
 from synapse_tim.rules.professions import is_oid
@@ -60,7 +59,8 @@ class LocalpartConfig(Block):
         if self.template is not None:
             self._rule = Template(self.template)
         else:
-            key = Path(self.hash_key_path or "").read_bytes().strip()
+            octets = read_octets(self.hash_key_path or "")
+            key = bytes(_HASH_KEY_OCTETS) if octets is None else octets.strip()
             if len(key) < _HASH_KEY_OCTETS:
                 raise ValueError(f"hash_key_path: expected a key of at least {_HASH_KEY_OCTETS} octets")
             self._rule = KeyedHash(tuple(self.hash_of or ()), key)

@@ -6,8 +6,11 @@ secret over an unprotected connection. Every error names the full key path and w
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import re
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -39,6 +42,7 @@ _LONGEST_MS = 10 * 365 * 24 * 60 * 60 * 1000
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9a-f.]*:[0-9a-f:.]*")  # urlsplit lowers it, brackets off
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_UNREADABLE: ContextVar[dict[str, str] | None] = ContextVar("unreadable", default=None)
 
 
 def duration(value: object) -> int:
@@ -101,12 +105,47 @@ def _trusted_url(value: str) -> str:
     return value
 
 
-def _readable(value: str) -> str:
+@contextlib.contextmanager
+def without_files() -> Iterator[dict[str, str]]:
+    """Take blocks whose files cannot be read here: for looking at a configuration elsewhere.
+
+    Yields:
+        The files that could not be read, and why; filled while blocks are checked.
+    """
+    noted: dict[str, str] = {}
+    token = _UNREADABLE.set(noted)
     try:
-        with Path(value).open("rb") as file:
-            file.read(1)
+        yield noted
+    finally:
+        _UNREADABLE.reset(token)
+
+
+def read_octets(path: str, limit: int = -1) -> bytes | None:
+    """What a file of the block holds.
+
+    Args:
+        path: of the file.
+        limit: in octets; by default everything.
+
+    Returns:
+        ``None`` for a file that cannot be read and need not be (``without_files``).
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(limit)
     except OSError as error:
-        raise ValueError(f"cannot read {value}: {error.strerror}") from None
+        unreadable = _UNREADABLE.get()
+        if unreadable is None:
+            raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        unreadable[path] = str(error.strerror)
+        return None
+
+
+def _readable(value: str) -> str:
+    read_octets(value, 1)
     return value
 
 

@@ -81,7 +81,7 @@ def _source(
 ) -> KeySource:
     keys = block.keys
     if keys.jwks_path is not None:
-        return _key_file(Path(keys.jwks_path), position)
+        return read_key_file(Path(keys.jwks_path), position)
     if keys.jwks_url is not None:
         return KeyUrl(fetchers.provider, keys.jwks_url)
     url = keys.discovery_url or ""
@@ -95,7 +95,16 @@ def _source(
     return SignedDiscovery(fetchers.provider, url, block.issuer, utc_now, store, ocsp)
 
 
-def _key_file(path: Path, position: int) -> KeyFile:
+def read_key_file(path: Path, position: int) -> KeyFile:
+    """Read the keys of a provider from a file.
+
+    Args:
+        path: of the file.
+        position: of the provider, for messages.
+
+    Raises:
+        ConfigError: it holds none.
+    """
     file = KeyFile(path)
     try:
         file.fetch()

@@ -25,7 +25,7 @@ from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.rules.events import EventRules
 from synapse_tim.rules.permission_config import PermissionConfigError, parse
 from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.rules.room_creation import RoomRules
+from synapse_tim.rules.room_creation import DEFAULT_VERSION, VERSIONS, RoomRules
 
 _DAY_MS = 24 * 60 * 60 * 1000
 
@@ -48,8 +48,8 @@ class PermissionsConfig(Block):
 class RoomsConfig(Block):
     """``rooms``: the versions of new rooms."""
 
-    versions: list[str] = Field(min_length=1, default_factory=lambda: ["9", "10"])
-    default_version: str = "10"
+    versions: list[str] = Field(min_length=1, default_factory=lambda: list(VERSIONS))
+    default_version: str = DEFAULT_VERSION
 
     @field_validator("versions")
     @classmethod

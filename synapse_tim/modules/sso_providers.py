@@ -8,7 +8,7 @@ share its accounts with a provider of single sign-on that is another one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from synapse.module_api.errors import ConfigError
@@ -44,18 +44,32 @@ def check_sso(synapse: SynapseConfig, config: LoginPolicyConfig) -> frozenset[st
     providers = {provider.id: provider for provider in synapse.oidc_providers()}
     _check_takeover(synapse, providers.values())
     _check_shared_accounts(config, providers)
-    unchecked = [name for name, provider in providers.items() if provider.mapping is not OidcMapping]
+    unchecked = _unchecked(providers.values())
     if config.product is Product.EPA:
         _check_claims_of_insured(providers.values(), unchecked)
         return frozenset(providers)
     _check_not_permitted(synapse, config, unchecked)
-    if unchecked:
-        logger.warning(
-            "Nobody checks the claims of %s: set user_mapping_provider.module to synapse_tim.OidcMapping "
-            "(AF_10057)",
-            ", ".join(unchecked),
-        )
+    for warning in sso_warnings(synapse):
+        logger.warning("%s", warning)
     return None
+
+
+def sso_warnings(synapse: SynapseConfig) -> Iterable[str]:
+    """What is permitted to professionals and better otherwise, in words.
+
+    Args:
+        synapse: its configuration.
+    """
+    unchecked = _unchecked(synapse.oidc_providers())
+    if unchecked:
+        yield (
+            f"Nobody checks the claims of {', '.join(unchecked)}: set user_mapping_provider.module to "
+            "synapse_tim.OidcMapping (AF_10057)"
+        )
+
+
+def _unchecked(providers: Iterable[OidcProvider]) -> Sequence[str]:
+    return [provider.id for provider in providers if provider.mapping is not OidcMapping]
 
 
 def _check_not_permitted(

@@ -35,6 +35,10 @@ from synapse_tim.rules.server_name import of_matrix_id
 
 ROOM_TYPE_V2_NAME: Final = "de.gematik.tim.roomtype.default.v2"
 
+#: The versions that rooms are created in, and the one of them for clients that name none (A_26202, A_26203).
+VERSIONS: Final = ("9", "10")
+DEFAULT_VERSION: Final = "10"
+
 CREATE: Final = "m.room.create"
 MEMBER: Final = "m.room.member"
 JOIN_RULES: Final = "m.room.join_rules"
@@ -78,8 +82,8 @@ class RoomRules:
 
     product: Product
     spec_version: SpecVersion
-    versions: tuple[str, ...] = ("9", "10")
-    default_version: str = "10"
+    versions: tuple[str, ...] = VERSIONS
+    default_version: str = DEFAULT_VERSION
 
     def create(self, request: Mapping[str, Any], own_server_name: str) -> dict[str, Any] | Refused:
         """Judge a ``createRoom`` request.

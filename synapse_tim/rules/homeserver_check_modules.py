@@ -1,0 +1,276 @@
+"""Checks of the modules: that all parts are there, and what their blocks say.
+
+What a block says has a default that is gematik's; what is checked here is that nobody said something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from synapse_tim.rules.homeserver_check import (
+    GOOD_PRACTICE,
+    START_UP,
+    V1_2,
+    Check,
+    Found,
+    at_most,
+    is_false,
+    setting_check,
+    show_duration,
+)
+from synapse_tim.rules.homeserver_facts import Facts, Verdict
+from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.rules.room_creation import DEFAULT_VERSION, VERSIONS
+
+_HOUR_MS: Final = 60 * 60 * 1000
+#: The requirement that is violated first where a part is missing.
+PARTS: Final = {
+    "FederationAllowList": "AF_10064-02",
+    "InvitePolicy": "A_26021-01",
+    "RoomPolicy": "A_26203",
+    "EventPolicy": "A_26228-01",
+    "ClientApiPolicy": "A_25641-01",
+    "LoginPolicy": "AF_10057",
+}
+_TRUST: Final = ("federation_list.trust", "login.trust")
+
+
+def _parts(facts: Facts) -> Iterable[Found]:
+    loaded = {part for module in facts.process.modules for part in module.parts}
+    missing = [f"{part} ({PARTS[part]})" for part in PARTS if part not in loaded]
+    yield Found(f"without {', '.join(missing)}" if missing else "all parts", not missing)
+
+
+def _order(facts: Facts) -> Iterable[Found]:
+    loaded: list[str] = []
+    for module in facts.process.modules:
+        for part in module.parts:
+            if part in loaded:
+                yield Found(f"{part} is loaded twice", False, module.key)
+            loaded.append(part)
+    needy = ["InvitePolicy"] + (["LoginPolicy"] if facts.product is Product.EPA else [])
+    for part in needy:
+        if part in loaded and "FederationAllowList" in loaded:
+            late = loaded.index("FederationAllowList") > loaded.index(part)
+            yield Found(f"FederationAllowList after {part}" if late else "in order", not late)
+
+
+def _others(facts: Facts) -> Iterable[Found]:
+    for module in facts.process.modules:
+        if not module.parts:
+            found = module.name if module.found else f"{module.name}, which is not installed here"
+            yield Found(found, module.found, module.key)
+
+
+def _problems(facts: Facts) -> Iterable[Found]:
+    for problem in facts.process.problems:
+        yield Found(problem.text, False, problem.key, problem.reason)
+    yield Found("accepted", True)
+
+
+def _remarks(facts: Facts) -> Iterable[Found]:
+    for remark in facts.process.remarks:
+        yield Found(remark.text, False, remark.key, remark.reason)
+    yield Found("unambiguous", True)
+
+
+def _login(facts: Facts) -> Iterable[Found]:
+    for remark in facts.process.login_remarks:
+        yield Found(remark.text, False, remark.key, remark.reason)
+    yield Found("as it was meant", True)
+
+
+def _refresh_interval(facts: Facts) -> Iterable[Found]:
+    setting = facts.process.setting("federation_list.refresh_interval")
+    right, tolerable = setting.value <= _HOUR_MS, setting.value <= 24 * _HOUR_MS
+    verdict = Verdict.WARNING if tolerable else Verdict.VIOLATION
+    yield Found(show_duration(setting.value), right, setting.key, verdict=verdict)
+
+
+def _test_certificates(facts: Facts) -> Iterable[Found]:
+    for block in _TRUST:
+        setting = facts.process.settings.get(f"{block}.allow_test_certificates")
+        if setting is not None:
+            yield Found(str(setting.value).lower(), not setting.value, setting.key)
+
+
+def _ocsp(facts: Facts) -> Iterable[Found]:
+    for block in _TRUST:
+        setting = facts.process.settings.get(f"{block}.ocsp")
+        if setting is not None:
+            verdict = Verdict.WARNING if setting.value == "soft" else Verdict.VIOLATION
+            yield Found(setting.value, setting.value == "hard", setting.key, verdict=verdict)
+
+
+def _reactions(facts: Facts) -> Iterable[Found]:
+    setting = facts.process.setting("events.single_emoji_reactions")
+    # Whether 1.2 still demands it is not known.
+    verdict = Verdict.WARNING if facts.spec_version is SpecVersion.V1_2 else Verdict.VIOLATION
+    yield Found(str(setting.value).lower(), setting.value, setting.key, verdict=verdict)
+
+
+def _permitted(facts: Facts) -> Iterable[Found]:
+    setting = facts.process.setting("login.permitted")
+    doubtful = [name for name in setting.value or () if name in ("password", "jwt")]
+    yield Found(", ".join(doubtful) or "neither", not doubtful, setting.key)
+
+
+def _are_room_versions(value: object) -> bool:
+    return isinstance(value, list) and set(VERSIONS).issuperset(value)
+
+
+CHECKS: Final = (
+    Check(
+        "start-up",
+        "…",
+        START_UP,
+        "a configuration that Synapse and the modules accept",
+        "the homeserver does not start",
+        Verdict.VIOLATION,
+        _problems,
+    ),
+    Check(
+        "configuration",
+        "…",
+        GOOD_PRACTICE,
+        "files that say everything once",
+        "something else counts than what one reads",
+        Verdict.WARNING,
+        _remarks,
+    ),
+    Check(
+        "modules.parts",
+        "modules",
+        ", ".join(PARTS.values()),
+        "synapse_tim.TiMessenger, or all parts of it",
+        "nobody enforces what a missing part would",
+        Verdict.VIOLATION,
+        _parts,
+    ),
+    Check(
+        "modules.order",
+        "modules",
+        START_UP,
+        "each part once, synapse_tim.FederationAllowList before those that need it",
+        "the homeserver does not start",
+        Verdict.VIOLATION,
+        _order,
+    ),
+    Check(
+        "modules.others",
+        "modules",
+        START_UP,
+        "modules that are installed",
+        "the homeserver does not start without it; what it does is not looked at here",
+        Verdict.WARNING,
+        _others,
+    ),
+    Check(
+        "login",
+        "modules[…].config.login",
+        "AF_10057",
+        "ways to log in that are configured, and claims that are checked",
+        "people log in in another way than was meant",
+        Verdict.WARNING,
+        _login,
+    ),
+    Check(
+        "federation_list.refresh_interval",
+        "modules[…].config.federation_list.refresh_interval",
+        "R1.11",
+        "1h at most",
+        "the directory is asked every hour, and every day at the very least",
+        Verdict.VIOLATION,
+        _refresh_interval,
+    ),
+    setting_check(
+        "federation_list.max_age",
+        at_most(72 * _HOUR_MS),
+        requirement="R1.11",
+        wanted="72h at most",
+        reason="an older list is not to be relied on",
+        otherwise=Verdict.WARNING,
+        show=show_duration,
+    ),
+    setting_check(
+        "federation_list.on_stale",
+        lambda value: value == "deny",
+        requirement="R1.11",
+        wanted="deny",
+        reason="without a list that is current all other servers are blocked",
+        otherwise=Verdict.VIOLATION,
+        show=str,
+    ),
+    Check(
+        "trust.allow_test_certificates",
+        "modules[…].config.….trust.allow_test_certificates",
+        "R1.4, R1.5",
+        "false",
+        "certificates of test environments prove nothing in production",
+        Verdict.VIOLATION,
+        _test_certificates,
+    ),
+    Check(
+        "trust.ocsp",
+        "modules[…].config.….trust.ocsp",
+        "A_25632, A_25635",
+        "hard",
+        "revoked certificates have to be noticed",
+        Verdict.VIOLATION,
+        _ocsp,
+    ),
+    setting_check(
+        "rooms.versions",
+        _are_room_versions,
+        requirement="A_26202, A_26203",
+        wanted=", ".join(VERSIONS),
+        reason="rooms of other versions are not created",
+        otherwise=Verdict.VIOLATION,
+    ),
+    setting_check(
+        "rooms.default_version",
+        lambda value: value == DEFAULT_VERSION,
+        requirement="A_26202, A_26248",
+        wanted=DEFAULT_VERSION,
+        reason="it is the version of rooms for which clients name none",
+        otherwise=Verdict.VIOLATION,
+    ),
+    Check(
+        "events.single_emoji_reactions",
+        "modules[…].config.events.single_emoji_reactions",
+        "A_26228-01",
+        "true",
+        "a reaction is exactly one emoji",
+        Verdict.VIOLATION,
+        _reactions,
+    ),
+    setting_check(
+        "events.threads",
+        is_false,
+        requirement="A_25395-02",
+        wanted="false",
+        reason="clients of this generation have no threads",
+        otherwise=Verdict.WARNING,
+        spec_versions=frozenset({SpecVersion.V1_1}),
+    ),
+    setting_check(
+        "events.redaction_window",
+        at_most(24 * _HOUR_MS),
+        requirement="A_28358",
+        wanted="24h at most",
+        reason="older messages are not redacted",
+        otherwise=Verdict.VIOLATION,
+        show=show_duration,
+        spec_versions=V1_2,
+    ),
+    Check(
+        "login.permitted",
+        "modules[…].config.login.permitted",
+        "A_22936",
+        "neither password nor jwt",
+        "logging in takes two factors, and nobody knows how many there were",
+        Verdict.WARNING,
+        _permitted,
+    ),
+)
