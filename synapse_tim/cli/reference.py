@@ -95,7 +95,7 @@ def checks() -> Page:
     ]
     introduction = (
         "What `synapse-tim check` holds a configuration against; [check.md](check.md) says how to use it.\n"
-        "`otherwise` is the verdict on another value; where it depends on the value, the worse one is shown.\n"
+        "`otherwise` is the verdict on another value; where it depends on it, the worse one is shown.\n"
         "What is named `online.…` is looked at with `--online` only."
     )
     columns = ("check", "requirement", "key", "wanted", "product", "spec_version", "otherwise", "because")

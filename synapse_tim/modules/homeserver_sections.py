@@ -21,6 +21,7 @@ from typing import Any, Final
 import attrs
 from synapse.config.homeserver import HomeServerConfig
 from synapse.module_api.errors import ConfigError
+from synapse.util.check_dependencies import DependencyException
 from synapse.util.stringutils import parse_and_validate_server_name
 
 from synapse_tim.modules.homeserver_named_files import substitute
@@ -168,38 +169,50 @@ class _Reader:
 
     def _read_section(self, root: Any, section: str) -> None:
         for _ in range(_ATTEMPTS):
-            try:
-                # Each has a copy of its own: reading changes some of it.
-                getattr(root, section).read_config(
-                    copy.deepcopy(self._document),
-                    config_dir_path=self._directory,
-                    data_dir_path=self._directory,
-                    allow_secrets_in_config=True,
-                )
+            error = self._attempt(root, section, self._document)
+            if error is None:
                 return
-            except Exception as error:
-                key = self._refused(section, error)
-                if key is None:
-                    return
-                # What is refused is left out, so that the rest of the section is read.
-                del self._document[key]
-                self._dropped.add(key)
+            if isinstance(error, AttributeError) and self._failed:
+                break  # it lacks what a section before could not read
+            path = [str(part) for part in getattr(error, "path", None) or ()]
+            culprit = self._culprit(root, section, error, path)
+            self._problems.append(Problem(_key_of(path) or culprit or f"({section})", _words(error)))
+            if culprit is None:
+                break
+            # What is refused is left out, so that the rest of the section is read.
+            del self._document[culprit]
+            self._dropped.add(culprit)
+        self._failed.add(section)
+        self._attempt(root, section, self._document)
 
-    def _refused(self, section: str, error: Exception) -> str | None:
-        """Note what was refused; gives the top-level key, if that is known and can be left out."""
-        path = [str(part) for part in getattr(error, "path", None) or ()]
-        if isinstance(error, AttributeError) and self._failed:
-            self._failed.add(section)
-            return None  # it lacks what a section before could not read
-        key = _key_of(path)
-        self._problems.append(Problem(key or f"({section})", _words(error)))
+    def _attempt(self, root: Any, section: str, document: dict[str, Any]) -> Exception | None:
+        try:
+            # Each has a copy of its own: reading changes some of it.
+            getattr(root, section).read_config(
+                copy.deepcopy(document),
+                config_dir_path=self._directory,
+                data_dir_path=self._directory,
+                allow_secrets_in_config=True,
+            )
+        except Exception as error:
+            return error
+        return None
+
+    def _culprit(self, root: Any, section: str, error: Exception, path: list[str]) -> str | None:
+        """The top-level key that is refused: without it the section is read, or fails in another way."""
         if path and path[0] in self._document and path[0] != "server_name":
             return path[0]
-        self._failed.add(section)
+        if isinstance(error, DependencyException):
+            return None
+        for key in self._document.keys() - {"server_name"}:
+            others = {name: value for name, value in self._document.items() if name != key}
+            without = self._attempt(root, section, others)
+            if without is None or _words(without) != _words(error):
+                return key
         return None
 
     def _validate(self, root: Any) -> None:
-        if self._failed:
+        if self._failed or self._dropped:
             return
         nothing = Namespace(database_path=None)
         for check in (lambda: root.database.read_arguments(nothing), root.validate_config):
