@@ -105,7 +105,9 @@ def _words(error: Exception) -> str:
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         return f"no YAML: {error.problem or error.context}{where}"
     if isinstance(error, yaml.reader.ReaderError):
-        return f"no YAML: the character U+{ord(str(error.character)[:1] or chr(0)):04X} at {error.position}"
+        found = error.character
+        number = found if isinstance(found, int) else ord(str(found)[:1] or "?")
+        return f"no YAML: the character U+{number:04X} at {error.position}"
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return f"no YAML: {type(error).__name__}" if "\n" in str(error) else str(error)
