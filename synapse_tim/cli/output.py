@@ -25,9 +25,11 @@ def print_json(document: Mapping[str, object]) -> None:
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     """Print names and values below each other."""
     table = Table(show_header=False, box=None, pad_edge=False)
+    for _ in ("name", "value"):
+        table.add_column(overflow="fold")
     for name, value in facts:
         table.add_row(name, str(value))
-    Console(soft_wrap=True, **_LITERAL).print(table)
+    Console(width=_width(), soft_wrap=True, **_LITERAL).print(table)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
@@ -37,8 +39,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    wide = None if sys.stdout.isatty() else 200
-    Console(width=wide, **_LITERAL).print(table)
+    Console(width=_width(), **_LITERAL).print(table)
+
+
+def _width() -> int | None:
+    """That of the terminal; without one enough for most lines."""
+    return None if sys.stdout.isatty() else 200
 
 
 @contextlib.contextmanager

@@ -52,11 +52,15 @@ class LogLevels:
         """
         handlers = _mappings(config, "handlers")
         loggers = {name: _logger(each) for name, each in _mappings(config, "loggers").items()}
-        root = config.get("root", {})
+        root = config.get("root") or {}
         if not isinstance(root, Mapping):
             raise LogConfigError("root is no mapping")
         if root or "" not in loggers:
             loggers[""] = _logger({"level": "WARNING", **root})
+        for logger in loggers.values():
+            for name in logger.handlers:
+                if name not in handlers:
+                    raise LogConfigError(f"there is no handler {name!r:.40}")
         return cls(
             loggers=loggers,
             handler_levels={name: _level(each.get("level")) for name, each in handlers.items()},
