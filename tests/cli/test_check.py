@@ -204,6 +204,22 @@ def test_secrets_are_never_printed(base, place, write, capsys, product, form):
     assert SECRET not in captured.out + captured.err
 
 
+def test_no_check_prints_a_secret_on_purpose(base, place, write, check, monkeypatch):
+    """Also if nothing were hidden afterwards: of options that take secrets, in the right place."""
+    monkeypatch.setattr("synapse_tim.rules.secrets_in_text.Redactor.hide", lambda self, text: text)
+    config = sound(base.directory, Product.PRO, SpecVersion.V1_2)
+    with_secrets(config, place)
+    for key in ("signing_key", "matrix_authentication_service", "oidc_providers", "public_baseurl"):
+        del config[key]
+    config["database"]["args"]["host"] = "db.example.de"
+    ours = config["modules"][0]["config"]
+    ours["federation_list"]["url"] = "https://registration.example.de/list"
+    _, answer, _ = check(write(config), "--json")
+    keys = {line["key"] for line in answer["results"] if line["check"] == "secrets.inline"}
+    assert {"redis.password", "turn_shared_secret", "recaptcha_private_key"} <= keys
+    assert SECRET not in json.dumps(answer)
+
+
 def test_secrets_in_broken_yaml_are_not_quoted(write, check):
     code, _, err = check(write(f"turn_shared_secret: '{SECRET}\nx: ["))
     assert code == 2

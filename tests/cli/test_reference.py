@@ -7,18 +7,29 @@ import pytest
 
 from synapse_tim.cli import main, reference
 from synapse_tim.rules.denials import CATALOGUE
+from synapse_tim.rules.homeserver_catalogue import CHECKS, ONLINE_CHECKS
 from synapse_tim.rules.homeserver_options import OPTIONS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize(("page", "file"), [("denials", "denials.md"), ("options", "homeserver-options.md")])
+@pytest.mark.parametrize(
+    ("page", "file"),
+    [("denials", "denials.md"), ("options", "homeserver-options.md"), ("checks", "checks.md")],
+)
 def test_the_documentation_is_up_to_date(page, file, capsys):
     assert main(["reference", page, "--markdown"]) == 0
     assert capsys.readouterr().out == (DOCS / file).read_text()
 
 
-@pytest.mark.parametrize(("page", "number"), [("denials", len(CATALOGUE)), ("options", len(OPTIONS))])
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [
+        ("denials", len(CATALOGUE)),
+        ("options", len(OPTIONS)),
+        ("checks", len(CHECKS) + len(ONLINE_CHECKS)),
+    ],
+)
 def test_json(page, number, capsys):
     assert main(["reference", page, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)[page]

@@ -1,5 +1,6 @@
 """Every example in the documents is executed: blocks of YAML are parsed, commands are run."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -12,9 +13,11 @@ import yaml
 
 import synapse_tim
 from synapse_tim.cli import main
+from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.refusals import Refusal
 from synapse_tim.rules.token_refusals import TokenRefusal
 from synapse_tim.testing import SynapseServer, TiSimulator, make_world, wait_for
+from tests.cli.configurations import Place, make_files, sound
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -73,9 +76,12 @@ def test_commands_run(body, files, monkeypatch):
         (files / "GEM.RCA8.der").write_bytes(ti.world.roots[-1].der)
         listed = httpx.get(ti.plain_list_url, trust_env=False).content
         (files / "federationList.jws").write_bytes(listed)
+        write_configuration(files)
         for line in body.strip().splitlines():
             arguments = shlex.split(line)
-            if arguments[0] == "synapse-tim":
+            if arguments[:2] == ["synapse-tim", "check"]:
+                assert main(arguments[1:]) == 0
+            elif arguments[0] == "synapse-tim":
                 assert main([*arguments[1:], "--allow-test-certificates"]) == 0
             elif arguments[0] == "pip":
                 check_pip_line(arguments)
@@ -83,6 +89,19 @@ def test_commands_run(body, files, monkeypatch):
                 assert arguments[1:3] == ["-m", "synapse_tim.testing.simulator"]
             else:
                 pytest.fail(f"an example that nothing checks: {line}")
+
+
+def write_configuration(directory):
+    """A homeserver of a main process and a worker."""
+    own = directory / "server"
+    own.mkdir()
+    make_files(own)
+    config = sound(own, Product.PRO, SpecVersion.V1_2)
+    config["instance_map"] = {"main": {"host": "127.0.0.1", "port": 9093}}
+    (directory / "homeserver.yaml").write_text(yaml.safe_dump(config))
+    (directory / "conf.d").mkdir()
+    (directory / "conf.d" / "stats.yaml").write_text("report_stats: false\n")
+    Place(directory, None).worker(config, "worker1")
 
 
 def test_the_vendors_example_runs(tmp_path):
@@ -124,7 +143,7 @@ def test_links_lead_somewhere():
 
 
 @pytest.mark.servers
-def test_example_homeserver_yaml_starts(tmp_path):
+def test_example_homeserver_yaml_starts(tmp_path, capsys):
     """The file as it is, with its own lines, its paths and its ports adapted."""
     with TiSimulator() as ti:
         ti.add("messenger.example.de")
@@ -146,7 +165,15 @@ def test_example_homeserver_yaml_starts(tmp_path):
         server.config = config
         try:
             server.start().wait()
+            assert violations_of(server.config_path, capsys) == {"trust.allow_test_certificates"}
             name = "synapse_tim_federation_list_own_domain_listed"
             wait_for(lambda: server.metrics().get(name) == 1, timeout=15, what="the list")
         finally:
             server.stop()
+
+
+def violations_of(config, capsys):
+    """What the check finds wrong with a homeserver that runs."""
+    main(["check", str(config), "--json"])
+    results = json.loads(capsys.readouterr().out)["results"]
+    return {line["check"] for line in results if line["verdict"] == "violation"}
