@@ -143,7 +143,8 @@ def _facts(online: Online, homeserver: Homeserver) -> Iterable[tuple[str, object
         expiry = fetched.signer_not_after
         yield "signer_not_after", expiry and expiry.isoformat().replace("+00:00", "Z")
         yield "refusal", fetched.refusal
-    yield "endpoints", [attrs.asdict(each) for each in online.endpoints]
+    endpoints = (attrs.evolve(each, detail=_one_line(each.detail)) for each in online.endpoints)
+    yield "endpoints", [attrs.asdict(each) for each in endpoints]
 
 
 def _print_table(results: Sequence[Result], *, everything: bool) -> None:
@@ -168,4 +169,4 @@ def _print_online(online: Online, homeserver: Homeserver) -> None:
     facts = dict(_facts(online, homeserver))
     facts.pop("endpoints")
     shown = [(name.replace("_", " "), value) for name, value in facts.items() if value is not None]
-    print_facts([*shown, *((each.url, each.detail) for each in online.endpoints)])
+    print_facts([*shown, *((each.url, _one_line(each.detail)) for each in online.endpoints)])

@@ -6,7 +6,6 @@ Modules of others are looked for and not imported: their code has no business he
 from __future__ import annotations
 
 import datetime as dt
-import importlib
 from collections.abc import Iterator, Mapping
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -16,6 +15,7 @@ import attrs
 from pydantic import BaseModel
 from synapse.module_api.errors import ConfigError
 
+import synapse_tim
 from synapse_tim.modules.assembly import read_files
 from synapse_tim.modules.config import (
     CONFIG_PATH,
@@ -35,6 +35,7 @@ from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.services.tls import client_context
 
 _OWN: Final = "synapse_tim."
+_CLASSES: Final = frozenset({"TiMessenger", *PARTS})
 #: Keys of files; whether they hold a secret.
 _FILES: Final = {
     "client_secret_path": True,
@@ -117,12 +118,10 @@ def shift(text: str, key: str) -> Iterator[Problem]:
 
 def _read_own(blocks: Blocks, key: str, name: str, config: object) -> None:
     module_name, _, class_name = name.rpartition(".")
-    try:
-        kind = getattr(importlib.import_module(module_name), class_name)
-        parse = kind.parse_config
-    except (ImportError, AttributeError):
+    if class_name not in _CLASSES or module_name not in ("synapse_tim", synapse_tim._MODULES[class_name]):
         blocks.problems.append(Problem(f"{key}.module", f"synapse_tim has no module {name}"))
         return
+    parse = getattr(synapse_tim, class_name).parse_config
     parts = tuple(PARTS) if class_name == "TiMessenger" else (class_name,)
     blocks.modules.append(Module(key, name, parts))
     key = f"{key}.config"

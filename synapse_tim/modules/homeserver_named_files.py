@@ -6,6 +6,7 @@ judged, a placeholder takes the place of what would be in it.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -136,12 +137,15 @@ def look_at(key: str, path: str, *, secret: bool) -> File:
     """What the file system says of a file; it is opened and not read."""
     try:
         place = Path(path)
-        mode = place.stat().st_mode & 0o777
-        if not place.is_dir():
+        status = place.stat().st_mode
+        mode = stat.S_IMODE(status) & 0o777
+        if stat.S_ISDIR(status):
+            mode &= 0o755  # only what is in it counts
+        elif stat.S_ISREG(status):
             with place.open("rb"):
                 pass
         else:
-            mode &= 0o755  # of a directory only what is in it counts
+            return File(key, path, secret, "no regular file")  # reading it might never end
     except (OSError, ValueError) as error:
         return File(key, path, secret, str(getattr(error, "strerror", None) or error))
     return File(key, path, secret, mode=mode)

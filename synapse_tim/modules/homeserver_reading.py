@@ -26,6 +26,7 @@ from synapse_tim.rules.homeserver_facts import (
     Connection,
     File,
     Listener,
+    Module,
     Problem,
     Process,
 )
@@ -124,7 +125,7 @@ class _Reader:
             name=str(self._document.get("worker_name") or self._name),
             values=self._sections.values,
             settings=self.blocks.settings,
-            modules=tuple(self.blocks.modules),
+            modules=(*self.blocks.modules, *self._missing()),
             listeners=listeners,
             connections=tuple(self._connections(root)),
             files=tuple(files),
@@ -141,6 +142,10 @@ class _Reader:
             background_tasks_on=_text(self._document.get("run_background_tasks_on")),
             is_worker=is_worker,
         )
+
+    def _missing(self) -> Iterator[Module]:
+        for key, what in self._sections.missing:
+            yield Module(key, what, found=False)
 
     def _log(self, key: str) -> tuple[Mapping[str, Any] | None, File | None, Problem | None]:
         path = self._document.get(key)
@@ -162,7 +167,7 @@ class _Reader:
         path, key_path = (
             _text(getattr(tls, name, None)) for name in ("tls_certificate_file", "tls_private_key_file")
         )
-        if path is None or not any(listener.tls for listener in listeners):
+        if path is None or not any(listener.tls for listener in listeners) or not Path(path).is_file():
             return None, None
         try:
             octets = Path(path).read_bytes()

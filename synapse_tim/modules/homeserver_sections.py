@@ -93,6 +93,7 @@ class Sections:
         problems: what Synapse refuses.
         dropped: top-level keys that were left out for that.
         failed: sections that could not be read as a whole.
+        missing: programs and modules that are not installed here, by the key that needs them.
     """
 
     synapse: SynapseConfig
@@ -101,6 +102,7 @@ class Sections:
     problems: tuple[Problem, ...]
     dropped: frozenset[str]
     failed: frozenset[str]
+    missing: tuple[tuple[str, str], ...]
 
 
 def read_sections(document: Mapping[str, Any], directory: Path, files: list[File]) -> Sections:
@@ -121,6 +123,7 @@ class _Reader:
         self._problems: list[Problem] = []
         self._dropped: set[str] = set()
         self._failed: set[str] = set()
+        self._missing: list[tuple[str, str]] = []
         self._directory = str(directory)
         self._document = _copy(document)
         self._known = _worked_out(self._document)
@@ -150,6 +153,7 @@ class _Reader:
             problems=tuple(self._problems),
             dropped=frozenset(self._dropped),
             failed=frozenset(self._failed),
+            missing=tuple(self._missing),
         )
 
     def _complete(self) -> None:
@@ -176,7 +180,11 @@ class _Reader:
                 break  # it lacks what a section before could not read
             path = [str(part) for part in getattr(error, "path", None) or ()]
             culprit = self._culprit(root, section, error, path)
-            self._problems.append(Problem(_key_of(path) or culprit or f"({section})", _words(error)))
+            key = _key_of(path) or culprit or f"({section})"
+            if isinstance(error, ImportError | DependencyException):
+                self._missing.append((key, _words(error)))
+            else:
+                self._problems.append(Problem(key, _words(error)))
             if culprit is None:
                 break
             # What is refused is left out, so that the rest of the section is read.
@@ -202,8 +210,6 @@ class _Reader:
         """The top-level key that is refused: without it the section is read, or fails in another way."""
         if path and path[0] in self._document and path[0] != "server_name":
             return path[0]
-        if isinstance(error, DependencyException):
-            return None
         for key in self._document.keys() - {"server_name"}:
             others = {name: value for name, value in self._document.items() if name != key}
             without = self._attempt(root, section, others)

@@ -1,6 +1,7 @@
 """``synapse-tim check``: silent on what is right, and of what is wrong exactly one line."""
 
 import json
+import os
 
 import pytest
 import yaml
@@ -9,7 +10,7 @@ from synapse_tim.cli import main
 from synapse_tim.rules.homeserver_catalogue import CHECKS
 from synapse_tim.rules.homeserver_facts import Verdict
 from synapse_tim.rules.products import Product, SpecVersion
-from tests.cli.configurations import WRONG, Place, make_files, sound
+from tests.cli.configurations import WRONG, Place, listener, make_files, sound
 
 KINDS = [(product, spec_version) for product in Product for spec_version in SpecVersion]
 BY_NAME = {check.name: check for check in CHECKS}
@@ -318,6 +319,52 @@ def test_modules_of_others_are_found_and_not_run(base, place, write, check, monk
     assert (line["verdict"], line["found"]) == ("ok", "a_module_of_others.inner.Module")
     assert code == 0
     assert not trace.exists()
+
+
+def test_what_synapse_would_import_and_is_not_here_is_a_warning(base, write, check):
+    config = sound(base.directory, Product.PRO, SpecVersion.V1_2)
+    config["oidc_providers"] = [
+        {
+            "idp_id": "broker",
+            "idp_name": "Broker",
+            "issuer": "https://broker.example.de",
+            "client_id": "synapse",
+            "client_auth_method": "none",
+            "user_mapping_provider": {"module": "not_installed_anywhere.Mapping"},
+        }
+    ]
+    _, answer, _ = check(write(config), "--json")
+    assert problems(answer) == {("modules.others", "warning")}
+    (line,) = (line for line in answer["results"] if line["check"] == "modules.others")
+    assert line["key"] == "oidc_providers"
+    assert "not_installed_anywhere" in line["found"]
+
+
+@pytest.mark.parametrize(
+    "name", ["synapse_tim.__main__.X", "synapse_tim.cli.main", "synapse_tim.OidcMapping", "synapse_tim.X"]
+)
+def test_only_modules_of_this_project_are_loaded(base, write, check, name):
+    config = sound(base.directory, Product.PRO, SpecVersion.V1_2)
+    config["modules"].append({"module": name, "config": {}})
+    _, answer, _ = check(write(config), "--json")
+    assert problems(answer) == {("start-up", "violation")}
+
+
+def test_modules_may_be_named_by_where_they_are(base, write, check):
+    config = sound(base.directory, Product.PRO, SpecVersion.V1_2)
+    config["modules"][0]["module"] = "synapse_tim.modules.ti_messenger.TiMessenger"
+    assert check(write(config), "--strict")[0] == 0
+
+
+def test_what_never_ends_is_not_read(base, place, write, check):
+    pipe = place.directory / "pipe"
+    os.mkfifo(pipe)
+    config = sound(base.directory, Product.PRO, SpecVersion.V1_2)
+    config["log_config"] = config["macaroon_secret_key_path"] = str(pipe)
+    config["tls_certificate_path"] = config["tls_private_key_path"] = str(pipe)
+    config["listeners"].append(listener(["federation"], tls=True, port=8448))
+    _, answer, _ = check(write(config), "--json")
+    assert problems(answer) == {("files.readable", "warning")}
 
 
 # Files that cannot be judged --------------------------------------------------------------------------------
