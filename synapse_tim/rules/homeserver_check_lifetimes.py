@@ -69,17 +69,6 @@ CHECKS: Final = (
         spec_versions=V1_2,
     ),
     value_check(
-        "forget_rooms_on_leave",
-        "room",
-        "forget_on_leave",
-        is_false,
-        requirement="A_28342, A_28343",
-        wanted="false",
-        reason="a room that was left stays readable until it is forgotten",
-        otherwise=Verdict.VIOLATION,
-        spec_versions=V1_2,
-    ),
-    value_check(
         "redaction_retention_period",
         "server",
         "redaction_retention_period",

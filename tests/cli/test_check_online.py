@@ -76,7 +76,7 @@ def test_a_list_that_is_verified_and_names_this_server(ti, check, server_name):
     assert endpoint["reached"] and endpoint["trusted"]
 
 
-def test_af_10064_a_server_that_is_not_listed(ti, check):
+def test_af_10064_02_a_server_that_is_not_listed(ti, check):
     ti.add("somebody.example")
     lines, online = check()
     assert lines["online.own_domain"] == ("violation", "not listed")

@@ -1,5 +1,7 @@
 """What the client API tells and lets be changed: A_25641-01, A_26289, A_26290, A_26344, A_26375."""
 
+import json
+
 import httpx
 import pytest
 
@@ -383,3 +385,25 @@ def test_r4_18_keys_of_strangers_can_be_hidden(ti, start, tmp_path):
     assert friend.user_id in keys_of(alice, friend)["device_keys"]
     for body in ({}, {"device_keys": []}, {"device_keys": {alice.user_id: "x"}}):
         assert alice.request("POST", f"{CLIENT}/keys/query", body).status_code == 400
+
+
+# Rooms that were left
+
+
+@pytest.mark.parametrize("which", ["hospital", "insurer"])
+def test_a_28342_a_28343_a_room_that_was_left_stays_until_it_is_forgotten(world, which):
+    user = world.user(getattr(world, which))
+    room = user.create_room()
+    user.send(room, "before").raise_for_status()
+    user.leave(room).raise_for_status()
+    assert "before" in user.texts(room)
+    assert room in left_rooms(user)
+    user.request("POST", f"{CLIENT}/rooms/{room}/forget", {}).raise_for_status()
+    assert code(user.request("GET", f"{CLIENT}/rooms/{room}/messages?dir=b")) == FORBIDDEN
+    assert room not in left_rooms(user)
+
+
+def left_rooms(user):
+    with_left = {"filter": json.dumps({"room": {"include_leave": True}})}
+    answer = user.request("GET", f"{CLIENT}/sync", params=with_left).raise_for_status()
+    return answer.json()["rooms"].get("leave", {})

@@ -12,8 +12,6 @@ _DEHYDRATED: Final = (
     "Synapse has it behind `experimental_features.msc3814_enabled`, which is off by default and which "
     "nothing here demands: set it."
 )
-_FORGETTING: Final = "As long as `forget_rooms_on_leave` stays off, which is Synapse's default."
-
 CLIENT_API: Final = (
     Requirement(
         "A_25641-01",
@@ -100,16 +98,14 @@ CLIENT_API: Final = (
     Requirement(
         "A_28342",
         "A room that one has left stays readable",
-        Status.SYNAPSE,
+        Status.SETTING,
         generations=V1_2,
-        note=_FORGETTING,
     ),
     Requirement(
         "A_28343",
         "A room that one has forgotten is gone",
-        Status.SYNAPSE,
+        Status.SETTING,
         generations=V1_2,
-        note=_FORGETTING,
     ),
     Requirement(
         "A_25479",
