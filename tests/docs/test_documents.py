@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from synapse_tim.rules.refusals import Refusal
 from synapse_tim.rules.token_refusals import TokenRefusal
 from synapse_tim.testing import SynapseServer, TiSimulator, make_world, wait_for
 from tests.cli.configurations import Place, make_files, sound
+from tests.services.synapse_tables import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -99,6 +101,8 @@ def write_configuration(directory):
     config = sound(own, Product.PRO, SpecVersion.V1_2)
     config["instance_map"] = {"main": {"host": "127.0.0.1", "port": 9093}}
     (directory / "homeserver.yaml").write_text(yaml.safe_dump(config))
+    with sqlite3.connect(config["database"]["args"]["database"]) as database:
+        database.executescript(SCHEMA)
     (directory / "conf.d").mkdir()
     (directory / "conf.d" / "stats.yaml").write_text("report_stats: false\n")
     Place(directory, None).worker(config, "worker1")

@@ -181,7 +181,7 @@ def test_without_tls_there_is_no_certificate_to_judge(name):
 
 
 @pytest.mark.parametrize("name", ["sha1", "md5", "sha224", "none"])
-def test_a_21275_weak_hash_functions(name):
+def test_a_21275_01_weak_hash_functions(name):
     assert judge("tls_certificate_path.signature", certificate(hash=name)).verdict is VIOLATION
 
 

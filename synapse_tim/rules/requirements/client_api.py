@@ -100,12 +100,14 @@ CLIENT_API: Final = (
         "A room that one has left stays readable",
         Status.SETTING,
         generations=V1_2,
+        where=(_OPTIONS,),
     ),
     Requirement(
         "A_28343",
         "A room that one has forgotten is gone",
         Status.SETTING,
         generations=V1_2,
+        where=(_OPTIONS,),
     ),
     Requirement(
         "A_25479",

@@ -8,11 +8,11 @@ from synapse_tim.rules.requirements.requirement import ALWAYS, LEGACY, Requireme
 
 _PUSH: Final = (
     "Clients ask for pushes without content (`event_id_only`); `push.include_content: false` keeps it out of "
-    "all, which nothing here demands. The push gateway is the vendor's."
+    "all, and `synapse-tim check` demands it. The push gateway is the vendor's."
 )
 _TLS: Final = (
-    "Synapse verifies other servers' certificates. `federation_client_minimum_tls_version: 1.2`, TLS of "
-    "clients, of the database and between processes are the operator's to configure."
+    "Synapse verifies other servers' certificates. TLS of clients, of the database and between processes are "
+    "the operator's to configure; `synapse-tim check` looks at what stands in homeserver.yaml."
 )
 _REGISTRATION: Final = (
     "Registration service. A domain that is no longer listed shows in "
@@ -23,7 +23,7 @@ OPERATIONS: Final = (
     Requirement(
         "A_22808",
         "Pushes carry no content",
-        Status.NOT_ENFORCED,
+        Status.OPERATION,
         generations=ALWAYS,
         note=_PUSH,
     ),
@@ -49,11 +49,32 @@ OPERATIONS: Final = (
         note=_TLS,
     ),
     Requirement(
+        "A_18464",
+        "TLS 1.1 is not used",
+        Status.OPERATION,
+        generations=ALWAYS,
+        note=_TLS,
+    ),
+    Requirement(
+        "A_17124-01",
+        "TLS with suites on elliptic curves and AES-GCM",
+        Status.OPERATION,
+        generations=ALWAYS,
+        note=_TLS,
+    ),
+    Requirement(
+        "A_21275-01",
+        "TLS with SHA-256, SHA-384 or SHA-512",
+        Status.OPERATION,
+        generations=ALWAYS,
+        note=_TLS,
+    ),
+    Requirement(
         "A_22810",
         "Deviations from the Matrix specification are documented",
         Status.OPERATION,
         generations=ALWAYS,
-        note="Those of this project are in policies.md, denials.md and limits.md.",
+        note="Those of this project are in the pages of the policies, denials.md and limits.md.",
     ),
     Requirement(
         "A_22812",
