@@ -201,6 +201,11 @@ def _preview(config, place):
     config["url_preview_enabled"] = True
 
 
+def _anonymous_profiles(config, place):
+    config["require_auth_for_profile_requests"] = False
+    config["limit_profile_requests_to_users_who_share_rooms"] = False
+
+
 def _missing_part(config, place):
     module = config["modules"][0]
     whole = module["config"]
@@ -434,8 +439,12 @@ WRONG = {
     ],
     "require_auth_for_profile_requests": [
         only(PRO, put("require_auth_for_profile_requests", False)),
-        # Synapse itself refuses the combination.
-        only(EPA, put("require_auth_for_profile_requests", False), also={"start-up": VIOLATION}),
+        # Newer releases of Synapse refuse the one without the other.
+        only(
+            EPA,
+            _anonymous_profiles,
+            also={"limit_profile_requests_to_users_who_share_rooms": VIOLATION},
+        ),
     ],
     "limit_profile_requests_to_users_who_share_rooms": option(
         "limit_profile_requests_to_users_who_share_rooms", False
