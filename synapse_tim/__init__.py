@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from synapse_tim.modules.client_api_policy import ClientApiPolicy
     from synapse_tim.modules.event_policy import EventPolicy
     from synapse_tim.modules.federation_allow_list import FederationAllowList
+    from synapse_tim.modules.information_services import InformationServices
     from synapse_tim.modules.invite_policy import InvitePolicy
     from synapse_tim.modules.login_policy import LoginPolicy
     from synapse_tim.modules.oidc_mapping import OidcMapping
@@ -25,6 +26,7 @@ __all__ = [
     "ClientApiPolicy",
     "EventPolicy",
     "FederationAllowList",
+    "InformationServices",
     "InvitePolicy",
     "LoginPolicy",
     "OidcMapping",
@@ -38,6 +40,7 @@ _MODULES = {
     "ClientApiPolicy": "synapse_tim.modules.client_api_policy",
     "EventPolicy": "synapse_tim.modules.event_policy",
     "FederationAllowList": "synapse_tim.modules.federation_allow_list",
+    "InformationServices": "synapse_tim.modules.information_services",
     "InvitePolicy": "synapse_tim.modules.invite_policy",
     "LoginPolicy": "synapse_tim.modules.login_policy",
     "OidcMapping": "synapse_tim.modules.oidc_mapping",

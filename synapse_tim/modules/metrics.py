@@ -76,6 +76,11 @@ CLEANUP_DUE = Gauge(
     "Rooms that were found to be due when clean-up last went through all of them.",
     labelnames=["kind"],
 )
+CLIENT_REPORT_EVENTS = Counter(
+    "synapse_tim_client_report_events",
+    "Events with structured data, as clients report them.",
+    labelnames=["direction", "procedure", "version"],
+)
 
 
 def count_denied(denial: Denial) -> None:

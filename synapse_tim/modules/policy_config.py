@@ -21,6 +21,7 @@ from synapse_tim.modules.config import (
     duration_or_off,
     wrong,
 )
+from synapse_tim.modules.information_config import InformationServicesConfig
 from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.rules.events import EventRules
 from synapse_tim.rules.permission_config import PermissionConfigError, parse
@@ -159,6 +160,7 @@ class TiMessengerConfig(
     ClientApiPolicyConfig,
     LoginPolicyConfig,
     RoomCleanupConfig,
+    InformationServicesConfig,
 ):
     """The block of ``synapse_tim.TiMessenger``: everything that its parts need."""
 

@@ -11,7 +11,8 @@ different, start-up fails with a message that says so; nothing silently stops en
 - Every event made here can be checked with just the state that the check needs, administrators' included.
 - Requests to the client API and to the federation API can be guarded.
 - Events that arrive from other servers can be rejected, which the module API can only hide.
-- A few things are looked up: options, invitations, whether a user may see an event.
+- Resources can be served beside the client API, and beside the well-known documents.
+- A few things are looked up: options, invitations, OpenID tokens, whether a user may see an event.
 """
 
 from __future__ import annotations
@@ -34,9 +35,12 @@ from synapse.http.site import SynapseRequest
 from synapse.logging.context import ContextRequest, current_context
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, ConfigError, SynapseError
+from synapse.rest import well_known as well_knowns
+from synapse.storage.databases.main.openid import OpenIdStore
 from synapse.synapse_rust.events import EventInternalMetadata
 from synapse.types import UserID
 from synapse.types.state import StateFilter
+from twisted.web.resource import Resource
 
 from synapse_tim.modules import shape
 from synapse_tim.modules.synapse_config import SynapseConfig
@@ -107,6 +111,27 @@ class SynapseInternals(SynapseConfig):
     async def is_locked(self, user_id: str) -> bool:
         """Whether an administrator has locked an account."""
         return bool(await self._store().get_user_locked_status(user_id))
+
+    async def user_of_open_id_token(self, token: str) -> str | None:
+        """Whom an OpenID token was given to, or ``None`` if it is none or has expired.
+
+        Synapse's own look-up, which the stores of generic workers lack.
+        """
+        now_ms = self.clock.time_msec()
+        user_id: str | None = await OpenIdStore.get_user_id_for_open_id_token(self._store(), token, now_ms)
+        return user_id
+
+    def assert_open_id_tokens(self) -> None:
+        """Assert that OpenID tokens can be looked up.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        look_up = shape.attribute(OpenIdStore, "get_user_id_for_open_id_token", "OpenIdStore")
+        if list(inspect.signature(look_up).parameters) != ["self", "token", "ts_now_ms"]:
+            raise shape.incompatible("OpenIdStore.get_user_id_for_open_id_token(token, ts_now_ms)")
+        shape.attribute(self._store(), "db_pool", "DataStore.db_pool")
+        shape.attribute(self.clock, "time_msec", "Clock.time_msec")
 
     async def end_sessions(self, user_id: str, device_ids: Iterable[str]) -> None:
         """Delete devices of a user, and with them their access tokens, on all workers."""
@@ -444,6 +469,64 @@ class SynapseInternals(SynapseConfig):
         requester = await self._api.get_user_by_req(request, allow_guest=allow_guest)
         request._requester = None
         return requester.user.to_string()
+
+    def serve_with_client_api(
+        self, resources: Mapping[str, Resource], well_known: Mapping[str, Resource]
+    ) -> None:
+        """Serve resources on the listeners that serve the client API, and on no others.
+
+        What the module API registers is served on every HTTP listener, that of replication included; and
+        below ``/.well-known/matrix`` it cannot register anything without replacing what is there.
+
+        Args:
+            resources: by their paths.
+            well_known: by their names below ``/.well-known/matrix``.
+
+        Raises:
+            ConfigError: Synapse's listeners do not look as expected; also later, when they are opened, if
+                another module has taken a path.
+        """
+        served = dict(resources)
+        if well_known:
+            served["/.well-known"] = self._well_known_with(well_known)
+        name = "_listen_http" if hasattr(self._hs, "_listen_http") else "_listener_http"
+        listen = shape.attribute(self._hs, name, f"HomeServer.{name}")
+        signature = inspect.signature(listen)
+        if "listener_config" not in signature.parameters:
+            raise shape.incompatible(f"HomeServer.{name}(listener_config)")
+        shape.attribute(self._hs, "_module_web_resources", "HomeServer._module_web_resources")
+
+        @functools.wraps(listen)
+        def listen_with(*args: Any, **kwargs: Any) -> Any:
+            listener = signature.bind(*args, **kwargs).arguments["listener_config"]
+            options = shape.attribute(listener, "http_options", "ListenerConfig.http_options")
+            if not any("client" in each.names for each in options.resources):
+                return listen(*args, **kwargs)
+            others = self._hs._module_web_resources
+            taken = sorted(served.keys() & others.keys())
+            if taken:
+                raise ConfigError(
+                    f"synapse_tim.InformationServices needs {', '.join(taken)}, which another module serves",
+                    path=("modules",),
+                )
+            self._hs._module_web_resources = {**others, **served}
+            try:
+                return listen(*args, **kwargs)
+            finally:
+                self._hs._module_web_resources = others
+
+        setattr(self._hs, name, listen_with)
+
+    def _well_known_with(self, documents: Mapping[str, Resource]) -> Resource:
+        """Synapse's own well-known documents, and others beside them."""
+        what = "synapse.rest.well_known.well_known_resource"
+        tree: Resource = shape.attribute(well_knowns, "well_known_resource", what)(self._hs)
+        matrix: Any = tree.children.get(b"matrix") if isinstance(tree, Resource) else None
+        if not isinstance(matrix, Resource) or matrix.children.keys() != {b"client", b"server"}:
+            raise shape.incompatible(what)
+        for name, resource in documents.items():
+            matrix.children[name.encode()] = resource
+        return tree
 
     def guard_client_api(
         self, guards: Mapping[tuple[str, str], ClientGuard], replaced: Collection[str] = ()

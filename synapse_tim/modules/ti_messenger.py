@@ -10,6 +10,7 @@ from synapse_tim.modules.client_api_policy import ClientApiPolicy
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.event_policy import EventPolicy
 from synapse_tim.modules.federation_allow_list import FederationAllowList
+from synapse_tim.modules.information_services import InformationServices
 from synapse_tim.modules.invite_policy import InvitePolicy
 from synapse_tim.modules.login_policy import LoginPolicy
 from synapse_tim.modules.options import refuse_wrong_options
@@ -41,6 +42,7 @@ class TiMessenger:
         self.client_api_policy = ClientApiPolicy(config, api)
         self.login_policy = LoginPolicy(config, api)
         self.room_cleanup = RoomCleanup(config, api)
+        self.information_services = InformationServices(config, api)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> TiMessengerConfig:

@@ -47,6 +47,8 @@ _FORBIDDEN: Final = "M_FORBIDDEN"
 _BAD_JSON: Final = "M_BAD_JSON"
 _ROOM_STATE: Final = "M_INVALID_ROOM_STATE"
 _RETRY_SECONDS: Final = 30
+#: One report of a client is worth this many seconds.
+REPORT_SECONDS: Final = 60
 
 # The federation list -----------------------------------------------------------------------------------
 
@@ -521,6 +523,101 @@ LOGOUT_TOKEN = Denial(
     status=400,
     errcode="M_INVALID_PARAM",
     text="'logout_token' has to be a logout token of a provider that this server uses. (R4.2)",
+)
+
+# Information services ----------------------------------------------------------------------------------
+
+#: An information service that does not know who asks.
+INFORMATION_TOKEN = Denial(
+    name="information_token",
+    policy="information",
+    requirements=("R5.6", "R5.1"),
+    status=401,
+    errcode="M_UNKNOWN_TOKEN",
+    text="A valid OpenID token of this server has to be in the Authorization header, as Bearer. (R5.6)",
+)
+
+#: A query that cannot be answered; the fault is added to the text.
+INFORMATION_QUERY = Denial(
+    name="information_query",
+    policy="information",
+    requirements=("R5.2", "R5.3", "R5.9"),
+    status=400,
+    errcode="M_INVALID_PARAM",
+    text="The query cannot be answered",
+)
+
+#: An institution code that the federation list does not have.
+IK_UNKNOWN = Denial(
+    name="ik_unknown",
+    policy="information",
+    requirements=("R5.2",),
+    status=404,
+    errcode="M_NOT_FOUND",
+    text="The federation list has no insurer with this institution code (IK). (R5.2)",
+)
+
+#: There has never been a verified list, or it could not be looked up who asks.
+INFORMATION_UNAVAILABLE = Denial(
+    name="information_unavailable",
+    policy="information",
+    requirements=("R5.7", "R5.6"),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="This cannot be answered at the moment. Try again later. (R5.7)",
+    retry_after=_RETRY_SECONDS,
+)
+
+#: A path below an information service that nothing is at.
+ENDPOINT_UNRECOGNIZED = Denial(
+    name="endpoint_unrecognized",
+    policy="information",
+    requirements=("A_25641-01",),
+    status=404,
+    errcode="M_UNRECOGNIZED",
+    text="There is no such endpoint.",
+)
+
+#: A method that an information service does not have; ``Allow`` says which it has.
+METHOD_UNRECOGNIZED = Denial(
+    name="method_unrecognized",
+    policy="information",
+    requirements=("A_25641-01", "A_26265"),
+    status=405,
+    errcode="M_UNRECOGNIZED",
+    text="The endpoint does not have this method.",
+)
+
+#: A client's report that does not follow gematik's schema; the fault is added to the text.
+REPORT_MALFORMED = Denial(
+    name="report_malformed",
+    policy="information",
+    requirements=("R5.10",),
+    status=400,
+    errcode=_BAD_JSON,
+    text="Not a client report, nothing was counted",
+)
+
+#: More reports than a client has to send.
+REPORT_TOO_OFTEN = Denial(
+    name="report_too_often",
+    policy="information",
+    requirements=("R5.10", "A_22817"),
+    status=429,
+    errcode="M_LIMIT_EXCEEDED",
+    text="Too many reports. Send the next one later, with all events since the last successful one. (R5.10)",
+    retry_after=REPORT_SECONDS,
+)
+
+#: A report that could not be counted.
+REPORT_UNAVAILABLE = Denial(
+    name="report_unavailable",
+    policy="information",
+    requirements=("R5.10",),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="The report could not be counted. Send it again later. (R5.10)",
+    retry_after=_RETRY_SECONDS,
 )
 
 #: Every denial there is, in the order of this file.

@@ -202,8 +202,8 @@ def block(user, kind=PRO, **document):
     user.put_account_data(kind, {"defaultSetting": "block all", **document}).raise_for_status()
 
 
-def in_database(server, statement, arguments=()):
-    """Change a running server's database; ``{0}`` stands for each argument."""
+def in_database(server, statement, arguments=(), fetch=False):
+    """Change or read a running server's database; ``{0}`` stands for each argument."""
     if isinstance(server, WorkerDeployment):
         import psycopg2
 
@@ -216,6 +216,8 @@ def in_database(server, statement, arguments=()):
         place = "?"
     try:
         with connection:
-            connection.cursor().execute(statement.format(place), arguments)
+            cursor = connection.cursor()
+            cursor.execute(statement.format(place), arguments)
+            return cursor.fetchall() if fetch else None
     finally:
         connection.close()

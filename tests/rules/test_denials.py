@@ -10,7 +10,13 @@ from synapse_tim.rules.denials import CATALOGUE, Denial
 #: gematik's identifiers of requirements and use cases, or the numbers of our own.
 REQUIREMENT = re.compile(r"A_[0-9]{5}(-[0-9]{2})?|AF_[0-9]{5}(-[0-9]{2})?|R[0-9]\.[0-9]{1,2}")
 #: What is wrong is added to these.
-WITH_FAULT = (denials.PERMISSION_MALFORMED, denials.ROOM_MALFORMED, denials.STATE_MALFORMED)
+WITH_FAULT = (
+    denials.PERMISSION_MALFORMED,
+    denials.ROOM_MALFORMED,
+    denials.STATE_MALFORMED,
+    denials.INFORMATION_QUERY,
+    denials.REPORT_MALFORMED,
+)
 #: Answered alike, so that nobody learns who is there and what is allowed.
 ABOUT_THE_INVITEE = (denials.INVITEE_REFUSES, denials.INVITEE_UNREADABLE, denials.INVITEE_UNKNOWN)
 
@@ -44,8 +50,10 @@ def test_a_denial_is_an_error_of_the_client_or_passes(denial):
     if denial.status == 503:
         assert denial.errcode == "M_UNKNOWN"
         assert denial.retry_after > 0
+    elif denial.status == 429:
+        assert denial.retry_after > 0
     else:
-        assert denial.status in (400, 403, 404)
+        assert denial.status in (400, 401, 403, 404, 405)
         assert denial.retry_after is None
 
 
@@ -60,7 +68,10 @@ def test_the_errcode_fits_the_status(denial):
             "M_UNSUPPORTED_ROOM_VERSION",
         },
         403: {"M_UNKNOWN" if denial is denials.PUBLISHED_FEDERATING else "M_FORBIDDEN"},
-        404: {"M_NOT_FOUND"},
+        401: {"M_UNKNOWN_TOKEN"},
+        404: {"M_NOT_FOUND", "M_UNRECOGNIZED"},
+        405: {"M_UNRECOGNIZED"},
+        429: {"M_LIMIT_EXCEEDED"},
         503: {"M_UNKNOWN"},
     }
     assert denial.errcode in expected[denial.status]

@@ -1,0 +1,98 @@
+"""The block ``information``: what this server says about itself and about the federation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
+
+from synapse_tim.modules.config import Block, PartConfig
+from synapse_tim.rules.information import DEFAULT_DESCRIPTION, DEFAULT_TITLE, ServiceInfo
+from synapse_tim.rules.storable import is_storable
+from synapse_tim.rules.support_contacts import (
+    ROLES,
+    Contact,
+    is_email_address,
+    is_page,
+    is_role,
+    is_user_id,
+    support_document,
+)
+
+
+def _checked(is_right: Callable[[str], bool], expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not is_right(value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _is_text(value: str) -> bool:
+    return bool(value.strip()) and is_storable(value)
+
+
+Text = Annotated[str, _checked(_is_text, "a text")]
+Role = Annotated[
+    str, _checked(is_role, f"{', '.join(ROLES)}, or a role with a namespace such as com.example.role")
+]
+EmailAddress = Annotated[str, _checked(is_email_address, "an e-mail address such as support@example.de")]
+UserId = Annotated[str, _checked(is_user_id, "a user id such as @support:example.de")]
+Page = Annotated[str, _checked(is_page, "an https URL")]
+
+
+class ContactConfig(Block):
+    """One of ``contacts``."""
+
+    role: Role
+    email_address: EmailAddress | None = None
+    matrix_id: UserId | None = None
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> ContactConfig:
+        if self.email_address is None and self.matrix_id is None:
+            raise ValueError("expected email_address, matrix_id or both")
+        return self
+
+
+class SupportConfig(Block):
+    """``support``: the document ``/.well-known/matrix/support``."""
+
+    contacts: Annotated[list[ContactConfig], Field(min_length=1)] | None = None
+    support_page: Page | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> SupportConfig:
+        if self.contacts is None and self.support_page is None:
+            raise ValueError("expected contacts, support_page or both")
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """As clients read it."""
+        contacts = [Contact(each.role, each.email_address, each.matrix_id) for each in self.contacts or ()]
+        return support_document(contacts, self.support_page)
+
+
+class InformationConfig(Block):
+    """``information``: all of it."""
+
+    title: Text = DEFAULT_TITLE
+    description: Text | None = DEFAULT_DESCRIPTION
+    contact: Text | None = None
+    accept_access_tokens: bool = False
+    support: SupportConfig | None = None
+    client_report: bool = False
+    client_report_procedures: list[Text] | None = None
+
+    @property
+    def info(self) -> ServiceInfo:
+        """Who runs the service."""
+        return ServiceInfo(self.title, self.description, self.contact)
+
+
+class InformationServicesConfig(PartConfig):
+    """The block of ``synapse_tim.InformationServices``."""
+
+    information: InformationConfig = Field(default_factory=InformationConfig)

@@ -1,0 +1,27 @@
+"""The token in a request's ``Authorization`` header (RFC 6750 §2.1).
+
+Tokens in the query or in the body are not read: addresses end up in logs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+#: Longer ones are nobody's; access tokens that are JSON Web Tokens stay below.
+MAX_OCTETS: Final = 8192
+
+_BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
+
+
+def bearer_token(headers: Sequence[bytes]) -> str | None:
+    """The token, or ``None`` if there is not exactly one.
+
+    Args:
+        headers: the values of all ``Authorization`` headers of a request.
+    """
+    if len(headers) != 1 or len(headers[0]) > MAX_OCTETS:
+        return None
+    found = _BEARER.fullmatch(headers[0])
+    return None if found is None else found[1].decode("ascii")
