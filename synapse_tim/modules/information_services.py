@@ -73,7 +73,7 @@ class InformationServices:
 
     def _information(self, product: Product, wanted: InformationConfig) -> Resource:
         if product is Product.EPA:
-            return UnrecognizedRequestResource()
+            return UnrecognizedRequestResource()  # type: ignore[no-untyped-call]
         allow_list = parts.require(self._api, FederationAllowList, "InformationServices")
         users = InformationUsers(self._api, self._internals, accept_access_tokens=wanted.accept_access_tokens)
         return InformationResource(wanted.info, lambda: allow_list.known_list, users.require)

@@ -200,8 +200,7 @@ def test_r5_10_what_does_not_follow_the_schema_is_not_counted(world, user, repor
 def test_r5_10_a_full_report_is_taken(user):
     """As many entries as there may be, of the greatest length, in both directions."""
     entries = [
-        entry(f"de.{number:0125d}"[:128], "v" * 128, MAX_EVENTS, **{"x": number})
-        for number in range(MAX_ENTRIES)
+        entry(f"de.{number:0125d}"[:128], "v" * 128, MAX_EVENTS, x=number) for number in range(MAX_ENTRIES)
     ]
     assert len(json.dumps(entries)) * 2 < MAX_OCTETS
     assert post(user, sent=entries, received=entries).status_code == 200

@@ -1,4 +1,4 @@
-"""``/.well-known/matrix/support``: whom to turn to, for everybody, beside Synapse's own well-known documents."""
+"""``/.well-known/matrix/support``: whom to turn to, for everybody, beside Synapse's own documents."""
 
 import httpx
 import pytest

@@ -6,6 +6,9 @@ import pytest
 from synapse.federation.federation_client import FederationClient
 from synapse.federation.transport.server import federation as servlets
 from synapse.module_api.errors import ConfigError, SynapseError
+from synapse.rest import well_known
+from synapse.storage.databases.main.openid import OpenIdStore
+from twisted.web.resource import Resource
 
 from synapse_tim.modules.synapse_internals import FederationRequest, SynapseInternals
 from synapse_tim.modules.whitelist import Whitelist
@@ -174,3 +177,81 @@ def test_federation_endpoints_are_as_expected(api, monkeypatch):
     monkeypatch.setattr(servlets.FederationQueryServlet, "on_GET", lambda self, request: None)
     with pytest.raises(ConfigError, match="origin, content, query"):
         guard("FederationQueryServlet", "GET", AsyncMock())
+
+
+# Beside the client API ------------------------------------------------------------------------------------
+
+
+class Listening:
+    """As much of a homeserver as opens listeners."""
+
+    def __init__(self):
+        self._module_web_resources = {"/other": "theirs"}
+        self.served = []
+
+    def _listener_http(self, config, listener_config):
+        self.served.append(dict(self._module_web_resources))
+        return ["port"]
+
+
+def listener(*names):
+    resources = [Mock(names=[name]) for name in names]
+    return Mock(http_options=Mock(resources=resources))
+
+
+@pytest.fixture
+def listening(api, monkeypatch):
+    homeserver = Listening()
+    homeserver.config = api._hs.config
+    api._hs = homeserver
+    tree, matrix = Resource(), Resource()
+    tree.putChild(b"matrix", matrix)
+    for name in (b"client", b"server"):
+        matrix.putChild(name, Resource())
+    monkeypatch.setattr(well_known, "well_known_resource", lambda hs: tree)
+    return homeserver
+
+
+def test_resources_are_served_with_the_client_api_only(api, listening):
+    ours, support = Resource(), Resource()
+    SynapseInternals(api).serve_with_client_api({"/ours": ours}, {"support": support})
+    assert listening._listener_http("config", listener("federation", "client")) == ["port"]
+    assert listening._listener_http(config="config", listener_config=listener("replication")) == ["port"]
+    with_clients, without = listening.served
+    assert with_clients.keys() == {"/other", "/ours", "/.well-known"}
+    assert with_clients["/.well-known"].children[b"matrix"].children[b"support"] is support
+    assert without == listening._module_web_resources == {"/other": "theirs"}
+
+
+def test_without_documents_the_well_knowns_are_synapses(api, listening):
+    SynapseInternals(api).serve_with_client_api({"/ours": Resource()}, {})
+    listening._listener_http("config", listener("client"))
+    assert listening.served[0].keys() == {"/other", "/ours"}
+
+
+def test_what_another_module_serves_stays(api, listening):
+    SynapseInternals(api).serve_with_client_api({"/other": Resource()}, {})
+    with pytest.raises(ConfigError, match="needs /other, which another module serves"):
+        listening._listener_http("config", listener("client"))
+    assert listening._module_web_resources == {"/other": "theirs"}
+
+
+def test_listeners_are_as_expected(api, listening, monkeypatch):
+    serve = SynapseInternals(api).serve_with_client_api
+    monkeypatch.setattr(Listening, "_listener_http", lambda self, other: None)
+    with pytest.raises(ConfigError, match=r"_listener_http\(listener_config\)"):
+        serve({}, {})
+    monkeypatch.undo()
+    monkeypatch.setattr(well_known, "well_known_resource", lambda hs: Resource())
+    with pytest.raises(ConfigError, match="well_known_resource"):
+        serve({}, {"support": Resource()})
+    del listening._module_web_resources
+    with pytest.raises(ConfigError, match="_module_web_resources"):
+        serve({}, {})
+
+
+def test_open_id_tokens_can_be_looked_up(api, monkeypatch):
+    SynapseInternals(api).assert_open_id_tokens()
+    monkeypatch.setattr(OpenIdStore, "get_user_id_for_open_id_token", lambda self, token: None)
+    with pytest.raises(ConfigError, match="OpenIdStore"):
+        SynapseInternals(api).assert_open_id_tokens()
