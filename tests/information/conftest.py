@@ -30,7 +30,7 @@ def world(request, tmp_path_factory):
             }
             if several and request.config.getoption("--with-workers"):
                 databases = [request.getfixturevalue(f"{kind}_server") for kind in ("postgres", "redis")]
-                return WorkerDeployment(name, directory / name, ti.world, *databases, n_workers=2, **options)
+                return WorkerDeployment(name, directory / name, ti.world, *databases, n_workers=1, **options)
             return SynapseServer(name, directory / name, ti.world, **options)
 
         everything = {"support": {"contacts": CONTACTS, "support_page": PAGE}, "client_report": True}
