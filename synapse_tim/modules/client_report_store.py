@@ -10,7 +10,9 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Final
 
-from synapse.module_api import LoggingTransaction, ModuleApi
+from synapse.logging.context import PreserveLoggingContext
+from synapse.module_api import LoggingTransaction, ModuleApi, make_deferred_yieldable
+from twisted.internet.defer import DeferredLock
 
 from synapse_tim.modules.tables import create_tables, lock_table
 from synapse_tim.rules.client_report import Label, within
@@ -49,6 +51,7 @@ class ClientReportStore:
 
     def __init__(self, api: ModuleApi) -> None:
         self._api = api
+        self._turn = DeferredLock()
 
     async def create_tables(self) -> None:
         """Create what is missing; for one process only."""
@@ -56,6 +59,9 @@ class ClientReportStore:
 
     async def add(self, day: dt.date, events: Mapping[Label, int]) -> dict[Label, int]:
         """Add what a client reports.
+
+        Reports wait for each other; in this process they do so here, not at the database, whose connections
+        are few.
 
         Args:
             day: of the report.
@@ -75,7 +81,12 @@ class ClientReportStore:
             _add(txn, day, stored)
             return stored
 
-        return await self._api.run_db_interaction("synapse_tim_add_report", write)
+        await make_deferred_yieldable(self._turn.acquire())
+        try:
+            return await self._api.run_db_interaction("synapse_tim_add_report", write)
+        finally:
+            with PreserveLoggingContext():
+                self._turn.release()
 
     async def forget(self, today: dt.date) -> None:
         """Forget what is older than it is kept."""

@@ -80,6 +80,8 @@ def test_a_22817_nothing_stored_or_shown_leads_to_a_user(world, user):
         assert trace not in shown, trace
     for line in lines_of_ours(world.clinic):
         assert user.localpart not in line and "Irma" not in line
+    reports = [line for line in world.clinic.log_text().splitlines() if f"POST {REPORT} HTTP" in line]
+    assert reports and not any(user.localpart in line for line in reports)
 
 
 def processes(world):
