@@ -1,7 +1,4 @@
-"""What a server tells about itself (requirements §5): not in this version.
-
-With the part that answers, these become ``ENFORCED``, with ``where``; its tests are found by their names.
-"""
+"""What a server tells about itself (requirements §5)."""
 
 from __future__ import annotations
 
@@ -13,7 +10,9 @@ INFORMATION: Final = (
     Requirement(
         "A_26265",
         "The well-known document that names whom to ask for support",
-        Status.NOT_ENFORCED,
-        note="The information services are not in this version; let the reverse proxy serve the document.",
+        Status.ENFORCED,
+        rules=("synapse_tim.rules.support_contacts",),
+        where=("synapse_tim.modules.information_services",),
+        note="With `information.support`; without it, start-up warns and there is no such document.",
     ),
 )
