@@ -32,6 +32,8 @@ PARTS: Final = {
     "EventPolicy": "A_26228-01",
     "ClientApiPolicy": "A_25641-01",
     "LoginPolicy": "AF_10057",
+    "RoomCleanup": "A_25318",
+    "InformationServices": "A_26265",
 }
 _TRUST: Final = ("federation_list.trust", "login.trust")
 
@@ -49,7 +51,7 @@ def _order(facts: Facts) -> Iterable[Found]:
             if part in loaded:
                 yield Found(f"{part} is loaded twice", False, module.key)
             loaded.append(part)
-    needy = ["InvitePolicy"] + (["LoginPolicy"] if facts.product is Product.EPA else [])
+    needy = ["InvitePolicy"] + (["LoginPolicy", "RoomCleanup"] if facts.product is Product.EPA else ["InformationServices"])
     for part in needy:
         if part in loaded and "FederationAllowList" in loaded:
             late = loaded.index("FederationAllowList") > loaded.index(part)

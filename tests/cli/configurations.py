@@ -210,18 +210,19 @@ def _missing_part(config, place):
     module = config["modules"][0]
     whole = module["config"]
     common = {key: whole[key] for key in ("product", "spec_version")}
+    trust = whole["federation_list"]["trust"]
     names = {
         "FederationAllowList": {"federation_list": whole["federation_list"]},
         "InvitePolicy": {},
         "RoomPolicy": {},
         "ClientApiPolicy": {},
-        "LoginPolicy": {"login": whole["login"]},
+        "LoginPolicy": {"login": {"trust": trust, **whole["login"]}},
+        "RoomCleanup": {},
+        "InformationServices": {"information": whole["information"]},
     }
     config["modules"] = [
         {"module": f"synapse_tim.{name}", "config": {**common, **more}} for name, more in names.items()
     ]
-    trust = whole["federation_list"]["trust"]
-    config["modules"][-1]["config"]["login"].setdefault("trust", trust)
 
 
 def _wrong_order(config, place):

@@ -7,7 +7,7 @@ import pytest
 from synapse_tim.rules.homeserver_options import OPTIONS, Severity, options_for
 from synapse_tim.rules.products import Product
 
-PARTS = ("rooms", "client_api", "login")
+PARTS = ("rooms", "client_api", "login", "cleanup")
 REQUIREMENT = re.compile(r"(A_[0-9]{5}(-[0-9]{2})?|AF_[0-9]{5}(-[0-9]{2})?|R[0-9]\.[0-9]{1,2})")
 each_option = pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
 
@@ -57,6 +57,7 @@ def wanted(product, severity):
 
 
 FOR_BOTH = {
+    "forget_rooms_on_leave": False,
     "allow_public_rooms_over_federation": False,
     "allow_public_rooms_without_auth": False,
     "require_auth_for_profile_requests": True,
