@@ -1,6 +1,7 @@
-"""``synapse-tim reference denials|options|checks``: what is refused how, and what a homeserver needs.
+"""``synapse-tim reference configuration|denials|options|checks``: every key, refusal, option, check.
 
-The pages ``docs/denials.md``, ``docs/homeserver-options.md`` and ``docs/checks.md`` are its output.
+The pages ``docs/configuration-reference.md``, ``docs/denials.md``, ``docs/homeserver-options.md`` and
+``docs/checks.md`` are its output.
 """
 
 from __future__ import annotations
@@ -102,14 +103,34 @@ def checks() -> Page:
     return Page("Checks of a configuration", introduction, columns, rows)
 
 
-PAGES: Final[dict[str, Callable[[], Page]]] = {"checks": checks, "denials": denials, "options": options}
+def configuration() -> Page:
+    """All keys of the configuration block."""
+    # Synapse is imported for the classes of the block, and for nothing else here.
+    from synapse_tim.cli.config_reference import keys
+
+    rows = [(f"`{each.path}`", each.takes, each.default, each.meaning) for each in keys()]
+    introduction = (
+        "Every key of the block of `synapse_tim.TiMessenger`. A part that is loaded by itself takes\n"
+        "`product`, `spec_version` and its own keys; [configuration.md](configuration.md) says which.\n"
+        "`[]` stands for each entry of a list. The block of `synapse_tim.OidcMapping` has the keys of\n"
+        "`login.providers[]` from `profile` to `display_name`. Durations are Synapse's: `30s`, `24h`, `2w`."
+    )
+    return Page("Configuration reference", introduction, ("key", "takes", "default", "meaning"), rows)
+
+
+PAGES: Final[dict[str, Callable[[], Page]]] = {
+    "checks": checks,
+    "configuration": configuration,
+    "denials": denials,
+    "options": options,
+}
 
 
 def add_command(commands: Any) -> None:
     """Add ``reference`` to the commands."""
     parser = commands.add_parser(
         "reference",
-        help="list the denials, the options that a homeserver needs, or what is checked",
+        help="list the keys of the configuration, denials, options that a homeserver needs, or checks",
         epilog=_EXAMPLE,
     )
     parser.add_argument("page", choices=sorted(PAGES))

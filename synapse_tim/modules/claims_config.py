@@ -45,8 +45,11 @@ class LocalpartConfig(Block):
     """``localpart``: how a localpart is made of claims."""
 
     template: TemplateText | None = None
+    """A text with claims in braces. Lower case always."""
     hash_of: Annotated[list[Name], Field(min_length=1)] | None = None
+    """Claims that a keyed hash (HMAC-SHA-256, 64 hex digits) is made of."""
     hash_key_path: ReadablePath | None = None
+    """File with the key of that hash, at least 32 octets. Needed with `hash_of`."""
 
     _rule: LocalpartRule = PrivateAttr()
 
@@ -76,16 +79,36 @@ class ClaimsConfig(Block):
     """What the tokens of a provider have to say, and how they lead to an account."""
 
     profile: Annotated[Profile, enum_value(Profile)]
+    """The defaults of the other keys ([login.md](login.md))."""
     max_age: Annotated[Duration, AfterValidator(_age)] = 5 * 60 * 1000
+    """How long ago a token may have been issued; an hour at most."""
     minimum_acr: Name | None = None
+    """The lowest level of assurance, one of `acr_order`. Default: `gematik-ehealth-loa-high` with gematik's
+    profiles.
+    """
     acr_order: Annotated[list[Name], Field(min_length=1)] = Field(default_factory=lambda: list(ACR_ORDER))
+    """The levels there are, the lowest first."""
     amr: Annotated[list[Name], Field(min_length=1)] | None = None
+    """Means of authentication; all of a token's have to be among them. Default: by profile."""
     profession_claim: Name | None = None
+    """Where the profession is. Default: by profile, `professionOID` or `urn:telematik:claims:profession`."""
     professions: Annotated[list[Annotated[str, AfterValidator(_oid)]], Field(min_length=1)] | None = None
+    """Profession OIDs that may log in. Required for `gematik_idp`. Default: insured persons for
+    `gesundheitsid`.
+    """
     required_claims: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(default_factory=dict)
+    """Claims and the values they may have: with the central IDP everybody with a card could come otherwise.
+    """
     subject_claim: Name = "sub"
+    """What tells persons apart, for ever."""
     localpart: LocalpartConfig | None = None
+    """How a localpart is made of claims when an account is made. Required for `oidc`. Default: `{idNummer}`
+    (`gematik_idp`), `{urn:telematik:claims:id}` (`gesundheitsid`).
+    """
     display_name: Annotated[list[TemplateText], Field(min_length=1)] | None = None
+    """Templates, the first whose claims are there. Default: by card, `Nachname, Vorname` or the name of the
+    organisation.
+    """
 
     @model_validator(mode="after")
     def _complete(self) -> ClaimsConfig:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from synapse_tim.modules.config import Block, PartConfig, duration, duration_or_off, wrong
+from synapse_tim.modules.config import Block, InMilliseconds, PartConfig, duration, duration_or_off, wrong
 from synapse_tim.rules.cleanup import CleanupRules
 from synapse_tim.rules.products import Product, SpecVersion
 
@@ -31,23 +31,35 @@ def _interval(value: object) -> int:
     return milliseconds
 
 
-Period = Annotated[int | None, BeforeValidator(_period)]
+Period = Annotated[int | None, BeforeValidator(_period), InMilliseconds()]
 
 
 class CleanupConfig(Block):
     """``cleanup``: periods, how often, and whether anything is done at all."""
 
     inactive_rooms: Period = None
+    """After how long without anything said a room is deleted (A_25318, A_25319). A day or more. Not for `epa`
+    of 1.2. Default: `26w` in 1.1, `off` in 1.2.
+    """
     orphaned_rooms: Period = None
+    """After how long a room is deleted in which nothing was ever said and nobody is (A_28564-01). A day or
+    more. Default: `off` in 1.1, `2w` in 1.2.
+    """
     insured_only_rooms: Period = None
-    interval: Annotated[int, BeforeValidator(_interval)] = 60 * 60 * 1000
+    """After how long insured persons leave a room in which only they are left (A_26348). A day or more. For
+    `epa` only. Default: `1w`.
+    """
+    interval: Annotated[int, BeforeValidator(_interval), InMilliseconds()] = 60 * 60 * 1000
+    """How often all rooms are looked at; a week at most."""
     dry_run: bool = False
+    """Whether it only looks and counts."""
 
 
 class RoomCleanupConfig(PartConfig):
     """The block of ``synapse_tim.RoomCleanup``."""
 
     cleanup: CleanupConfig = Field(default_factory=CleanupConfig)
+    """Which rooms are cleaned up ([cleanup.md](cleanup.md))."""
 
     def check_cleanup(self) -> None:
         """Refuse periods that this server must not have.

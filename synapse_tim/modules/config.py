@@ -175,7 +175,12 @@ def enum_value(choices: type[enum.StrEnum]) -> BeforeValidator:
     return BeforeValidator(convert)
 
 
-Duration = Annotated[int, BeforeValidator(duration)]
+class InMilliseconds:
+    """Marks a number that the file has as a duration; for the reference."""
+
+
+Duration = Annotated[int, BeforeValidator(duration), InMilliseconds()]
+DurationOrOff = Annotated[int | None, BeforeValidator(duration_or_off), InMilliseconds()]
 Url = Annotated[str, AfterValidator(_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SecureUrl = Annotated[str, AfterValidator(_secure_url)]
@@ -189,26 +194,39 @@ _Model = TypeVar("_Model", bound=BaseModel)
 class Block(BaseModel):
     """A part of the block: nothing unknown, nothing of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class VzdCredentialsConfig(Block):
     """``vzd_credentials``: log-in to the directory as a TI provider."""
 
     token_url: SecureUrl
+    """Where the directory hands out tokens (OAuth 2.0, client credentials)."""
     authenticate_url: SecureUrl
+    """Where such a token is exchanged for one that opens the list (`ti-provider-authenticate`)."""
     client_id: Annotated[str, Field(min_length=1, pattern=r"^[^:\x00-\x1f]+$")]
+    """Who we are to the directory."""
     client_secret_path: ReadablePath
+    """File with the secret that belongs to `client_id`."""
 
 
 class TrustConfig(Block):
     """``trust``: what a signature has to rest on."""
 
     ca_base_url: BaseUrl = "https://download.tsl.ti-dienste.de"
+    """Serves `ECC/ROOT-CA/roots.json` and `ECC/SUB-CA/<CN>.der`. What it says is never trusted by itself."""
     pinned_roots: Annotated[list[Pin], Field(min_length=1)]
+    """SHA-256 fingerprints (hex) or files of root certificates. Name two or more: roots expire."""
     allow_test_certificates: bool = False
+    """Accept certificates whose subjects say TEST-ONLY or NOT-VALID. Never in production."""
     ocsp: Annotated[OcspMode, enum_value(OcspMode)] = OcspMode.HARD
+    """`hard`: signer and sub-CA have to be known as good. `soft`: only a certificate known as revoked is
+    refused. `off`: nobody is asked; a warning is logged.
+    """
     ocsp_responder_url: Url | None = None
+    """Required unless `ocsp` is `off`. The responder, or a forwarder in front of several: it is asked about
+    the signer and about the sub-CA. Addresses inside certificates are never visited.
+    """
 
     @model_validator(mode="after")
     def _responder(self) -> TrustConfig:
@@ -223,15 +241,33 @@ class FederationListConfig(Block):
     """``federation_list``: where the signed list is, and when it may be used."""
 
     url: Url
+    """Where the signed list (JWS) is: your registration service, or the directory itself. `http` is possible,
+    since the list is signed.
+    """
     client_certificate: ReadablePath | None = None
+    """PEM file with certificate and key: mutual TLS, presented to `url` only."""
     ca_certificates: ReadablePath | None = None
+    """PEM file with the CAs that vouch for the server of `url` and of `vzd_credentials`. Default: the
+    system's.
+    """
     vzd_credentials: VzdCredentialsConfig | None = None
+    """Only if `url` is the directory's: how to log in there as a TI provider."""
     refresh_interval: Duration = 60 * 60 * 1000
+    """How often the source is asked for changes."""
     max_age: Duration = 72 * 60 * 60 * 1000
+    """A list that was neither delivered nor confirmed for longer is stale."""
     on_stale: Annotated[OnStale, enum_value(OnStale)] = OnStale.DENY
+    """`deny`: remote traffic stops, local traffic goes on. `keep`: the list is used all the same; an error is
+    logged either way.
+    """
     minimum_version: Annotated[int, Field(ge=0, le=MAX_VERSION)] = 0
+    """Nothing older is ever accepted. Protects the first start, when there is no earlier version to compare
+    with.
+    """
     signature_algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["BP256R1"]
+    """The first one is asked for."""
     trust: TrustConfig
+    """What the signature of the list has to rest on."""
 
     @model_validator(mode="after")
     def _combination(self) -> FederationListConfig:
@@ -251,13 +287,21 @@ class PartConfig(Block):
     """What every part needs to know."""
 
     product: Annotated[Product, enum_value(Product)]
+    """`pro` for organisations, `epa` for an insurer's messenger for insured persons. If the list says
+    otherwise about this server, an error is logged and `synapse_tim_product_mismatch` is 1.
+    """
     spec_version: Annotated[SpecVersion, enum_value(SpecVersion)]
+    """In quotes. In 1.2 threads are allowed, redactions have a time limit, rooms of the type
+    `de.gematik.tim.roomtype.default.v2` are not created, and orphaned rooms are deleted instead of inactive
+    ones.
+    """
 
 
 class AllowListConfig(PartConfig):
     """The block of ``synapse_tim.FederationAllowList``."""
 
     federation_list: FederationListConfig
+    """The signed list of the members of the federation ([federation-list.md](federation-list.md))."""
 
 
 def parse_block(model: type[_Model], block: object) -> _Model:

@@ -47,8 +47,11 @@ class ContactConfig(Block):
     """One of ``contacts``."""
 
     role: Role
+    """`m.role.admin`, `m.role.security`, or one with a namespace such as `com.example.role`."""
     email_address: EmailAddress | None = None
+    """This, `matrix_id` or both."""
     matrix_id: UserId | None = None
+    """This, `email_address` or both."""
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> ContactConfig:
@@ -61,7 +64,9 @@ class SupportConfig(Block):
     """``support``: the document ``/.well-known/matrix/support``."""
 
     contacts: Annotated[list[ContactConfig], Field(min_length=1)] | None = None
+    """Whom to turn to. This, `support_page` or both."""
     support_page: Page | None = None
+    """Where to find help."""
 
     @model_validator(mode="after")
     def _says_something(self) -> SupportConfig:
@@ -79,12 +84,23 @@ class InformationConfig(Block):
     """``information``: all of it."""
 
     title: Text = DEFAULT_TITLE
+    """What `GET /tim-information` says the service is called."""
     description: Text | None = DEFAULT_DESCRIPTION
+    """What it says about itself; `null` for nothing."""
     contact: Text | None = None
+    """How to reach the operator."""
     accept_access_tokens: bool = False
+    """Whether `/tim-information` accepts access tokens besides OpenID tokens."""
     support: SupportConfig | None = None
+    """The document `/.well-known/matrix/support` (A_26265); without it there is none, and a warning at
+    start-up.
+    """
     client_report: bool = False
+    """Whether clients' reports about structured data are taken (`/tim-client-report/report`)."""
     client_report_procedures: list[Text] | None = None
+    """The Fachverfahren that are counted by their names; all others are counted as `other`. Default: all with
+    a usual name.
+    """
 
     @property
     def info(self) -> ServiceInfo:
@@ -96,3 +112,4 @@ class InformationServicesConfig(PartConfig):
     """The block of ``synapse_tim.InformationServices``."""
 
     information: InformationConfig = Field(default_factory=InformationConfig)
+    """What this server says about itself and about the federation ([information.md](information.md))."""

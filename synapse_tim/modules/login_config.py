@@ -43,12 +43,24 @@ class KeysConfig(Block):
     """``keys``: where the keys of a provider are."""
 
     discovery_url: TrustedUrl | None = None
+    """One of this, `jwks_url` and `jwks_path`. A discovery document. That of `gematik_idp` is signed, and
+    believed only if the signature leads to the roots in `trust` and the signer is the IDP-Dienst (A_20657).
+    """
     jwks_url: TrustedUrl | None = None
+    """A JWK set."""
     jwks_path: ReadablePath | None = None
+    """A file with a JWK set."""
     ca_certificates: ReadablePath | None = None
+    """The CAs that vouch for the provider's server. Default: the system's."""
     refresh_interval: Duration = 60 * 60 * 1000
+    """Keys are fetched again after that, and when a token names one that is unknown or its signature does not
+    verify. While the provider is down the last ones stay; keys that it withdraws do not, nor do those of a
+    certificate that was revoked.
+    """
     max_age: Duration = 7 * 24 * 60 * 60 * 1000
+    """After that, keys that cannot be fetched again are not used any more."""
     pause: Duration = 10 * 1000
+    """Between two attempts to fetch them, in each process."""
 
     @model_validator(mode="after")
     def _one_source(self) -> KeysConfig:
@@ -64,14 +76,32 @@ class ProviderConfig(ClaimsConfig):
     """One of ``providers``."""
 
     id: Name
+    """Under which accounts are linked to it: `auth_provider` of Synapse's external ids. Synapse's own
+    providers have `oidc-` and their `idp_id` there: with that as `id`, both lead to the same accounts, so
+    do this only if both have the same subjects.
+    """
     issuer: Name
+    """What `iss` has to be."""
     audience: Name
+    """Our client id, which has to be in `aud`; with several audiences, or if it is there, `azp` has to be
+    ours as well.
+    """
     keys: KeysConfig
+    """Where its keys are."""
     signature_algorithms: Annotated[list[str], Field(min_length=1)] | None = None
+    """Never a symmetric one. Default: by profile, `BP256R1` (`gematik_idp`), `ES256` (`gesundheitsid`),
+    `RS256`, `PS256`, `ES256` (`oidc`).
+    """
     types: Annotated[list[str], Field(min_length=1)] | None = None
+    """Values that `typ` may have. Default: `JWT`; for `oidc` also none (`""`)."""
     encrypted: bool | None = None
+    """Whether tokens that are merely signed are refused. `ECDH-ES` and `A256GCM` only. Default: `true` for
+    `gesundheitsid`.
+    """
     registration: bool = False
+    """Whether the first log-in makes an account."""
     nonce_required: bool = False
+    """Whether the token's `nonce` has to be one that this server handed out."""
 
     @field_validator("signature_algorithms")
     @classmethod
@@ -109,13 +139,28 @@ class LoginConfig(Block):
     """``login``: identity providers, and which ways to log in there are."""
 
     permitted: list[Name] | None = None
+    """Which ways to log in there are: `id_token`, `sso`, `application_service`, `password`, `jwt`, and login
+    types of other modules by their names. Default: `id_token`, `sso`, and for `pro` `application_service`.
+    """
     break_glass_administrators: list[Name] = Field(default_factory=list)
+    """Users, with or without the server's name, who may use a local password as long as they are server
+    administrators. Product `pro` only.
+    """
     token_types: list[Name] = Field(default_factory=list)
+    """Further names of the login type `org.synapse_tim.login.id_token`, for clients of other products."""
     providers: list[ProviderConfig] = Field(default_factory=list)
+    """The identity providers ([login.md](login.md))."""
     decryption_keys: list[ReadablePath] = Field(default_factory=list)
+    """EC private keys in PEM that tokens are encrypted for, the current one first."""
     further_iks: list[str] = Field(default_factory=list)
+    """Institution codes of the insurer that count as long as the federation list names none for this server.
+    """
     max_session_lifetime: Duration | None = None
+    """`session_lifetime` has to be set then, and not to be longer."""
     trust: TrustConfig | None = None
+    """What the signed discovery document of the central IDP has to rest on. Default: that of
+    `federation_list`.
+    """
 
     @field_validator("permitted")
     @classmethod
@@ -175,6 +220,7 @@ class LoginPolicyConfig(PartConfig):
     """The block of ``synapse_tim.LoginPolicy``."""
 
     login: LoginConfig = Field(default_factory=LoginConfig)
+    """Identity providers and ways to log in ([login.md](login.md))."""
 
     def check_login(self) -> None:
         """Check what belongs together.

@@ -16,9 +16,9 @@ from synapse_tim.modules.cleanup_config import RoomCleanupConfig
 from synapse_tim.modules.config import (
     AllowListConfig,
     Block,
+    DurationOrOff,
     PartConfig,
     TrustConfig,
-    duration_or_off,
     wrong,
 )
 from synapse_tim.modules.information_config import InformationServicesConfig
@@ -44,13 +44,19 @@ class PermissionsConfig(Block):
     """``permissions``: who may invite users that have said nothing about it."""
 
     default: dict[str, Any] = Field(default_factory=lambda: {"defaultSetting": "allow all"})
+    """The permission configuration of users who have stored none; gematik's schema for the product.
+    `@LOCAL_SERVER@` as a server stands for this one: with `block all`, colleagues are the exception. It is
+    shown to clients that ask for the account data, and never stored.
+    """
 
 
 class RoomsConfig(Block):
     """``rooms``: the versions of new rooms."""
 
     versions: list[str] = Field(min_length=1, default_factory=lambda: list(VERSIONS))
+    """Room versions that may be created and upgraded to, in quotes (A_26203)."""
     default_version: str = DEFAULT_VERSION
+    """The one for clients that name none, whatever Synapse's `default_room_version` says."""
 
     @field_validator("versions")
     @classmethod
@@ -71,8 +77,11 @@ class EventsConfig(Block):
     """``events``: reactions, threads, redactions."""
 
     single_emoji_reactions: bool = True
+    """Whether a reaction has to be exactly one emoji (A_26228-01)."""
     threads: bool | None = None
-    redaction_window: Annotated[int | None, BeforeValidator(duration_or_off)] = None
+    """Whether threads are allowed (A_25395). Default: `false` in 1.1, `true` in 1.2."""
+    redaction_window: DurationOrOff = None
+    """How old an event may be when it is redacted (A_28358). Default: `off` in 1.1, `24h` in 1.2."""
 
     def rules(self, spec_version: SpecVersion) -> EventRules:
         """The rules for a generation, with what the operator has said."""
@@ -91,13 +100,19 @@ class ClientApiConfig(Block):
     """``client_api``: what clients are told and shown."""
 
     unstable_features: Annotated[list[str] | None, BeforeValidator(_names_or_all)] = None
+    """Which of Synapse's `unstable_features` clients are told of: `all`, or a list of names. Default: `all`.
+    """
     hide_keys_of_strangers: bool = False
+    """Whether `keys/query` answers only for users of whom there is a membership in a room of the caller, as
+    gematik's proposal GSC298 has it.
+    """
 
 
 class InvitePolicyConfig(PartConfig):
     """The block of ``synapse_tim.InvitePolicy``."""
 
     permissions: PermissionsConfig = Field(default_factory=PermissionsConfig)
+    """Who may invite users that have said nothing about it ([invitations.md](invitations.md))."""
 
     def check(self) -> None:
         """Read the default permission configuration.
@@ -121,6 +136,7 @@ class RoomPolicyConfig(PartConfig):
     """The block of ``synapse_tim.RoomPolicy``."""
 
     rooms: RoomsConfig = Field(default_factory=RoomsConfig)
+    """The versions of new rooms ([rooms.md](rooms.md))."""
 
     @property
     def room_rules(self) -> RoomRules:
@@ -134,6 +150,7 @@ class EventPolicyConfig(PartConfig):
     """The block of ``synapse_tim.EventPolicy``."""
 
     events: EventsConfig = Field(default_factory=EventsConfig)
+    """Reactions, threads, redactions ([events.md](events.md))."""
 
     @property
     def event_rules(self) -> EventRules:
@@ -145,6 +162,7 @@ class ClientApiPolicyConfig(PartConfig):
     """The block of ``synapse_tim.ClientApiPolicy``."""
 
     client_api: ClientApiConfig = Field(default_factory=ClientApiConfig)
+    """What clients are told and shown ([client-api.md](client-api.md))."""
 
     @property
     def insured_persons(self) -> bool:

@@ -51,7 +51,9 @@ def _order(facts: Facts) -> Iterable[Found]:
             if part in loaded:
                 yield Found(f"{part} is loaded twice", False, module.key)
             loaded.append(part)
-    needy = ["InvitePolicy"] + (["LoginPolicy", "RoomCleanup"] if facts.product is Product.EPA else ["InformationServices"])
+    needy = ["InvitePolicy"] + (
+        ["LoginPolicy", "RoomCleanup"] if facts.product is Product.EPA else ["InformationServices"]
+    )
     for part in needy:
         if part in loaded and "FederationAllowList" in loaded:
             late = loaded.index("FederationAllowList") > loaded.index(part)

@@ -15,7 +15,12 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 @pytest.mark.parametrize(
     ("page", "file"),
-    [("denials", "denials.md"), ("options", "homeserver-options.md"), ("checks", "checks.md")],
+    [
+        ("configuration", "configuration-reference.md"),
+        ("denials", "denials.md"),
+        ("options", "homeserver-options.md"),
+        ("checks", "checks.md"),
+    ],
 )
 def test_the_documentation_is_up_to_date(page, file, capsys):
     assert main(["reference", page, "--markdown"]) == 0

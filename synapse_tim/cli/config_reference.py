@@ -1,0 +1,159 @@
+"""Every key of the configuration block: what it takes, its default, and what it is for.
+
+Made of the classes that check the block, so that it says what they do: names, types and defaults are theirs,
+the meaning is what stands below each field.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import json
+import types
+import typing
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+import attrs
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from synapse_tim.modules import config
+from synapse_tim.modules.config import InMilliseconds, PartConfig
+from synapse_tim.modules.policy_config import TiMessengerConfig
+
+#: How texts that are checked are called.
+_TEXTS: Final = (
+    (config.SecureUrl, "https URL"),
+    (config.TrustedUrl, "https URL"),
+    (config.BaseUrl, "URL"),
+    (config.Url, "URL"),
+    (config.ReadablePath, "file"),
+    (config.Pin, "fingerprint or file"),
+)
+_PLAIN: Final[dict[object, str]] = {
+    bool: "true or false",
+    int: "number",
+    str: "text",
+    object: "anything",
+    Any: "anything",
+}
+_UNITS: Final = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
+_SAYS_DEFAULT: Final = "Default: "
+
+
+@attrs.frozen
+class Key:
+    """One key.
+
+    Attributes:
+        path: from the block down; ``[]`` stands for each entry of a list.
+        takes: what it takes.
+        default: what counts if it is not there.
+        meaning: what it is for.
+    """
+
+    path: str
+    takes: str
+    default: str
+    meaning: str
+
+
+def keys(model: type[BaseModel] = TiMessengerConfig, above: str = "") -> Iterator[Key]:
+    """All keys, each followed by those below it.
+
+    Args:
+        model: the class of a block.
+        above: where the block stands.
+    """
+    hints = typing.get_type_hints(model, include_extras=True)
+    for name in _in_order(model):
+        field = model.model_fields[name]
+        path = f"{above}{name}"
+        meaning, default = _meaning(field)
+        yield Key(path, _takes(hints[name]), default or _default(field, hints[name]), meaning)
+        block, repeated = _block(hints[name])
+        if block is not None:
+            yield from keys(block, f"{path}[]." if repeated else f"{path}.")
+
+
+def _in_order(model: type[BaseModel]) -> list[str]:
+    """The names of a block's keys, those of all parts first, the others as the parts are named."""
+    names = list(model.model_fields)
+    if not issubclass(model, PartConfig):
+        return names
+    shared = [name for name in names if name in PartConfig.model_fields]
+    return [*shared, *(name for name in reversed(names) if name not in shared)]
+
+
+def _meaning(field: FieldInfo) -> tuple[str, str]:
+    """What the docstring of a field says, and the default if it says that, too."""
+    text = " ".join(inspect.cleandoc(field.description or "").split())
+    meaning, says, default = text.partition(f" {_SAYS_DEFAULT}")
+    return meaning, default.rstrip(".") if says else ""
+
+
+def _default(field: FieldInfo, hint: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value is PydanticUndefined or value in ([], {}):
+        return "none"
+    if isinstance(value, BaseModel):
+        return "as below"
+    if isinstance(value, int) and not isinstance(value, bool) and _is_duration(hint):
+        return f"`{_duration(value)}`"
+    plain = value.value if isinstance(value, enum.Enum) else value
+    return f"`{plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)}`"
+
+
+def _duration(milliseconds: int) -> str:
+    unit, size = next((unit, size) for unit, size in _UNITS if milliseconds % size == 0)
+    return f"{milliseconds // size}{unit}"
+
+
+def _is_duration(hint: Any) -> bool:
+    return any(isinstance(each, InMilliseconds) for part in _walk(hint) for each in _metadata(part))
+
+
+def _walk(hint: Any) -> Iterator[Any]:
+    yield hint
+    for each in get_args(hint):
+        yield from _walk(each)
+
+
+def _metadata(hint: Any) -> tuple[Any, ...]:
+    return tuple(hint.__metadata__) if get_origin(hint) is Annotated else ()
+
+
+def _takes(hint: Any) -> str:
+    """What a key takes, in words."""
+    metadata: tuple[Any, ...] = ()
+    if get_origin(hint) is Annotated:
+        metadata, hint = _metadata(hint), get_args(hint)[0]
+    if any(isinstance(each, InMilliseconds) for each in metadata):
+        return "duration, or `off`" if type(None) in get_args(hint) else "duration"
+    for alias, words in _TEXTS:
+        if not set(_metadata(alias)).isdisjoint(metadata):
+            return words
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_takes(each) for each in arguments if each is not type(None))
+    if origin is Literal:
+        return " or ".join(f"`{each}`" for each in arguments)
+    if origin is list:
+        return f"list: {_takes(arguments[0])}"
+    if origin is dict or (isinstance(hint, type) and issubclass(hint, BaseModel)):
+        return "mapping"
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return " or ".join(f"`{each.value}`" for each in hint)
+    return _PLAIN[hint]
+
+
+def _block(hint: Any) -> tuple[type[BaseModel] | None, bool]:
+    """The block that a key holds, if it does, and whether it is a list of them."""
+    for part in _walk(hint):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part, any(get_origin(each) is list for each in _walk(hint))
+    return None, False
