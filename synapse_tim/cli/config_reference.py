@@ -22,6 +22,7 @@ from pydantic_core import PydanticUndefined
 from synapse_tim.modules import config
 from synapse_tim.modules.config import InMilliseconds, PartConfig
 from synapse_tim.modules.policy_config import TiMessengerConfig
+from synapse_tim.rules import durations
 
 #: How texts that are checked are called.
 _TEXTS: Final = (
@@ -39,7 +40,6 @@ _PLAIN: Final[dict[object, str]] = {
     object: "anything",
     Any: "anything",
 }
-_UNITS: Final = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
 _SAYS_DEFAULT: Final = "Default: "
 
 
@@ -103,14 +103,9 @@ def _default(field: FieldInfo, hint: Any) -> str:
     if isinstance(value, BaseModel):
         return "as below"
     if isinstance(value, int) and not isinstance(value, bool) and _is_duration(hint):
-        return f"`{_duration(value)}`"
+        return f"`{durations.to_text(value)}`"
     plain = value.value if isinstance(value, enum.Enum) else value
     return f"`{plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)}`"
-
-
-def _duration(milliseconds: int) -> str:
-    unit, size = next((unit, size) for unit, size in _UNITS if milliseconds % size == 0)
-    return f"{milliseconds // size}{unit}"
 
 
 def _is_duration(hint: Any) -> bool:

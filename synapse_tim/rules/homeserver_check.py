@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from synapse_tim.rules import durations
 from synapse_tim.rules.homeserver_facts import Facts, NotRead, Online, Process, Verdict
 from synapse_tim.rules.products import Product, SpecVersion
 
@@ -29,7 +30,6 @@ PRO: Final = frozenset({Product.PRO})
 V1_2: Final = frozenset({SpecVersion.V1_2})
 
 _LONGEST_TEXT: Final = 160
-_UNITS: Final = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
 
 
 @attrs.frozen
@@ -264,7 +264,4 @@ def show_duration(value: object) -> str:
         return "not set"
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         return show_value(value)
-    for unit, size in _UNITS:
-        if value % size == 0:
-            return f"{value // size}{unit}"
-    return f"{value}ms"
+    return durations.to_text(value)

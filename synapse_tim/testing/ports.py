@@ -7,6 +7,7 @@ from which the system gives ports to connections that go out: one of those would
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 from pathlib import Path
@@ -34,6 +35,7 @@ def free_ports(n: int) -> list[int]:
     found: list[int] = []
     first, last = _outgoing()
     candidates = [*range(_LOWEST, first), *range(max(last + 1, _LOWEST), _HIGHEST + 1)]
+    candidates = _of_this_process(candidates)
     random.shuffle(candidates)
     for port in candidates:
         if len(found) == n:
@@ -53,6 +55,13 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _of_this_process(ports: list[int]) -> list[int]:
+    """What is left for one of several processes that run tests side by side (pytest-xdist)."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return ports[number % count :: count]
 
 
 def _outgoing() -> tuple[int, int]:

@@ -93,6 +93,27 @@ def test_commands_run(body, files, monkeypatch):
                 pytest.fail(f"an example that nothing checks: {line}")
 
 
+def test_the_container_image_keeps_what_it_was_built_with(tmp_path):
+    """Its commands in this environment, which has everything already: nothing else would be installed."""
+    (body,) = re.findall(r"```dockerfile\n(.*?)```", (ROOT / "docs/installation.md").read_text(), re.DOTALL)
+    image, run = body.replace("\\\n", "").strip().split("\n")
+    minor = int(re.fullmatch(r"FROM matrixdotorg/synapse:v1\.([0-9]+)\.[0-9]+", image)[1])
+    assert f"Synapse 1.158 to 1.{minor}," in (ROOT / "README.md").read_text()
+    commands = [shlex.split(each) for each in run.removeprefix("RUN ").split("&&")]
+    freeze, install, check = ([sys.executable, "-m", *each] for each in commands)
+    assert freeze[-2:] == [">", "/constraints.txt"]
+    frozen = subprocess.run(freeze[:-2], capture_output=True, text=True, check=True).stdout
+    pinned = [line for line in frozen.splitlines() if "==" in line]
+    assert any(line.startswith("matrix-synapse==") for line in pinned)
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("\n".join(pinned))
+    install[install.index("/constraints.txt")] = str(constraints)
+    done = subprocess.run([*install, "--dry-run"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Would install" not in done.stdout
+    assert check[-1] == "check"
+
+
 def write_configuration(directory):
     """A homeserver of a main process and a worker."""
     own = directory / "server"

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import hmac
+import itertools
 
 import pytest
 from hypothesis import given, settings
@@ -80,6 +81,7 @@ def test_the_secret_is_not_shown():
         NONCE * 2,
         "é",
     ],
+    ids=itertools.count(),
 )
 def test_what_is_no_nonce_is_refused(nonce):
     assert MINT.holds_until(nonce, NOW) is None
