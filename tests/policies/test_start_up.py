@@ -71,7 +71,9 @@ def test_options_that_are_a_matter_of_judgement_are_a_warning(ti, start, tmp_pat
         ({"events": {"redaction_window": "never"}}, "config.events.redaction_window"),
         ({"events": {"threads": "no"}}, "config.events.threads"),
         ({"client_api": {"unstable_features": "none"}}, "config.client_api.unstable_features"),
-        ({"cleanup": {}}, "config.cleanup"),
+        ({"cleanup": {"orphaned_rooms": "1h"}}, "config.cleanup.orphaned_rooms"),
+        ({"information": {"support": {}}}, "config.information.support"),
+        ({"contacts": {}}, "config.contacts"),
     ],
 )
 def test_a_wrong_block_is_refused_with_its_key_path(ti, tmp_path, policies, says):

@@ -49,6 +49,16 @@ def test_trailing_octets_are_malformed(world):
         parse_certificate(world.sub_ca.der + b"\0")
 
 
+def test_a_signature_that_is_not_whole_octets_is_malformed(world):
+    """The octet is not covered by the signature, and means nothing if the last bits are zero anyway."""
+    certificate = world.list_signer.certificate
+    der = bytearray(to_der(certificate))
+    der[-len(certificate.signature) - 1] = 1
+    der[-1] &= 0b11111110
+    with refused(Refusal.CERTIFICATE_MALFORMED):
+        parse_certificate(bytes(der))
+
+
 def test_an_unknown_curve_is_malformed(world):
     named = bytes.fromhex("06092b2403030208010107")  # brainpoolP256r1
     unknown = bytes.fromhex("06092b2403030208010163")
