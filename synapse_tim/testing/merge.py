@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,16 +21,17 @@ REMOVED: Final = Removed.REMOVED
 def deep_merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``overrides`` laid over it.
 
-    Mappings are merged key by key, anything else is replaced; ``None`` takes a key out.
+    Mappings are merged key by key, anything else is replaced; ``None`` takes a key out. What comes out shares
+    nothing with what went in.
     """
-    merged = dict(base)
+    merged = copy.deepcopy(dict(base))
     for key, value in overrides.items():
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
             merged[key] = deep_merge(merged[key], value)
         else:
-            merged[key] = value
+            merged[key] = copy.deepcopy(value)
     return merged
 
 
