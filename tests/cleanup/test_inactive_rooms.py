@@ -143,11 +143,8 @@ def test_a_25318_a_room_without_messages_counts_from_its_newest_event(world):
 
 
 def test_a_25319_server_notices_stay(world):
-    administrator, doctor = world.user(world.clinic, admin=True), world.user(world.clinic)
-    body = {"user_id": doctor.user_id, "content": {"msgtype": "m.text", "body": "maintenance"}}
-    administrator.request("POST", "/_synapse/admin/v1/send_server_notice", body).raise_for_status()
-    (room,) = doctor.invited_to()
-    doctor.join(room).raise_for_status()
+    doctor = world.user(world.clinic)
+    room = world.notice_to(world.clinic, doctor)
     wait_long(world.clinic, room, LONG_MS)
     rounds(world.clinic)
     assert exists(world.clinic, room)

@@ -89,11 +89,8 @@ def test_a_26348_a_26463_a_room_of_ones_own_is_one(world):
 
 
 def test_a_26348_a_26463_server_notices_stay(world):
-    administrator, patient = world.user(world.insurer, admin=True), world.user(world.insurer)
-    body = {"user_id": patient.user_id, "content": {"msgtype": "m.text", "body": "maintenance"}}
-    administrator.request("POST", "/_synapse/admin/v1/send_server_notice", body).raise_for_status()
-    (room,) = patient.invited_to()
-    patient.join(room).raise_for_status()
+    patient = world.user(world.insurer)
+    room = world.notice_to(world.insurer, patient)
     wait_long(world.insurer, room, LONG_MS)
     rounds(world.insurer)
     assert room in patient.joined_rooms()

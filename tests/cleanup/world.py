@@ -41,6 +41,15 @@ class CleanupWorld:
         self._number += 1
         return at_worker(server, server.register(f"user{self._number}", admin=admin))
 
+    def notice_to(self, server, user):
+        """The room of a server notice that a user has just accepted."""
+        body = {"user_id": user.user_id, "content": {"msgtype": "m.text", "body": "maintenance"}}
+        administrator = self.user(server, admin=True)
+        administrator.request("POST", "/_synapse/admin/v1/send_server_notice", body).raise_for_status()
+        (room,) = user.invited_to()
+        user.join(room).raise_for_status()
+        return room
+
 
 def cleaning(ti, product, spec_version, **cleanup):
     """The entry of ``modules:``."""
