@@ -130,7 +130,10 @@ class CleanupRounds:
             return "skipped"
         if due.kind is CleanupKind.INSURED_ONLY:
             return "failed" if await self._removal.leave(due.room_id) else "left"
-        return "purged" if await self._removal.delete(due.room_id) else "skipped"
+        has_failed = await self._removal.has_failed(due.room_id)
+        if not await self._removal.delete(due.room_id):
+            return "skipped"
+        return "failed" if has_failed else "purged"
 
     async def _finish(self, progress: Progress) -> None:
         await self._store.write(attrs.evolve(progress, after_room_id="", finished_ts=progress.seen_ts))

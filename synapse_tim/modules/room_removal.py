@@ -45,7 +45,7 @@ class RoomRemoval:
         return False
 
     async def delete(self, room_id: str) -> bool:
-        """Have Synapse delete a room.
+        """Have Synapse delete a room, also if it has tried in vain before.
 
         Returns:
             Whether it is going to; false if that is under way already, or forbidden by another module.
@@ -55,6 +55,12 @@ class RoomRemoval:
         except SynapseError:
             return False
         return True
+
+    async def has_failed(self, room_id: str) -> bool:
+        """Whether Synapse has tried in vain to delete a room, which only shows afterwards."""
+        return await self._api.run_db_interaction(
+            "synapse_tim_cleanup_failed", self._survey.deletion_failed, room_id
+        )
 
     async def leave(self, room_id: str) -> int:
         """Have the local users leave a room; what they have read stays readable for them.

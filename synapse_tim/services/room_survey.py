@@ -115,6 +115,12 @@ _UNDER_WAY: Final = """
     WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND status IN ('scheduled', 'active')
 """
 
+_FAILED: Final = """
+    SELECT 1 FROM scheduled_tasks
+    WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND status = 'failed' AND resource_id = ?
+    LIMIT 1
+"""
+
 _LOCAL_USERS: Final = "SELECT user_id FROM local_current_membership WHERE membership = 'join' AND room_id = ?"
 
 
@@ -227,6 +233,12 @@ class RoomSurvey:
         cursor.execute(_UNDER_WAY, ())
         ((count,),) = cursor.fetchall()
         return int(count)
+
+    @staticmethod
+    def deletion_failed(cursor: Cursor, room_id: str) -> bool:
+        """Whether Synapse has tried in vain to delete a room; it remembers that for a week."""
+        cursor.execute(_FAILED, (room_id,))
+        return bool(list(cursor.fetchall()))
 
     def _last_messages(self, cursor: Cursor, which: str, room_id: str, limit: int) -> dict[str, int | None]:
         query = _LAST_MESSAGES.replace("{which}", which)

@@ -99,6 +99,14 @@ def test_one_room_that_fails_does_not_stop_the_others(api, rounds, rooms, run):
     )
 
 
+def test_a_room_that_synapse_could_not_delete_is_tried_again_and_counted(api, rounds, rooms, database, run):
+    database.execute("INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'failed', '!3')")
+    before = count("failed"), count("purged")
+    run(rounds().tick())
+    assert deleted(api) == rooms
+    assert (count("failed"), count("purged")) == (before[0] + 1, before[1] + 8)
+
+
 def test_a_dry_run_only_looks(api, rounds, run):
     run(rounds(dry_run=True).tick())
     assert deleted(api) == []
