@@ -61,7 +61,6 @@ def test_other_files_and_other_ways_to_name_the_database(config, run, tmp_path):
         ({"database": {"name": "mysql", "args": {}}}, "sqlite3 or psycopg2"),
         ({"database": {"name": "sqlite3", "args": ["x"]}}, "sqlite3 or psycopg2"),
         ({"database": {"name": "sqlite3", "args": {"database": "/no/where.db"}}}, "/no/where.db"),
-        ({"database": {"name": "psycopg2", "args": {"nonsense": 1}}}, "PostgreSQL: "),
         ({"server_name": None}, "a server_name and one synapse_tim.TiMessenger"),
         ({"modules": []}, "a server_name and one synapse_tim.TiMessenger"),
         ({"modules": "all"}, "a server_name and one synapse_tim.TiMessenger"),
@@ -107,6 +106,14 @@ def test_the_password_of_the_database_is_not_said(config, run):
     assert code == 2
     assert "hunter2" not in err
     assert "PostgreSQL: " in err
+
+
+def test_a_database_that_is_not_described_well(config, run):
+    """Without the driver it says that instead."""
+    database = {"name": "psycopg2", "args": {"nonsense": 1}}
+    code, _, err = run({**config, "database": database})
+    assert code == 2
+    assert err.startswith(("PostgreSQL: ", "psycopg2 is not installed"))
 
 
 def test_it_only_ever_looks(config, run, tmp_path, capsys):
