@@ -9,7 +9,6 @@ from tests.policies.world import PRIVATE, in_database, invited, together
 pytestmark = pytest.mark.servers
 
 LONG_MS = 27 * WEEK_MS
-MESSAGES = "state_key IS NULL"
 STATE = "state_key IS NOT NULL"
 
 
