@@ -181,12 +181,14 @@ class RoomSurvey:
             if room_id in leaving or room_id not in newest:
                 continue
             last_event, last_invitation, last_newcomer = newest[room_id]
+            if last_event is None:
+                continue  # Synapse notes a room first and stores its first event, or an invitation, then
             joined, anybody = members.get((room_id, "join"), (0, None))
             invited, _ = members.get((room_id, "invite"), (0, None))
             yield RoomFacts(
                 room_id,
                 last_message_ts=last_messages[room_id],
-                last_event_ts=last_event or 0,
+                last_event_ts=last_event,
                 last_arrival_ts=max(last_invitation or 0, last_newcomer or 0),
                 creator=creators.get(room_id),
                 joined=joined,

@@ -107,6 +107,13 @@ def test_a_room_that_synapse_could_not_delete_is_tried_again_and_counted(api, ro
     assert (count("failed"), count("purged")) == (before[0] + 1, before[1] + 8)
 
 
+def test_a_room_that_is_just_beginning_is_not_touched(api, rounds, rooms, database, run):
+    """Synapse notes the room before it stores its first event, or the invitation to it."""
+    database.execute("INSERT INTO rooms VALUES ('!0beginning', '')")
+    run(rounds().tick())
+    assert deleted(api) == rooms
+
+
 def test_a_dry_run_only_looks(api, rounds, run):
     run(rounds(dry_run=True).tick())
     assert deleted(api) == []
