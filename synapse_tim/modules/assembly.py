@@ -15,7 +15,8 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim.modules.clock import utc_now
-from synapse_tim.modules.config import AllowListConfig, FederationListConfig, wrong
+from synapse_tim.modules.config import wrong
+from synapse_tim.modules.federation_list_config import AllowListConfig, FederationListConfig
 from synapse_tim.modules.list_follower import ListFollower
 from synapse_tim.modules.list_in_force import ListInForce, StalenessPolicy
 from synapse_tim.modules.list_leader import ListLeader

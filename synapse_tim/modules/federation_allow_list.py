@@ -24,8 +24,9 @@ from synapse.module_api.errors import Codes
 
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.assembly import FederationListEngine, read_files
-from synapse_tim.modules.config import AllowListConfig, parse_block
+from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.decisions import refuse
+from synapse_tim.modules.federation_list_config import AllowListConfig
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.denials import (
     INVITES_BY_ADDRESS,

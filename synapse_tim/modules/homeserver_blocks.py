@@ -17,13 +17,8 @@ from synapse.module_api.errors import ConfigError
 
 import synapse_tim
 from synapse_tim.modules.assembly import read_files
-from synapse_tim.modules.config import (
-    CONFIG_PATH,
-    AllowListConfig,
-    FederationListConfig,
-    without_files,
-    wrong,
-)
+from synapse_tim.modules.config import CONFIG_PATH, without_files, wrong
+from synapse_tim.modules.federation_list_config import AllowListConfig, FederationListConfig
 from synapse_tim.modules.homeserver_named_files import look_at
 from synapse_tim.modules.identity_providers import read_key_file
 from synapse_tim.modules.login_config import LoginPolicyConfig

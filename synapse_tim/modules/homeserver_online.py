@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Final
 
 from synapse_tim.modules.assembly import Fetchers, build_updater, list_trust, read_files
-from synapse_tim.modules.config import AllowListConfig
+from synapse_tim.modules.federation_list_config import AllowListConfig
 from synapse_tim.modules.homeserver_reading import Homeserver
 from synapse_tim.modules.homeserver_sections import without_log
 from synapse_tim.rules.certificates import describe

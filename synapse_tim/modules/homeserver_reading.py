@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.modules.config import AllowListConfig, without_files
+from synapse_tim.modules.config import without_files
+from synapse_tim.modules.federation_list_config import AllowListConfig
 from synapse_tim.modules.homeserver_blocks import Blocks, read_blocks, shift
 from synapse_tim.modules.homeserver_files import MergedFiles, UnusableConfigError, read_config, read_yaml
 from synapse_tim.modules.homeserver_named_files import inline_secrets, look_at, named_files

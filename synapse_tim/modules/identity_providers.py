@@ -11,7 +11,8 @@ from types import MappingProxyType
 from synapse.module_api import ModuleApi
 
 from synapse_tim.modules.clock import utc_now
-from synapse_tim.modules.config import TrustConfig, wrong
+from synapse_tim.modules.config import wrong
+from synapse_tim.modules.federation_list_config import TrustConfig
 from synapse_tim.modules.login_config import KeysConfig, LoginPolicyConfig, ProviderConfig
 from synapse_tim.modules.threads import Threads
 from synapse_tim.modules.token_login import Provider

@@ -10,15 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field, field_validator, model_validator
 
 from synapse_tim.modules.claims_config import ClaimsConfig, Name
-from synapse_tim.modules.config import (
-    Block,
-    Duration,
-    PartConfig,
-    ReadablePath,
-    TrustConfig,
-    TrustedUrl,
-    wrong,
-)
+from synapse_tim.modules.config import Block, Duration, PartConfig, ReadablePath, TrustedUrl, wrong
+from synapse_tim.modules.federation_list_config import TrustConfig
 from synapse_tim.rules.identity_provider import DEFAULTS, IdentityProvider, Profile
 from synapse_tim.rules.insured import is_code
 from synapse_tim.rules.jwe import DecryptionKey

@@ -13,14 +13,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 
 from synapse_tim.modules.cleanup_config import RoomCleanupConfig
-from synapse_tim.modules.config import (
-    AllowListConfig,
-    Block,
-    DurationOrOff,
-    PartConfig,
-    TrustConfig,
-    wrong,
-)
+from synapse_tim.modules.config import Block, DurationOrOff, PartConfig, wrong
+from synapse_tim.modules.federation_list_config import AllowListConfig, TrustConfig
 from synapse_tim.modules.information_config import InformationServicesConfig
 from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.rules.events import EventRules

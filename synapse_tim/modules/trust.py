@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from synapse_tim.modules.config import TrustConfig, wrong
+from synapse_tim.modules.config import wrong
+from synapse_tim.modules.federation_list_config import TrustConfig
 from synapse_tim.rules.certificates import check_environment
 from synapse_tim.rules.refusals import ListRefusedError
 from synapse_tim.services.certificate_source import DownloadServer
