@@ -47,10 +47,12 @@ class ClientReportStore:
 
     Args:
         api: Synapse's module API.
+        postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
     """
 
-    def __init__(self, api: ModuleApi) -> None:
+    def __init__(self, api: ModuleApi, *, postgresql: bool) -> None:
         self._api = api
+        self._postgresql = postgresql
         self._turn = DeferredLock()
 
     async def create_tables(self) -> None:
@@ -72,7 +74,8 @@ class ClientReportStore:
         """
 
         def write(txn: LoggingTransaction) -> dict[Label, int]:
-            lock_table(txn, _TABLE)
+            if self._postgresql:
+                lock_table(txn, _TABLE)
             txn.execute(_LABELS, (str(day),))
             known = {Label(*row) for row in txn.fetchall()}
             stored: dict[Label, int] = {}

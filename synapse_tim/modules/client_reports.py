@@ -52,13 +52,16 @@ class ClientReports:
 
     Args:
         api: Synapse's module API.
+        internals: for what the database is.
         procedures: those that are counted by their names; ``None`` for all with a usual name.
     """
 
-    def __init__(self, api: ModuleApi, procedures: Collection[str] | None) -> None:
+    def __init__(
+        self, api: ModuleApi, internals: SynapseInternals, procedures: Collection[str] | None
+    ) -> None:
         self._api = api
         self._procedures = procedures
-        self._store = ClientReportStore(api)
+        self._store = ClientReportStore(api, postgresql=internals.uses_postgresql)
         self._has_tables = False
         self._labels: set[Label] = set()
         if api.should_run_background_tasks():

@@ -49,7 +49,7 @@ class InformationServices:
         wanted = config.information
         resources = {information_resource.BASE_PATH: self._information(config.product, wanted)}
         if wanted.client_report:
-            reports = ClientReports(api, wanted.client_report_procedures)
+            reports = ClientReports(api, self._internals, wanted.client_report_procedures)
             resources[client_reports.BASE_PATH] = ClientReportResource(self._internals, reports)
         well_known: dict[str, Resource] = {}
         if wanted.support is not None:

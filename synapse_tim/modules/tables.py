@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from synapse.module_api import LoggingTransaction, ModuleApi
-from synapse.storage.engines import PostgresEngine
 
 
 async def create_tables(api: ModuleApi, statements: Iterable[str], description: str) -> None:
@@ -27,12 +26,11 @@ async def create_tables(api: ModuleApi, statements: Iterable[str], description: 
 def lock_table(txn: LoggingTransaction, table: str) -> None:
     """Let other transactions that write to a table wait until this one ends; those that read do not.
 
-    Has to be the first statement, so that all others see what those before this one have written. On SQLite
-    there is one connection only, and nobody to wait for.
+    Has to be the first statement, so that all others see what those before this one have written. For
+    PostgreSQL: on SQLite there is one connection only, and nobody to wait for.
 
     Args:
         txn: the transaction.
         table: its name.
     """
-    if isinstance(txn.database_engine, PostgresEngine):
-        txn.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+    txn.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
