@@ -17,10 +17,12 @@ from synapse.module_api.errors import ConfigError
 
 import synapse_tim
 from synapse_tim.modules.assembly import read_files
+from synapse_tim.modules.cleanup_config import RoomCleanupConfig
 from synapse_tim.modules.config import CONFIG_PATH, without_files, wrong
 from synapse_tim.modules.federation_list_config import AllowListConfig, FederationListConfig
 from synapse_tim.modules.homeserver_named_files import look_at
 from synapse_tim.modules.identity_providers import read_key_file
+from synapse_tim.modules.information_config import InformationServicesConfig
 from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.modules.policy_config import EventPolicyConfig
 from synapse_tim.modules.trust import read_pinned_roots
@@ -31,6 +33,7 @@ from synapse_tim.services.tls import client_context
 
 _OWN: Final = "synapse_tim."
 _CLASSES: Final = frozenset({"TiMessenger", *PARTS})
+_MS: Final = dt.timedelta(milliseconds=1)
 #: Keys of files; whether they hold a secret.
 _FILES: Final = {
     "client_secret_path": True,
@@ -154,11 +157,8 @@ def _take(blocks: Blocks, key: str, parsed: BaseModel, unreadable: Mapping[str, 
     document = parsed.model_dump(mode="json")
     for name, value in _flat(document):
         blocks.settings[name] = Setting(f"{key}.{name}", value)
-    if isinstance(parsed, EventPolicyConfig):
-        rules = parsed.event_rules
-        window = None if rules.redaction_window is None else rules.redaction_window // _MS
-        blocks.settings["events.threads"] = Setting(f"{key}.events.threads", rules.threads)
-        blocks.settings["events.redaction_window"] = Setting(f"{key}.events.redaction_window", window)
+    for name, value in _following_the_product(parsed):
+        blocks.settings[name] = Setting(f"{key}.{name}", value)
     blocks.files.extend(_files(document, key))
     problems = list(_wrong_files(parsed, unreadable))
     for text in problems:
@@ -171,7 +171,18 @@ def _take(blocks: Blocks, key: str, parsed: BaseModel, unreadable: Mapping[str, 
         blocks.login, blocks.login_key = parsed, key
 
 
-_MS: Final = dt.timedelta(milliseconds=1)
+def _following_the_product(parsed: BaseModel) -> Iterator[tuple[str, object]]:
+    """What is in force where the default follows product and generation, or a whole block may be missing."""
+    if isinstance(parsed, EventPolicyConfig):
+        rules = parsed.event_rules
+        window = None if rules.redaction_window is None else rules.redaction_window // _MS
+        yield "events.threads", rules.threads
+        yield "events.redaction_window", window
+    if isinstance(parsed, RoomCleanupConfig):
+        yield "cleanup.orphaned_rooms", parsed.cleanup_rules.orphaned_ms
+        yield "cleanup.insured_only_rooms", parsed.cleanup_rules.insured_only_ms
+    if isinstance(parsed, InformationServicesConfig):
+        yield "information.support", parsed.information.support is not None
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

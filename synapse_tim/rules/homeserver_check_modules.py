@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from synapse_tim.rules.homeserver_check import (
+    EPA,
     GOOD_PRACTICE,
     START_UP,
     V1_2,
@@ -16,6 +17,7 @@ from synapse_tim.rules.homeserver_check import (
     Found,
     at_most,
     is_false,
+    is_true,
     setting_check,
     show_duration,
 )
@@ -24,6 +26,8 @@ from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.room_creation import DEFAULT_VERSION, VERSIONS
 
 _HOUR_MS: Final = 60 * 60 * 1000
+#: What gematik has for orphaned rooms (R3.34).
+_ORPHANED_MS: Final = 14 * 24 * _HOUR_MS
 #: The requirement that is violated first where a part is missing.
 PARTS: Final = {
     "FederationAllowList": "AF_10064-02",
@@ -112,6 +116,14 @@ def _reactions(facts: Facts) -> Iterable[Found]:
     # Whether 1.2 still demands it is not known.
     verdict = Verdict.WARNING if facts.spec_version is SpecVersion.V1_2 else Verdict.VIOLATION
     yield Found(str(setting.value).lower(), setting.value, setting.key, verdict=verdict)
+
+
+def _orphaned_rooms(facts: Facts) -> Iterable[Found]:
+    setting = facts.process.setting("cleanup.orphaned_rooms")
+    # gematik's text with the number was not seen; that they are deleted is certain.
+    verdict = Verdict.VIOLATION if setting.value is None else Verdict.WARNING
+    right = setting.value is not None and setting.value <= _ORPHANED_MS
+    yield Found(show_duration(setting.value), right, setting.key, verdict=verdict)
 
 
 def _permitted(facts: Facts) -> Iterable[Found]:
@@ -267,6 +279,43 @@ CHECKS: Final = (
         otherwise=Verdict.VIOLATION,
         show=show_duration,
         spec_versions=V1_2,
+    ),
+    Check(
+        "cleanup.orphaned_rooms",
+        "modules[…].config.cleanup.orphaned_rooms",
+        "A_28564-01",
+        "14d at most",
+        "rooms in which nothing was ever said and nobody is are deleted",
+        Verdict.VIOLATION,
+        _orphaned_rooms,
+        spec_versions=V1_2,
+    ),
+    setting_check(
+        "cleanup.insured_only_rooms",
+        lambda value: value is not None,
+        requirement="A_26348, A_26463",
+        wanted="a duration, such as 1w",
+        reason="insured persons do not stay among themselves",
+        otherwise=Verdict.VIOLATION,
+        show=show_duration,
+        products=EPA,
+    ),
+    setting_check(
+        "cleanup.dry_run",
+        is_false,
+        requirement="A_25318, A_28564-01, A_26348",
+        wanted="false",
+        reason="rooms that are due are counted only, and stay",
+        otherwise=Verdict.WARNING,
+    ),
+    setting_check(
+        "information.support",
+        is_true,
+        requirement="A_26265",
+        wanted="contacts, or a support_page",
+        reason="/.well-known/matrix/support says whom to turn to",
+        otherwise=Verdict.WARNING,
+        show=lambda value: "configured" if value else "not set",
     ),
     Check(
         "login.permitted",

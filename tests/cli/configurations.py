@@ -424,6 +424,13 @@ WRONG = {
         Wrong(put_block("events", {"redaction_window": "25h"})),
         Wrong(put_block("events", {"redaction_window": "off"})),
     ],
+    "cleanup.orphaned_rooms": [
+        Wrong(put_block("cleanup", {"orphaned_rooms": "off"})),
+        Wrong(put_block("cleanup", {"orphaned_rooms": "15d"}), verdict=WARNING),
+    ],
+    "cleanup.insured_only_rooms": [Wrong(put_block("cleanup", {"insured_only_rooms": "off"}))],
+    "cleanup.dry_run": [Wrong(put_block("cleanup", {"dry_run": True}))],
+    "information.support": [Wrong(put_block("information", {}))],
     "login.permitted": [
         only(PRO, put_block("login.permitted", ["password", "id_token"])),
         only(PRO, put_block("login.permitted", ["jwt", "id_token"])),
