@@ -54,8 +54,7 @@ class CleanupRounds:
         self._insurers = insurers
         self._store = ProgressStore(api)
         self._removal = RoomRemoval(api, survey)
-        self._found: Counter[CleanupKind] = Counter()
-        self._looked_at = 0
+        self._found: Counter[CleanupKind] | None = None  # of a round that this process has begun
         self._has_table = False
 
     def start(self) -> None:
@@ -80,20 +79,20 @@ class CleanupRounds:
     async def _round(self, progress: Progress) -> None:
         """Go through the rest of the rooms."""
         if not progress.after_room_id:
-            self._found, self._looked_at = Counter(), 0
+            self._found = Counter()
         while True:
             progress = self._seen(progress)
             sweep = RoomSweep(self._survey, self._rules, self._insurers())
             page = await self._api.run_db_interaction(
                 "synapse_tim_cleanup_page", sweep.page, progress.after_room_id, progress.seen_ts
             )
-            self._looked_at += page.rooms
             for due in page.due:
-                self._found[due.kind] += 1
                 progress = self._seen(progress)  # deleting the one before may have taken long
                 acts = progress.acts() and not self._config.dry_run
                 if acts and not await self._clean_up(sweep, due):
                     return
+            if self._found is not None:
+                self._found.update(due.kind for due in page.due)
             if page.last is None or page.rooms < PAGE:
                 break
             progress = attrs.evolve(progress, after_room_id=page.last)
@@ -138,10 +137,13 @@ class CleanupRounds:
     async def _finish(self, progress: Progress) -> None:
         await self._store.write(attrs.evolve(progress, after_room_id="", finished_ts=progress.seen_ts))
         metrics.CLEANUP_LAST_RUN.set(progress.seen_ts / 1000)
+        if self._found is None:
+            logger.info("Clean-up has gone through the rest of the rooms")
+            return
         for kind in CleanupKind:
             metrics.CLEANUP_DUE.labels(kind.value).set(self._found[kind])
         found = ", ".join(f"{kind.value} {self._found[kind]}" for kind in CleanupKind)
-        logger.info("Clean-up looked at %d rooms; due: %s", self._looked_at, found)
+        logger.info("Clean-up has gone through all rooms; due: %s", found)
 
 
 def _now_ms() -> int:

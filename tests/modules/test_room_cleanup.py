@@ -82,8 +82,10 @@ def test_a_restart_goes_on_where_the_last_process_was(api, rounds, rooms, run):
         run(rounds().tick())
     assert run(ProgressStore(api).read()).after_room_id == "!3"
     api.delete_room.reset_mock(side_effect=True)
+    CLEANUP_DUE.labels("orphaned").set(77)
     run(rounds().tick())
     assert deleted(api) == rooms[4:]
+    assert CLEANUP_DUE.labels("orphaned")._value.get() == 77  # nobody knows how many there were in all
     assert run(ProgressStore(api).read()).after_room_id == ""
 
 
