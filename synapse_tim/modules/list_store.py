@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _CHUNK: Final = 256 * 1024
 _SLICE: Final = 1 << 20
 
-_TABLES: Final = (
+TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS synapse_tim_federation_list (
         id INTEGER PRIMARY KEY,
         version BIGINT NOT NULL,
@@ -70,7 +70,7 @@ class ListStore:
 
     async def create_tables(self) -> None:
         """Create what is missing; for one process only."""
-        await create_tables(self._api, _TABLES, "synapse_tim_create_tables")
+        await create_tables(self._api, TABLES, "synapse_tim_create_tables")
 
     async def read_acceptance(self) -> Acceptance | None:
         """What is remembered of accepted lists."""

@@ -1,6 +1,7 @@
 """Every example in the documents is executed: blocks of YAML are parsed, commands are run."""
 
 import json
+import os
 import re
 import shlex
 import sqlite3
@@ -14,6 +15,7 @@ import yaml
 
 import synapse_tim
 from synapse_tim.cli import main
+from synapse_tim.modules.list_store import TABLES as LIST_TABLES
 from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.refusals import Refusal
 from synapse_tim.rules.token_refusals import TokenRefusal
@@ -23,6 +25,10 @@ from tests.services.synapse_tables import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+#: What is done with the examples in each language; a test of its own for those that are not in a list.
+LANGUAGES = {"yaml", "console", "python", "dockerfile", "ini", "json", "http", "sql", "sh"}
 
 
 def blocks(language):
@@ -63,6 +69,8 @@ def module_blocks(document):
 @pytest.mark.parametrize("body", blocks("yaml"))
 def test_yaml_is_a_valid_configuration(body, files):
     document = yaml.safe_load(body.replace("/etc/synapse", str(files)))
+    if "scrape_configs" in document:
+        return  # of Prometheus: tests/monitoring has it checked
     assert document["federation_domain_whitelist"] == []
     parsed = [module.parse_config(config) for module, config in module_blocks(document)]
     assert parsed
@@ -81,7 +89,9 @@ def test_commands_run(body, files, monkeypatch):
         write_configuration(files)
         for line in body.strip().splitlines():
             arguments = shlex.split(line)
-            if arguments[:2] in (["synapse-tim", "check"], ["synapse-tim", "cleanup"]):
+            if arguments[0] == "synapse-tim" and ">" in arguments:
+                written_by_a_shell(line, files)
+            elif arguments[:2] in (["synapse-tim", "check"], ["synapse-tim", "cleanup"]):
                 assert main(arguments[1:]) == 0
             elif arguments[0] == "synapse-tim":
                 assert main([*arguments[1:], "--allow-test-certificates"]) == 0
@@ -91,6 +101,53 @@ def test_commands_run(body, files, monkeypatch):
                 assert arguments[1:3] == ["-m", "synapse_tim.testing.simulator"]
             else:
                 pytest.fail(f"an example that nothing checks: {line}")
+
+
+def written_by_a_shell(line, directory):
+    """A command whose output goes to a file."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=directory,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    written = (directory / shlex.split(line)[-1]).read_text()
+    assert yaml.safe_load(written), "YAML, or JSON"
+
+
+def test_nothing_in_the_documents_is_left_out():
+    for document in DOCUMENTS:
+        text = document.read_text()
+        fences = re.findall(r"^```(.*)$", text, re.MULTILINE)
+        assert set(fences[::2]) <= LANGUAGES, document.name
+        assert set(fences[1::2]) <= {""}, document.name
+        assert not re.search(r"\n\n    \S", re.sub(r"```.*?```", "", text, flags=re.DOTALL)), document.name
+
+
+def one_block(document, language):
+    (body,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / document).read_text(), re.DOTALL)
+    return body
+
+
+def test_the_unit_of_systemd_checks_before_the_start(files):
+    write_configuration(files)
+    (line,) = re.findall(r"ExecStartPre=(.*)", one_block("check.md", "ini"))
+    program, *arguments = shlex.split(line.replace("/etc/synapse", str(files)))
+    assert Path(program).name == "synapse-tim"
+    assert main(arguments) == 0
+
+
+def test_the_floor_is_forgotten_with_the_rows():
+    with sqlite3.connect(":memory:") as database:
+        for statement in LIST_TABLES:
+            database.execute(statement)
+        database.execute("INSERT INTO synapse_tim_federation_list VALUES (1, 7, '', '', 0, 0, 0)")
+        database.executescript(one_block("operations.md", "sql"))
+        assert database.execute("SELECT COUNT(*) FROM synapse_tim_federation_list").fetchone() == (0,)
 
 
 def test_the_container_image_keeps_what_it_was_built_with(tmp_path):

@@ -95,6 +95,14 @@ def test_names_of_alerts_are_told_apart():
     assert all(name.startswith("SynapseTim") for name in names)
 
 
+def test_the_example_of_what_is_scraped_is_a_configuration(tmp_path):
+    (body,) = re.findall(
+        r"```yaml\n(scrape_configs.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL
+    )
+    (tmp_path / "prometheus.yml").write_text(body)
+    promtool("check", "config", tmp_path / "prometheus.yml")
+
+
 # Metrics
 
 
