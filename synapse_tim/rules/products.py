@@ -13,7 +13,11 @@ class Product(enum.StrEnum):
 
 
 class SpecVersion(enum.StrEnum):
-    """The generation: the test sets ``TI-M_V2`` (1.1) and ``TI-M_V3`` (1.2)."""
+    """The generation: the test sets ``TI-M_11X`` (legacy), ``TI-M_V2`` (1.1) and ``TI-M_V3`` (1.2).
 
+    ``legacy-1.1`` is TI-Messenger-Dienst 1.1.x, which knows product ``pro`` only.
+    """
+
+    LEGACY_1_1 = "legacy-1.1"
     V1_1 = "1.1"
     V1_2 = "1.2"
