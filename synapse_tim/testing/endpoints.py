@@ -15,6 +15,7 @@ from cryptography.x509.ocsp import OCSPCertStatus, load_der_ocsp_response
 
 from synapse_tim.testing import paths
 from synapse_tim.testing.directory import Directory
+from synapse_tim.testing.directory_lookups import DirectoryLookups
 from synapse_tim.testing.faults import Faults
 from synapse_tim.testing.http import Answer, Request
 from synapse_tim.testing.idp_central import CentralIdp
@@ -34,6 +35,7 @@ class Endpoints:
     Args:
         world: the certificates.
         directory: the content of the list.
+        lookups: answers look-ups in the directory.
         faults: what goes wrong.
         now: the simulator's clock.
         idp: the central IDP, whose certificates OCSP is asked about.
@@ -44,6 +46,7 @@ class Endpoints:
         self,
         world: TiWorld,
         directory: Directory,
+        lookups: DirectoryLookups,
         faults: Faults,
         now: Callable[[], dt.datetime],
         idp: CentralIdp,
@@ -51,6 +54,7 @@ class Endpoints:
     ) -> None:
         self._world = world
         self._directory = directory
+        self._lookups = lookups
         self._faults = faults
         self._now = now
         self._office = ListOffice(world, directory, now)
@@ -79,6 +83,8 @@ class Endpoints:
                 return self._second_token(request)
             case "GET", paths.DIRECTORY_LIST if request.secure:
                 return self._directory_list(request, query)
+            case "GET", _ if request.secure and self._lookups.serves(path):
+                return self._look_up(request, path, query)
             case _ if provider := self._provider(path):
                 return provider(request)
             case _:
@@ -130,6 +136,14 @@ class Endpoints:
         if not self._tokens.accepts("directory", request):
             return Answer.of_json({"message": "unauthorized"}, 401)
         return self._list(query)
+
+    def _look_up(self, request: Request, path: str, query: dict[str, str]) -> Answer:
+        if self._faults.lookups_unauthorized > 0:
+            self._faults.lookups_unauthorized -= 1
+            return Answer.of_json({"message": "unauthorized"}, 401)
+        if not self._tokens.accepts("directory", request):
+            return Answer.of_json({"message": "unauthorized"}, 401)
+        return self._lookups(path, query)
 
     def _ocsp(self, question: bytes) -> Answer:
         world, faults = self._world, self._faults

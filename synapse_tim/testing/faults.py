@@ -18,7 +18,8 @@ class Faults:
     """Switches; several may be on at once.
 
     The switches of transport apply to the paths that start with one of ``paths``, by default the list's;
-    ``/idp``, ``/sectoral`` and ``/broker`` are those of the identity providers.
+    ``/idp``, ``/sectoral`` and ``/broker`` are those of the identity providers,
+    ``/tim-provider-services/localization`` and ``/search`` those of look-ups in the directory.
     While a switch of the list's content or of its body is on, the list is served whatever version the client
     has.
 
@@ -39,6 +40,7 @@ class Faults:
         always_204: nothing new, whatever is asked.
 
         status: answer with this status and no content.
+        retry_after: seconds to name in ``Retry-After`` along with ``status``.
         redirect: answer 302 to this path or URL.
         drop_connection: close the connection instead of answering.
         slow_headers: seconds before each octet of the header.
@@ -50,6 +52,9 @@ class Faults:
 
         unauthorized_once: the next request for the directory's list is refused with 401 and all tokens
             end; turns itself off.
+        lookups_unauthorized: so many of the next look-ups are refused with 401; counts itself down.
+        owner_type: what is said about everybody instead of where they are listed.
+        malformed_lookups: the answers to look-ups are no JSON.
         credentials_refused: the authorisation server refuses the client.
         token_lifetime: seconds after which a token of the directory ends.
 
@@ -83,6 +88,7 @@ class Faults:
     always_204: bool = False
 
     status: int = 0
+    retry_after: int = 0
     redirect: str = ""
     drop_connection: bool = False
     slow_headers: float = 0.0
@@ -93,6 +99,9 @@ class Faults:
     gzip_bomb: int = 0
 
     unauthorized_once: bool = False
+    lookups_unauthorized: int = 0
+    owner_type: str = ""
+    malformed_lookups: bool = False
     credentials_refused: bool = False
     token_lifetime: int = 86400
 

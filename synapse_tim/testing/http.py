@@ -174,7 +174,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if faults.redirect:
             answer = Answer(302, headers={"Location": faults.redirect})
         elif faults.status:
-            answer = Answer(faults.status)
+            waits = {"Retry-After": str(faults.retry_after)} if faults.retry_after else {}
+            answer = Answer(faults.status, headers=waits)
         else:
             answer = owner.application(request)
         owner.log(self.command, self.path, answer.status)

@@ -17,6 +17,7 @@ OPERATOR_LIST: Final = "/list/federationList.jws"
 TOKEN: Final = "/auth/realms/TI-Provider/protocol/openid-connect/token"
 AUTHENTICATE: Final = "/ti-provider-authenticate"
 DIRECTORY_LIST: Final = "/tim-provider-services/FederationList/federationList.jws"
+LOCALIZATION: Final = "/tim-provider-services/localization"
 
 #: The identity providers: the central IDP-Dienst, a sectoral one, and a broker; all of theirs is below.
 CENTRAL_IDP: Final = "/idp"

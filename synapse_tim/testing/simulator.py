@@ -27,6 +27,8 @@ from typing import Any, Self
 
 from synapse_tim.testing import paths
 from synapse_tim.testing.directory import Directory
+from synapse_tim.testing.directory_entries import DirectoryEntries
+from synapse_tim.testing.directory_lookups import DirectoryLookups
 from synapse_tim.testing.endpoints import CLIENT_ID, CLIENT_SECRET, Endpoints
 from synapse_tim.testing.faults import Faults
 from synapse_tim.testing.http import LoopbackServer
@@ -61,6 +63,7 @@ class TiSimulator:
     Attributes:
         faults: what goes wrong; change it at any time.
         directory: the content of the list.
+        entries: who is listed in the directory.
         idp: the central identity provider, for smart cards.
         sectoral: the identity provider of insured persons.
         broker: an OpenID provider in front of those two; its issuer is plain HTTP, so that browsers get to
@@ -82,12 +85,14 @@ class TiSimulator:
         self.clock_offset = clock_offset
         self.faults = Faults()
         self.directory = Directory()
+        self.entries = DirectoryEntries()
         self._clock = clock
         self.idp = CentralIdp(self.world, self.faults, lambda: self.https_url, self.now)
         self.sectoral = SectoralIdp(self.world, lambda: self.https_url, self.now)
         self.broker = Broker(self.idp, self.sectoral, self.world, lambda: self.http_url, self.now)
+        lookups = DirectoryLookups(self.entries, self.faults)
         self._endpoints = Endpoints(
-            self.world, self.directory, self.faults, self.now, self.idp, self.sectoral, self.broker
+            self.world, self.directory, lookups, self.faults, self.now, self.idp, self.sectoral, self.broker
         )
         self._lock = threading.Lock()
         self._requests: list[tuple[str, str, int]] = []
@@ -210,6 +215,11 @@ class TiSimulator:
         return self.https_url + paths.DIRECTORY_LIST
 
     @property
+    def directory_url(self) -> str:
+        """The directory, for look-ups."""
+        return self.https_url
+
+    @property
     def token_url(self) -> str:
         """The authorisation server."""
         return self.https_url + paths.TOKEN
@@ -280,6 +290,19 @@ class TiSimulator:
         }
         if self.require_client_certificate:
             block["client_certificate"] = str(self.client_pem)
+        return deep_merge(block, copy.deepcopy(overrides))
+
+    def directory_config(self, **overrides: Any) -> dict[str, Any]:
+        """The ``directory`` block of ``homeserver.yaml`` for a server that looks users up in this simulator.
+
+        Args:
+            **overrides: as for ``federation_list_config``.
+        """
+        block: dict[str, Any] = {
+            "url": self.directory_url,
+            "vzd_credentials": self.vzd_credentials,
+            "ca_certificates": str(self.ca_file),
+        }
         return deep_merge(block, copy.deepcopy(overrides))
 
     def _write_files(self) -> None:
