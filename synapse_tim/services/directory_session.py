@@ -1,8 +1,9 @@
 """Logging in to the directory as a TI provider (requirement R1.9).
 
 Two steps: client credentials for a token of the authorisation server, that token for one of the directory.
-The second is kept until four fifths of its lifetime are over and renewed then, or at once when the directory
-refuses it. Tokens live in memory only and appear in no message.
+The second is kept until four fifths of its lifetime are over and renewed then, or at once when the
+directory refuses it. Tokens live in memory only and appear in no message. Whoever needs a token while
+somebody else logs in waits for that log-in instead of making another.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -45,7 +47,7 @@ class ProviderCredentials:
 
 
 class DirectorySession:
-    """Keeps a token for the directory's provider services.
+    """Keeps a token for the directory. May be used by several threads.
 
     Args:
         fetcher: transport.
@@ -56,28 +58,46 @@ class DirectorySession:
     def __init__(
         self, fetcher: Fetcher, credentials: ProviderCredentials, monotonic: Callable[[], float]
     ) -> None:
+        self.credentials = credentials
         self._fetcher = fetcher
-        self._credentials = credentials
         self._monotonic = monotonic
+        self._lock = threading.Lock()
         self._token = ""
         self._renew_at = -math.inf
 
-    def token(self) -> str:
+    def token(self, within: float = math.inf) -> str:
         """A token that is not about to expire.
 
+        Args:
+            within: seconds that it may take.
+
         Raises:
-            ListRefusedError: ``authentication``, or a reason of transport.
+            ListRefusedError: ``authentication``, ``http_status`` if a server has no time for us, or a reason
+                of transport.
         """
-        if not self._token or self._monotonic() >= self._renew_at:
-            self._log_in()
-        return self._token
+        ends = self._monotonic() + within
+        if not self._lock.acquire(timeout=min(max(within, 0.0), 2 * _DEADLINE_SECONDS)):
+            raise ListRefusedError(Refusal.DEADLINE, "somebody else is logging in")
+        try:
+            token = self._token
+            if not token or self._monotonic() >= self._renew_at:
+                token = self._log_in(ends)
+            return token
+        finally:
+            self._lock.release()
 
-    def forget(self) -> None:
-        """Drop a token that the directory refused."""
-        self._token = ""
+    def forget(self, refused: str | None = None) -> None:
+        """Drop a token that the directory refused.
 
-    def _log_in(self) -> None:
-        given = self._credentials
+        Args:
+            refused: the token; one that came in its place meanwhile is kept. By default any.
+        """
+        # Without the lock: a log-in may be under way, and it brings another token in any case.
+        if refused in (None, self._token):
+            self._token = ""
+
+    def _log_in(self, ends: float) -> str:
+        given = self.credentials
         basic = base64.b64encode(f"{given.client_id}:{given.client_secret}".encode()).decode()
         started = self._monotonic()
         first, _ = _token_of(
@@ -89,24 +109,34 @@ class DirectorySession:
                     "Content-Type": "application/x-www-form-urlencoded",
                 },
                 max_octets=_MAX_OCTETS,
-                deadline=_DEADLINE_SECONDS,
+                deadline=self._left(ends),
             ),
             "the authorisation server",
         )
-        self._token, lifetime = _token_of(
+        token, lifetime = _token_of(
             self._fetcher.get(
                 given.authenticate_url,
                 headers={"Authorization": f"Bearer {first}"},
                 max_octets=_MAX_OCTETS,
-                deadline=_DEADLINE_SECONDS,
+                deadline=self._left(ends),
             ),
             "the directory",
         )
         self._renew_at = started + lifetime * _RENEW_AFTER
+        self._token = token
+        return token
+
+    def _left(self, ends: float) -> float:
+        left = ends - self._monotonic()
+        if left <= 0:
+            raise ListRefusedError(Refusal.DEADLINE, "no time left for the log-in")
+        return min(left, _DEADLINE_SECONDS)
 
 
 def _token_of(response: Response, who: str) -> tuple[str, float]:
     """The token of an answer and its lifetime in seconds (RFC 6749 §5.1)."""
+    if response.status == 429 or response.status >= 500:
+        raise ListRefusedError(Refusal.HTTP_STATUS, f"{who}: status {response.status}")
     if response.status != 200:
         raise ListRefusedError(Refusal.AUTHENTICATION, f"{who}: status {response.status}")
     try:

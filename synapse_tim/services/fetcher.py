@@ -37,10 +37,12 @@ class Response:
     Attributes:
         status: HTTP status, never a redirect except 304.
         body: the octets of a 200; empty for any other status.
+        retry_after: seconds for which the server wants to be left alone, if it says so in digits.
     """
 
     status: int
     body: bytearray
+    retry_after: int | None = None
 
 
 class _Exchange:
@@ -198,7 +200,7 @@ def _read(response: httpx.Response, host: str, max_octets: int) -> Response:
         raise ListRefusedError(Refusal.COMPRESSED, f"{host}: {response.headers['Content-Encoding'][:20]}")
     body = bytearray()
     if status != 200:
-        return Response(status, body)
+        return Response(status, body, _retry_after(response))
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > max_octets:
         raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: {length[:20]} octets announced")
@@ -207,3 +209,9 @@ def _read(response: httpx.Response, host: str, max_octets: int) -> Response:
         if len(body) > max_octets:
             raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: more than {max_octets} octets")
     return Response(status, body)
+
+
+def _retry_after(response: httpx.Response) -> int | None:
+    """The header ``Retry-After`` (RFC 9110 §10.2.3); a date in it is passed over."""
+    value = response.headers.get("Retry-After", "").strip()[:20]
+    return int(value) if value.isascii() and value.isdigit() else None

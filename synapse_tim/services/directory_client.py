@@ -1,0 +1,147 @@
+"""Where a user is listed: ``…/localization`` of the directory (I_VZD_TIM_Provider_Services, R6.5).
+
+Both spellings of a user id are asked about, since the directory contains both and knows an entry by the one
+in which it was written. Answers count for a few minutes, also that somebody is not listed; failures are not
+kept. There is never an answer that the directory did not give: whatever goes wrong is an error.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final
+
+from cachetools import TTLCache
+
+from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
+from synapse_tim.rules.owner_types import (
+    MAX_OCTETS,
+    OwnerType,
+    OwnerTypeError,
+    read_owner_type,
+    spellings,
+    user_id_of,
+)
+from synapse_tim.services.directory_session import DirectorySession
+from synapse_tim.services.directory_transport import DirectoryTransport, LookUp
+
+#: Answers may be kept for five minutes (A_27751).
+MAX_CACHE_SECONDS: Final = 300.0
+_CACHED_USERS: Final = 10_000
+_PATH: Final = "/tim-provider-services/localization"
+
+
+class DirectoryClient:
+    """Asks where users are listed. May be used by several threads.
+
+    Args:
+        transport: to the directory.
+        session: log-in as a TI provider.
+        base_url: of the directory, without a slash at the end.
+        cache_seconds: for how long an answer counts.
+        monotonic: seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        transport: DirectoryTransport,
+        session: DirectorySession,
+        base_url: str,
+        *,
+        cache_seconds: float = MAX_CACHE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transport = transport
+        self._session = session
+        self._url = base_url + _PATH
+        self._lock = threading.Lock()
+        self._answers: TTLCache[str, OwnerType] = TTLCache(
+            _CACHED_USERS, min(cache_seconds, MAX_CACHE_SECONDS), timer=monotonic
+        )
+        self._flights: dict[str, Future[OwnerType]] = {}
+
+    def known(self, user_id: str) -> OwnerType | None:
+        """The answer of a moment ago, if there is one; does not block.
+
+        Raises:
+            DirectoryError: ``not_an_id``.
+        """
+        return self._known(_checked(user_id))
+
+    def owner_type(self, user_id: str, ends: float | None = None) -> OwnerType:
+        """Where a user is listed; blocks. Whoever asks about a user who is being asked about waits for that.
+
+        Args:
+            user_id: in either spelling.
+            ends: when the answer has to be there, as the transport's ``end_of_look_up`` said; default: from
+                now on.
+
+        Raises:
+            DirectoryError: with the reason.
+        """
+        user = _checked(user_id)
+        ends = self._transport.end_of_look_up() if ends is None else ends
+        with self._lock:
+            known = self._answers.get(user)
+            if known is not None:
+                return known
+            flight = self._flights.get(user)
+            others_wait = flight is not None
+            if flight is None:
+                flight = self._flights[user] = Future()
+        if others_wait:
+            return self._result(flight, ends)
+        try:
+            found = self._ask(user, ends)
+        except BaseException as error:
+            self._land(user)
+            flight.set_exception(error)
+            raise
+        self._land(user, found)
+        flight.set_result(found)
+        return found
+
+    def _known(self, user: str) -> OwnerType | None:
+        with self._lock:
+            return self._answers.get(user)
+
+    def _land(self, user: str, found: OwnerType | None = None) -> None:
+        with self._lock:
+            del self._flights[user]
+            if found is not None:
+                self._answers[user] = found
+
+    def _result(self, flight: Future[OwnerType], ends: float) -> OwnerType:
+        try:
+            return flight.result(self._transport.seconds_until(ends))
+        except TimeoutError:
+            raise DirectoryError(DirectoryFailure.DEADLINE, "somebody else is still asking") from None
+
+    def _ask(self, user: str, ends: float) -> OwnerType:
+        found = OwnerType.NONE
+        with self._transport.look_up(ends) as look_up:
+            for address in spellings(user):
+                found = found.combined(self._ask_about(look_up, address))
+                if found is OwnerType.ORG_PRACT:
+                    break
+        return found
+
+    def _ask_about(self, look_up: LookUp, address: str) -> OwnerType:
+        response = look_up.get(self._session, self._url, {"mxid": address}, max_octets=MAX_OCTETS)
+        if response.status == 404:
+            return OwnerType.NONE
+        if response.status != 200:
+            raise DirectoryError(DirectoryFailure.HTTP_STATUS, f"status {response.status}")
+        try:
+            return read_owner_type(response.body)
+        except OwnerTypeError as error:
+            raise DirectoryError(DirectoryFailure.ANSWER_MALFORMED, str(error)) from None
+
+
+def _checked(user_id: str) -> str:
+    user = user_id_of(user_id)
+    if user is None:
+        raise DirectoryError(DirectoryFailure.NOT_AN_ID, "no user id of the federation")
+    return user

@@ -1,0 +1,96 @@
+"""When the directory is left alone: after failures nobody asks for a while (A_27744, A_27749, R6.4).
+
+During a pause a look-up fails at once instead of waiting for a directory that is known to be down. When it
+is over, one look-up tries; the others go on failing at once until that one has an answer.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Callable
+from typing import Final
+
+#: ``RETRY_TIME`` and ``RETRY_TIME_MAX``, in seconds.
+RETRY_TIME: Final = 5.0
+RETRY_TIME_MAX: Final = 300.0
+#: The pause grows from this failure in a row.
+_GROWS_FROM: Final = 3
+
+
+class Entry(enum.Enum):
+    """Whether a look-up may ask."""
+
+    OPEN = enum.auto()
+    PROBE = enum.auto()
+    PAUSED = enum.auto()
+
+
+class DirectoryPause:
+    """Counts failures in a row. May be used by several threads.
+
+    Args:
+        on_change: called with whether the directory is down, when that changes.
+    """
+
+    def __init__(self, on_change: Callable[[bool], None] = lambda down: None) -> None:
+        self._lock = threading.Lock()
+        self._on_change = on_change
+        self._failures = 0
+        self._failed_at = float("-inf")
+        self._until = float("-inf")
+        self._probing = False
+
+    def enter(self, now: float) -> Entry:
+        """Want to ask; a ``PROBE`` has to be ended by ``answered``, ``failed`` or ``undecided``.
+
+        Args:
+            now: seconds that only ever grow, as everywhere here.
+        """
+        with self._lock:
+            if not self._failures:
+                return Entry.OPEN
+            if self._probing or now < self._until:
+                return Entry.PAUSED
+            self._probing = True
+            return Entry.PROBE
+
+    def answered(self) -> None:
+        """The directory answers."""
+        with self._lock:
+            was_down = self._failures > 0
+            self._failures = 0
+            self._probing = False
+        if was_down:
+            self._on_change(False)
+
+    def failed(self, began: float, now: float, at_least: float = 0.0) -> None:
+        """A look-up failed.
+
+        Args:
+            began: when it began; those that were under way at the same time count as one failure.
+            now: when it failed.
+            at_least: seconds for which the directory wants to be left alone.
+        """
+        with self._lock:
+            first = not self._failures
+            if first or began >= self._failed_at:
+                self._failures += 1
+            self._probing = False
+            self._failed_at = now
+            # Never longer than the longest pause, whatever the directory demands.
+            pause = min(max(_pause_after(self._failures), at_least), RETRY_TIME_MAX)
+            self._until = max(self._until, now + pause)
+        if first:
+            self._on_change(True)
+
+    def undecided(self, entry: Entry) -> None:
+        """A look-up ended without showing whether the directory answers."""
+        if entry is Entry.PROBE:
+            with self._lock:
+                self._probing = False
+
+
+def _pause_after(failures: int) -> float:
+    growth = max(0, failures - _GROWS_FROM + 1)
+    return RETRY_TIME * 2.0 ** min(growth, 10)
