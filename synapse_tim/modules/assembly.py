@@ -26,6 +26,7 @@ from synapse_tim.modules.list_store import ListStore
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.modules.threads import Threads
 from synapse_tim.modules.trust import read_pinned_roots, trust_store
+from synapse_tim.modules.vzd_credentials import read_credentials
 from synapse_tim.modules.whitelist import Whitelist
 from synapse_tim.rules.jws import JwsLimits
 from synapse_tim.rules.products import Product
@@ -55,13 +56,13 @@ class ListParts:
         directory_context: TLS towards the directory's log-in; without the client certificate, which is
             meant for the list alone.
         roots: pinned roots that were given as files.
-        secret: the directory's client secret, or ``None``.
+        credentials: how to log in to the directory, or ``None``.
     """
 
     context: ssl.SSLContext
     directory_context: ssl.SSLContext
     roots: tuple[x509.Certificate, ...]
-    secret: str | None = attrs.field(repr=False)
+    credentials: ProviderCredentials | None
 
 
 def read_files(config: FederationListConfig) -> ListParts:
@@ -83,15 +84,10 @@ def read_files(config: FederationListConfig) -> ListParts:
             f"holds no certificate with its key in PEM: {error}", "client_certificate"
         ) from None
     roots = read_pinned_roots(config.trust, "federation_list", "trust")
-    secret = None
+    credentials = None
     if config.vzd_credentials is not None:
-        try:
-            secret = Path(config.vzd_credentials.client_secret_path).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _wrong_list(f"no readable text: {error}", "vzd_credentials", "client_secret_path") from None
-        if not secret:
-            raise _wrong_list("the file is empty", "vzd_credentials", "client_secret_path")
-    return ListParts(context, plain, roots, secret)
+        credentials = read_credentials(config.vzd_credentials, "federation_list", "vzd_credentials")
+    return ListParts(context, plain, roots, credentials)
 
 
 def _wrong_list(what: str, *keys: str | int) -> ConfigError:
@@ -106,11 +102,13 @@ class FederationListEngine:
         api: Synapse's module API.
         in_force: what is enforced.
         driver: the leader or a follower.
+        session: the log-in to the directory, if the list is there.
     """
 
     api: ModuleApi
     in_force: ListInForce
     driver: ListLeader | ListFollower
+    session: DirectorySession | None
 
     @classmethod
     def build(
@@ -147,8 +145,8 @@ class FederationListEngine:
         )
         if leads:
             schedule = RefreshSchedule(settings.refresh_interval / 1000)
-            return cls(api, in_force, ListLeader(services, schedule))
-        return cls(api, in_force, ListFollower(services))
+            return cls(api, in_force, ListLeader(services, schedule), fetchers.session)
+        return cls(api, in_force, ListFollower(services), fetchers.session)
 
     def start(self) -> None:
         """Begin to follow the list, and to judge every second whether it may still be used."""
@@ -159,12 +157,18 @@ class FederationListEngine:
 
 
 class Fetchers:
-    """One transport per purpose: the list, the directory's log-in, everything that is public."""
+    """One transport per purpose: the list, the directory's log-in, everything that is public.
+
+    The log-in itself is ``session``, or ``None`` if the list is not at the directory.
+    """
 
     def __init__(self, parts: ListParts) -> None:
         self.list = Fetcher(parts.context)
         self.directory = Fetcher(parts.directory_context)
         self.open = Fetcher()
+        self.session: DirectorySession | None = None
+        if parts.credentials is not None:
+            self.session = DirectorySession(self.directory, parts.credentials, time.monotonic)
 
     def close(self) -> None:
         """End what is under way."""
@@ -199,18 +203,9 @@ def build_updater(
         trust: as ``list_trust`` gave it.
         clock: the current time, with a time zone.
     """
-    session = None
-    if config.vzd_credentials is not None and parts.secret is not None:
-        credentials = ProviderCredentials(
-            config.vzd_credentials.token_url,
-            config.vzd_credentials.authenticate_url,
-            config.vzd_credentials.client_id,
-            parts.secret,
-        )
-        session = DirectorySession(fetchers.directory, credentials, time.monotonic)
     if config.trust.ocsp is OcspMode.OFF:
         logger.warning("ocsp: off: revoked certificates behind the federation list are not noticed (A_25632)")
     ocsp = OcspClient(config.trust.ocsp, fetchers.open, config.trust.ocsp_responder_url)
-    source = ListSource(fetchers.list, config.url, config.signature_algorithms[0], session)
+    source = ListSource(fetchers.list, config.url, config.signature_algorithms[0], fetchers.session)
     verifier = ListVerifier(trust, ocsp, frozenset(config.signature_algorithms))
     return Updater(source, verifier, clock, config.minimum_version)

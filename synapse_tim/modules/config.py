@@ -178,6 +178,7 @@ DurationOrOff = Annotated[int | None, BeforeValidator(duration_or_off), InMillis
 Url = Annotated[str, AfterValidator(_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SecureUrl = Annotated[str, AfterValidator(_secure_url)]
+SecureBaseUrl = Annotated[str, AfterValidator(_base_url), AfterValidator(_secure_url)]
 TrustedUrl = Annotated[str, AfterValidator(_trusted_url)]
 ReadablePath = Annotated[str, AfterValidator(_readable)]
 Pin = Annotated[str, AfterValidator(_pin)]

@@ -38,6 +38,7 @@ from synapse_tim.rules.federation_list import FederationList
 from synapse_tim.rules.invitees import Malformed, invited_servers, invites_by_address
 from synapse_tim.rules.membership import Membership
 from synapse_tim.rules.server_name import normalise, of_matrix_id
+from synapse_tim.services.directory_session import DirectorySession
 from synapse_tim.services.schedule import UnknownDomains
 
 logger = logging.getLogger(__name__)
@@ -50,12 +51,16 @@ class FederationAllowList:
         config: the checked block.
         api: Synapse's module API.
 
+    Attributes:
+        settings: the block ``federation_list``.
+
     Raises:
         ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
     """
 
     def __init__(self, config: AllowListConfig, api: ModuleApi) -> None:
-        files = read_files(config.federation_list)
+        self.settings = config.federation_list
+        files = read_files(self.settings)
         internals = SynapseInternals(api)
         whitelist = internals.install_whitelist(self._denied)
         internals.require_signed_requests()
@@ -75,6 +80,11 @@ class FederationAllowList:
     def membership(self) -> Membership:
         """The federation as it is at the moment."""
         return self._in_force.membership
+
+    @property
+    def directory_session(self) -> DirectorySession | None:
+        """The log-in to the directory, if the list is there; for others that ask the directory."""
+        return self._engine.session
 
     @property
     def known_list(self) -> FederationList | None:

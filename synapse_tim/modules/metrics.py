@@ -76,6 +76,21 @@ CLEANUP_DUE = Gauge(
     "Rooms that were found to be due when clean-up last went through all of them.",
     labelnames=["kind"],
 )
+DIRECTORY_LOOKUPS = Counter(
+    "synapse_tim_directory_lookups",
+    "Look-ups in the directory: cached, what was found, or the reason of the failure.",
+    labelnames=["kind", "result"],
+)
+DIRECTORY_LOOKUP_DURATION = Histogram(
+    "synapse_tim_directory_lookup_duration_seconds",
+    "Duration of a look-up that was not answered from the cache, waiting included.",
+    labelnames=["kind"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 20, 30, float("inf")),
+)
+DIRECTORY_DOWN = Gauge(
+    "synapse_tim_directory_down",
+    "1 from a look-up that the directory did not answer to the next one that it does.",
+)
 CLIENT_REPORT_EVENTS = Counter(
     "synapse_tim_client_report_events",
     "Events with structured data, as clients report them.",

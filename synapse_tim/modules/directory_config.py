@@ -1,0 +1,110 @@
+"""The block ``directory``: where the directory is (VZD-FHIR-Directory), and how to log in there.
+
+Whoever has the federation list from the directory need not say twice how to log in.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import attrs
+from pydantic import AfterValidator
+
+from synapse_tim.modules.config import Block, Duration, PartConfig, ReadablePath, SecureBaseUrl, wrong
+from synapse_tim.modules.federation_list_config import FederationListConfig, VzdCredentialsConfig
+
+_LONGEST_CACHE_MS: Final = 5 * 60 * 1000
+_LONGEST_DEADLINE_MS: Final = 30 * 1000
+
+
+def _cache(value: int) -> int:
+    if value > _LONGEST_CACHE_MS:
+        raise ValueError("expected at most five minutes (5m)")
+    return value
+
+
+def _deadline(value: int) -> int:
+    if value > _LONGEST_DEADLINE_MS:
+        raise ValueError("expected at most half a minute (30s)")
+    return value
+
+
+@attrs.frozen
+class DirectoryLogIn:
+    """How to get to the directory, with everything that follows from other blocks.
+
+    Attributes:
+        provider: the log-in as a TI provider, for ``/tim-provider-services``.
+        provider_keys: the path of keys to it, for messages.
+        search: the log-in for ``/search``, if that needs another one.
+        ca_certificates: file with the CAs that vouch for the directory; ``None`` for the system's.
+        ca_keys: the path of keys to it.
+        shared: whether the log-in is the same as for the federation list.
+    """
+
+    provider: VzdCredentialsConfig
+    provider_keys: tuple[str, ...]
+    search: VzdCredentialsConfig | None
+    ca_certificates: str | None
+    ca_keys: tuple[str, ...]
+    shared: bool
+
+
+class DirectoryConfig(Block):
+    """``directory``: the directory of the TI."""
+
+    url: SecureBaseUrl
+    """The directory, without a path, such as `https://fhir-directory.vzd.ti-dienste.de`."""
+    vzd_credentials: VzdCredentialsConfig | None = None
+    """How to log in as a TI provider. Default: those of `federation_list`."""
+    search_credentials: VzdCredentialsConfig | None = None
+    """How to log in for searches (`/search`); only `synapse-tim directory lookup` searches. Default: the same
+    log-in.
+    """
+    ca_certificates: ReadablePath | None = None
+    """PEM file with the CAs that vouch for the directory and for its log-in. Default: those of
+    `federation_list`.
+    """
+    cache: Annotated[Duration, AfterValidator(_cache)] = _LONGEST_CACHE_MS
+    """For how long an answer counts, also that somebody is not listed; five minutes at most."""
+    deadline: Annotated[Duration, AfterValidator(_deadline)] = _LONGEST_DEADLINE_MS
+    """How long a look-up may take with everything that it needs; half a minute at most."""
+
+    @property
+    def base_url(self) -> str:
+        """The URL without a slash at the end."""
+        return self.url.rstrip("/")
+
+    def log_in(self, federation_list: FederationListConfig | None) -> DirectoryLogIn:
+        """How to get to the directory.
+
+        Args:
+            federation_list: the block whose credentials and CAs are the default; ``None`` if there is none.
+
+        Raises:
+            ConfigError: nobody says how to log in.
+        """
+        of_list = federation_list.vzd_credentials if federation_list is not None else None
+        ca_of_list = federation_list.ca_certificates if federation_list is not None else None
+        provider = self.vzd_credentials or of_list
+        if provider is None:
+            raise wrong(
+                "this key is required, unless federation_list has vzd_credentials",
+                *("directory", "vzd_credentials"),
+            )
+        ca_certificates = self.ca_certificates or ca_of_list
+        return DirectoryLogIn(
+            provider,
+            ("directory" if self.vzd_credentials is not None else "federation_list", "vzd_credentials"),
+            self.search_credentials,
+            ca_certificates,
+            ("directory" if self.ca_certificates is not None else "federation_list", "ca_certificates"),
+            shared=provider == of_list and ca_certificates == ca_of_list,
+        )
+
+
+class DirectoryPartConfig(PartConfig):
+    """The block of ``synapse_tim.Directory``."""
+
+    directory: DirectoryConfig | None = None
+    """The directory of the TI ([directory.md](directory.md)). Without it nobody is looked up."""
