@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from synapse_tim.modules.client_api_policy import ClientApiPolicy
+    from synapse_tim.modules.directory import Directory
     from synapse_tim.modules.event_policy import EventPolicy
     from synapse_tim.modules.federation_allow_list import FederationAllowList
     from synapse_tim.modules.information_services import InformationServices
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClientApiPolicy",
+    "Directory",
     "EventPolicy",
     "FederationAllowList",
     "InformationServices",
@@ -38,6 +40,7 @@ __all__ = [
 
 _MODULES = {
     "ClientApiPolicy": "synapse_tim.modules.client_api_policy",
+    "Directory": "synapse_tim.modules.directory",
     "EventPolicy": "synapse_tim.modules.event_policy",
     "FederationAllowList": "synapse_tim.modules.federation_allow_list",
     "InformationServices": "synapse_tim.modules.information_services",

@@ -31,6 +31,8 @@ SHOWN = [target["expr"] for panel in PANELS for target in panel["targets"]]
 EXPRESSIONS = ALERTS + SHOWN
 #: Metrics that nobody needs to look at: the buckets say the same.
 NOT_SHOWN = {
+    "synapse_tim_directory_lookup_duration_seconds_count",
+    "synapse_tim_directory_lookup_duration_seconds_sum",
     "synapse_tim_federation_list_update_duration_seconds_count",
     "synapse_tim_federation_list_update_duration_seconds_sum",
 }

@@ -1,0 +1,113 @@
+"""The simulated directory answers look-ups in the shapes of the interface, and wrongly when told to."""
+
+import base64
+import json
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from synapse_tim.rules.owner_types import OwnerType
+from synapse_tim.testing import TiSimulator
+from synapse_tim.testing.directory_entries import ListedAddress
+from synapse_tim.testing.paths import LOCALIZATION
+
+USER = "@alice:hospital.example"
+URI = "matrix:u/alice:hospital.example"
+
+
+@pytest.fixture(scope="module")
+def shared_ti():
+    with TiSimulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def ti(shared_ti):
+    shared_ti.faults.reset()
+    shared_ti.entries.clear()
+    return shared_ti
+
+
+def fetch(ti, url, headers, body=None):
+    """Status and JSON."""
+    context = ssl.create_default_context(cafile=ti.ca_file)
+    request = urllib.request.Request(url, data=body, headers=headers)
+    try:
+        with urllib.request.urlopen(request, context=context, timeout=10) as response:
+            return response.status, json.loads(response.read() or b"null"), response.headers
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"null"), error.headers
+
+
+@pytest.fixture(scope="module")
+def token(shared_ti):
+    given = shared_ti.vzd_credentials
+    basic = base64.b64encode(f"{given['client_id']}:secret".encode()).decode()
+    _, first, _ = fetch(
+        shared_ti, given["token_url"], {"Authorization": f"Basic {basic}"}, b"grant_type=client_credentials"
+    )
+    bearer = {"Authorization": f"Bearer {first['access_token']}"}
+    return fetch(shared_ti, given["authenticate_url"], bearer)[1]["access_token"]
+
+
+@pytest.fixture
+def where_is(ti, token):
+    def where_is(address, token=token):
+        query = urllib.parse.urlencode({"mxid": address})
+        return fetch(ti, f"{ti.directory_url}{LOCALIZATION}?{query}", {"Authorization": f"Bearer {token}"})
+
+    return where_is
+
+
+def test_the_answer_is_a_json_string(ti, where_is):
+    ti.entries.add_organisation("Klinik", [USER])
+    assert where_is(URI)[:2] == (200, "org")
+    ti.entries.add_practitioner("Dr. Amsel", [USER])
+    assert where_is(URI)[:2] == (200, "orgPract")
+
+
+def test_an_entry_is_known_by_the_spelling_in_which_it_was_written(ti, where_is):
+    ti.entries.add_practitioner("Dr. Amsel", [ListedAddress.of_user(USER, uri=False)])
+    assert where_is(USER)[:2] == (200, "pract")
+    assert where_is(URI)[0] == 404
+
+
+def test_who_is_unknown_inactive_or_off_is_not_found(ti, where_is):
+    ti.entries.add_organisation("Klinik", [USER], active=False)
+    ti.entries.add_practitioner("Dr. Amsel", [ListedAddress(URI, status="off")])
+    assert where_is(URI)[0] == 404
+    assert ti.entries.owner_type(URI) is OwnerType.NONE
+
+
+def test_what_is_hidden_from_insured_persons_is_found(ti, where_is):
+    ti.entries.add_organisation("Klinik", [ListedAddress(URI, hidden=True)], hidden=True)
+    assert where_is(URI)[:2] == (200, "org")
+
+
+def test_who_was_taken_out_is_not_found(ti, where_is):
+    entry = ti.entries.add_organisation("Klinik", [USER])
+    ti.entries.remove(entry.telematik_id)
+    assert where_is(URI)[0] == 404
+    with pytest.raises(KeyError):
+        ti.entries.remove(entry.telematik_id)
+
+
+def test_a_log_in_is_needed(ti, where_is):
+    assert where_is(URI, token="none")[0] == 401
+
+
+def test_faults_of_look_ups(ti, where_is):
+    ti.faults.paths = (LOCALIZATION,)
+    ti.faults.lookups_unauthorized = 2
+    assert [where_is(URI)[0] for _ in range(3)] == [401, 401, 404]
+    ti.faults.owner_type = "everybody"
+    assert where_is(URI)[:2] == (200, "everybody")
+    ti.faults.malformed_lookups = True
+    with pytest.raises(json.JSONDecodeError):
+        where_is(URI)
+    ti.faults.status, ti.faults.retry_after = 429, 17
+    status, _, headers = where_is(URI)
+    assert (status, headers["Retry-After"]) == (429, "17")
