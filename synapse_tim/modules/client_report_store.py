@@ -10,11 +10,9 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Final
 
-from synapse.logging.context import PreserveLoggingContext
-from synapse.module_api import LoggingTransaction, ModuleApi, make_deferred_yieldable
-from twisted.internet.defer import DeferredLock
+from synapse.module_api import LoggingTransaction, ModuleApi
 
-from synapse_tim.modules.tables import create_tables, lock_table
+from synapse_tim.modules.tables import Queue, create_tables, lock_table
 from synapse_tim.rules.client_report import Label, within
 
 #: Of one day, those of ``other`` aside.
@@ -53,7 +51,7 @@ class ClientReportStore:
     def __init__(self, api: ModuleApi, *, postgresql: bool) -> None:
         self._api = api
         self._postgresql = postgresql
-        self._turn = DeferredLock()
+        self._queue = Queue()
 
     async def create_tables(self) -> None:
         """Create what is missing; for one process only."""
@@ -84,12 +82,8 @@ class ClientReportStore:
             _add(txn, day, stored)
             return stored
 
-        await make_deferred_yieldable(self._turn.acquire())
-        try:
+        async with self._queue.turn():
             return await self._api.run_db_interaction("synapse_tim_add_report", write)
-        finally:
-            with PreserveLoggingContext():
-                self._turn.release()
 
     async def forget(self, today: dt.date) -> None:
         """Forget what is older than it is kept."""

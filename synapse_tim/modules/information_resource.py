@@ -16,7 +16,7 @@ from synapse.module_api.errors import SynapseError
 
 from synapse_tim.modules import metrics
 from synapse_tim.modules.decisions import refuse
-from synapse_tim.modules.endpoints import require_method, set_header
+from synapse_tim.modules.endpoints import error_answer, require_method
 from synapse_tim.rules import information
 from synapse_tim.rules.denials import (
     ENDPOINT_UNRECOGNIZED,
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 BASE_PATH: Final = "/tim-information"
 
-_CHALLENGE: Final = 'Bearer realm="TI-Messenger"'
 _Answer = dict[str, Any]
 
 
@@ -51,7 +50,7 @@ class InformationResource(DirectServeJsonResource):
         self,
         info: ServiceInfo,
         known_list: Callable[[], FederationList | None],
-        require_user: Callable[[SynapseRequest], Awaitable[None]],
+        require_user: Callable[[SynapseRequest], Awaitable[str]],
     ) -> None:
         super().__init__()
         self._info = info
@@ -68,7 +67,7 @@ class InformationResource(DirectServeJsonResource):
         try:
             return 200, await self._answer(request)
         except SynapseError as error:
-            return _refused(request, error)
+            return error_answer(request, error)
 
     async def _answer(self, request: SynapseRequest) -> _Answer:
         endpoint = self._endpoints.get(tuple(request.postpath or ()))
@@ -110,13 +109,3 @@ class InformationResource(DirectServeJsonResource):
         if known is None:
             refuse(INFORMATION_UNAVAILABLE)
         return known
-
-
-def _refused(request: SynapseRequest, error: SynapseError) -> tuple[int, _Answer]:
-    for name, value in (error.headers or {}).items():
-        set_header(request, name, value)
-    if error.code == 401:
-        shown = request.requestHeaders.hasHeader(b"Authorization")
-        challenge = f'{_CHALLENGE}, error="invalid_token"' if shown else _CHALLENGE
-        set_header(request, "WWW-Authenticate", challenge)
-    return error.code, {"errorCode": error.errcode, "errorMessage": error.msg}

@@ -23,9 +23,10 @@ from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.modules.information_config import InformationConfig, InformationServicesConfig
 from synapse_tim.modules.information_resource import InformationResource
-from synapse_tim.modules.information_users import InformationUsers
+from synapse_tim.modules.open_id_users import OpenIdUsers
 from synapse_tim.modules.support_resource import SupportResource
 from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.rules.denials import INFORMATION_TOKEN
 from synapse_tim.rules.products import Product
 
 logger = logging.getLogger(__name__)
@@ -75,5 +76,10 @@ class InformationServices:
         if product is Product.EPA:
             return UnrecognizedRequestResource()  # type: ignore[no-untyped-call]
         allow_list = parts.require(self._api, FederationAllowList, "InformationServices")
-        users = InformationUsers(self._api, self._internals, accept_access_tokens=wanted.accept_access_tokens)
+        users = OpenIdUsers(
+            self._api,
+            self._internals,
+            INFORMATION_TOKEN,
+            accept_access_tokens=wanted.accept_access_tokens,
+        )
         return InformationResource(wanted.info, lambda: allow_list.known_list, users.require)

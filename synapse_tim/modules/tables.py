@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 
-from synapse.module_api import LoggingTransaction, ModuleApi
+from synapse.logging.context import PreserveLoggingContext
+from synapse.module_api import LoggingTransaction, ModuleApi, make_deferred_yieldable
+from twisted.internet.defer import DeferredLock
 
 
 async def create_tables(api: ModuleApi, statements: Iterable[str], description: str) -> None:
@@ -34,3 +37,20 @@ def lock_table(txn: LoggingTransaction, table: str) -> None:
         table: its name.
     """
     txn.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+
+
+class Queue:
+    """Lets those who write wait here for each other, not at the database, whose connections are few."""
+
+    def __init__(self) -> None:
+        self._lock = DeferredLock()
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until nobody else of this process has a turn."""
+        await make_deferred_yieldable(self._lock.acquire())
+        try:
+            yield
+        finally:
+            with PreserveLoggingContext():
+                self._lock.release()

@@ -39,11 +39,13 @@ class ServiceInfo:
         title: of the service.
         description: of the service, or ``None``.
         contact: of the operator, or ``None``.
+        version: of the interface.
     """
 
     title: str = DEFAULT_TITLE
     description: str | None = DEFAULT_DESCRIPTION
     contact: str | None = None
+    version: str = VERSION
 
     def document(self) -> dict[str, str]:
         """The ``InfoObject``."""
@@ -51,7 +53,7 @@ class ServiceInfo:
             "title": self.title,
             "description": self.description,
             "contact": self.contact,
-            "version": VERSION,
+            "version": self.version,
         }
         return {name: value for name, value in members.items() if value is not None}
 

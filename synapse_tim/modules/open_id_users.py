@@ -1,4 +1,4 @@
-"""Who may ask the information service: users of this server who show an OpenID token (requirement R5.6).
+"""Who may use gematik's interfaces: users of this server who show an OpenID token (requirement R5.6).
 
 Refused: no token or more than one, tokens in the address, tokens of nobody or that have expired, and users
 whose account has been deactivated or locked since, or is a guest's.
@@ -13,29 +13,41 @@ from synapse.module_api.errors import SynapseError
 from synapse_tim.modules.decisions import refuse
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.bearer import bearer_token
-from synapse_tim.rules.denials import INFORMATION_TOKEN
+from synapse_tim.rules.denials import Denial
 
 
-class InformationUsers:
+class OpenIdUsers:
     """Looks up who shows a token.
 
     Args:
         api: Synapse's module API.
         internals: for the tokens.
+        denial: for a request that is not a user's.
         accept_access_tokens: whether access tokens of the client API are accepted, too.
 
     Raises:
         ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(self, api: ModuleApi, internals: SynapseInternals, *, accept_access_tokens: bool) -> None:
+    def __init__(
+        self,
+        api: ModuleApi,
+        internals: SynapseInternals,
+        denial: Denial,
+        *,
+        accept_access_tokens: bool = False,
+    ) -> None:
         internals.assert_open_id_tokens()
         self._api = api
         self._internals = internals
+        self._denial = denial
         self._accept_access_tokens = accept_access_tokens
 
-    async def require(self, request: SynapseRequest) -> None:
+    async def require(self, request: SynapseRequest) -> str:
         """Refuse a request that is not a user's.
+
+        Returns:
+            The user id.
 
         Raises:
             SynapseError: 401 ``M_UNKNOWN_TOKEN``; Synapse's own error if it cannot tell.
@@ -45,7 +57,8 @@ class InformationUsers:
         if user_id is None and token is not None and self._accept_access_tokens:
             user_id = await self._user_of_access_token(request)
         if user_id is None or not await self._is_in_use(user_id):
-            refuse(INFORMATION_TOKEN)
+            refuse(self._denial)
+        return user_id
 
     async def _user_of_access_token(self, request: SynapseRequest) -> str | None:
         try:
