@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from synapse_tim.modules.client_api_policy import ClientApiPolicy
+    from synapse_tim.modules.contact_management import ContactManagement
     from synapse_tim.modules.directory import Directory
     from synapse_tim.modules.event_policy import EventPolicy
     from synapse_tim.modules.federation_allow_list import FederationAllowList
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClientApiPolicy",
+    "ContactManagement",
     "Directory",
     "EventPolicy",
     "FederationAllowList",
@@ -40,6 +42,7 @@ __all__ = [
 
 _MODULES = {
     "ClientApiPolicy": "synapse_tim.modules.client_api_policy",
+    "ContactManagement": "synapse_tim.modules.contact_management",
     "Directory": "synapse_tim.modules.directory",
     "EventPolicy": "synapse_tim.modules.event_policy",
     "FederationAllowList": "synapse_tim.modules.federation_allow_list",

@@ -31,6 +31,7 @@ from synapse.events import EventBase
 from synapse.events.utils import FilteredEvent
 from synapse.federation.transport.server import _base as federation_base
 from synapse.federation.transport.server import federation as federation_servlets
+from synapse.http import server as synapse_server
 from synapse.http.site import SynapseRequest
 from synapse.logging.context import ContextRequest, current_context
 from synapse.module_api import ModuleApi
@@ -471,7 +472,10 @@ class SynapseInternals(SynapseConfig):
         return requester.user.to_string()
 
     def serve_with_client_api(
-        self, resources: Mapping[str, Resource], well_known: Mapping[str, Resource]
+        self,
+        resources: Mapping[str, Resource],
+        well_known: Mapping[str, Resource],
+        part: str = "InformationServices",
     ) -> None:
         """Serve resources on the listeners that serve the client API, and on no others.
 
@@ -481,6 +485,7 @@ class SynapseInternals(SynapseConfig):
         Args:
             resources: by their paths.
             well_known: by their names below ``/.well-known/matrix``.
+            part: that serves them, for messages.
 
         Raises:
             ConfigError: Synapse's listeners do not look as expected; also later, when they are opened, if
@@ -506,7 +511,7 @@ class SynapseInternals(SynapseConfig):
             taken = sorted(served.keys() & others.keys())
             if taken:
                 raise ConfigError(
-                    f"synapse_tim.InformationServices needs {', '.join(taken)}, which another module serves",
+                    f"synapse_tim.{part} needs {', '.join(taken)}, which another module serves",
                     path=("modules",),
                 )
             self._hs._module_web_resources = {**others, **served}
@@ -516,6 +521,37 @@ class SynapseInternals(SynapseConfig):
                 self._hs._module_web_resources = others
 
         setattr(self._hs, name, listen_with)
+
+    def allow_request_header(self, path: str, name: str) -> None:
+        """Let pages in browsers send a header of an interface to it, which is not among those of Matrix.
+
+        Synapse answers their preflights itself, at all paths of a listener.
+
+        Args:
+            path: of the interface.
+            name: of the header.
+
+        Raises:
+            ConfigError: preflights are not answered as expected.
+        """
+        what = "synapse.http.server.OptionsResource.render_OPTIONS"
+        options = shape.attribute(synapse_server, "OptionsResource", what)
+        original = shape.attribute(options, "render_OPTIONS", what)
+        if list(inspect.signature(original).parameters) != ["self", "request"]:
+            raise shape.incompatible(f"{what}(request)")
+        prefix = path.encode()
+
+        @functools.wraps(original)
+        def answer(resource: Any, request: SynapseRequest) -> Any:
+            answered = original(resource, request)
+            asked = request.path or b""
+            if asked == prefix or asked.startswith(prefix + b"/"):
+                allowed = request.responseHeaders.getRawHeaders(b"Access-Control-Allow-Headers") or []
+                value = b", ".join([*allowed, name.encode()])
+                request.responseHeaders.setRawHeaders(b"Access-Control-Allow-Headers", [value])
+            return answered
+
+        options.render_OPTIONS = answer
 
     def _well_known_with(self, documents: Mapping[str, Resource]) -> Resource:
         """Synapse's own well-known documents, and others beside them."""

@@ -16,6 +16,7 @@ WITH_FAULT = (
     denials.STATE_MALFORMED,
     denials.INFORMATION_QUERY,
     denials.REPORT_MALFORMED,
+    denials.CONTACT_MALFORMED,
 )
 #: Answered alike, so that nobody learns who is there and what is allowed.
 ABOUT_THE_INVITEE = (denials.INVITEE_REFUSES, denials.INVITEE_UNREADABLE, denials.INVITEE_UNKNOWN)

@@ -1,0 +1,33 @@
+"""One server for all scenarios of contact management, started once."""
+
+import contextlib
+
+import pytest
+
+from synapse_tim.testing import SynapseServer, WorkerDeployment, wait_for
+from synapse_tim.testing.homeserver_config import http_listener
+from synapse_tim.testing.ports import free_port
+from tests.contacts.world import MAX_CONTACTS, ContactWorld, part
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="session")
+def world(request, ti_world, tmp_path_factory):
+    """The running server, the table made."""
+    directory = tmp_path_factory.mktemp("contacts") / "clinic"
+    options = {"modules": [part(contacts={"contact": "it@clinic.example", "max_contacts": MAX_CONTACTS})]}
+    with contextlib.ExitStack() as stack:
+        if request.config.getoption("--with-workers"):
+            databases = [request.getfixturevalue(f"{kind}_server") for kind in ("postgres", "redis")]
+            server = WorkerDeployment("clinic", directory, ti_world, *databases, n_workers=2, **options)
+        else:
+            server = SynapseServer("clinic", directory, ti_world, **options)
+        port = free_port()
+        server.config["listeners"].append(http_listener(port, ["federation"]))
+        stack.callback(server.stop)
+        server.start().wait()
+        world = ContactWorld(server, f"http://127.0.0.1:{port}")
+        owner = world.owner()
+        wait_for(lambda: owner.send("GET").status_code == 200, timeout=30, what="the table")
+        yield world
