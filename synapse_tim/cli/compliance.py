@@ -16,9 +16,9 @@ import attrs
 
 from synapse_tim.cli.evidence import Evidence, EvidenceError, collect, packaged, to_json
 from synapse_tim.cli.output import print_json, print_table
-from synapse_tim.rules.products import Product
+from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.requirements import BY_ID, REQUIREMENTS
-from synapse_tim.rules.requirements.requirement import MEANING, Generation, Requirement, Status
+from synapse_tim.rules.requirements.requirement import MEANING, Requirement, Status
 
 _EXAMPLE: Final = "Example: synapse-tim compliance --product pro --spec-version 1.2 --status enforced"
 
@@ -28,7 +28,7 @@ output of `synapse-tim compliance --markdown`; `synapse-tim compliance A_28271` 
 A test counts if it starts real Synapse servers and sends them the request in question. Titles are in our
 own words."""
 _LEGEND: Final = """\
-Spec version `legacy` is TI-Messenger-Dienst 1.1.x, whose requirements count as long as nothing newer was
+Spec version `legacy-1.1` is TI-Messenger-Dienst 1.1.x, whose requirements count as long as nothing newer was
 seen. Rules are names of [denials](denials.md), of [options of homeserver.yaml](homeserver-options.md), and
 Python names below `synapse_tim`."""
 
@@ -98,7 +98,7 @@ def add_command(commands: Any) -> None:
         help="may be given several times",
     )
     parser.add_argument("--product", choices=[each.value for each in Product])
-    parser.add_argument("--spec-version", choices=[each.value for each in Generation])
+    parser.add_argument("--spec-version", choices=[each.value for each in SpecVersion])
     parser.add_argument(
         "--tests",
         type=Path,
@@ -268,7 +268,7 @@ def _all_tests(rows: Iterable[Row]) -> set[str]:
 
 
 def _generations(requirement: Requirement) -> list[str]:
-    return [each.value for each in Generation if each in requirement.generations]
+    return [each.value for each in SpecVersion if each in requirement.generations]
 
 
 def _short(name: str) -> str:

@@ -27,7 +27,7 @@ from synapse_tim.rules.owner_types import (
 from synapse_tim.services.directory_session import DirectorySession
 from synapse_tim.services.directory_transport import DirectoryTransport, LookUp
 
-#: Answers may be kept for five minutes (A_27751).
+#: Answers may be kept for five minutes (R6.4).
 MAX_CACHE_SECONDS: Final = 300.0
 _CACHED_USERS: Final = 10_000
 _PATH: Final = "/tim-provider-services/localization"

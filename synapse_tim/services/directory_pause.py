@@ -1,4 +1,4 @@
-"""When the directory is left alone: after failures nobody asks for a while (A_27744, A_27749, R6.4).
+"""When the directory is left alone: after failures nobody asks for a while (R6.4).
 
 During a pause a look-up fails at once instead of waiting for a directory that is known to be down. When it
 is over, one look-up tries; the others go on failing at once until that one has an answer.

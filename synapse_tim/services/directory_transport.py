@@ -23,7 +23,7 @@ from synapse_tim.services.directory_pause import DirectoryPause, Entry
 from synapse_tim.services.directory_session import DirectorySession
 from synapse_tim.services.fetcher import Fetcher, Response
 
-#: The directory itself ends queries after as many seconds (A_27755).
+#: The directory itself ends queries after as many seconds (R6.4).
 DEADLINE_SECONDS: Final = 30.0
 #: ``MAX_CONNECTION``.
 MAX_CONNECTIONS: Final = 2

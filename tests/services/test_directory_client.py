@@ -151,7 +151,7 @@ def test_what_is_no_user_id_is_not_asked_about(ti, desk, user_id):
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_a_27751_an_answer_counts_for_five_minutes_and_no_longer(ti, desk, listed):
+def test_r6_4_an_answer_counts_for_five_minutes_and_no_longer(ti, desk, listed):
     if listed:
         ti.entries.add_organisation("Klinik", [USER], telematik_id="1")
     at = desk()
@@ -170,7 +170,7 @@ def test_a_27751_an_answer_counts_for_five_minutes_and_no_longer(ti, desk, liste
     assert at.ask() is not before
 
 
-def test_a_27751_no_configuration_makes_it_longer(ti, desk):
+def test_r6_4_no_configuration_makes_it_longer(ti, desk):
     at = desk(cache_seconds=10_000)
     at.ask()
     at.clock.now += 301
@@ -300,7 +300,7 @@ def test_a_failure_in_the_second_spelling_is_a_failure(ti, desk):
 # The pause
 
 
-def test_a_27749_a_directory_that_is_down_is_left_alone_and_found_again(ti, desk):
+def test_r6_4_a_directory_that_is_down_is_left_alone_and_found_again(ti, desk):
     ti.entries.add_organisation("Klinik", [USER])
     ti.stop()
     at = desk()
@@ -338,7 +338,7 @@ def test_what_is_about_one_user_stops_nobody_else(ti, desk, fault, value):
 # Several at once
 
 
-def test_a_27744_two_connections_at_most(ti, desk):
+def test_r6_4_two_connections_at_most(ti, desk):
     ti.faults.slow_headers = 0.01
     at = desk()
     most, running, lock = [], [0], threading.Lock()

@@ -1,4 +1,4 @@
-"""R6.4: after failures the directory is left alone, longer and longer (A_27744, A_27749)."""
+"""R6.4: after failures the directory is left alone, longer and longer."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def length(pause, now):
     return seconds
 
 
-def test_a_27744_the_pause_grows_from_the_third_failure_up_to_five_minutes(pause):
+def test_r6_4_the_pause_grows_from_the_third_failure_up_to_five_minutes(pause):
     now, pauses = 0.0, []
     assert pause.enter(now) is Entry.OPEN
     for _ in range(10):

@@ -104,10 +104,11 @@ OPERATIONS: Final = (
     ),
     Requirement(
         "A_22815",
-        "Only the number is known, from a range of numbers",
-        Status.NOT_ENFORCED,
+        "Secrets for the log-in to the directory are brought in safely",
+        Status.OPERATION,
         generations=LEGACY,
-        note="The text was not seen, so nobody can say.",
+        note="The provider's process. Here the secret is read from a file (`vzd_credentials`), which "
+        "`synapse-tim check` wants closed to others, and appears in no message.",
     ),
     Requirement(
         "A_22816",

@@ -10,7 +10,7 @@ import attrs
 
 from synapse_tim.rules.denials import CATALOGUE, Denial
 from synapse_tim.rules.homeserver_options import OPTIONS
-from synapse_tim.rules.products import Product
+from synapse_tim.rules.products import Product, SpecVersion
 
 
 class Status(enum.StrEnum):
@@ -37,20 +37,12 @@ MEANING: Final = {
 }
 
 
-class Generation(enum.StrEnum):
-    """The generation of the specification (requirements §0.2); ``legacy`` is TI-Messenger-Dienst 1.1.x."""
-
-    LEGACY = "legacy"
-    V1_1 = "1.1"
-    V1_2 = "1.2"
-
-
 PRO: Final = frozenset({Product.PRO})
 EPA: Final = frozenset({Product.EPA})
 BOTH: Final = frozenset(Product)
-LEGACY: Final = frozenset({Generation.LEGACY})
-V1_1: Final = frozenset({Generation.V1_1})
-V1_2: Final = frozenset({Generation.V1_2})
+LEGACY: Final = frozenset({SpecVersion.LEGACY_1_1})
+V1_1: Final = frozenset({SpecVersion.V1_1})
+V1_2: Final = frozenset({SpecVersion.V1_2})
 CURRENT: Final = V1_1 | V1_2
 #: Written for the legacy product; nothing that would replace it was seen.
 ALWAYS: Final = LEGACY | CURRENT
@@ -80,7 +72,7 @@ class Requirement:
     title: str
     status: Status
     products: frozenset[Product] = BOTH
-    generations: frozenset[Generation] = CURRENT
+    generations: frozenset[SpecVersion] = CURRENT
     note: str = ""
     also: tuple[str, ...] = ()
     more_denials: tuple[Denial, ...] = ()
