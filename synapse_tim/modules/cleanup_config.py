@@ -38,12 +38,12 @@ class CleanupConfig(Block):
     """``cleanup``: periods, how often, and whether anything is done at all."""
 
     inactive_rooms: Period = None
-    """After how long without anything said a room is deleted (A_25318, A_25319). A day or more. Not for `epa`
-    of 1.2. Default: `26w` in 1.1, `off` in 1.2.
+    """After how long without anything said a room is deleted (A_25318, A_25319, A_22811). A day or more. Not
+    for `epa` of 1.2. Default: `off` in 1.2, `26w` before.
     """
     orphaned_rooms: Period = None
     """After how long a room is deleted in which nothing was ever said and nobody is (A_28564-01). A day or
-    more. Default: `off` in 1.1, `2w` in 1.2.
+    more. Default: `2w` in 1.2, `off` before.
     """
     insured_only_rooms: Period = None
     """After how long insured persons leave a room in which only they are left (A_26348). A day or more. For

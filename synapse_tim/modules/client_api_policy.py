@@ -81,6 +81,7 @@ class ClientApiPolicy:
         self._internals = internals
         self._config = config.client_api
         self._insured_persons = config.insured_persons
+        self._newest_version = client_api.newest_version(config.spec_version)
         self._shared = SharedRooms(api)
         # With MSC4133 the unstable servlet takes over the stable one's paths.
         unstable = internals.option("experimental", "msc4133_enabled")
@@ -117,10 +118,13 @@ class ClientApiPolicy:
         return guards
 
     async def versions(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Name no version after v1.11, and the unstable features that the operator wants (A_25641-01)."""
+        """Name no version after that of the generation, and the unstable features that the operator wants.
+
+        See A_25641-01.
+        """
         status, body = await proceed()
         wanted = self._config.unstable_features
-        return status, client_api.versions(body, wanted)
+        return status, client_api.versions(body, wanted, self._newest_version)
 
     async def third_party_ids(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]

@@ -22,6 +22,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from synapse.config._base import Config
 from synapse.module_api.errors import ConfigError
@@ -201,8 +203,15 @@ class PartConfig(Block):
     spec_version: Annotated[SpecVersion, enum_value(SpecVersion)]
     """In quotes. In 1.2 threads are allowed, redactions have a time limit, rooms of the type
     `de.gematik.tim.roomtype.default.v2` are not created, and orphaned rooms are deleted instead of inactive
-    ones.
+    ones. `legacy-1.1` is TI-Messenger-Dienst 1.1.x ([legacy.md](legacy.md)), for `pro` only.
     """
+
+    @field_validator("spec_version")
+    @classmethod
+    def _is_of_the_product(cls, spec_version: SpecVersion, known: ValidationInfo) -> SpecVersion:
+        if spec_version.is_legacy and known.data.get("product") is Product.EPA:
+            raise ValueError("legacy-1.1 is for pro only: expected '1.1' or '1.2' with epa")
+        return spec_version
 
 
 def parse_block(model: type[_Model], block: object) -> _Model:

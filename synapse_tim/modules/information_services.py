@@ -1,7 +1,7 @@
 """``synapse_tim.InformationServices``: what this server tells clients about itself and about the federation.
 
 - ``/tim-information``: which server an insurer has, and whether a server is an insurer's; for clients of
-  product pro, all others are told that there is no such thing (R5.8);
+  product pro from generation 1.1 on, all others are told that there is no such thing (R5.8);
 - ``/.well-known/matrix/support`` (A_26265): whom to turn to;
 - ``/tim-client-report/report``, if wanted: takes clients' reports about structured data.
 
@@ -21,7 +21,7 @@ from synapse_tim.modules import client_reports, information_resource, parts
 from synapse_tim.modules.client_reports import ClientReportResource, ClientReports
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.federation_allow_list import FederationAllowList
-from synapse_tim.modules.information_config import InformationConfig, InformationServicesConfig
+from synapse_tim.modules.information_config import InformationServicesConfig
 from synapse_tim.modules.information_resource import InformationResource
 from synapse_tim.modules.open_id_users import OpenIdUsers
 from synapse_tim.modules.support_resource import SupportResource
@@ -48,7 +48,7 @@ class InformationServices:
         self._api = api
         self._internals = SynapseInternals(api)
         wanted = config.information
-        resources = {information_resource.BASE_PATH: self._information(config.product, wanted)}
+        resources = {information_resource.BASE_PATH: self._information(config)}
         if wanted.client_report:
             reports = ClientReports(api, self._internals, wanted.client_report_procedures)
             resources[client_reports.BASE_PATH] = ClientReportResource(self._internals, reports)
@@ -72,8 +72,9 @@ class InformationServices:
         """
         return parse_block(InformationServicesConfig, config)
 
-    def _information(self, product: Product, wanted: InformationConfig) -> Resource:
-        if product is Product.EPA:
+    def _information(self, config: InformationServicesConfig) -> Resource:
+        wanted = config.information
+        if config.product is Product.EPA or config.spec_version.is_legacy:
             return UnrecognizedRequestResource()  # type: ignore[no-untyped-call]
         allow_list = parts.require(self._api, FederationAllowList, "InformationServices")
         users = OpenIdUsers(

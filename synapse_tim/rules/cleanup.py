@@ -1,6 +1,7 @@
 """Which rooms are cleaned up.
 
-- Inactive rooms (A_25318, A_25319; specification 1.1): nothing was said for six months. Deleted.
+- Inactive rooms (A_25318, A_25319; specification 1.1; for the legacy generation A_22811): nothing was said
+  for six months. Deleted.
 - Orphaned rooms (A_28564-01; specification 1.2): nothing was ever said, the newest state event is older than
   14 days, and nobody but the creator is in the room. Deleted.
 - Rooms in which only insured persons are left (A_26348; product epa): a week later the local ones leave.
@@ -121,7 +122,7 @@ class CleanupRules:
     @classmethod
     def of(cls, product: Product, spec_version: SpecVersion) -> CleanupRules:
         """What gematik demands of a product in a generation (R3.28, R3.31, R3.34)."""
-        older = spec_version is SpecVersion.V1_1
+        older = spec_version is not SpecVersion.V1_2
         return cls(
             inactive_ms=182 * _DAY_MS if older else None,
             orphaned_ms=None if older else 14 * _DAY_MS,

@@ -21,3 +21,8 @@ class SpecVersion(enum.StrEnum):
     LEGACY_1_1 = "legacy-1.1"
     V1_1 = "1.1"
     V1_2 = "1.2"
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether it is TI-Messenger-Dienst 1.1.x: approval lists, no permission configurations."""
+        return self is SpecVersion.LEGACY_1_1

@@ -35,9 +35,11 @@ from synapse_tim.rules.server_name import of_matrix_id
 
 ROOM_TYPE_V2_NAME: Final = "de.gematik.tim.roomtype.default.v2"
 
-#: The versions that rooms are created in, and the one of them for clients that name none (A_26202, A_26203).
+#: The versions that rooms are created in (A_26202, A_26203); Matrix v1.3 knows no newer ones either.
 VERSIONS: Final = ("9", "10")
-DEFAULT_VERSION: Final = "10"
+_DEFAULT_VERSION: Final = "10"
+#: The one that Matrix v1.3 suggests; servers of its time may not know the other.
+_LEGACY_DEFAULT_VERSION: Final = "9"
 
 CREATE: Final = "m.room.create"
 MEMBER: Final = "m.room.member"
@@ -54,6 +56,11 @@ INVITE_ONLY: Final = ("invite", "private")
 _PRESETS: Final = ("private_chat", "trusted_private_chat", "public_chat")
 _VISIBILITIES: Final = ("private", PUBLIC)
 _NESTED_LEVELS: Final = 100
+
+
+def default_version(spec_version: SpecVersion) -> str:
+    """The version of rooms for which clients name none (A_26202; for the legacy generation Matrix v1.3)."""
+    return _LEGACY_DEFAULT_VERSION if spec_version.is_legacy else _DEFAULT_VERSION
 
 
 @attrs.frozen
@@ -83,7 +90,7 @@ class RoomRules:
     product: Product
     spec_version: SpecVersion
     versions: tuple[str, ...] = VERSIONS
-    default_version: str = DEFAULT_VERSION
+    default_version: str = _DEFAULT_VERSION
 
     def create(self, request: Mapping[str, Any], own_server_name: str) -> dict[str, Any] | Refused:
         """Judge a ``createRoom`` request.

@@ -23,6 +23,7 @@ SILENT = RoomFacts(
 @pytest.mark.parametrize(
     ("product", "version", "expected"),
     [
+        ("pro", "legacy-1.1", (182 * DAY, None, None)),
         ("pro", "1.1", (182 * DAY, None, None)),
         ("pro", "1.2", (None, 14 * DAY, None)),
         ("epa", "1.1", (182 * DAY, None, 7 * DAY)),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.client_api import capabilities, versions
+from synapse_tim.rules.client_api import capabilities, newest_version, versions
 from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.room_creation import RoomRules
 
@@ -37,6 +37,16 @@ def test_a_25641_01_1_11_is_spoken_in_any_case():
 def test_a_25641_01_versions_are_numbers_not_text():
     before = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 17))]
     assert named(*before) == before[:12]
+
+
+@pytest.mark.parametrize(
+    ("spec_version", "last"),
+    [(SpecVersion.LEGACY_1_1, "v1.3"), (SpecVersion.V1_1, "v1.11"), (SpecVersion.V1_2, "v1.11")],
+)
+def test_a_25641_01_each_generation_has_a_newest_version(spec_version, last):
+    before = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 17))]
+    answer = versions({"versions": before}, None, newest_version(spec_version))["versions"]
+    assert answer == before[: before.index(last) + 1]
 
 
 @pytest.mark.parametrize(
