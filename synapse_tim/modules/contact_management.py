@@ -15,7 +15,7 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 
 from synapse_tim.modules import contact_resource, parts
-from synapse_tim.modules.clock import utc_now
+from synapse_tim.modules.clock import now_s
 from synapse_tim.modules.config import parse_block, wrong
 from synapse_tim.modules.contact_resource import ContactResource
 from synapse_tim.modules.contact_store import ContactStore
@@ -111,7 +111,7 @@ class ContactManagement:
             self._api.delayed_background_call(_RETRY_MS, self._tidy, desc="synapse_tim_contact_tables")
             return
         try:
-            await self._store.remove_expired(int(utc_now().timestamp()))
+            await self._store.remove_expired(now_s())
             await self._store.remove_of_deactivated()
         except Exception as error:
             logger.error("Contacts were not tidied up: %s", type(error).__name__)

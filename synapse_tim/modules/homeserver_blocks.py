@@ -24,15 +24,15 @@ from synapse_tim.modules.homeserver_named_files import look_at
 from synapse_tim.modules.identity_providers import read_key_file
 from synapse_tim.modules.information_config import InformationServicesConfig
 from synapse_tim.modules.login_config import LoginPolicyConfig
-from synapse_tim.modules.policy_config import EventPolicyConfig
+from synapse_tim.modules.policy_config import EventPolicyConfig, RoomPolicyConfig
 from synapse_tim.modules.trust import read_pinned_roots
-from synapse_tim.rules.homeserver_check_modules import PARTS
+from synapse_tim.rules.homeserver_check_modules import LEGACY_PARTS, PARTS, parts_of
 from synapse_tim.rules.homeserver_facts import File, Module, Problem, Setting
 from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.services.tls import client_context
 
 _OWN: Final = "synapse_tim."
-_CLASSES: Final = frozenset({"TiMessenger", *PARTS})
+_CLASSES: Final = frozenset({"TiMessenger", *PARTS, *LEGACY_PARTS})
 _MS: Final = dt.timedelta(milliseconds=1)
 #: Keys of files; whether they hold a secret.
 _FILES: Final = {
@@ -120,10 +120,11 @@ def _read_own(blocks: Blocks, key: str, name: str, config: object) -> None:
         blocks.problems.append(Problem(f"{key}.module", f"synapse_tim has no module {name}"))
         return
     parse = getattr(synapse_tim, class_name).parse_config
-    parts = tuple(PARTS) if class_name == "TiMessenger" else (class_name,)
+    config = config if isinstance(config, Mapping) else {}
+    all_parts = parts_of(_one_of(SpecVersion, config.get("spec_version")))
+    parts = tuple(all_parts) if class_name == "TiMessenger" else (class_name,)
     blocks.modules.append(Module(key, name, parts))
     key = f"{key}.config"
-    config = config if isinstance(config, Mapping) else {}
     _take_product(blocks, key, config)
     with without_files() as unreadable:
         try:
@@ -176,8 +177,11 @@ def _following_the_product(parsed: BaseModel) -> Iterator[tuple[str, object]]:
     if isinstance(parsed, EventPolicyConfig):
         rules = parsed.event_rules
         window = None if rules.redaction_window is None else rules.redaction_window // _MS
+        yield "events.single_emoji_reactions", rules.single_emoji_reactions
         yield "events.threads", rules.threads
         yield "events.redaction_window", window
+    if isinstance(parsed, RoomPolicyConfig):
+        yield "rooms.default_version", parsed.room_rules.default_version
     if isinstance(parsed, RoomCleanupConfig):
         yield "cleanup.orphaned_rooms", parsed.cleanup_rules.orphaned_ms
         yield "cleanup.insured_only_rooms", parsed.cleanup_rules.insured_only_ms

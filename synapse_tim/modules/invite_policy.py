@@ -1,5 +1,8 @@
 """``synapse_tim.InvitePolicy``: who may invite whom (AF_10064-02, AF_10233, A_26021-01, A_25368-01).
 
+The invitee has a say: by a permission configuration (``permission_documents``), or in the legacy generation
+by an approval list and the directory (``three_stage_check``).
+
 Every way to invite somebody ends in a membership event that is made here or arrives here, and both are
 watched: local requests of any kind, administrators' and delayed ones included; invitations that another
 server delivers as such; and those that it slips in among the events or into the state of a room in which
@@ -12,7 +15,7 @@ Users read and write their permission configuration as account data: ``permissio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
@@ -20,8 +23,12 @@ from synapse.module_api import NOT_SPAM, ModuleApi
 
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.config import parse_block
+from synapse_tim.modules.consent import Consent
+from synapse_tim.modules.contact_management import ContactManagement
 from synapse_tim.modules.decisions import decide, refuse
+from synapse_tim.modules.directory import Directory
 from synapse_tim.modules.federation_allow_list import FederationAllowList
+from synapse_tim.modules.local_users import LocalUsers
 from synapse_tim.modules.permission_documents import PermissionDocuments
 from synapse_tim.modules.permission_routes import PermissionRoutes
 from synapse_tim.modules.policy_config import InvitePolicyConfig
@@ -32,10 +39,10 @@ from synapse_tim.modules.synapse_internals import (
     StateBefore,
     SynapseInternals,
 )
+from synapse_tim.modules.three_stage_check import ThreeStageCheck
 from synapse_tim.rules.denials import (
     INVITE_BY_ADDRESS,
     INVITEE_MALFORMED,
-    INVITEE_REFUSES,
     MEMBERSHIP_IN_INITIAL_STATE,
     TOO_MANY_INVITES,
     Denial,
@@ -43,8 +50,6 @@ from synapse_tim.rules.denials import (
 from synapse_tim.rules.invitation import Parties
 from synapse_tim.rules.invitees import is_user_id
 from synapse_tim.rules.room_creation import MEMBER, THIRD_PARTY_INVITE
-
-_INVITE: Final = (INVITEE_REFUSES.policy, INVITEE_REFUSES.rule)
 
 
 class InvitePolicy:
@@ -55,7 +60,8 @@ class InvitePolicy:
         api: Synapse's module API.
 
     Raises:
-        ConfigError: ``synapse_tim.FederationAllowList`` is not loaded, or this is an unknown Synapse.
+        ConfigError: ``synapse_tim.FederationAllowList`` is not loaded, or for the legacy generation
+            ``synapse_tim.Directory`` or ``synapse_tim.ContactManagement``, or this is an unknown Synapse.
     """
 
     def __init__(self, config: InvitePolicyConfig, api: ModuleApi) -> None:
@@ -65,7 +71,9 @@ class InvitePolicy:
         self._api = api
         self._internals = internals
         self._product = config.product
-        self._documents = PermissionDocuments(api, internals, config.product, config.default)
+        self._one_invitation = not config.spec_version.is_legacy
+        self._consent = self._consent_of(config)
+        self._decision = (self._consent.denial.policy, self._consent.denial.rule)
         self._server_notices_user = internals.server_notices_user
         api.register_spam_checker_callbacks(
             user_may_invite=self.user_may_invite,
@@ -79,7 +87,6 @@ class InvitePolicy:
         internals.reject_arriving_events(self.refuses_arriving)
         servlet = "room.RoomMembershipRestServlet"
         internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
-        self._routes = PermissionRoutes(internals, self._documents)
         parts.register(api, self)
 
     @staticmethod
@@ -93,12 +100,24 @@ class InvitePolicy:
         parsed.check()
         return parsed
 
+    def _consent_of(self, config: InvitePolicyConfig) -> Consent:
+        """What the generation has for the invitee's say."""
+        api, internals = self._api, self._internals
+        users = LocalUsers(api, internals)
+        if config.spec_version.is_legacy:
+            contacts = parts.require(api, ContactManagement, "InvitePolicy")
+            directory = parts.require(api, Directory, "InvitePolicy")
+            return ThreeStageCheck(api, users, contacts, directory)
+        documents = PermissionDocuments(api, users, config.product, config.default)
+        PermissionRoutes(internals, documents)
+        return documents
+
     async def on_create_room(self, requester: Any, config: dict[str, Any], is_requester_admin: bool) -> None:
         """Judge the invitations of a room before there is one (A_25368-01); administrators', too.
 
         Raises:
-            SynapseError: 400 ``M_FORBIDDEN`` for more than one, or for other ways to name people; as
-                ``check_local_event`` for the one.
+            SynapseError: 400 ``M_FORBIDDEN`` for more than one (not in the legacy generation), or for other
+                ways to name people; as ``check_local_event`` for each.
         """
         inviter = requester.user.to_string()
         if inviter == self._server_notices_user:
@@ -109,7 +128,7 @@ class InvitePolicy:
         if THIRD_PARTY_INVITE in types:
             refuse(INVITE_BY_ADDRESS)
         invitees = config.get("invite", [])
-        if len(invitees) > 1:
+        if self._one_invitation and len(invitees) > 1:
             refuse(TOO_MANY_INVITES)
         for invitee in invitees:
             denial = await self._denial(inviter, invitee)
@@ -161,7 +180,7 @@ class InvitePolicy:
         invitee = event.get_state_key()
         if invitee is None or event.sender == self._server_notices_user:
             return
-        decide(await self._denial(event.sender, invitee), *_INVITE)
+        decide(await self._denial(event.sender, invitee), *self._decision)
 
     async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
         """Judge an invitation that another server delivers.
@@ -171,7 +190,7 @@ class InvitePolicy:
         """
         if "third_party_invite" in event.content:
             refuse(INVITE_BY_ADDRESS)
-        decide(await self._denial(event.sender, event.state_key or ""), *_INVITE)
+        decide(await self._denial(event.sender, event.state_key or ""), *self._decision)
         return NOT_SPAM
 
     async def refuses_arriving(self, event: EventBase) -> bool:
@@ -212,6 +231,5 @@ class InvitePolicy:
             self._allow_list.ask_about_users((inviter, invitee))
             return denial
         if not self._api.is_mine(invitee):
-            return None  # the invitee's own server knows what the invitee allows
-        config = await self._documents.of(invitee)
-        return config if isinstance(config, Denial) else parties.permits(config, inviter)
+            return None  # the invitee's own server knows what the invitee wants
+        return await self._consent.refuses(parties, inviter, invitee)

@@ -10,8 +10,15 @@ from collections.abc import Mapping
 
 from synapse.module_api import ModuleApi
 
-from synapse_tim.modules.synapse_internals import SynapseInternals
-from synapse_tim.rules.denials import INVITEE_UNKNOWN, INVITEE_UNREADABLE, PERMISSION_UNAVAILABLE, Denial
+from synapse_tim.modules.local_users import LocalUsers
+from synapse_tim.rules.denials import (
+    INVITEE_REFUSES,
+    INVITEE_UNKNOWN,
+    INVITEE_UNREADABLE,
+    PERMISSION_UNAVAILABLE,
+    Denial,
+)
+from synapse_tim.rules.invitation import Parties
 from synapse_tim.rules.permission_config import (
     ACCOUNT_DATA_TYPES,
     PermissionConfig,
@@ -20,7 +27,6 @@ from synapse_tim.rules.permission_config import (
     parse,
 )
 from synapse_tim.rules.products import Product
-from synapse_tim.rules.storable import is_storable
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +36,7 @@ class PermissionDocuments:
 
     Args:
         api: Synapse's module API.
-        internals: knows application services, which have no account and may be invited.
+        users: which local users there are.
         product: of this server.
         default: the document for users who have stored none, valid.
 
@@ -39,11 +45,13 @@ class PermissionDocuments:
         default: the same with the name of this server.
     """
 
+    denial = INVITEE_REFUSES
+
     def __init__(
-        self, api: ModuleApi, internals: SynapseInternals, product: Product, default: Mapping[str, object]
+        self, api: ModuleApi, users: LocalUsers, product: Product, default: Mapping[str, object]
     ) -> None:
         self._api = api
-        self._internals = internals
+        self._users = users
         self._product = product
         self.kind = ACCOUNT_DATA_TYPES[product]
         self.default = for_server(default, api.server_name)
@@ -51,11 +59,8 @@ class PermissionDocuments:
 
     async def of(self, user_id: str) -> PermissionConfig | Denial:
         """What a local user allows, or why nobody may invite the user."""
-        if not is_storable(user_id):
-            return INVITEE_UNKNOWN
         try:
-            user = await self._api.get_userinfo_by_id(user_id)
-            if user.is_deactivated if user else not self._internals.is_application_service(user_id):
+            if not await self._users.may_be_invited(user_id):
                 return INVITEE_UNKNOWN
             document = await self.stored(user_id)
         except Exception as error:
@@ -67,6 +72,11 @@ class PermissionDocuments:
             return parse(document, self._product)
         except PermissionConfigError:
             return INVITEE_UNREADABLE
+
+    async def refuses(self, parties: Parties, inviter: str, invitee: str) -> Denial | None:
+        """See ``Consent.refuses`` (A_26021-01)."""
+        config = await self.of(invitee)
+        return config if isinstance(config, Denial) else parties.permits(config, inviter)
 
     async def stored(self, user_id: str) -> Mapping[str, object] | None:
         """The document that a local user has stored, whatever it says."""

@@ -9,18 +9,20 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 
 from synapse_tim.modules.cleanup_config import RoomCleanupConfig
 from synapse_tim.modules.config import Block, DurationOrOff, PartConfig, wrong
+from synapse_tim.modules.contacts_config import ContactManagementConfig
+from synapse_tim.modules.directory_config import DirectoryPartConfig
 from synapse_tim.modules.federation_list_config import AllowListConfig, TrustConfig
 from synapse_tim.modules.information_config import InformationServicesConfig
 from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.rules.events import EventRules
 from synapse_tim.rules.permission_config import PermissionConfigError, parse
 from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.rules.room_creation import DEFAULT_VERSION, VERSIONS, RoomRules
+from synapse_tim.rules.room_creation import VERSIONS, RoomRules, default_version
 
 _DAY_MS = 24 * 60 * 60 * 1000
 
@@ -49,8 +51,10 @@ class RoomsConfig(Block):
 
     versions: list[str] = Field(min_length=1, default_factory=lambda: list(VERSIONS))
     """Room versions that may be created and upgraded to, in quotes (A_26203)."""
-    default_version: str = DEFAULT_VERSION
-    """The one for clients that name none, whatever Synapse's `default_room_version` says."""
+    default_version: str | None = None
+    """The one for clients that name none, whatever Synapse's `default_room_version` says. Default: `"10"`;
+    `"9"` in the legacy generation.
+    """
 
     @field_validator("versions")
     @classmethod
@@ -60,34 +64,39 @@ class RoomsConfig(Block):
             raise ValueError(f"this Synapse does not know {', '.join(unknown):.60}")
         return versions
 
-    @model_validator(mode="after")
-    def _default_is_one(self) -> RoomsConfig:
-        if self.default_version not in self.versions:
-            raise ValueError("default_version has to be one of versions")
-        return self
+    def rules(self, product: Product, spec_version: SpecVersion) -> RoomRules:
+        """The rules for a product and a generation, with what the operator has said."""
+        named = self.default_version
+        default = default_version(spec_version) if named is None else named
+        return RoomRules(product, spec_version, tuple(self.versions), default)
 
 
 class EventsConfig(Block):
     """``events``: reactions, threads, redactions."""
 
-    single_emoji_reactions: bool = True
-    """Whether a reaction has to be exactly one emoji (A_26228-01)."""
+    single_emoji_reactions: bool | None = None
+    """Whether a reaction has to be exactly one emoji (A_26228-01). Default: `true`; `false` in the legacy
+    generation.
+    """
     threads: bool | None = None
-    """Whether threads are allowed (A_25395). Default: `false` in 1.1, `true` in 1.2."""
+    """Whether threads are allowed (A_25395). Default: `true`; `false` in 1.1."""
     redaction_window: DurationOrOff = None
-    """How old an event may be when it is redacted (A_28358). Default: `off` in 1.1, `24h` in 1.2."""
+    """How old an event may be when it is redacted (A_28358). Default: `24h` in 1.2, `off` before."""
 
     def rules(self, spec_version: SpecVersion) -> EventRules:
         """The rules for a generation, with what the operator has said."""
-        newer = spec_version is SpecVersion.V1_2
         window = self.redaction_window
         if "redaction_window" not in self.model_fields_set:
-            window = _DAY_MS if newer else None
+            window = _DAY_MS if spec_version is SpecVersion.V1_2 else None
         return EventRules(
-            single_emoji_reactions=self.single_emoji_reactions,
-            threads=newer if self.threads is None else self.threads,
+            single_emoji_reactions=_said(self.single_emoji_reactions, not spec_version.is_legacy),
+            threads=_said(self.threads, spec_version is not SpecVersion.V1_1),
             redaction_window=None if window is None else dt.timedelta(milliseconds=window),
         )
+
+
+def _said(value: bool | None, default: bool) -> bool:
+    return default if value is None else value
 
 
 class ClientApiConfig(Block):
@@ -106,7 +115,19 @@ class InvitePolicyConfig(PartConfig):
     """The block of ``synapse_tim.InvitePolicy``."""
 
     permissions: PermissionsConfig = Field(default_factory=PermissionsConfig)
-    """Who may invite users that have said nothing about it ([invitations.md](invitations.md))."""
+    """Who may invite users that have said nothing about it ([invitations.md](invitations.md)). Not for
+    `legacy-1.1`, which has approval lists instead.
+    """
+
+    @field_validator("permissions")
+    @classmethod
+    def _are_of_the_generation(
+        cls, permissions: PermissionsConfig, known: ValidationInfo
+    ) -> PermissionsConfig:
+        spec_version = known.data.get("spec_version")
+        if spec_version is not None and spec_version.is_legacy:
+            raise ValueError("legacy-1.1 has approval lists and no permission configurations; leave it out")
+        return permissions
 
     def check(self) -> None:
         """Read the default permission configuration.
@@ -132,12 +153,21 @@ class RoomPolicyConfig(PartConfig):
     rooms: RoomsConfig = Field(default_factory=RoomsConfig)
     """The versions of new rooms ([rooms.md](rooms.md))."""
 
+    @field_validator("rooms")
+    @classmethod
+    def _default_is_one_of_the_versions(cls, rooms: RoomsConfig, known: ValidationInfo) -> RoomsConfig:
+        if "product" in known.data and "spec_version" in known.data:
+            rules = rooms.rules(known.data["product"], known.data["spec_version"])
+            if rules.default_version not in rules.versions:
+                raise ValueError(
+                    f"default_version has to be one of versions; it is {rules.default_version!r:.20}"
+                )
+        return rooms
+
     @property
     def room_rules(self) -> RoomRules:
         """What rooms may be."""
-        return RoomRules(
-            self.product, self.spec_version, tuple(self.rooms.versions), self.rooms.default_version
-        )
+        return self.rooms.rules(self.product, self.spec_version)
 
 
 class EventPolicyConfig(PartConfig):
@@ -166,6 +196,8 @@ class ClientApiPolicyConfig(PartConfig):
 
 class TiMessengerConfig(
     AllowListConfig,
+    DirectoryPartConfig,
+    ContactManagementConfig,
     InvitePolicyConfig,
     RoomPolicyConfig,
     EventPolicyConfig,
@@ -175,6 +207,19 @@ class TiMessengerConfig(
     InformationServicesConfig,
 ):
     """The block of ``synapse_tim.TiMessenger``: everything that its parts need."""
+
+    def check_directory(self) -> None:
+        """Refuse a generation without the directory that it needs, and a directory nobody can log in to.
+
+        Raises:
+            ConfigError: naming the key.
+        """
+        if self.directory is not None:
+            self.directory.log_in(self.federation_list)
+        elif self.spec_version.is_legacy:
+            raise wrong(
+                "this key is required: in legacy-1.1 the directory says who may be invited", "directory"
+            )
 
     @property
     def trust_of_providers(self) -> TrustConfig | None:

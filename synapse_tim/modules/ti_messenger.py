@@ -8,6 +8,8 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.modules.client_api_policy import ClientApiPolicy
 from synapse_tim.modules.config import parse_block
+from synapse_tim.modules.contact_management import ContactManagement
+from synapse_tim.modules.directory import Directory
 from synapse_tim.modules.event_policy import EventPolicy
 from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.modules.information_services import InformationServices
@@ -36,6 +38,9 @@ class TiMessenger:
             SynapseInternals(api), ("rooms", "client_api", "login", "cleanup"), config.product
         )
         self.federation_allow_list = FederationAllowList(config, api)
+        if config.spec_version.is_legacy:
+            self.directory = Directory(config, api)
+            self.contact_management = ContactManagement(config, api)
         self.invite_policy = InvitePolicy(config, api)
         self.room_policy = RoomPolicy(config, api)
         self.event_policy = EventPolicy(config, api)
@@ -53,6 +58,8 @@ class TiMessenger:
         """
         parsed = parse_block(TiMessengerConfig, config)
         parsed.check()
+        parsed.check_directory()
+        parsed.check_contacts()
         parsed.check_login()
         parsed.check_cleanup()
         return parsed

@@ -153,6 +153,41 @@ INVITEE_UNKNOWN = Denial(
     text=_INVITEE_REFUSES,
 )
 
+_INVITEE_NOT_APPROVED: Final = (
+    "This user cannot be invited by you: neither approved nor listed accordingly. (AF_10061-01)"
+)
+
+#: Legacy generation: neither the invitee's approval list nor the directory lets the invitation through.
+INVITEE_NOT_APPROVED = Denial(
+    name="invitee_not_approved",
+    policy="invite",
+    requirements=("AF_10061-01",),
+    status=403,
+    errcode=_FORBIDDEN,
+    text=_INVITEE_NOT_APPROVED,
+)
+
+#: Legacy generation: there is no such user here, or no longer.
+INVITEE_NOT_REGISTERED = Denial(
+    name="invitee_not_registered",
+    policy="invite",
+    requirements=("AF_10061-01", "AF_10104-01", "R2.14"),
+    status=403,
+    errcode=_FORBIDDEN,
+    text=_INVITEE_NOT_APPROVED,
+)
+
+#: Legacy generation: the approval list or the directory could not be asked.
+APPROVAL_UNAVAILABLE = Denial(
+    name="approval_unavailable",
+    policy="invite",
+    requirements=("AF_10061-01",),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="Whether this user may be invited could not be looked up. Try again later. (AF_10061-01)",
+    retry_after=_RETRY_SECONDS,
+)
+
 #: An invitation of something that is no user id.
 INVITEE_MALFORMED = Denial(
     name="invitee_malformed",

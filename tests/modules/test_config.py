@@ -113,7 +113,7 @@ def test_defaults(block, cls):
         ("federation_list.trust.allow_test_certificates", "no", "boolean"),
         ("federation_list.trust.ocsp", "maybe", "'hard' or 'soft' or 'off'"),
         ("federation_list.trust.roots", [], "unknown"),
-        ("contacts", {}, "a policy that this version does not have"),
+        ("raw_data", {}, "a policy that this version does not have"),
     ],
 )
 def test_wrong_values_are_refused_with_their_path(block, path, value, says):

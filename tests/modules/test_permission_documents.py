@@ -7,6 +7,7 @@ import pytest
 from synapse.module_api import AccountDataManager
 from synapse.types import UserInfo
 
+from synapse_tim.modules.local_users import LocalUsers
 from synapse_tim.modules.permission_documents import PermissionDocuments
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.denials import INVITEE_UNKNOWN, INVITEE_UNREADABLE, PERMISSION_UNAVAILABLE
@@ -34,7 +35,8 @@ def api(api):
 def documents(api, product=PRO, **default):
     internals = Mock(spec=SynapseInternals)
     internals.is_application_service = lambda user_id: user_id == BOT
-    return PermissionDocuments(api, internals, product, {"defaultSetting": "allow all", **default})
+    users = LocalUsers(api, internals)
+    return PermissionDocuments(api, users, product, {"defaultSetting": "allow all", **default})
 
 
 @pytest.mark.parametrize("product", Product)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import attrs
 import pytest
 from synapse.module_api.errors import ConfigError
 
@@ -15,6 +16,17 @@ FEDERATION_LIST = {
     "url": "https://list.example/federationList.jws",
     "trust": {"pinned_roots": ["ab" * 32], "ocsp": "off"},
 }
+DIRECTORY = {
+    "url": "https://directory.example",
+    "vzd_credentials": {
+        "token_url": "https://auth.example/token",
+        "authenticate_url": "https://directory.example/ti-provider-authenticate",
+        "client_id": "clinic",
+        "client_secret_path": __file__,
+    },
+}
+#: Every product in every generation that it has.
+GENERATIONS = [("pro", each) for each in SpecVersion] + [("epa", "1.1"), ("epa", "1.2")]
 PARTS = {
     "permissions": InvitePolicy,
     "rooms": RoomPolicy,
@@ -25,7 +37,7 @@ PARTS = {
 
 def parse(cls, product="pro", spec_version="1.2", **blocks):
     if cls is TiMessenger:
-        blocks["federation_list"] = FEDERATION_LIST
+        blocks = {"federation_list": FEDERATION_LIST, "directory": DIRECTORY, **blocks}
     return cls.parse_config({"product": product, "spec_version": spec_version, **blocks})
 
 
@@ -48,11 +60,11 @@ def test_r2_10_another_default_stays_as_it_is_written():
 
 
 @pytest.mark.parametrize("cls", [RoomPolicy, TiMessenger])
-@pytest.mark.parametrize("spec_version", SpecVersion)
-@pytest.mark.parametrize("product", Product)
+@pytest.mark.parametrize(("product", "spec_version"), GENERATIONS)
 def test_a_26203_rooms_have_the_versions_9_and_10(cls, product, spec_version):
-    rules = parse(cls, product.value, spec_version.value).room_rules
-    assert rules == RoomRules(product, spec_version, ("9", "10"), "10")
+    rules = parse(cls, product, spec_version).room_rules
+    default = "9" if spec_version == "legacy-1.1" else "10"
+    assert rules == RoomRules(Product(product), SpecVersion(spec_version), ("9", "10"), default)
 
 
 def test_other_room_versions_may_be_configured():
@@ -62,18 +74,26 @@ def test_other_room_versions_may_be_configured():
 
 @pytest.mark.parametrize("cls", [EventPolicy, TiMessenger])
 @pytest.mark.parametrize(
-    ("spec_version", "rules"), [("1.1", EventRules(True, False, None)), ("1.2", EventRules(True, True, DAY))]
+    ("spec_version", "rules"),
+    [
+        ("legacy-1.1", EventRules(False, True, None)),
+        ("1.1", EventRules(True, False, None)),
+        ("1.2", EventRules(True, True, DAY)),
+    ],
 )
 def test_a_25395_02_a_28358_events_follow_the_generation(cls, spec_version, rules):
-    for product in Product:
-        assert parse(cls, product.value, spec_version).event_rules == rules
+    for product in [product for product, generation in GENERATIONS if generation == spec_version]:
+        assert parse(cls, product, spec_version).event_rules == rules
 
 
-@pytest.mark.parametrize("spec_version", ["1.1", "1.2"])
+@pytest.mark.parametrize("spec_version", SpecVersion)
 def test_what_the_operator_says_about_events_counts_in_any_generation(spec_version):
     events = {"single_emoji_reactions": False, "threads": True, "redaction_window": "90m"}
     rules = parse(EventPolicy, "pro", spec_version, events=events).event_rules
     assert rules == EventRules(False, True, dt.timedelta(minutes=90))
+    assert parse(EventPolicy, "pro", spec_version, events={"single_emoji_reactions": True}).event_rules == (
+        attrs.evolve(parse(EventPolicy, "pro", spec_version).event_rules, single_emoji_reactions=True)
+    )
     assert not parse(EventPolicy, "pro", spec_version, events={"threads": False}).event_rules.threads
 
 
@@ -143,7 +163,32 @@ def test_wrong_values_are_refused_with_their_path(path, value, says):
 def test_the_default_room_version_is_one_of_those_that_are_created():
     with pytest.raises(ConfigError, match="default_version has to be one of versions") as caught:
         parse(RoomPolicy, rooms={"versions": ["9"]})
-    assert "modules[…].config.rooms" in caught.value.msg
+    assert "modules[…].config.rooms: " in caught.value.msg
+    with pytest.raises(ConfigError, match="it is '9'"):
+        parse(RoomPolicy, "pro", "legacy-1.1", rooms={"versions": ["10"]})
+    rules = parse(
+        RoomPolicy, "pro", "legacy-1.1", rooms={"versions": ["10"], "default_version": "10"}
+    ).room_rules
+    assert rules.default_version == "10"
+
+
+@pytest.mark.parametrize("cls", [*PARTS.values(), TiMessenger])
+def test_the_legacy_generation_is_for_product_pro(cls):
+    with pytest.raises(ConfigError, match=r"config\.spec_version: legacy-1\.1 is for pro only"):
+        parse(cls, "epa", "legacy-1.1")
+
+
+@pytest.mark.parametrize("cls", [InvitePolicy, TiMessenger])
+def test_the_legacy_generation_has_no_permission_configurations(cls):
+    with pytest.raises(ConfigError, match=r"config\.permissions: legacy-1\.1 has approval lists"):
+        parse(cls, "pro", "legacy-1.1", permissions={"default": {"defaultSetting": "block all"}})
+
+
+def test_the_legacy_generation_needs_the_directory():
+    with pytest.raises(ConfigError, match=r"config\.directory: "):
+        TiMessenger.parse_config(
+            {"product": "pro", "spec_version": "legacy-1.1", "federation_list": FEDERATION_LIST}
+        )
 
 
 @pytest.mark.parametrize("cls", [InvitePolicy, TiMessenger])

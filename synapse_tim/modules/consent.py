@@ -1,0 +1,27 @@
+"""Whether the invitee wants the invitation: what each generation has for it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from synapse_tim.rules.denials import Denial
+from synapse_tim.rules.invitation import Parties
+
+
+class Consent(Protocol):
+    """Knows what a local user wants.
+
+    Attributes:
+        denial: the one for an invitee who does not; names the rule that was looked at.
+    """
+
+    denial: Denial
+
+    async def refuses(self, parties: Parties, inviter: str, invitee: str) -> Denial | None:
+        """Why a local user must not be invited, or ``None``.
+
+        Args:
+            parties: the federation.
+            inviter: user id, of a member of the federation or of this server.
+            invitee: user id of this server.
+        """

@@ -1,0 +1,69 @@
+"""The legacy generation's check of an invitation: approval list, then directory (AF_10061-01, §2.5).
+
+A database or a directory that does not answer refuses the invitation for the moment, with 503: the inviter's
+server may try again.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from synapse.module_api import ModuleApi
+
+from synapse_tim.modules.clock import now_s
+from synapse_tim.modules.contact_management import ContactManagement
+from synapse_tim.modules.directory import Directory
+from synapse_tim.modules.local_users import LocalUsers
+from synapse_tim.rules.denials import (
+    APPROVAL_UNAVAILABLE,
+    INVITEE_NOT_APPROVED,
+    INVITEE_NOT_REGISTERED,
+    Denial,
+)
+from synapse_tim.rules.directory_failures import DirectoryError
+from synapse_tim.rules.invitation import Parties
+from synapse_tim.rules.three_stages import decided_by_invitee, stage_three
+
+logger = logging.getLogger(__name__)
+
+
+class ThreeStageCheck:
+    """Looks up what a local user of the legacy generation wants.
+
+    Args:
+        api: Synapse's module API.
+        users: which local users there are.
+        contacts: the approval lists.
+        directory: says who is an organisation's and who is a practitioner's.
+    """
+
+    denial = INVITEE_NOT_APPROVED
+
+    def __init__(
+        self, api: ModuleApi, users: LocalUsers, contacts: ContactManagement, directory: Directory
+    ) -> None:
+        self._api = api
+        self._users = users
+        self._contacts = contacts
+        self._directory = directory
+
+    async def refuses(self, parties: Parties, inviter: str, invitee: str) -> Denial | None:
+        """See ``Consent.refuses``; stage 1 has been passed."""
+        try:
+            if not await self._users.may_be_invited(invitee):
+                return INVITEE_NOT_REGISTERED
+            if self._api.is_mine(inviter) or await self._contacts.permits(invitee, inviter, now_s()):
+                return None
+        except Exception as error:
+            logger.error("An approval list could not be looked up: %s", type(error).__name__)
+            return APPROVAL_UNAVAILABLE
+        try:
+            return await self._stage_three(inviter, invitee)
+        except DirectoryError:  # which has been logged
+            return APPROVAL_UNAVAILABLE
+
+    async def _stage_three(self, inviter: str, invitee: str) -> Denial | None:
+        owner = await self._directory.owner_type(invitee)
+        if decided_by_invitee(owner):
+            return stage_three(owner)
+        return stage_three(owner, await self._directory.owner_type(inviter))

@@ -1,0 +1,98 @@
+"""A directory that fails opens no invitation, and keeps nobody waiting (AF_10061-01).
+
+The ward asks a directory of its own about everybody; nobody else does.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from synapse_tim.testing import wait_for
+from synapse_tim.testing.paths import LOCALIZATION
+from tests.legacy.world import approve
+from tests.policies.world import code, decisions, invited
+
+pytestmark = pytest.mark.servers
+
+#: One of each kind; every reason there is has its test at the client of the directory.
+FAULTS = {
+    "is down": {"drop_connection": True},
+    "wants fewer requests": {"status": 429, "retry_after": 2},
+    "says something else": {"owner_type": "ORG"},
+}
+
+
+@pytest.fixture
+def listed(world):
+    """A user of the ward whom everybody may invite, and another one's physician who does."""
+    nurse, physician = world.user(world.ward), world.user(world.practice)
+    world.list_in_directory(nurse, "org", ti=world.failing)
+    world.failing.faults.paths = (LOCALIZATION,)
+    yield nurse, physician
+    world.failing.faults.reset()
+
+
+def works_again(world, physician, nurse):
+    """After a failure, the directory is left alone for some seconds."""
+    world.failing.faults.reset()
+    world.failing.faults.paths = (LOCALIZATION,)
+    room = physician.create_room()
+    wait_for(
+        lambda: physician.invite(room, nurse.user_id).status_code == 200, timeout=40, what="the directory"
+    )
+    invited(nurse, room)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_af_10061_01_a_directory_that_fails_opens_no_invitation(world, listed, fault):
+    nurse, physician = listed
+    room = physician.create_room()
+    for name, value in FAULTS[fault].items():
+        setattr(world.failing.faults, name, value)
+    before = decisions(world.ward, "invite", "AF_10061-01", "denied")
+    answer = physician.invite(room, nurse.user_id)
+    assert answer.status_code in (502, 503)  # what the practice's Synapse makes of 503
+    assert nurse.invited_to() == set()
+    assert physician.members(room, "invite") == set()
+    assert decisions(world.ward, "invite", "AF_10061-01", "denied") == before + 1
+    works_again(world, physician, nurse)
+
+
+def test_af_10061_01_other_invitations_need_no_directory(world, listed):
+    nurse, physician = listed
+    colleague = world.user(world.ward)
+    world.failing.faults.status = 500
+    approve(nurse, physician)
+    room = physician.create_room()
+    physician.invite(room, nurse.user_id).raise_for_status()
+    invited(nurse, room)
+    room = colleague.create_room(invite=[nurse.user_id])
+    invited(nurse, room)
+    works_again(world, physician, colleague_of(world))
+
+
+def colleague_of(world):
+    """Somebody else of the ward whom everybody may invite."""
+    other = world.user(world.ward)
+    world.list_in_directory(other, "org", ti=world.failing)
+    return other
+
+
+def test_af_10061_01_nobody_waits_while_the_directory_is_slow(world, listed):
+    nurse, physician = listed
+    colleague = world.user(world.ward)
+    room, chat = physician.create_room(), colleague.create_room()
+    world.failing.faults.slow_headers = 0.5
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(physician.invite, room, nurse.user_id)
+        wait_for(lambda: not pending.running() or is_waiting(world), what="a look-up")
+        for number in range(5):
+            colleague.send(chat, f"meanwhile {number}").raise_for_status()
+        assert not pending.done()
+        assert code(pending.result())[0] in (502, 503)
+    works_again(world, physician, nurse)
+
+
+def is_waiting(world):
+    """Whether a look-up of the ward is under way."""
+    return any(LOCALIZATION in path for _, path, _ in world.failing.requests[-1:])
