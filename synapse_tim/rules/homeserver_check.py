@@ -28,6 +28,9 @@ ALL_GENERATIONS: Final = frozenset(SpecVersion)
 EPA: Final = frozenset({Product.EPA})
 PRO: Final = frozenset({Product.PRO})
 V1_2: Final = frozenset({SpecVersion.V1_2})
+#: TI-M Basis, Pro and ePA: everything after the legacy generation.
+CURRENT: Final = frozenset({SpecVersion.V1_1, SpecVersion.V1_2})
+LEGACY: Final = ALL_GENERATIONS - CURRENT
 
 _LONGEST_TEXT: Final = 160
 

@@ -5,10 +5,11 @@ What a block says has a default that is gematik's; what is checked here is that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from synapse_tim.rules.homeserver_check import (
+    CURRENT,
     EPA,
     GOOD_PRACTICE,
     START_UP,
@@ -23,7 +24,7 @@ from synapse_tim.rules.homeserver_check import (
 )
 from synapse_tim.rules.homeserver_facts import Facts, Verdict
 from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.rules.room_creation import DEFAULT_VERSION, VERSIONS
+from synapse_tim.rules.room_creation import VERSIONS, default_version
 
 _HOUR_MS: Final = 60 * 60 * 1000
 #: What gematik has for orphaned rooms (R3.34).
@@ -39,12 +40,21 @@ PARTS: Final = {
     "RoomCleanup": "A_25318",
     "InformationServices": "A_26265",
 }
+#: The same for what the legacy generation has besides.
+LEGACY_PARTS: Final = {"Directory": "AF_10061-01", "ContactManagement": "AF_10061-01"}
 _TRUST: Final = ("federation_list.trust", "login.trust")
+
+
+def parts_of(spec_version: SpecVersion | None) -> Mapping[str, str]:
+    """All parts of a generation, and the requirement that is violated first where one is missing."""
+    legacy = spec_version is not None and spec_version.is_legacy
+    return {**LEGACY_PARTS, **PARTS} if legacy else PARTS
 
 
 def _parts(facts: Facts) -> Iterable[Found]:
     loaded = {part for module in facts.process.modules for part in module.parts}
-    missing = [f"{part} ({PARTS[part]})" for part in PARTS if part not in loaded]
+    wanted = parts_of(facts.spec_version)
+    missing = [f"{part} ({wanted[part]})" for part in wanted if part not in loaded]
     yield Found(f"without {', '.join(missing)}" if missing else "all parts", not missing)
 
 
@@ -55,13 +65,21 @@ def _order(facts: Facts) -> Iterable[Found]:
             if part in loaded:
                 yield Found(f"{part} is loaded twice", False, module.key)
             loaded.append(part)
-    needy = ["InvitePolicy"] + (
-        ["LoginPolicy", "RoomCleanup"] if facts.product is Product.EPA else ["InformationServices"]
-    )
-    for part in needy:
-        if part in loaded and "FederationAllowList" in loaded:
-            late = loaded.index("FederationAllowList") > loaded.index(part)
-            yield Found(f"FederationAllowList after {part}" if late else "in order", not late)
+    for part, needed in _needs(facts):
+        if part in loaded and needed in loaded:
+            late = loaded.index(needed) > loaded.index(part)
+            yield Found(f"{needed} after {part}" if late else "in order", not late)
+
+
+def _needs(facts: Facts) -> Iterable[tuple[str, str]]:
+    """Parts, and others that have to be loaded before them."""
+    yield "InvitePolicy", "FederationAllowList"
+    if facts.spec_version is not None and facts.spec_version.is_legacy:
+        yield from (("InvitePolicy", part) for part in LEGACY_PARTS)
+    elif facts.product is Product.EPA:
+        yield from (("LoginPolicy", "FederationAllowList"), ("RoomCleanup", "FederationAllowList"))
+    else:
+        yield "InformationServices", "FederationAllowList"
 
 
 def _others(facts: Facts) -> Iterable[Found]:
@@ -116,6 +134,12 @@ def _reactions(facts: Facts) -> Iterable[Found]:
     # Whether 1.2 still demands it is not known.
     verdict = Verdict.WARNING if facts.spec_version is SpecVersion.V1_2 else Verdict.VIOLATION
     yield Found(str(setting.value).lower(), setting.value, setting.key, verdict=verdict)
+
+
+def _default_version(facts: Facts) -> Iterable[Found]:
+    setting = facts.process.setting("rooms.default_version")
+    wanted = [default_version(facts.spec_version)] if facts.spec_version is not None else list(VERSIONS)
+    yield Found(str(setting.value), setting.value in wanted, setting.key)
 
 
 def _orphaned_rooms(facts: Facts) -> Iterable[Found]:
@@ -244,13 +268,14 @@ CHECKS: Final = (
         reason="rooms of other versions are not created",
         otherwise=Verdict.VIOLATION,
     ),
-    setting_check(
+    Check(
         "rooms.default_version",
-        lambda value: value == DEFAULT_VERSION,
-        requirement="A_26202, A_26248",
-        wanted=DEFAULT_VERSION,
-        reason="it is the version of rooms for which clients name none",
-        otherwise=Verdict.VIOLATION,
+        "modules[…].config.rooms.default_version",
+        "A_26202, A_26248",
+        f"{default_version(SpecVersion.V1_2)}; {default_version(SpecVersion.LEGACY_1_1)} in legacy-1.1",
+        "it is the version of rooms for which clients name none",
+        Verdict.VIOLATION,
+        _default_version,
     ),
     Check(
         "events.single_emoji_reactions",
@@ -260,6 +285,7 @@ CHECKS: Final = (
         "a reaction is exactly one emoji",
         Verdict.VIOLATION,
         _reactions,
+        spec_versions=CURRENT,
     ),
     setting_check(
         "events.threads",

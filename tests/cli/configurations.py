@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from signedjson.key import generate_signing_key, write_signing_keys
 
+from synapse_tim.rules.homeserver_check import CURRENT, LEGACY
 from synapse_tim.rules.homeserver_facts import Verdict
 from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.testing import make_world
@@ -45,6 +46,22 @@ def make_files(directory):
     return world
 
 
+def directory_block(directory):
+    """What the legacy generation needs to know of the directory."""
+    secret = directory / "vzd_secret"
+    secret.touch(mode=0o600)
+    secret.write_text("a secret")
+    return {
+        "url": "https://fhir-directory.example.de",
+        "vzd_credentials": {
+            "token_url": "https://auth.example.de/token",
+            "authenticate_url": "https://fhir-directory.example.de/ti-provider-authenticate",
+            "client_id": "our-client",
+            "client_secret_path": str(secret),
+        },
+    }
+
+
 def sound(directory, product, spec_version):
     """The example, for a product and a generation."""
     text = (ROOT / "example_homeserver.yaml").read_text()
@@ -52,6 +69,9 @@ def sound(directory, product, spec_version):
     config = yaml.safe_load(text)
     block = config["modules"][0]["config"]
     block |= {"product": product.value, "spec_version": spec_version.value}
+    if spec_version.is_legacy:
+        block.pop("permissions", None)
+        block["directory"] = directory_block(directory)
     if product is EPA:
         config["limit_profile_requests_to_users_who_share_rooms"] = True
         config["user_directory"]["search_all_users"] = False
@@ -213,6 +233,11 @@ def _missing_part(config, place):
     trust = whole["federation_list"]["trust"]
     names = {
         "FederationAllowList": {"federation_list": whole["federation_list"]},
+        **(
+            {"Directory": {"directory": whole["directory"]}, "ContactManagement": {}}
+            if "directory" in whole
+            else {}
+        ),
         "InvitePolicy": {},
         "RoomPolicy": {},
         "ClientApiPolicy": {},
@@ -230,7 +255,9 @@ def _wrong_order(config, place):
     whole = block(config)
     common = {key: whole[key] for key in ("product", "spec_version")}
     config["modules"].insert(0, {"module": "synapse_tim.EventPolicy", "config": common})
-    config["modules"][1:3] = reversed(config["modules"][1:3])
+    names = [each["module"] for each in config["modules"]]
+    late = names.index("synapse_tim.InvitePolicy")  # what it needs comes after it
+    config["modules"][late - 1 : late + 1] = reversed(config["modules"][late - 1 : late + 1])
 
 
 def _twice(config, place):
@@ -410,7 +437,10 @@ WRONG = {
         Wrong(put_block("federation_list.trust.ocsp", "soft"), verdict=WARNING),
     ],
     "rooms.versions": [Wrong(put_block("rooms", {"versions": ["9", "10", "11"]}))],
-    "rooms.default_version": [Wrong(put_block("rooms", {"default_version": "9"}))],
+    "rooms.default_version": [
+        Wrong(put_block("rooms", {"default_version": "9"}), spec_versions=CURRENT),
+        Wrong(put_block("rooms", {"default_version": "10"}), spec_versions=LEGACY),
+    ],
     "events.single_emoji_reactions": [
         Wrong(
             put_block("events", {"single_emoji_reactions": False}),

@@ -12,7 +12,12 @@ from synapse_tim.rules.homeserver_facts import Verdict
 from synapse_tim.rules.products import Product, SpecVersion
 from tests.cli.configurations import WRONG, Place, listener, make_files, sound
 
-KINDS = [(product, spec_version) for product in Product for spec_version in SpecVersion]
+KINDS = [
+    (product, spec_version)
+    for product in Product
+    for spec_version in SpecVersion
+    if product is Product.PRO or not spec_version.is_legacy
+]
 BY_NAME = {check.name: check for check in CHECKS}
 PROBLEMS = (Verdict.VIOLATION, Verdict.WARNING)
 

@@ -35,7 +35,12 @@ def test_every_field_of_every_block_is_there():
         assert set(block.model_fields) <= names, block
     assert len(KEYS) == len({key.path for key in KEYS})
     assert [key.path for key in KEYS][:2] == ["product", "spec_version"]
-    assert [key.path for key in KEYS if "." not in key.path][2:4] == ["federation_list", "permissions"]
+    assert [key.path for key in KEYS if "." not in key.path][2:6] == [
+        "federation_list",
+        "directory",
+        "contacts",
+        "permissions",
+    ]
 
 
 def test_defaults_are_those_that_count():
@@ -53,7 +58,7 @@ def test_defaults_are_those_that_count():
                 assert default == str(value).lower()
     rules = config.cleanup_rules
     assert rules.orphaned_ms == Config.parse_duration("2w")
-    assert known["cleanup.orphaned_rooms"].default == "`off` in 1.1, `2w` in 1.2"
+    assert known["cleanup.orphaned_rooms"].default == "`2w` in 1.2, `off` before"
 
 
 class Example(Block):

@@ -19,7 +19,7 @@ from synapse_tim.rules.homeserver_check import (
     show_value,
     value_check,
 )
-from synapse_tim.rules.homeserver_check_modules import PARTS
+from synapse_tim.rules.homeserver_check_modules import LEGACY_PARTS, PARTS
 from synapse_tim.rules.homeserver_facts import Process, Verdict
 from synapse_tim.rules.homeserver_options import OPTIONS, Severity
 from synapse_tim.rules.products import Product, SpecVersion
@@ -60,7 +60,7 @@ def test_every_option_that_is_checked_at_start_up_is_checked_here():
 
 
 def test_every_part_of_this_project_is_asked_for():
-    assert set(PARTS) == set(synapse_tim._MODULES) - {"TiMessenger", "OidcMapping"}
+    assert set(PARTS) | set(LEGACY_PARTS) == set(synapse_tim._MODULES) - {"TiMessenger", "OidcMapping"}
 
 
 # Lines ------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from synapse_tim.rules.requirements.client_api import CLIENT_API
 from synapse_tim.rules.requirements.federation import FEDERATION
 from synapse_tim.rules.requirements.information import INFORMATION
 from synapse_tim.rules.requirements.invitations import INVITATIONS
+from synapse_tim.rules.requirements.legacy import LEGACY_PRODUCT
 from synapse_tim.rules.requirements.login import LOGIN
 from synapse_tim.rules.requirements.operations import OPERATIONS
 from synapse_tim.rules.requirements.raw_data import RAW_DATA
@@ -30,6 +31,7 @@ REQUIREMENTS: Final = (
     *CLIENT_API,
     *INFORMATION,
     *LOGIN,
+    *LEGACY_PRODUCT,
     *OPERATIONS,
     *RAW_DATA,
 )

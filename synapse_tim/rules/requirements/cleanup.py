@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from synapse_tim.rules.requirements.requirement import EPA, LEGACY, V1_1, V1_2, Requirement, Status
+from synapse_tim.rules.requirements.requirement import EPA, LEGACY, PRO, V1_1, V1_2, Requirement, Status
 
 _INACTIVE: Final = "synapse_tim.rules.cleanup.CleanupRules.judge"
 _INSURED: Final = "synapse_tim.rules.cleanup.CleanupRules.judge_insured"
@@ -31,9 +31,11 @@ CLEANUP: Final = (
     Requirement(
         "A_22811",
         "The same, for the legacy product",
-        Status.NOT_ENFORCED,
+        Status.ENFORCED,
+        products=PRO,
         generations=LEGACY,
-        note="The legacy generation is not in this version.",
+        rules=("synapse_tim.modules.cleanup_config.RoomCleanupConfig", _INACTIVE),
+        where=_WHERE,
     ),
     Requirement(
         "A_28564-01",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from synapse_tim.rules.requirements.requirement import EPA, LEGACY, PRO, V1_1, V1_2, Requirement, Status
+from synapse_tim.rules.requirements.requirement import EPA, PRO, V1_1, V1_2, Requirement, Status
 
 _INVITES: Final = "synapse_tim.modules.invite_policy"
 _PARTIES: Final = "synapse_tim.rules.invitation.Parties"
@@ -38,15 +38,6 @@ INVITATIONS: Final = (
         products=EPA,
         rules=(_PARTIES,),
         where=(_INVITES,),
-    ),
-    Requirement(
-        "AF_10061-01",
-        "Whom users have put on their approval list may invite them from outside",
-        Status.ENFORCED,
-        products=PRO,
-        generations=LEGACY,
-        rules=("synapse_tim.rules.contacts.Contact",),
-        where=("synapse_tim.modules.contact_management", "synapse_tim.modules.contact_resource"),
     ),
     Requirement(
         "A_25043",

@@ -22,6 +22,7 @@ LOGIN: Final = (
         "Somebody of an organisation logs in",
         Status.ENFORCED,
         products=PRO,
+        generations=ALWAYS,
         also=("AF_10057",),
         rules=("synapse_tim.rules.login_methods.LoginRules", "synapse_tim.rules.token_claims.check_claims"),
         where=(_LOGIN, _TOKENS, _SSO),
