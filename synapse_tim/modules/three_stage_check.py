@@ -20,7 +20,7 @@ from synapse_tim.rules.denials import (
     INVITEE_NOT_REGISTERED,
     Denial,
 )
-from synapse_tim.rules.directory_failures import DirectoryError
+from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
 from synapse_tim.rules.invitation import Parties
 from synapse_tim.rules.three_stages import decided_by_invitee, stage_three
 
@@ -59,8 +59,10 @@ class ThreeStageCheck:
             return APPROVAL_UNAVAILABLE
         try:
             return await self._stage_three(inviter, invitee)
-        except DirectoryError:  # which has been logged
-            return APPROVAL_UNAVAILABLE
+        except DirectoryError as error:  # which has been logged
+            # What the directory cannot be asked about it cannot list; asking again would not change that.
+            never = error.reason is DirectoryFailure.NOT_AN_ID
+            return INVITEE_NOT_APPROVED if never else APPROVAL_UNAVAILABLE
 
     async def _stage_three(self, inviter: str, invitee: str) -> Denial | None:
         owner = await self._directory.owner_type(invitee)

@@ -1,0 +1,90 @@
+"""AF_10061-01: which of approval list and directory is asked, and what their failures are worth."""
+
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+
+from synapse_tim.modules.contact_management import ContactManagement
+from synapse_tim.modules.directory import Directory
+from synapse_tim.modules.local_users import LocalUsers
+from synapse_tim.modules.three_stage_check import ThreeStageCheck
+from synapse_tim.rules.denials import (
+    APPROVAL_UNAVAILABLE,
+    INVITEE_NOT_APPROVED,
+    INVITEE_NOT_REGISTERED,
+)
+from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
+from synapse_tim.rules.invitation import Parties
+from synapse_tim.rules.owner_types import OwnerType
+
+DOCTOR, NURSE, STRANGER = "@doctor:hospital.example", "@nurse:hospital.example", "@a:other.example"
+PARTIES = Mock(spec=Parties)
+
+
+@pytest.fixture
+def users():
+    return Mock(spec=LocalUsers, may_be_invited=AsyncMock(return_value=True))
+
+
+@pytest.fixture
+def contacts():
+    return Mock(spec=ContactManagement, permits=AsyncMock(return_value=False))
+
+
+@pytest.fixture
+def directory():
+    return Mock(spec=Directory, owner_type=AsyncMock(return_value=OwnerType.NONE))
+
+
+@pytest.fixture
+def refuses(api, users, contacts, directory, run):
+    api.is_mine = lambda user_id: user_id.endswith(f":{api.server_name}")
+    check = ThreeStageCheck(api, users, contacts, directory)
+    return lambda inviter=STRANGER: run(check.refuses(PARTIES, inviter, DOCTOR))
+
+
+def test_who_is_not_there_is_refused_before_anything_is_asked(users, contacts, directory, refuses):
+    users.may_be_invited.return_value = False
+    assert refuses() is INVITEE_NOT_REGISTERED
+    assert refuses(NURSE) is INVITEE_NOT_REGISTERED
+    contacts.permits.assert_not_awaited()
+    directory.owner_type.assert_not_awaited()
+
+
+def test_colleagues_need_no_approval(contacts, directory, refuses):
+    assert refuses(NURSE) is None
+    contacts.permits.assert_not_awaited()
+    directory.owner_type.assert_not_awaited()
+
+
+def test_the_approved_need_no_directory(contacts, directory, refuses):
+    contacts.permits.return_value = True
+    assert refuses() is None
+    assert contacts.permits.await_args.args[:2] == (DOCTOR, STRANGER)
+    directory.owner_type.assert_not_awaited()
+
+
+def test_the_inviter_is_looked_up_only_for_a_practitioner(directory, refuses):
+    directory.owner_type.return_value = OwnerType.ORG
+    assert refuses() is None
+    directory.owner_type.assert_awaited_once_with(DOCTOR)
+    directory.owner_type.side_effect = [OwnerType.PRACT, OwnerType.PRACT]
+    assert refuses() is None
+    assert directory.owner_type.await_args.args == (STRANGER,)
+    directory.owner_type.side_effect = [OwnerType.NONE]
+    assert refuses() is INVITEE_NOT_APPROVED
+
+
+@pytest.mark.parametrize("asked", ["users", "contacts"])
+def test_a_database_that_fails_refuses_for_the_moment(asked, users, contacts, directory, refuses):
+    {"users": users.may_be_invited, "contacts": contacts.permits}[asked].side_effect = RuntimeError("gone")
+    assert refuses() is APPROVAL_UNAVAILABLE
+    directory.owner_type.assert_not_awaited()
+
+
+@pytest.mark.parametrize("reason", DirectoryFailure)
+@pytest.mark.parametrize("known", [[], [OwnerType.PRACT]])
+def test_no_failure_of_the_directory_is_an_answer(directory, refuses, reason, known):
+    directory.owner_type.side_effect = [*known, DirectoryError(reason)]
+    never = reason is DirectoryFailure.NOT_AN_ID
+    assert refuses() is (INVITEE_NOT_APPROVED if never else APPROVAL_UNAVAILABLE)
