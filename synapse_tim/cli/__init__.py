@@ -15,7 +15,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 for success, 1 for a refusal or a deviation, 2 for wrong usage.
     """
-    from synapse_tim.cli import check, cleanup, compliance, demo, federation_list, monitoring, reference
+    from synapse_tim.cli import (
+        check,
+        cleanup,
+        compliance,
+        demo,
+        directory,
+        federation_list,
+        monitoring,
+        reference,
+    )
 
     parser = argparse.ArgumentParser(
         prog="synapse-tim",
@@ -28,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cleanup.add_command(commands)
     compliance.add_command(commands)
     demo.add_command(commands)
+    directory.add_command(commands)
     federation_list.add_command(commands)
     monitoring.add_command(commands)
     reference.add_command(commands)

@@ -25,11 +25,14 @@ class DirectoryServices:
     Attributes:
         transport: to the directory.
         client: asks where users are listed.
+        search_transport: to the directory, for searches: with pauses of its own, since searches need another
+            permission.
         search: the log-in for searches.
     """
 
     transport: DirectoryTransport
     client: DirectoryClient
+    search_transport: DirectoryTransport
     search: DirectorySession
 
 
@@ -65,4 +68,5 @@ def build_directory(
         search = DirectorySession(fetcher, credentials, time.monotonic)
     transport = DirectoryTransport(fetcher, deadline=config.deadline / 1000, on_change=on_change)
     client = DirectoryClient(transport, shared, config.base_url, cache_seconds=config.cache / 1000)
-    return DirectoryServices(transport, client, search)
+    search_transport = DirectoryTransport(fetcher, deadline=config.deadline / 1000)
+    return DirectoryServices(transport, client, search_transport, search)

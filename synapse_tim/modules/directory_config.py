@@ -5,13 +5,13 @@ Whoever has the federation list from the directory need not say twice how to log
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 import attrs
 from pydantic import AfterValidator
 
 from synapse_tim.modules.config import Block, Duration, PartConfig, ReadablePath, SecureBaseUrl, wrong
-from synapse_tim.modules.federation_list_config import FederationListConfig, VzdCredentialsConfig
+from synapse_tim.modules.federation_list_config import VzdCredentialsConfig
 
 _LONGEST_CACHE_MS: Final = 5 * 60 * 1000
 _LONGEST_DEADLINE_MS: Final = 30 * 1000
@@ -27,6 +27,20 @@ def _deadline(value: int) -> int:
     if value > _LONGEST_DEADLINE_MS:
         raise ValueError("expected at most half a minute (30s)")
     return value
+
+
+class ListLogIn(Protocol):
+    """What counts of the block ``federation_list``."""
+
+    @property
+    def vzd_credentials(self) -> VzdCredentialsConfig | None:
+        """How to log in, if the list is at the directory."""
+        ...
+
+    @property
+    def ca_certificates(self) -> str | None:
+        """The CAs that vouch for it."""
+        ...
 
 
 @attrs.frozen
@@ -75,7 +89,7 @@ class DirectoryConfig(Block):
         """The URL without a slash at the end."""
         return self.url.rstrip("/")
 
-    def log_in(self, federation_list: FederationListConfig | None) -> DirectoryLogIn:
+    def log_in(self, federation_list: ListLogIn | None) -> DirectoryLogIn:
         """How to get to the directory.
 
         Args:

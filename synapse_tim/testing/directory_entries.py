@@ -80,7 +80,7 @@ class DirectoryEntries:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._numbers = itertools.count(2_665_941, 10)
+        self._numbers = itertools.count(2_665_000, 1000)
         self._entries: dict[tuple[str, str], Entry] = {}
 
     def add_organisation(

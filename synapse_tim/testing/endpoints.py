@@ -67,7 +67,8 @@ class Endpoints:
         """Answer one request."""
         parts = urlsplit(request.path)
         path = unquote(parts.path)
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        every = parse_qs(parts.query, keep_blank_values=True)
+        query = {name: values[-1] for name, values in every.items()}
         match request.method, path:
             case "GET", paths.ROOTS:
                 return Answer(200, self._world.roots_json(), "application/json")
@@ -84,7 +85,7 @@ class Endpoints:
             case "GET", paths.DIRECTORY_LIST if request.secure:
                 return self._directory_list(request, query)
             case "GET", _ if request.secure and self._lookups.serves(path):
-                return self._look_up(request, path, query)
+                return self._look_up(request, path, every)
             case _ if provider := self._provider(path):
                 return provider(request)
             case _:
@@ -137,11 +138,8 @@ class Endpoints:
             return Answer.of_json({"message": "unauthorized"}, 401)
         return self._list(query)
 
-    def _look_up(self, request: Request, path: str, query: dict[str, str]) -> Answer:
-        if self._faults.lookups_unauthorized > 0:
-            self._faults.lookups_unauthorized -= 1
-            return Answer.of_json({"message": "unauthorized"}, 401)
-        if not self._tokens.accepts("directory", request):
+    def _look_up(self, request: Request, path: str, query: dict[str, list[str]]) -> Answer:
+        if not self._tokens.accepts("directory", request) or self._lookups.refuses(query):
             return Answer.of_json({"message": "unauthorized"}, 401)
         return self._lookups(path, query)
 

@@ -19,7 +19,7 @@ class Faults:
 
     The switches of transport apply to the paths that start with one of ``paths``, by default the list's;
     ``/idp``, ``/sectoral`` and ``/broker`` are those of the identity providers,
-    ``/tim-provider-services/localization`` and ``/search`` those of look-ups in the directory.
+    ``/tim-provider-services/localization``, ``/search`` and ``/fdv/search`` those of look-ups.
     While a switch of the list's content or of its body is on, the list is served whatever version the client
     has.
 
@@ -54,6 +54,13 @@ class Faults:
             end; turns itself off.
         lookups_unauthorized: so many of the next look-ups are refused with 401; counts itself down.
         owner_type: what is said about everybody instead of where they are listed.
+        unauthorized_page: the next further page of a search is refused with 401; turns itself off.
+        unknown_elements: so many endpoints of each page have an element that FHIR does not know.
+        wrong_total: the number of matches that is said is wrong.
+        foreign_next: the next page is said to be at this URL.
+        endless_next: there is always a next page.
+        prefix_matches: ``:exact`` is passed over: beginnings match, in any case of letters.
+        deep_nesting: the first resource of each page is nested so deeply.
         malformed_lookups: the answers to look-ups are no JSON.
         credentials_refused: the authorisation server refuses the client.
         token_lifetime: seconds after which a token of the directory ends.
@@ -101,6 +108,13 @@ class Faults:
     unauthorized_once: bool = False
     lookups_unauthorized: int = 0
     owner_type: str = ""
+    unauthorized_page: bool = False
+    unknown_elements: int = 0
+    wrong_total: bool = False
+    foreign_next: str = ""
+    endless_next: bool = False
+    prefix_matches: bool = False
+    deep_nesting: int = 0
     malformed_lookups: bool = False
     credentials_refused: bool = False
     token_lifetime: int = 86400

@@ -18,6 +18,8 @@ TOKEN: Final = "/auth/realms/TI-Provider/protocol/openid-connect/token"
 AUTHENTICATE: Final = "/ti-provider-authenticate"
 DIRECTORY_LIST: Final = "/tim-provider-services/FederationList/federationList.jws"
 LOCALIZATION: Final = "/tim-provider-services/localization"
+SEARCH: Final = "/search/"
+INSURED_SEARCH: Final = "/fdv/search/"
 
 #: The identity providers: the central IDP-Dienst, a sectoral one, and a broker; all of theirs is below.
 CENTRAL_IDP: Final = "/idp"

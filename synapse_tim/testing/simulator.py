@@ -90,7 +90,7 @@ class TiSimulator:
         self.idp = CentralIdp(self.world, self.faults, lambda: self.https_url, self.now)
         self.sectoral = SectoralIdp(self.world, lambda: self.https_url, self.now)
         self.broker = Broker(self.idp, self.sectoral, self.world, lambda: self.http_url, self.now)
-        lookups = DirectoryLookups(self.entries, self.faults)
+        lookups = DirectoryLookups(self.entries, self.faults, lambda: self.directory_url)
         self._endpoints = Endpoints(
             self.world, self.directory, lookups, self.faults, self.now, self.idp, self.sectoral, self.broker
         )

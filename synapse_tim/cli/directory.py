@@ -1,0 +1,277 @@
+"""``synapse-tim directory lookup``: what the directory says about a user, an organisation or a practitioner.
+
+It asks as the homeserver would, with the log-in in ``homeserver.yaml``, and besides searches for the
+entries. Of the configuration only the block ``directory`` has to be right, and of ``federation_list`` how
+to log in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import enum
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import attrs
+
+from synapse_tim.cli.output import print_facts, print_json, print_table, progress
+from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
+from synapse_tim.rules.fhir_search import is_ik
+from synapse_tim.rules.owner_types import OwnerType, user_id_of
+
+if TYPE_CHECKING:
+    from synapse_tim.modules.directory_assembly import DirectoryServices
+    from synapse_tim.rules.directory_entries import DirectoryEntry, Entries
+    from synapse_tim.services.directory_search import DirectorySearch
+
+_EXAMPLE: Final = (
+    "Example: synapse-tim directory lookup @reception:hospital.example --config homeserver.yaml. "
+    "Exit code: 0 listed, 1 not listed, 2 no answer."
+)
+#: Then there is no use in asking something else.
+_SILENT: Final = frozenset({DirectoryFailure.UNREACHABLE, DirectoryFailure.DEADLINE})
+_Found = TypeVar("_Found")
+
+
+class IdKind(enum.StrEnum):
+    """What kind of id the argument was taken for."""
+
+    MXID = "mxid"
+    IK = "ik"
+    TELEMATIK_ID = "telematik-id"
+
+
+class _UnusableSettingsError(Exception):
+    """What the command cannot work with."""
+
+
+@attrs.define
+class _Answer:
+    """What the directory says.
+
+    Attributes:
+        asked: what was asked about.
+        kind: what kind of id that is.
+        insured: whether it is what insured persons see.
+        owner_type: where a user is listed; ``None`` if nobody asked, or there was no answer.
+        entries: what the search found; ``None`` if there was no answer.
+        failures: why there was none, by what was asked.
+    """
+
+    asked: str
+    kind: IdKind
+    insured: bool
+    owner_type: OwnerType | None = None
+    entries: Entries | None = None
+    failures: dict[str, DirectoryError] = attrs.field(factory=dict)
+
+    @property
+    def listed(self) -> bool:
+        """Whether it is listed, and active; insured persons do not see everything that is."""
+        if self.entries is not None and any(entry.active for entry in self.entries.entries):
+            return True
+        return not self.insured and self.owner_type not in (None, OwnerType.NONE)
+
+
+def add_command(commands: Any) -> None:
+    """Add ``directory`` to the commands."""
+    parser = commands.add_parser(
+        "directory", help="ask the directory who is listed, and as what", epilog=_EXAMPLE
+    )
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    lookup = actions.add_parser(
+        "lookup", help="look up a user, an organisation or a practitioner", epilog=_EXAMPLE
+    )
+    lookup.add_argument(
+        "id",
+        metavar="MXID|TELEMATIK-ID|IK",
+        help="a user id (@… or matrix:u/…), nine digits for an institution code, or else a telematik id",
+    )
+    lookup.add_argument(
+        "--config",
+        action="append",
+        required=True,
+        metavar="homeserver.yaml",
+        help="as given to Synapse with -c; may be repeated",
+    )
+    lookup.add_argument("--insured", action="store_true", help="search as insured persons do")
+    lookup.add_argument("--json", action="store_true", help="print JSON")
+    lookup.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask, and print what was answered."""
+    from synapse_tim.modules.homeserver_files import UnusableConfigError, read_config
+
+    kind = kind_of(options.id)
+    if kind is IdKind.MXID and user_id_of(options.id) is None:
+        print(f"{options.id!r} is no user id such as @name:server.example", file=sys.stderr)
+        return 2
+    try:
+        services, search = _connect(read_config(options.config).document, insured=options.insured)
+    except (UnusableConfigError, _UnusableSettingsError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    answer = _Answer(options.id, kind, options.insured)
+    try:
+        with progress("Asking the directory"):
+            _ask(answer, services, search)
+    finally:
+        services.transport.close()
+    if options.json:
+        print_json(_document(answer))
+    else:
+        _print(answer)
+    for what, failure in answer.failures.items():
+        print(f"no answer to the {what}: {failure}", file=sys.stderr)
+    if answer.failures:
+        return 2
+    return 0 if answer.listed else 1
+
+
+def kind_of(text: str) -> IdKind:
+    """What kind of id a text is taken for."""
+    if text.startswith("@") or text.lower().startswith("matrix:u/"):
+        return IdKind.MXID
+    return IdKind.IK if is_ik(text) else IdKind.TELEMATIK_ID
+
+
+def _connect(document: Mapping[str, Any], *, insured: bool) -> tuple[DirectoryServices, DirectorySearch]:
+    from pydantic import ConfigDict
+    from synapse.module_api.errors import ConfigError
+
+    from synapse_tim.modules.config import Block, ReadablePath, parse_block
+    from synapse_tim.modules.directory_assembly import build_directory
+    from synapse_tim.modules.directory_config import DirectoryConfig
+    from synapse_tim.modules.federation_list_config import VzdCredentialsConfig
+    from synapse_tim.services.directory_search import DirectorySearch
+
+    class LogInOfList(Block):
+        """What counts of the block ``federation_list``."""
+
+        model_config = ConfigDict(extra="ignore")
+        vzd_credentials: VzdCredentialsConfig | None = None
+        ca_certificates: ReadablePath | None = None
+
+    class Blocks(Block):
+        """What counts of the configuration."""
+
+        directory: DirectoryConfig
+        federation_list: LogInOfList | None = None
+
+    found = {}
+    for name in ("directory", "federation_list"):
+        blocks = [block[name] for block in _blocks(document) if block.get(name) is not None]
+        if len(blocks) > 1 and any(block != blocks[0] for block in blocks):
+            raise _UnusableSettingsError(f"several different blocks {name}: which one is meant?")
+        found.update({name: blocks[0]} if blocks else {})
+    if "directory" not in found:
+        raise _UnusableSettingsError("no module of synapse_tim has a block directory in its config")
+    try:
+        blocks_found = parse_block(Blocks, found)
+        config = blocks_found.directory
+        services = build_directory(config, config.log_in(blocks_found.federation_list))
+    except ConfigError as error:
+        raise _UnusableSettingsError(error.msg) from None
+    search = DirectorySearch(services.search_transport, services.search, config.base_url, insured=insured)
+    return services, search
+
+
+def _blocks(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The blocks of all parts of this project."""
+    modules = document.get("modules")
+    for entry in modules if isinstance(modules, list) else ():
+        name, block = (entry.get("module"), entry.get("config")) if isinstance(entry, dict) else (None, None)
+        if isinstance(name, str) and name.startswith("synapse_tim.") and isinstance(block, dict):
+            yield block
+
+
+def _ask(answer: _Answer, services: DirectoryServices, search: DirectorySearch) -> None:
+    def attempt(what: str, ask: Callable[[str], _Found]) -> _Found | None:
+        try:
+            return ask(answer.asked)
+        except DirectoryError as error:
+            answer.failures[what] = error
+            return None
+
+    if answer.kind is IdKind.MXID:
+        answer.owner_type = attempt("localization", services.client.owner_type)
+        if any(error.reason in _SILENT for error in answer.failures.values()):
+            return
+        answer.entries = attempt("search", search.find_by_mxid)
+    elif answer.kind is IdKind.IK:
+        answer.entries = attempt("search", search.find_by_ik)
+    else:
+        answer.entries = attempt("search", search.find_by_telematik_id)
+
+
+def _document(answer: _Answer) -> dict[str, object]:
+    entries = answer.entries
+    return {
+        "asked": answer.asked,
+        "kind": answer.kind.value,
+        "insured": answer.insured,
+        "listed": None if answer.failures and not answer.listed else answer.listed,
+        "owner_type": answer.owner_type.value if answer.owner_type is not None else None,
+        "entries": None if entries is None else [_entry(each) for each in entries.entries],
+        "skipped_resources": None if entries is None else entries.skipped,
+        "failures": {what: error.reason.value for what, error in answer.failures.items()},
+    }
+
+
+def _entry(entry: DirectoryEntry) -> dict[str, object]:
+    owner, endpoint = entry.owner, entry.endpoint
+    return {
+        "active": entry.active,
+        "hidden_from_insured": entry.hidden,
+        "user": None
+        if endpoint is None
+        else {
+            "user_id": endpoint.user_id,
+            "address": endpoint.address,
+            "name": endpoint.name,
+            "role": endpoint.role.value,
+            "status": endpoint.status,
+        },
+        "owner": None
+        if owner is None
+        else {
+            "kind": owner.kind.value,
+            "name": owner.name,
+            "telematik_ids": list(owner.telematik_ids),
+            "iks": list(owner.iks),
+            "professions": list(owner.professions),
+            "active": owner.active,
+        },
+    }
+
+
+def _print(answer: _Answer) -> None:
+    entries = answer.entries
+    if entries is not None and entries.entries:
+        columns = ("user", "as", "status", "insured persons", "of", "telematik id", "profession")
+        print_table(columns, [_row(each) for each in entries.entries])
+    facts: list[tuple[str, object]] = [("asked about", f"{answer.asked} ({answer.kind.value})")]
+    if answer.owner_type is not None:
+        facts.append(("owner type", answer.owner_type.value))
+    if entries is not None:
+        facts.append(("entries", len(entries.entries)))
+        if entries.skipped:
+            facts.append(("unreadable resources", entries.skipped))
+    if answer.listed or not answer.failures:
+        facts.append(("listed", "yes" if answer.listed else "no"))
+    print_facts(facts)
+
+
+def _row(entry: DirectoryEntry) -> tuple[str, ...]:
+    owner, endpoint = entry.owner, entry.endpoint
+    return (
+        endpoint.user_id if endpoint is not None else "none",
+        endpoint.role.value if endpoint is not None else "",
+        endpoint.status if endpoint is not None else "",
+        "do not see it" if entry.hidden else "see it",
+        "unknown, or not active" if owner is None else f"{owner.kind.value} {owner.name}",
+        "" if owner is None else ", ".join(owner.telematik_ids),
+        "" if owner is None else ", ".join(owner.professions),
+    )
