@@ -19,6 +19,8 @@ import synapse_tim
 from synapse_tim.modules.assembly import read_files
 from synapse_tim.modules.cleanup_config import RoomCleanupConfig
 from synapse_tim.modules.config import CONFIG_PATH, without_files, wrong
+from synapse_tim.modules.directory_assembly import build_directory
+from synapse_tim.modules.directory_config import DirectoryConfig, DirectoryPartConfig
 from synapse_tim.modules.federation_list_config import AllowListConfig, FederationListConfig
 from synapse_tim.modules.homeserver_named_files import look_at
 from synapse_tim.modules.identity_providers import read_key_file
@@ -219,6 +221,9 @@ def _wrong_files(parsed: BaseModel, unreadable: Mapping[str, str]) -> Iterator[s
         block = parsed.federation_list
         if not unreadable.keys() & _named_by_list(block):
             yield from _errors(lambda: read_files(block))
+    if isinstance(parsed, DirectoryPartConfig) and parsed.directory is not None:
+        listed = parsed.federation_list if isinstance(parsed, AllowListConfig) else None
+        yield from _wrong_directory(parsed.directory, listed, unreadable)
     if not isinstance(parsed, LoginPolicyConfig):
         return
     login = parsed.login
@@ -237,6 +242,21 @@ def _wrong_files(parsed: BaseModel, unreadable: Mapping[str, str]) -> Iterator[s
             except OSError as error:
                 place = ("login", "providers", position, "keys", "ca_certificates")
                 yield wrong(f"holds no usable PEM certificates: {error}", *place).msg
+
+
+def _wrong_directory(
+    block: DirectoryConfig, listed: FederationListConfig | None, unreadable: Mapping[str, str]
+) -> Iterator[str]:
+    if listed is None and block.vzd_credentials is None:
+        return  # the log-in is another part's
+    try:
+        log_in = block.log_in(listed)
+    except ConfigError as error:
+        yield error.msg
+        return
+    secrets = {each.client_secret_path for each in (log_in.provider, log_in.search) if each is not None}
+    if not unreadable.keys() & {*secrets, log_in.ca_certificates}:
+        yield from _errors(lambda: build_directory(block, log_in))
 
 
 def _errors(read: Any) -> Iterator[str]:

@@ -16,6 +16,7 @@ import yaml
 import synapse_tim
 from synapse_tim.cli import main
 from synapse_tim.modules.list_store import TABLES as LIST_TABLES
+from synapse_tim.rules.directory_failures import DirectoryFailure
 from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.refusals import Refusal
 from synapse_tim.rules.token_refusals import TokenRefusal
@@ -93,6 +94,9 @@ def test_commands_run(body, files, monkeypatch):
                 written_by_a_shell(line, files)
             elif arguments[:2] in (["synapse-tim", "check"], ["synapse-tim", "cleanup"]):
                 assert main(arguments[1:]) == 0
+            elif arguments[:2] == ["synapse-tim", "directory"]:
+                list_in_directory(ti, files)
+                assert main(arguments[1:]) == 0
             elif arguments[0] == "synapse-tim":
                 assert main([*arguments[1:], "--allow-test-certificates"]) == 0
             elif arguments[0] == "pip":
@@ -101,6 +105,16 @@ def test_commands_run(body, files, monkeypatch):
                 assert arguments[1:3] == ["-m", "synapse_tim.testing.simulator"]
             else:
                 pytest.fail(f"an example that nothing checks: {line}")
+
+
+def list_in_directory(ti, directory):
+    """Whoever the examples ask about, in a directory that the configuration names."""
+    users = ["@reception:hospital.example"]
+    ti.entries.add_organisation("Hospital", users, telematik_id="5-2-KH-Example", ik="109500969")
+    path = directory / "homeserver.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["modules"] = [{"module": "synapse_tim.Directory", "config": {"directory": ti.directory_config()}}]
+    path.write_text(yaml.safe_dump(config))
 
 
 def written_by_a_shell(line, directory):
@@ -209,6 +223,12 @@ def test_every_refusal_is_documented():
     text = (ROOT / "docs" / "federation-list.md").read_text()
     for refusal in Refusal:
         assert f"`{refusal.value}`" in text, refusal
+
+
+def test_every_failure_of_a_look_up_is_explained():
+    text = (ROOT / "docs" / "directory.md").read_text()
+    for failure in DirectoryFailure:
+        assert f"`{failure.value}`" in text, failure
 
 
 def test_every_reason_to_refuse_a_token_is_explained():
