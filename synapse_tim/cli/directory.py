@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import enum
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -138,53 +138,21 @@ def kind_of(text: str) -> IdKind:
 
 
 def _connect(document: Mapping[str, Any], *, insured: bool) -> tuple[DirectoryServices, DirectorySearch]:
-    from pydantic import ConfigDict
     from synapse.module_api.errors import ConfigError
 
-    from synapse_tim.modules.config import Block, ReadablePath, parse_block
     from synapse_tim.modules.directory_assembly import build_directory
-    from synapse_tim.modules.directory_config import DirectoryConfig
-    from synapse_tim.modules.federation_list_config import VzdCredentialsConfig
+    from synapse_tim.modules.homeserver_directory import NoDirectoryError, read_directory
     from synapse_tim.services.directory_search import DirectorySearch
 
-    class LogInOfList(Block):
-        """What counts of the block ``federation_list``."""
-
-        model_config = ConfigDict(extra="ignore")
-        vzd_credentials: VzdCredentialsConfig | None = None
-        ca_certificates: ReadablePath | None = None
-
-    class Blocks(Block):
-        """What counts of the configuration."""
-
-        directory: DirectoryConfig
-        federation_list: LogInOfList | None = None
-
-    found = {}
-    for name in ("directory", "federation_list"):
-        blocks = [block[name] for block in _blocks(document) if block.get(name) is not None]
-        if len(blocks) > 1 and any(block != blocks[0] for block in blocks):
-            raise _UnusableSettingsError(f"several different blocks {name}: which one is meant?")
-        found.update({name: blocks[0]} if blocks else {})
-    if "directory" not in found:
-        raise _UnusableSettingsError("no module of synapse_tim has a block directory in its config")
     try:
-        blocks_found = parse_block(Blocks, found)
-        config = blocks_found.directory
-        services = build_directory(config, config.log_in(blocks_found.federation_list))
+        config, log_in = read_directory(document)
+        services = build_directory(config, log_in)
     except ConfigError as error:
         raise _UnusableSettingsError(error.msg) from None
+    except NoDirectoryError as error:
+        raise _UnusableSettingsError(str(error)) from None
     search = DirectorySearch(services.search_transport, services.search, config.base_url, insured=insured)
     return services, search
-
-
-def _blocks(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The blocks of all parts of this project."""
-    modules = document.get("modules")
-    for entry in modules if isinstance(modules, list) else ():
-        name, block = (entry.get("module"), entry.get("config")) if isinstance(entry, dict) else (None, None)
-        if isinstance(name, str) and name.startswith("synapse_tim.") and isinstance(block, dict):
-            yield block
 
 
 def _ask(answer: _Answer, services: DirectoryServices, search: DirectorySearch) -> None:

@@ -1,4 +1,4 @@
-"""Who is listed in the directory, read from the resources that a search has found (requirement 6.3).
+"""Who is listed in the directory, read from the resources that a search has found (requirements §6.3).
 
 An organisation is ``HealthcareService`` → ``Organization`` with the service's endpoints, a practitioner is
 ``PractitionerRole`` → ``Practitioner`` with the role's. What a search finds is not yet what was searched
@@ -43,7 +43,7 @@ class OwnerKind(enum.StrEnum):
 
 
 class Role(enum.StrEnum):
-    """What kind of user an endpoint is (A_25546, A_25547, A_26525)."""
+    """What kind of user an endpoint is (requirements §6.3)."""
 
     TIM = "tim"
     TIM_FA = "tim-fa"

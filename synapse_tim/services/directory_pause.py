@@ -1,4 +1,4 @@
-"""When the directory is left alone: after failures nobody asks for a while (R6.4).
+"""When the directory is left alone: after failures nobody asks for a while (requirement R6.4).
 
 During a pause a look-up fails at once instead of waiting for a directory that is known to be down. When it
 is over, one look-up tries; the others go on failing at once until that one has an answer.
@@ -30,7 +30,7 @@ class DirectoryPause:
     """Counts failures in a row. May be used by several threads.
 
     Args:
-        on_change: called with whether the directory is down, when that changes.
+        on_change: called with whether the directory is down, when that changes; has to return at once.
     """
 
     def __init__(self, on_change: Callable[[bool], None] = lambda down: None) -> None:
@@ -61,8 +61,8 @@ class DirectoryPause:
             was_down = self._failures > 0
             self._failures = 0
             self._probing = False
-        if was_down:
-            self._on_change(False)
+            if was_down:
+                self._on_change(False)
 
     def failed(self, began: float, now: float, at_least: float = 0.0) -> None:
         """A look-up failed.
@@ -81,8 +81,8 @@ class DirectoryPause:
             # Never longer than the longest pause, whatever the directory demands.
             pause = min(max(_pause_after(self._failures), at_least), RETRY_TIME_MAX)
             self._until = max(self._until, now + pause)
-        if first:
-            self._on_change(True)
+            if first:
+                self._on_change(True)
 
     def undecided(self, entry: Entry) -> None:
         """A look-up ended without showing whether the directory answers."""

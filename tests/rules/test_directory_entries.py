@@ -89,7 +89,7 @@ def test_a_name_in_parts_is_put_together(entries):
         ("terminbuchung-tim", Role.OTHER),
     ],
 )
-def test_a_25546_a_25547_a_26525_what_kind_of_user_it_is(entries, code, role):
+def test_what_kind_of_user_it_is(entries, code, role):
     made = entries.add_organisation("Klinik", [ListedAddress.of_user(USER, code=code)])
     assert one(resources(made)).endpoint.role is role
 
