@@ -16,7 +16,7 @@ from synapse.module_api import ModuleApi
 from synapse_tim.modules import metrics
 from synapse_tim.modules.cleanup_config import CleanupConfig
 from synapse_tim.modules.cleanup_progress import Progress, ProgressStore
-from synapse_tim.modules.clock import utc_now
+from synapse_tim.modules.clock import now_ms
 from synapse_tim.modules.room_removal import RoomRemoval
 from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, Due, InsurersOf
 from synapse_tim.services.room_survey import PAGE, RoomSurvey
@@ -101,7 +101,7 @@ class CleanupRounds:
         await self._finish(self._seen(progress))
 
     def _seen(self, progress: Progress) -> Progress:
-        seen = progress.at(_now_ms())
+        seen = progress.at(now_ms())
         if seen.acts_from_ts != progress.acts_from_ts:
             logger.warning(
                 "The clock has leapt, or there was no clean-up for over a day: it only looks until tomorrow"
@@ -123,7 +123,7 @@ class CleanupRounds:
 
     async def _do(self, sweep: RoomSweep, due: Due) -> str:
         still_due = await self._api.run_db_interaction(
-            "synapse_tim_cleanup_again", sweep.still_due, due, _now_ms()
+            "synapse_tim_cleanup_again", sweep.still_due, due, now_ms()
         )
         if not still_due:
             return "skipped"
@@ -144,7 +144,3 @@ class CleanupRounds:
             metrics.CLEANUP_DUE.labels(kind.value).set(self._found[kind])
         found = ", ".join(f"{kind.value} {self._found[kind]}" for kind in CleanupKind)
         logger.info("Clean-up has gone through all rooms; due: %s", found)
-
-
-def _now_ms() -> int:
-    return int(utc_now().timestamp() * 1000)

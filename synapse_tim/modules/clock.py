@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 
 
 def utc_now() -> dt.datetime:
@@ -12,5 +11,10 @@ def utc_now() -> dt.datetime:
 
 
 def now_s() -> int:
-    """The time in whole seconds since 1970."""
-    return int(time.time())
+    """The time in whole seconds since 1970, as gematik's contact management has it."""
+    return int(utc_now().timestamp())
+
+
+def now_ms() -> int:
+    """The time in milliseconds since 1970, as Synapse stores it."""
+    return int(utc_now().timestamp() * 1000)

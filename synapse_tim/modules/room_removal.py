@@ -12,6 +12,7 @@ from typing import Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
+from synapse_tim.modules.clock import now_ms
 from synapse_tim.services.room_survey import RoomSurvey
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class RoomRemoval:
         """Wait until Synapse can take another deletion; false if it takes too long."""
         for _ in range(int(_PATIENCE_SECONDS / _POLL_SECONDS)):
             under_way = await self._api.run_db_interaction(
-                "synapse_tim_cleanup_under_way", self._survey.deletions_under_way
+                "synapse_tim_cleanup_under_way", self._survey.deletions_under_way, now_ms()
             )
             if under_way < _AT_A_TIME:
                 return True

@@ -110,9 +110,11 @@ _DEPARTURES: Final = """
     WHERE c.type = 'm.room.member' AND c.membership NOT IN ('join', 'invite') AND c.room_id IN ({places})
 """
 
+# Rooms that everybody has forgotten are noted days ahead (forgotten_room_retention_period).
 _UNDER_WAY: Final = """
     SELECT COUNT(*) FROM scheduled_tasks
-    WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND status IN ('scheduled', 'active')
+    WHERE action IN ('shutdown_and_purge_room', 'purge_room')
+    AND (status = 'active' OR (status = 'scheduled' AND timestamp <= ?))
 """
 
 _FAILED: Final = """
@@ -230,9 +232,14 @@ class RoomSurvey:
             yield InsuredRoom(room_id, created_ts, departures[room_id])
 
     @staticmethod
-    def deletions_under_way(cursor: Cursor) -> int:
-        """How many rooms Synapse is deleting or going to."""
-        cursor.execute(_UNDER_WAY, ())
+    def deletions_under_way(cursor: Cursor, now_ms: int) -> int:
+        """How many rooms Synapse is deleting, or going to as soon as it can.
+
+        Args:
+            cursor: of a transaction.
+            now_ms: the time.
+        """
+        cursor.execute(_UNDER_WAY, (now_ms,))
         ((count,),) = cursor.fetchall()
         return int(count)
 

@@ -24,6 +24,7 @@ def world(request, tmp_path_factory):
                 options["modules"] = [cleaning(ti, product, spec_version)]
                 options["extra"] = {
                     "federation_domain_whitelist": [],
+                    "forgotten_room_retention_period": "7d",
                     "server_notices": {"system_mxid_localpart": "notices", "room_name": "Notices"},
                 }
             if several and request.config.getoption("--with-workers"):

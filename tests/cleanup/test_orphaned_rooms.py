@@ -29,6 +29,18 @@ def test_a_28564_01_a_room_of_one_with_nothing_said_goes(world, server):
     assert outcomes(server, "orphaned", "purged") > before
 
 
+def test_a_28564_01_rooms_that_are_to_be_deleted_in_a_week_keep_nothing_waiting(world, server):
+    """Synapse notes each room that everybody has forgotten for later (R3.33)."""
+    user = world.user(server)
+    for _ in range(11):
+        room = user.create_room()
+        user.leave(room).raise_for_status()
+        user.request("POST", f"/_matrix/client/v3/rooms/{room}/forget", {}).raise_for_status()
+    orphan = user.create_room()
+    wait_long(server, orphan, LONG_MS)
+    assert is_deleted(server, orphan)
+
+
 def test_a_28564_01_the_newest_event_counts(world, server):
     user = world.user(server)
     room = user.create_room(topic="new")

@@ -9,6 +9,7 @@ from synapse_tim.modules import cleanup_rounds
 from synapse_tim.modules.cleanup_config import CleanupConfig
 from synapse_tim.modules.cleanup_progress import Progress, ProgressStore
 from synapse_tim.modules.cleanup_rounds import CleanupRounds
+from synapse_tim.modules.clock import now_ms
 from synapse_tim.modules.metrics import CLEANUP_DUE, CLEANUP_LAST_RUN, CLEANUP_ROOMS
 from synapse_tim.modules.room_cleanup import RoomCleanup
 from synapse_tim.rules.cleanup import CleanupRules, InsurersOf
@@ -102,7 +103,7 @@ def test_one_room_that_fails_does_not_stop_the_others(api, rounds, rooms, run):
 
 
 def test_a_room_that_synapse_could_not_delete_is_tried_again_and_counted(api, rounds, rooms, database, run):
-    database.execute("INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'failed', '!3')")
+    database.execute("INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'failed', '!3', 1)")
     before = count("failed"), count("purged")
     run(rounds().tick())
     assert deleted(api) == rooms
@@ -132,7 +133,7 @@ def test_a_database_that_does_not_answer_ends_the_round_quietly(api, rounds, run
 def test_what_synapse_cannot_take_yet_waits(api, rounds, rooms, database, run):
     for number in range(10):
         database.execute(
-            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'active', ?)",
+            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'active', ?, 1)",
             (f"!other{number}",),
         )
 
@@ -150,6 +151,17 @@ def test_what_synapse_cannot_take_yet_waits(api, rounds, rooms, database, run):
     run(rounds().tick())
     assert deleted(api) == []  # and it does not wait for ever
     assert run(ProgressStore(api).read()).finished_ts == 0
+
+
+def test_what_synapse_is_to_delete_days_later_keeps_nothing_waiting(api, rounds, rooms, database, run):
+    """Each room that everybody has forgotten is noted so (``forgotten_room_retention_period``)."""
+    for number in range(50):
+        database.execute(
+            "INSERT INTO scheduled_tasks VALUES ('purge_room', 'scheduled', ?, ?)",
+            (f"!forgotten{number}", now_ms() + DAY),
+        )
+    run(rounds().tick())
+    assert deleted(api) == rooms
 
 
 def test_a_room_that_is_not_due_any_more_stays(api, rounds, rooms, database, run):
