@@ -50,9 +50,9 @@ class RoomFacts:
 
     Attributes:
         room_id: of the room.
-        last_message_ts: when the newest event that is not state arrived, or ``None`` if there is none.
-        last_event_ts: when the newest event of any kind arrived.
-        last_arrival_ts: when somebody was last invited, or came for the first time; 0 if nobody ever.
+        last_message_ts: when an event that is not state last arrived, or ``None`` if there is none.
+        last_event_ts: when an event of any kind last arrived.
+        last_arrival_ts: when somebody was last invited, or came, also once more; 0 if nobody ever.
         creator: who created it, or ``None`` if this server is not in it; its state is not known then.
         joined: how many are in it, as far as known.
         alone: who is in it, if it is one only.

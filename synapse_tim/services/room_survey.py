@@ -43,21 +43,25 @@ _LAST_MESSAGES: Final = f"""
     ORDER BY r.room_id LIMIT ?
 """  # noqa: S608
 
-_NEWEST: Final = """
+# The clock may have been behind for a while: the latest time counts, not that of the last event.
+_NEWEST: Final = f"""
     SELECT r.room_id,
-        (SELECT COALESCE(e.received_ts, 0) FROM events AS e
-         WHERE e.room_id = r.room_id AND e.type <> 'org.matrix.dummy_event'
-         ORDER BY e.stream_ordering DESC LIMIT 1),
+        (SELECT MAX(COALESCE(e.received_ts, 0)) FROM events AS e
+         WHERE e.room_id = r.room_id AND {_SAID}),
+        (SELECT MAX(COALESCE(e.received_ts, 0)) FROM events AS e
+         WHERE e.room_id = r.room_id AND e.type <> 'org.matrix.dummy_event'),
         (SELECT MAX(e.received_ts) FROM room_memberships AS m
          INNER JOIN events AS e ON e.event_id = m.event_id
          WHERE m.room_id = r.room_id AND m.membership = 'invite'),
-        (SELECT MAX(first.ts) FROM (
-            SELECT MIN(e.received_ts) AS ts FROM room_memberships AS m
+        (SELECT MAX(each.ts) FROM (
+            SELECT e.received_ts AS ts, m.membership AS now,
+                LAG(m.membership) OVER (PARTITION BY m.user_id ORDER BY e.stream_ordering) AS before
+            FROM room_memberships AS m
             INNER JOIN events AS e ON e.event_id = m.event_id
-            WHERE m.room_id = r.room_id AND m.membership = 'join' GROUP BY m.user_id
-         ) AS first)
-    FROM rooms AS r WHERE r.room_id IN ({places})
-"""
+            WHERE m.room_id = r.room_id
+         ) AS each WHERE each.now = 'join' AND COALESCE(each.before, '') <> 'join')
+    FROM rooms AS r WHERE r.room_id IN ({{places}})
+"""  # noqa: S608
 
 _CREATIONS: Final = """
     SELECT c.room_id, e.sender, COALESCE(e.received_ts, 0)
@@ -182,16 +186,16 @@ class RoomSurvey:
         for room_id in rooms:
             if room_id in leaving or room_id not in newest:
                 continue
-            last_event, last_invitation, last_newcomer = newest[room_id]
+            last_message, last_event, last_invitation, last_arrival = newest[room_id]
             if last_event is None:
                 continue  # Synapse notes a room first and stores its first event, or an invitation, then
             joined, anybody = members.get((room_id, "join"), (0, None))
             invited, _ = members.get((room_id, "invite"), (0, None))
             yield RoomFacts(
                 room_id,
-                last_message_ts=last_messages[room_id],
+                last_message_ts=last_message,
                 last_event_ts=last_event,
-                last_arrival_ts=max(last_invitation or 0, last_newcomer or 0),
+                last_arrival_ts=max(last_invitation or 0, last_arrival or 0),
                 creator=creators.get(room_id),
                 joined=joined,
                 alone=anybody if joined == 1 else None,

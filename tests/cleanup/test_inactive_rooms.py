@@ -1,5 +1,7 @@
 """Rooms in which nothing was said for six months: A_25318, A_25319 (specification 1.1)."""
 
+import time
+
 import pytest
 
 from synapse_tim.testing import wait_for
@@ -154,3 +156,20 @@ def test_a_25319_orphans_stay_in_this_generation(world):
     wait_long(world.clinic, room, 20 * DAY_MS)
     rounds(world.clinic)
     assert exists(world.clinic, room)
+
+
+def test_a_25318_who_has_come_back_finds_the_room(world):
+    """Also without an invitation, which would count by itself."""
+    doctor, nurse = world.user(world.clinic), world.user(world.clinic)
+    room = conversation(doctor, preset="public_chat")
+    nurse.join(room).raise_for_status()
+    nurse.leave(room).raise_for_status()
+    wait_long(world.clinic, room, 25 * WEEK_MS)
+    nurse.join(room).raise_for_status()
+    joined = f"state_key = '{nurse.user_id}' AND received_ts > {int(time.time() * 1000) - WEEK_MS}"
+    wait_long(world.clinic, room, 3 * WEEK_MS, f"NOT ({joined})")
+    rounds(world.clinic)
+    assert exists(world.clinic, room)
+    assert room in nurse.joined_rooms()
+    wait_long(world.clinic, room, LONG_MS)
+    assert is_deleted(world.clinic, room)

@@ -145,7 +145,7 @@ def expected(room):
         and not event.outlier
         and not event.rejected
     ]
-    newest = [event for event in room.events if event.type != "org.matrix.dummy_event"][-1].ts
+    newest = max(event.ts for event in room.events if event.type != "org.matrix.dummy_event")
     local = is_in(room)
     joined = set(members(room, "join")) if local else set()
     awaiting = any(user.endswith(HOME) for user in members(room, "invite", "knock"))
@@ -154,17 +154,15 @@ def expected(room):
         if orphaned and newest < NOW - RULES.orphaned_ms:
             return CleanupKind.ORPHANED
         arrivals = [event.ts for event in room.events if event.membership == "invite"]
-        for user in {event.state_key for event in room.events if event.membership == "join"}:
-            arrivals.append(
-                min(
-                    event.ts
-                    for event in room.events
-                    if event.membership == "join" and event.state_key == user
-                )
-            )
+        there = set()
+        for event in room.events:
+            if event.membership == "join" and event.state_key not in there:
+                arrivals.append(event.ts)
+            if event.membership:
+                (there.add if event.membership == "join" else there.discard)(event.state_key)
         pending = awaiting or (local and members(room, "invite"))
         idle = room.space and local and not said
-        last = max(said[-1].ts if said else newest, *arrivals)
+        last = max([max(event.ts for event in said) if said else newest, *arrivals])
         if not pending and not idle and last < NOW - RULES.inactive_ms:
             return CleanupKind.INACTIVE
     if not local:
@@ -207,3 +205,22 @@ def test_the_queries_say_what_a_plain_reading_says(made, limit):
         assert not sweep.still_due(cursor, attrs.evolve(due, room_id="!gone:home.example"), NOW)
     blind = RoomSweep(sweep.survey, RULES, insurers=None).page(cursor, "", NOW)
     assert CleanupKind.INSURED_ONLY not in {due.kind for due in blind.due}
+
+
+def test_messages_of_the_hour_in_which_the_clock_was_years_behind_doom_no_room():
+    database = sqlite3.connect(":memory:")
+    database.executescript(SCHEMA)
+    user, guest = USERS[0], USERS[4]
+    begin = [
+        Event("m.room.create", user, "", 1),
+        Event("m.room.member", user, user, 1, "join"),
+        Event("m.room.member", guest, guest, 1, "join"),
+    ]
+    said = [Event("m.room.message", guest, None, ts) for ts in (NOW - 1, 0)]
+    in_room = Room(user, [*begin, *said], *[False] * 4)
+    state = [Event("m.room.topic", user, "", ts) for ts in (NOW - 1, 0)]
+    without_words = Room(user, [*begin[:2], *state], *[False] * 4)
+    fill(database, {"!said:home.example": in_room, "!state:home.example": without_words})
+    page = RoomSweep(RoomSurvey(postgresql=False), RULES).page(database.cursor(), "", NOW)
+    assert page.rooms == 2
+    assert list(page.due) == []
