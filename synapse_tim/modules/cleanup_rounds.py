@@ -82,14 +82,13 @@ class CleanupRounds:
             self._found = Counter()
         while True:
             progress = self._seen(progress)
-            sweep = RoomSweep(self._survey, self._rules, self._insurers())
             page = await self._api.run_db_interaction(
-                "synapse_tim_cleanup_page", sweep.page, progress.after_room_id, progress.seen_ts
+                "synapse_tim_cleanup_page", self._sweep().page, progress.after_room_id, progress.seen_ts
             )
             for due in page.due:
                 progress = self._seen(progress)  # deleting the one before may have taken long
                 acts = progress.acts() and not self._config.dry_run
-                if acts and not await self._clean_up(sweep, due):
+                if acts and not await self._clean_up(due):
                     return
             if self._found is not None:
                 self._found.update(due.kind for due in page.due)
@@ -108,20 +107,24 @@ class CleanupRounds:
             )
         return seen
 
-    async def _clean_up(self, sweep: RoomSweep, due: Due) -> bool:
+    def _sweep(self) -> RoomSweep:
+        return RoomSweep(self._survey, self._rules, self._insurers())
+
+    async def _clean_up(self, due: Due) -> bool:
         """Do what is to be done with a room; false if this has to wait."""
         if due.kind is not CleanupKind.INSURED_ONLY and not await self._removal.has_room_for_more():
             logger.warning("Synapse has been busy deleting rooms for long; clean-up goes on later")
             return False
         try:
-            outcome = await self._do(sweep, due)
+            outcome = await self._do(due)
         except Exception as error:
             logger.warning("A room could not be cleaned up: %s", type(error).__name__)
             outcome = "failed"
         metrics.CLEANUP_ROOMS.labels(due.kind.value, outcome).inc()
         return True
 
-    async def _do(self, sweep: RoomSweep, due: Due) -> str:
+    async def _do(self, due: Due) -> str:
+        sweep = self._sweep()  # the list may have changed, or have become too old, since the page was judged
         still_due = await self._api.run_db_interaction(
             "synapse_tim_cleanup_again", sweep.still_due, due, now_ms()
         )

@@ -280,3 +280,33 @@ def test_what_is_refused(change, message):
 )
 def test_what_the_operator_says_counts(change, rules):
     assert RoomCleanup.parse_config({**BLOCK, **change}).cleanup_rules == rules
+
+
+def test_a_list_that_ends_while_rooms_are_cleaned_up_counts_at_once(api, database, rooms, run):
+    """Deleting what comes first on a page may take hours."""
+    user = f"@a:{HOME}"
+    for number in (1, 2):
+        room = f"!{number}"
+        database.execute("INSERT INTO local_current_membership VALUES (?, ?, 'join')", (room, user))
+        for event, kind, key, what in (("$", "member", user, "join"), (f"${number}", "create", "", None)):
+            database.execute(
+                "INSERT INTO current_state_events VALUES (?, ?, ?, ?, ?)",
+                (event, room, f"m.room.{kind}", key, what),
+            )
+    lists = [InsurersOf.listed(frozenset(), HOME)]
+
+    async def leave(*args):
+        lists.clear()
+
+    api.update_room_membership.side_effect = leave
+    before = count("skipped", "insured_only")
+    rounds = CleanupRounds(
+        api,
+        CleanupConfig(),
+        CleanupRules(insured_only_ms=DAY),
+        RoomSurvey(False),
+        lambda: lists[0] if lists else None,
+    )
+    run(rounds.tick())
+    assert api.update_room_membership.await_count == 1
+    assert count("skipped", "insured_only") == before + 1
