@@ -17,7 +17,9 @@ from synapse_tim.services.room_survey import RoomSurvey
 
 logger = logging.getLogger(__name__)
 
-_AT_A_TIME: Final = 10
+#: Fewer than Synapse works on at once: one that has to wait is deleted later without another look, and
+#: somebody may have come meanwhile.
+_AT_A_TIME: Final = 4
 _POLL_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 600
 

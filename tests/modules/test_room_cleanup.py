@@ -4,6 +4,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 from synapse.module_api.errors import ConfigError, SynapseError
+from synapse.util.task_scheduler import TaskScheduler
 
 from synapse_tim.modules import cleanup_rounds
 from synapse_tim.modules.cleanup_config import CleanupConfig
@@ -130,8 +131,30 @@ def test_a_database_that_does_not_answer_ends_the_round_quietly(api, rounds, run
     assert "secret" not in caplog.text
 
 
+def test_what_is_judged_is_deleted_at_once(api, rounds, rooms, database, run):
+    """Synapse runs a few tasks at a time; the others wait, and are not judged again before they run."""
+    at_once = TaskScheduler.DEFAULT_MAX_CONCURRENT_RUNNING_TASKS
+    tasks = [0]
+
+    async def delete(room):
+        database.execute(
+            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'active', ?, 1)", (room,)
+        )
+        ((under_way,),) = database.execute("SELECT COUNT(*) FROM scheduled_tasks WHERE status = 'active'")
+        tasks.append(under_way)
+
+    async def sleep(seconds):
+        if seconds >= 1:  # it waits for Synapse; between pages it only pauses
+            database.execute("UPDATE scheduled_tasks SET status = 'complete'")
+
+    api.delete_room.side_effect, api.sleep.side_effect = delete, sleep
+    run(rounds().tick())
+    assert deleted(api) == rooms
+    assert max(tasks) < at_once
+
+
 def test_what_synapse_cannot_take_yet_waits(api, rounds, rooms, database, run):
-    for number in range(10):
+    for number in range(4):
         database.execute(
             "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'active', ?, 1)",
             (f"!other{number}",),
