@@ -17,7 +17,7 @@ from synapse_tim.modules import metrics
 from synapse_tim.modules.cleanup_config import CleanupConfig
 from synapse_tim.modules.cleanup_progress import Progress, ProgressStore
 from synapse_tim.modules.clock import now_ms
-from synapse_tim.modules.room_removal import RoomRemoval
+from synapse_tim.modules.room_removal import Leave, RoomRemoval
 from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, Due, InsurersOf
 from synapse_tim.services.room_survey import PAGE, RoomSurvey
 from synapse_tim.services.room_sweep import RoomSweep
@@ -37,6 +37,7 @@ class CleanupRounds:
         rules: what is to be cleaned up.
         survey: reads what has to be known.
         insurers: whose users are insured persons, as of now; ``None`` if that is not known.
+        leave: has a user leave a room.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class CleanupRounds:
         rules: CleanupRules,
         survey: RoomSurvey,
         insurers: Callable[[], InsurersOf | None],
+        leave: Leave,
     ) -> None:
         self._api = api
         self._config = config
@@ -53,7 +55,7 @@ class CleanupRounds:
         self._survey = survey
         self._insurers = insurers
         self._store = ProgressStore(api)
-        self._removal = RoomRemoval(api, survey)
+        self._removal = RoomRemoval(api, survey, leave)
         self._found: Counter[CleanupKind] | None = None  # of a round that this process has begun
         self._has_table = False
 

@@ -44,7 +44,9 @@ class RoomCleanup:
         parts.register(api, self)
         if api.should_run_background_tasks() and rules != CleanupRules():
             survey = RoomSurvey(internals.uses_postgresql, internals.server_notices_user)
-            CleanupRounds(api, config.cleanup, rules, survey, lambda: _insurers(federation, api)).start()
+            CleanupRounds(
+                api, config.cleanup, rules, survey, lambda: _insurers(federation, api), internals.leaves()
+            ).start()
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> RoomCleanupConfig:

@@ -7,6 +7,7 @@ of the room. It goes on after a restart. Only a few are under way at a time.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from synapse.module_api import ModuleApi
@@ -16,6 +17,9 @@ from synapse_tim.modules.clock import now_ms
 from synapse_tim.services.room_survey import RoomSurvey
 
 logger = logging.getLogger(__name__)
+
+#: Has a user leave a room.
+Leave = Callable[[str, str], Awaitable[None]]
 
 #: Fewer than Synapse works on at once: one that has to wait is deleted later without another look, and
 #: somebody may have come meanwhile.
@@ -30,11 +34,13 @@ class RoomRemoval:
     Args:
         api: Synapse's module API.
         survey: to see what is going on already.
+        leave: has a user leave a room.
     """
 
-    def __init__(self, api: ModuleApi, survey: RoomSurvey) -> None:
+    def __init__(self, api: ModuleApi, survey: RoomSurvey, leave: Leave) -> None:
         self._api = api
         self._survey = survey
+        self._leave = leave
 
     async def has_room_for_more(self) -> bool:
         """Wait until Synapse can take another deletion; false if it takes too long."""
@@ -77,7 +83,7 @@ class RoomRemoval:
         )
         for user_id in users:
             try:
-                await self._api.update_room_membership(user_id, user_id, room_id, "leave")
+                await self._leave(user_id, room_id)
             except Exception as error:
                 logger.warning("Somebody could not leave a room: %s", type(error).__name__)
                 failed += 1

@@ -11,6 +11,7 @@ different, start-up fails with a message that says so; nothing silently stops en
 - Every event made here can be checked with just the state that the check needs, administrators' included.
 - Requests to the client API and to the federation API can be guarded.
 - Events that arrive from other servers can be rejected, which the module API can only hide.
+- Users can be made to leave a room beyond the rate at which they may act themselves.
 - Resources can be served beside the client API, and beside the well-known documents.
 - A few things are looked up: options, invitations, OpenID tokens, whether a user may see an event.
 """
@@ -39,7 +40,7 @@ from synapse.module_api.errors import Codes, ConfigError, SynapseError
 from synapse.rest import well_known as well_knowns
 from synapse.storage.databases.main.openid import OpenIdStore
 from synapse.synapse_rust.events import EventInternalMetadata
-from synapse.types import UserID
+from synapse.types import UserID, create_requester
 from synapse.types.state import StateFilter
 from twisted.web.resource import Resource
 
@@ -137,6 +138,28 @@ class SynapseInternals(SynapseConfig):
     async def end_sessions(self, user_id: str, device_ids: Iterable[str]) -> None:
         """Delete devices of a user, and with them their access tokens, on all workers."""
         await self._hs.get_device_handler().delete_devices(user_id, list(device_ids))
+
+    def leaves(self) -> Callable[[str, str], Awaitable[None]]:
+        """What has a user of this server leave a room, called with their id and that of the room.
+
+        What users do themselves is limited in its rate, and the module API counts this as theirs: they could
+        not leave many rooms, nor write a message after it.
+
+        Raises:
+            ConfigError: Synapse has no such thing.
+        """
+        members = shape.attribute(self._hs, "get_room_member_handler", "HomeServer.get_room_member_handler")()
+        update = shape.attribute(members, "update_membership", "RoomMemberHandler.update_membership")
+        if not {"ratelimit", "require_consent"} <= inspect.signature(update).parameters.keys():
+            raise shape.incompatible("RoomMemberHandler.update_membership(ratelimit, require_consent)")
+
+        async def leave(user_id: str, room_id: str) -> None:
+            user = UserID.from_string(user_id)
+            await update(
+                create_requester(user), user, room_id, "leave", ratelimit=False, require_consent=False
+            )
+
+        return leave
 
     def modules_api(self) -> ModuleApi:
         """The module API that all modules have; a user mapping provider gets one of its own.

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from synapse_tim.testing import SynapseServer, wait_for
-from tests.cleanup.world import DAY_MS, cleaning, exists, is_deleted, rounds, rows, wait_long
+from tests.cleanup.world import DAY_MS, cleaning, exists, is_deleted, outcomes, rounds, rows, wait_long
 
 pytestmark = pytest.mark.servers
 
@@ -94,3 +94,20 @@ def test_a_28342_a_server_that_forgets_rooms_for_its_users_does_not_start(ti, tm
     server = SynapseServer("clinic", tmp_path / "clinic", ti.world, modules=modules)
     server.config["forget_rooms_on_leave"] = True
     assert "set forget_rooms_on_leave: false" in server.start_expecting_failure()
+
+
+def test_a_26348_whoever_is_in_many_rooms_leaves_them_all_and_can_still_write(ti, start, tmp_path):
+    """Synapse limits what users do themselves; this is not done by them."""
+    modules = [cleaning(ti, "epa", "1.1")]
+    server = start(SynapseServer("clinic", tmp_path / "clinic", ti.world, modules=modules, extra=EXTRA))
+    ti.add(server.server_name, insurance=True)
+    patient = server.register("patient")
+    kept, *rooms = [patient.create_room() for _ in range(14)]
+    server.stop()
+    server.config["rc_message"] = {"per_second": 0.2, "burst_count": 10}  # Synapse's own
+    for room in rooms:
+        wait_long(server, room, LONG_MS)
+    server.start().wait()
+    wait_for(lambda: patient.joined_rooms() == {kept}, timeout=30, what="the patient to leave")
+    assert outcomes(server, "insured_only", "failed") == 0
+    patient.send(kept, "note").raise_for_status()

@@ -255,3 +255,14 @@ def test_open_id_tokens_can_be_looked_up(api, monkeypatch):
     monkeypatch.setattr(OpenIdStore, "get_user_id_for_open_id_token", lambda self, token: None)
     with pytest.raises(ConfigError, match="OpenIdStore"):
         SynapseInternals(api).assert_open_id_tokens()
+
+
+@pytest.mark.parametrize("parameters", ["ratelimit", "require_consent"])
+def test_leaving_rooms_that_may_not_go_beyond_the_rate_is_refused(api, parameters):
+    update = {
+        "ratelimit": lambda requester, target, room_id, action, ratelimit: None,
+        "require_consent": lambda requester, target, room_id, action, require_consent: None,
+    }
+    api._hs.get_room_member_handler.return_value.update_membership = update[parameters]
+    with pytest.raises(ConfigError, match="update_membership"):
+        SynapseInternals(api).leaves()
