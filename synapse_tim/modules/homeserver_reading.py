@@ -30,6 +30,7 @@ from synapse_tim.rules.homeserver_facts import (
     Module,
     Problem,
     Process,
+    is_this_machine,
 )
 from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.secrets_in_text import Redactor
@@ -183,9 +184,7 @@ class _Reader:
         for database in getattr(root.database, "databases", ()):
             arguments = database.config.get("args") or {}
             if database.config.get("name") == "psycopg2":
-                host = str(arguments.get("host") or arguments.get("hostaddr") or "")
-                safe = arguments.get("sslmode") in _SAFE_MODES
-                yield Connection("database.args.sslmode", host, safe)
+                yield _to_postgresql(arguments)
         redis = self._document.get("redis")
         if isinstance(redis, Mapping) and redis.get("enabled"):
             host = "" if redis.get("path") else str(redis.get("host", "localhost"))
@@ -257,6 +256,31 @@ def _listeners(root: Any, is_worker: bool) -> Iterator[Listener]:
             x_forwarded=bool(options is not None and options.x_forwarded),
             resources=frozenset(each for resource in resources for each in resource.names),
         )
+
+
+def _to_postgresql(arguments: Mapping[str, Any]) -> Connection:
+    """The connection that libpq makes: ``hostaddr`` counts more than ``host``, and both more than ``dsn``."""
+    said = {**_of_dsn(arguments.get("dsn")), **{key: each for key, each in arguments.items() if each}}
+    host = str(said.get("hostaddr") or said.get("host") or "")
+    if not host and "service" in said:
+        host = f"service {said['service']}"  # what that is stands in a file that need not be here
+    # Several may be named, to be tried one after the other.
+    elsewhere = [each for each in host.split(",") if not is_this_machine(each)]
+    return Connection(
+        "database.args.sslmode", ", ".join(elsewhere) if host else "", said.get("sslmode") in _SAFE_MODES
+    )
+
+
+def _of_dsn(dsn: object) -> Mapping[str, Any]:
+    if not dsn:
+        return {}
+    try:
+        from psycopg2.extensions import parse_dsn
+
+        found: Mapping[str, Any] = parse_dsn(str(dsn))
+    except Exception:
+        return {"host": "a dsn that cannot be read here"}
+    return found
 
 
 def _described(octets: bytes, key_path: str | None) -> Certificate:

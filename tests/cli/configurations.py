@@ -619,6 +619,12 @@ WRONG = {
     "connections": [
         Wrong(_postgres(host="database.example.de")),
         Wrong(_postgres(host="10.0.0.5", sslmode="prefer")),
+        Wrong(_postgres(host="localhost", hostaddr="10.0.0.5")),
+        Wrong(_postgres(host="/run/postgresql,database.example.de")),
+        Wrong(_postgres(dsn="host=database.example.de sslmode=disable")),
+        Wrong(_postgres(dsn="postgresql://synapse:secret@database.example.de/synapse")),
+        Wrong(_postgres(dsn="no dsn at all")),
+        Wrong(_postgres(service="synapse")),
         Wrong(put("redis", {"enabled": True, "host": "redis.example.de"})),
         Wrong(put("email", MAIL)),
         Wrong(_instance_map),
