@@ -7,6 +7,7 @@ and a key that stands twice. Nothing in the files is replaced by the environment
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,8 @@ import yaml
 
 from synapse_tim.rules.homeserver_facts import Problem
 
+#: A name or a tag of the file in a message; ``*`` and ``!`` may begin a secret that lacks its quotes.
+_QUOTED: Final = re.compile(r"(['\"])(?!<).{4,}\1", re.DOTALL)
 _MAX_OCTETS: Final = 16 * 1024 * 1024
 
 
@@ -103,7 +106,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        return f"no YAML: {error.problem or error.context}{where}"
+        return f"no YAML: {_QUOTED.sub('…', str(error.problem or error.context))}{where}"
     if isinstance(error, yaml.reader.ReaderError):
         found = error.character
         number = found if isinstance(found, int) else ord(str(found)[:1] or "?")

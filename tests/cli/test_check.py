@@ -388,9 +388,14 @@ def test_what_never_ends_is_not_read(base, place, write, check):
         ("a: \0", "U+0000"),
         ("{" * 5000, "nested too deeply"),
         ("a: &a [*b]", "no YAML"),
+        ("form_secret: *hunter2", "no YAML: found undefined alias … (line 1, column 14)"),
+        ("form_secret: !hunter2 a", "no YAML: could not determine a constructor for the tag …"),
+        ("form_secret: !hun'ter2 a", "no YAML: could not determine a constructor for the tag …"),
+        ("form_secret: !hun!ter2 a", "no YAML: found undefined tag handle …"),
+        ("form_secret: %hunter2", "no YAML: found character '%' that cannot start any token"),
         ("? [1]\n: 2\n? {a: 1}\n: 3", "no YAML"),
     ],
-    ids=range(11),
+    ids=range(16),
 )
 def test_what_is_no_configuration_is_said_in_one_line(write, check, content, says):
     path = write(content)
