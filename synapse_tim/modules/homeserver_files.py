@@ -17,6 +17,7 @@ import yaml
 
 from synapse_tim.rules.homeserver_facts import Problem
 
+_MAX_VALUES: Final = 1_000_000
 #: A name or a tag of the file in a message; ``*`` and ``!`` may begin a secret that lacks its quotes.
 _QUOTED: Final = re.compile(r"(['\"])(?!<).{4,}\1", re.DOTALL)
 _MAX_OCTETS: Final = 16 * 1024 * 1024
@@ -91,7 +92,10 @@ def _read(file: Path, remarks: list[Problem]) -> Any:
         if len(octets) > _MAX_OCTETS:
             raise UnusableConfigError(f"{file}: more than {_MAX_OCTETS} octets")
         text = octets.decode("utf-8")
-        remarks.extend(_twice(file, yaml.compose(text, yaml.SafeLoader)))
+        node = yaml.compose(text, yaml.SafeLoader)
+        if _values(node, {}) > _MAX_VALUES:
+            raise UnusableConfigError(f"{file}: aliases of aliases make more than {_MAX_VALUES} values of it")
+        remarks.extend(_twice(file, node))
         return yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError, TypeError) as error:
         raise UnusableConfigError(f"{file}: {_words(error)}") from None
@@ -114,6 +118,19 @@ def _words(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return f"no YAML: {type(error).__name__}" if "\n" in str(error) else str(error)
+
+
+def _values(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """How many values there are with each alias written out; what is in itself counts once."""
+    if id(node) not in known:
+        known[id(node)] = 0
+        found: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            found = node.value
+        elif isinstance(node, yaml.MappingNode):
+            found = [each for pair in node.value for each in pair]
+        known[id(node)] = 1 + sum(_values(each, known) for each in found)
+    return known[id(node)]
 
 
 def _twice(file: Path, node: yaml.Node | None) -> Iterator[Problem]:
