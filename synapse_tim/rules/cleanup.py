@@ -1,7 +1,7 @@
 """Which rooms are cleaned up.
 
-- Inactive rooms (A_25318, A_25319; specification 1.1; for the legacy generation A_22811): nothing was said
-  for six months. Deleted.
+- Inactive rooms (A_25318, A_25319; specification 1.1, and A_22811 of the legacy one): nothing was said for
+  six months. Deleted.
 - Orphaned rooms (A_28564-01; specification 1.2): nothing was ever said, the newest state event is older than
   14 days, and nobody but the creator is in the room. Deleted.
 - Rooms in which only insured persons are left (A_26348; product epa): a week later the local ones leave.
@@ -122,10 +122,10 @@ class CleanupRules:
     @classmethod
     def of(cls, product: Product, spec_version: SpecVersion) -> CleanupRules:
         """What gematik demands of a product in a generation (R3.28, R3.31, R3.34)."""
-        older = spec_version is not SpecVersion.V1_2
+        newer = spec_version is SpecVersion.V1_2
         return cls(
-            inactive_ms=182 * _DAY_MS if older else None,
-            orphaned_ms=None if older else 14 * _DAY_MS,
+            inactive_ms=None if newer else 182 * _DAY_MS,
+            orphaned_ms=14 * _DAY_MS if newer else None,
             insured_only_ms=7 * _DAY_MS if product is Product.EPA else None,
         )
 

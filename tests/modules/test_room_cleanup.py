@@ -299,6 +299,7 @@ def test_what_is_refused(change, message):
         ({"cleanup": {"orphaned_rooms": False}}, CleanupRules()),
         ({"cleanup": {"orphaned_rooms": "off", "inactive_rooms": "52w"}}, CleanupRules(364 * DAY)),
         ({"spec_version": "1.1"}, CleanupRules(182 * DAY)),
+        ({"spec_version": "legacy-1.1"}, CleanupRules(182 * DAY)),
         ({"spec_version": "1.1", "cleanup": {"inactive_rooms": "off"}}, CleanupRules()),
         ({"product": "epa"}, CleanupRules(None, 14 * DAY, 7 * DAY)),
         ({"product": "epa", "cleanup": {"inactive_rooms": "off"}}, CleanupRules(None, 14 * DAY, 7 * DAY)),
