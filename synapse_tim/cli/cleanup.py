@@ -170,4 +170,4 @@ def _print(looked_at: int, due: list[Due], *, insurers_known: bool) -> None:
 
 
 def _date(milliseconds: int) -> str:
-    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC).isoformat(timespec="seconds")
+    return dt.datetime.fromtimestamp(max(0, milliseconds) / 1000, dt.UTC).isoformat(timespec="seconds")

@@ -25,6 +25,9 @@ _AT_ONCE: Final = 500
 #: Stands for no creator: that of a room made elsewhere may be empty.
 _NOBODY: Final = "@"
 
+#: When something arrived that nobody knows of: later than everything, so that the room stays.
+_UNKNOWN: Final = 2**63 - 1
+
 # Neither a message nor a sign of life: Synapse sends these by itself.
 _SAID: Final = (
     "e.state_key IS NULL AND e.type <> 'org.matrix.dummy_event'"
@@ -46,9 +49,9 @@ _LAST_MESSAGES: Final = f"""
 # The clock may have been behind for a while: the latest time counts, not that of the last event.
 _NEWEST: Final = f"""
     SELECT r.room_id,
-        (SELECT MAX(COALESCE(e.received_ts, 0)) FROM events AS e
+        (SELECT MAX(COALESCE(e.received_ts, {_UNKNOWN})) FROM events AS e
          WHERE e.room_id = r.room_id AND {_SAID}),
-        (SELECT MAX(COALESCE(e.received_ts, 0)) FROM events AS e
+        (SELECT MAX(COALESCE(e.received_ts, {_UNKNOWN})) FROM events AS e
          WHERE e.room_id = r.room_id AND e.type <> 'org.matrix.dummy_event'),
         (SELECT MAX(e.received_ts) FROM room_memberships AS m
          INNER JOIN events AS e ON e.event_id = m.event_id
@@ -63,12 +66,12 @@ _NEWEST: Final = f"""
     FROM rooms AS r WHERE r.room_id IN ({{places}})
 """  # noqa: S608
 
-_CREATIONS: Final = """
-    SELECT c.room_id, e.sender, COALESCE(e.received_ts, 0)
+_CREATIONS: Final = f"""
+    SELECT c.room_id, e.sender, COALESCE(e.received_ts, {_UNKNOWN})
     FROM current_state_events AS c
     INNER JOIN events AS e ON e.event_id = c.event_id
-    WHERE c.type = 'm.room.create' AND c.state_key = '' AND c.room_id IN ({places})
-"""
+    WHERE c.type = 'm.room.create' AND c.state_key = '' AND c.room_id IN ({{places}})
+"""  # noqa: S608
 
 _CREATION_EVENTS: Final = """
     SELECT c.room_id, j.json
@@ -107,12 +110,12 @@ _INSURED_ONLY: Final = """
     AND SUM(CASE WHEN server = ? AND membership = 'join' THEN 1 ELSE 0 END) > 0
 """
 
-_DEPARTURES: Final = """
-    SELECT c.room_id, c.state_key, COALESCE(e.received_ts, 0)
+_DEPARTURES: Final = f"""
+    SELECT c.room_id, c.state_key, COALESCE(e.received_ts, {_UNKNOWN})
     FROM current_state_events AS c
     INNER JOIN events AS e ON e.event_id = c.event_id
-    WHERE c.type = 'm.room.member' AND c.membership NOT IN ('join', 'invite') AND c.room_id IN ({places})
-"""
+    WHERE c.type = 'm.room.member' AND c.membership NOT IN ('join', 'invite') AND c.room_id IN ({{places}})
+"""  # noqa: S608
 
 # Rooms that everybody has forgotten are noted days ahead (forgotten_room_retention_period).
 _UNDER_WAY: Final = """

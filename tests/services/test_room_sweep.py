@@ -224,3 +224,23 @@ def test_messages_of_the_hour_in_which_the_clock_was_years_behind_doom_no_room()
     page = RoomSweep(RoomSurvey(postgresql=False), RULES).page(database.cursor(), "", NOW)
     assert page.rooms == 2
     assert list(page.due) == []
+
+
+def test_a_room_of_which_nobody_knows_when_something_arrived_stays():
+    """Synapse did not always note it, and what others put into its database need not have it."""
+    database = sqlite3.connect(":memory:")
+    database.executescript(SCHEMA)
+    user = USERS[0]
+    begin = [Event("m.room.create", user, "", None), Event("m.room.member", user, user, None, "join")]
+    said = Event("m.room.message", user, None, None)
+    fill(
+        database,
+        {
+            "!said:home.example": Room(user, [*begin, said], *[False] * 4),
+            "!state:home.example": Room(user, begin, *[False] * 4),
+        },
+    )
+    insurers = InsurersOf.listed(frozenset(), HOME)
+    page = RoomSweep(RoomSurvey(postgresql=False), RULES, insurers).page(database.cursor(), "", NOW)
+    assert page.rooms == 2
+    assert list(page.due) == []
