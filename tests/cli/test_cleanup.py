@@ -121,3 +121,15 @@ def test_it_only_ever_looks(config, run, tmp_path, capsys):
         main(["cleanup", str(tmp_path / "homeserver.yaml")])
     assert ended.value.code == 2
     assert "--dry-run" in capsys.readouterr().err
+
+
+def test_a_time_before_all_calendars_is_printed_as_the_first_one(config, run, tmp_path):
+    with sqlite3.connect(tmp_path / "homeserver.db") as database:
+        database.execute("INSERT INTO rooms VALUES ('!a', '')")
+        database.execute(
+            "INSERT INTO events VALUES ('$a', '!a', 'm.room.create', '@a:b', '', ?, 1, false, NULL)",
+            (-(10**17),),
+        )
+    code, out, err = run(config, "--json")
+    assert (code, err) == (0, "")
+    assert '"since": "1970-01-01T00:00:00+00:00"' in out
