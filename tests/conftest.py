@@ -13,7 +13,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--with-workers",
         action="store_true",
-        help="run the scenarios of policies, login, information and legacy against servers of several processes",
+        help="run scenarios of most parts against servers of several processes",
     )
 
 
