@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check,
         cleanup,
         compliance,
+        contacts,
         demo,
         directory,
         federation_list,
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_command(commands)
     cleanup.add_command(commands)
     compliance.add_command(commands)
+    contacts.add_command(commands)
     demo.add_command(commands)
     directory.add_command(commands)
     federation_list.add_command(commands)

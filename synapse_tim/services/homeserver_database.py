@@ -1,7 +1,8 @@
-"""Reading a homeserver's database over a connection of one's own, which cannot change anything.
+"""A homeserver's database over a connection of one's own, which cannot change anything unless it has to.
 
-For commands that run beside the homeserver or while it is down. SQLite is opened read-only; with PostgreSQL
-every transaction is.
+For commands that run beside the homeserver or while it is down. For reading, SQLite is opened read-only, and
+with PostgreSQL every transaction is. Changed are tables of this project only: Synapse remembers what its own
+have in them.
 """
 
 from __future__ import annotations
@@ -57,6 +58,22 @@ class ReadOnlyDatabase:
         return (psycopg2.Error,)
 
 
+@attrs.frozen(eq=False)
+class WritableDatabase(ReadOnlyDatabase):
+    """An open database in which tables of this project can be changed."""
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[_Cursor]:
+        """A cursor of a transaction that is kept if nothing fails.
+
+        Raises:
+            DatabaseUnusableError: a statement failed, and nothing was changed.
+        """
+        with self.transaction() as cursor:
+            yield cursor
+            self._connection.commit()
+
+
 class _Cursor:
     def __init__(self, cursor: Any, place: str) -> None:
         self._cursor = cursor
@@ -85,16 +102,40 @@ def open_database(document: Mapping[str, Any], directory: Path) -> Iterator[Read
     Raises:
         DatabaseUnusableError: it names none, or the database cannot be opened.
     """
+    with _open(document, directory, writable=False) as opened:
+        yield ReadOnlyDatabase(*opened)
+
+
+@contextlib.contextmanager
+def open_for_changes(document: Mapping[str, Any], directory: Path) -> Iterator[WritableDatabase]:
+    """Open the same database, to change tables of this project.
+
+    Args:
+        document: the configuration.
+        directory: that relative paths are meant from.
+
+    Raises:
+        DatabaseUnusableError: it names none, or the database cannot be opened.
+    """
+    with _open(document, directory, writable=True) as opened:
+        yield WritableDatabase(*opened)
+
+
+@contextlib.contextmanager
+def _open(document: Mapping[str, Any], directory: Path, *, writable: bool) -> Iterator[tuple[bool, Any]]:
+    """Whether it is PostgreSQL, and the connection."""
     settings = _main_database(document)
     name, arguments = settings.get("name"), settings.get("args") or {}
     if not isinstance(arguments, dict) or name not in ("sqlite3", "psycopg2"):
         raise DatabaseUnusableError("database.name has to be sqlite3 or psycopg2, with args")
     if name == "sqlite3":
-        connection = _open_sqlite(directory / str(arguments.get("database", "homeserver.db")))
+        connection = _open_sqlite(
+            directory / str(arguments.get("database", "homeserver.db")), writable=writable
+        )
     else:
-        connection = _open_postgresql(arguments)
+        connection = _open_postgresql(arguments, writable=writable)
     with contextlib.closing(connection):
-        yield ReadOnlyDatabase(name == "psycopg2", connection)
+        yield name == "psycopg2", connection
 
 
 def _main_database(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -111,14 +152,15 @@ def _main_database(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return found[0]
 
 
-def _open_sqlite(path: Path) -> sqlite3.Connection:
+def _open_sqlite(path: Path, *, writable: bool) -> sqlite3.Connection:
+    mode = "rw" if writable else "ro"
     try:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
     except (sqlite3.Error, ValueError) as error:
         raise DatabaseUnusableError(f"{path}: {error}") from None
 
 
-def _open_postgresql(arguments: Mapping[str, Any]) -> Any:
+def _open_postgresql(arguments: Mapping[str, Any], *, writable: bool) -> Any:
     try:
         import psycopg2
     except ImportError:
@@ -127,7 +169,7 @@ def _open_postgresql(arguments: Mapping[str, Any]) -> Any:
     options = {key: value for key, value in arguments.items() if not key.startswith("cp_")}
     try:
         connection = psycopg2.connect(**options)
-        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=not writable)
     except (psycopg2.Error, TypeError) as error:
         raise DatabaseUnusableError(f"PostgreSQL: {_first_line(error)}") from None
     return connection

@@ -1,0 +1,295 @@
+"""``synapse-tim contacts``: approval lists of ``legacy-1.1`` become permission configurations.
+
+``migrate`` reads the lists from the homeserver's database, and stores permission configurations over the
+homeserver's own APIs while it runs, before or after it is configured as a later generation. ``remove-old``
+removes the lists once nothing of them is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from synapse_tim.cli.output import print_facts, print_json, print_table, progress
+from synapse_tim.rules.contact_migration import MEANING, Limited, MigrationRules, Outcome, Plan
+from synapse_tim.rules.permission_config import ACCOUNT_DATA_TYPES
+from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.services.contact_lists import ContactLists, ContactNotes
+from synapse_tim.services.contact_migration import ContactMigration, Done
+from synapse_tim.services.homeserver_admin import AdminUnusableError, HomeserverAdmin
+from synapse_tim.services.homeserver_database import DatabaseUnusableError, open_database, open_for_changes
+
+_MIGRATE_EXAMPLE: Final = "Example: synapse-tim contacts migrate homeserver.yaml --dry-run"
+_REMOVE_EXAMPLE: Final = "Example: synapse-tim contacts remove-old homeserver.yaml --yes"
+_MODULES: Final = ("synapse_tim.TiMessenger", "synapse_tim.ContactManagement", "synapse_tim.InvitePolicy")
+_NOTHING: Final = "There is no table of contacts: nothing to do."
+#: Users between two lines about how far it is, where there is no terminal.
+_LINE_EVERY: Final = 100
+_MAX_TOKEN: Final = 8192
+
+
+class _UnusableError(Exception):
+    """What the command cannot work with."""
+
+
+@attrs.frozen
+class _Server:
+    """What has to be known of the homeserver."""
+
+    document: Mapping[str, Any]
+    directory: Path
+    server_name: str
+    product: Product
+    spec_version: SpecVersion
+
+    @property
+    def kind(self) -> str:
+        """The account data type of permission configurations."""
+        return ACCOUNT_DATA_TYPES[self.product]
+
+
+def add_command(commands: Any) -> None:
+    """Add ``contacts`` to the commands."""
+    parser = commands.add_parser("contacts", help="move approval lists of legacy-1.1 to later generations")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    migrate = commands.add_parser(
+        "migrate", help="make permission configurations of approval lists", epilog=_MIGRATE_EXAMPLE
+    )
+    _add_config(migrate)
+    migrate.add_argument("--dry-run", action="store_true", help="show what would be done; nothing is changed")
+    migrate.add_argument("--homeserver-url", metavar="URL", help="of the client API and the admin API")
+    migrate.add_argument(
+        "--access-token-file", type=Path, metavar="FILE", help="the access token of a server administrator"
+    )
+    migrate.add_argument(
+        "--limited",
+        type=Limited,
+        choices=list(Limited),
+        help="whether approvals with an end are taken over, without the end, or left out",
+    )
+    migrate.add_argument(
+        "--skip", action="append", default=[], metavar="MXID", help="a user whose list is not migrated"
+    )
+    migrate.add_argument("--json", action="store_true", help="print JSON")
+    migrate.set_defaults(run=_guarded(_migrate))
+    remove = commands.add_parser(
+        "remove-old", help="remove the approval lists after they were migrated", epilog=_REMOVE_EXAMPLE
+    )
+    _add_config(remove)
+    remove.add_argument("--yes", action="store_true", required=True, help="always to be given")
+    remove.add_argument("--force", action="store_true", help="even if something was not migrated; it is lost")
+    remove.set_defaults(run=_guarded(_remove_old))
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", nargs="+", metavar="homeserver.yaml", help="as given to Synapse with -c")
+
+
+def _guarded(command: Any) -> Any:
+    def run(options: argparse.Namespace) -> int:
+        from synapse_tim.modules.homeserver_files import UnusableConfigError
+
+        try:
+            code: int = command(options, _read_server(options.config))
+        except (UnusableConfigError, DatabaseUnusableError, AdminUnusableError, _UnusableError) as error:
+            print(error, file=sys.stderr)
+            return 2
+        return code
+
+    return run
+
+
+# migrate ------------------------------------------------------------------------------------------------
+
+
+def _migrate(options: argparse.Namespace, server: _Server) -> int:
+    with open_database(server.document, server.directory) as database:
+        lists = ContactLists(database, server.kind)
+        owners = lists.owners() if lists.exist else []
+        strangers = set(options.skip) - set(owners)
+        if strangers:
+            raise _UnusableError(f"--skip names nobody with a list: {', '.join(sorted(strangers))}")
+        rules = MigrationRules(server.server_name, server.product, options.limited, frozenset(options.skip))
+        with progress("Looking at lists"):
+            plans = [rules.plan(lists.of(owner), _now()) for owner in owners]
+    if options.dry_run:
+        done = [Done(plan) for plan in plans]
+    else:
+        _refuse_undecided(plans)
+        done = list(_carry_out(options, server, rules, owners)) if owners else []
+    if options.json:
+        print_json(_document(done, dry_run=options.dry_run))
+    else:
+        _print(done, dry_run=options.dry_run, exist=lists.exist)
+    return int(any(each.plan.open for each in done))
+
+
+def _refuse_undecided(plans: Sequence[Plan]) -> None:
+    undecided = sum(plan.count(Outcome.UNDECIDED) for plan in plans)
+    if undecided:
+        raise _UnusableError(
+            f"{undecided} approvals have an end, which a permission configuration does not know. Nothing was "
+            "done. Say --limited allow to take them over without the end, or --limited leave-out"
+        )
+
+
+def _carry_out(
+    options: argparse.Namespace, server: _Server, rules: MigrationRules, owners: Sequence[str]
+) -> Iterator[Done]:
+    if options.homeserver_url is None or options.access_token_file is None:
+        raise _UnusableError("--homeserver-url and --access-token-file are needed, or --dry-run")
+    if _delegates_authentication(server.document):
+        raise _UnusableError(
+            "Matrix Authentication Service has taken over accounts, and Synapse's admin API cannot log in as "
+            "its users: migrate before it is put into operation"
+        )
+    token = _read_token(options.access_token_file)
+    with (
+        open_for_changes(server.document, server.directory) as database,
+        HomeserverAdmin.open(options.homeserver_url, token, server.server_name) as admin,
+    ):
+        notes = ContactNotes(database)
+        lists = ContactLists(database, server.kind)
+        migration = ContactMigration(rules, server.kind, lists, notes, admin, _now)
+        answers = True
+        for owner in _counted(owners):
+            done = migration.migrate(owner) if answers else migration.pass_over(owner)
+            answers = answers and not done.no_answer
+            if done.fault:
+                print(f"{owner}: {done.fault}", file=sys.stderr)
+            yield done
+
+
+def _counted(owners: Sequence[str]) -> Iterator[str]:
+    """The same, telling how far it is."""
+    with progress(f"Migrating the lists of {len(owners)} users"):
+        for number, owner in enumerate(owners):
+            if number and number % _LINE_EVERY == 0:
+                print(f"{number} of {len(owners)} users", file=sys.stderr)
+            yield owner
+
+
+def _document(done: Iterable[Done], *, dry_run: bool) -> dict[str, object]:
+    done = list(done)
+    counted = Counter(outcome for each in done for outcome in each.plan.outcomes.values())
+    return {
+        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "dry_run": dry_run,
+        "approvals": {outcome.value: counted[outcome] for outcome in Outcome if counted[outcome]},
+        "users": [
+            {
+                "user_id": each.plan.owner,
+                "written": None if each.fault else each.plan.document,
+                "fault": each.fault or None,
+                "approvals": [
+                    {"user_id": contact.mxid, "outcome": outcome.value, "end": contact.end}
+                    for contact, outcome in each.plan.outcomes.items()
+                ],
+            }
+            for each in done
+        ],
+    }
+
+
+def _print(done: Sequence[Done], *, dry_run: bool, exist: bool) -> None:
+    if not exist:
+        print(_NOTHING)
+        return
+    writes = "would write" if dry_run else "wrote"
+    rows = []
+    for each in done:
+        counted = Counter(each.plan.outcomes.values())
+        approvals = ", ".join(
+            f"{counted[outcome]} {outcome.value}" for outcome in Outcome if counted[outcome]
+        )
+        document = "a new document" if each.plan.document is not None and not each.fault else "nothing"
+        rows.append((each.plan.owner, document, approvals or "none left"))
+    if rows:
+        print_table(("user", writes, "approvals"), rows)
+    counted = Counter(outcome for each in done for outcome in each.plan.outcomes.values())
+    found = [(f"{outcome.value}: {MEANING[outcome]}", counted[outcome]) for outcome in Outcome]
+    print_facts([("users", len(done)), *((what, number) for what, number in found if number)])
+
+
+# remove-old ---------------------------------------------------------------------------------------------
+
+
+def _remove_old(options: argparse.Namespace, server: _Server) -> int:
+    if server.spec_version is SpecVersion.LEGACY_1_1:
+        raise _UnusableError("the homeserver is configured as legacy-1.1, which needs the lists")
+    with open_for_changes(server.document, server.directory) as database:
+        if not ContactLists(database, server.kind).exist:
+            print(_NOTHING)
+            return 0
+        notes = ContactNotes(database)
+        left = notes.left(_now())
+        if left.approvals and not options.force:
+            print(
+                f"{left.approvals} approvals of {left.users} users were neither migrated nor decided on; "
+                "run 'synapse-tim contacts migrate', or say --force to lose them",
+                file=sys.stderr,
+            )
+            return 1
+        notes.remove_everything()
+    print(f"The approval lists are removed; {left.approvals} approvals are lost.")
+    return 0
+
+
+# What both need -----------------------------------------------------------------------------------------
+
+
+def _read_server(paths: Sequence[str]) -> _Server:
+    from synapse_tim.modules.homeserver_files import read_config
+
+    files = read_config(paths)
+    name = files.document.get("server_name")
+    modules = files.document.get("modules")
+    entries = [each for each in modules if isinstance(each, dict)] if isinstance(modules, list) else []
+    blocks = [each.get("config") for each in entries if each.get("module") in _MODULES]
+    said = {
+        (str(block.get("product")), str(block.get("spec_version")))
+        for block in blocks
+        if isinstance(block, dict)
+    }
+    if not isinstance(name, str) or len(said) != 1:
+        raise _UnusableError(f"a server_name and one {' or '.join(_MODULES)} with its config are needed")
+    product, spec_version = next(iter(said))
+    try:
+        return _Server(files.document, files.directory, name, Product(product), SpecVersion(spec_version))
+    except ValueError as error:
+        raise _UnusableError(f"modules[…].config: {error}") from None
+
+
+def _delegates_authentication(document: Mapping[str, Any]) -> bool:
+    experimental = document.get("experimental_features")
+    found = (
+        document.get("matrix_authentication_service"),
+        experimental.get("msc3861") if isinstance(experimental, dict) else None,
+    )
+    return any(isinstance(each, dict) and each.get("enabled") for each in found)
+
+
+def _read_token(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            token = file.read(_MAX_TOKEN).decode("ascii").strip()
+            if os.fstat(file.fileno()).st_mode & 0o007:
+                print(f"{path}: everybody on this machine can read this file", file=sys.stderr)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _UnusableError(f"{path}: no readable access token ({type(error).__name__})") from None
+    if not token or not token.isprintable() or " " in token:
+        raise _UnusableError(f"{path}: expected one access token")
+    return token
+
+
+def _now() -> int:
+    return int(time.time())
