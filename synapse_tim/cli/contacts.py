@@ -232,12 +232,9 @@ def _remove_old(options: argparse.Namespace, server: _Server) -> int:
             return 0
         notes = ContactNotes(database)
         left = notes.left(_now())
-        if left.approvals and not options.force:
-            print(
-                f"{left.approvals} approvals of {left.users} users were neither migrated nor decided on; "
-                "run 'synapse-tim contacts migrate', or say --force to lose them",
-                file=sys.stderr,
-            )
+        if left and not options.force:
+            hint = "run 'synapse-tim contacts migrate', or say --force to remove the lists all the same"
+            print(f"{left}; {hint}", file=sys.stderr)
             return 1
         notes.remove_everything()
     print(f"The approval lists are removed; {left.approvals} approvals are lost.")

@@ -1,7 +1,8 @@
 """Approval lists that are left over when a homeserver moves on from ``legacy-1.1``.
 
 Later generations do not look at them: who is on a list that was not migrated may find that an invitation is
-refused, or a user that everybody may invite. So start-up says once what is left.
+refused, or a user may be invited by everybody; and who was taken off a list after it was migrated may still
+invite. So start-up says once what is left.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def tell_of_contacts_left(api: ModuleApi, internals: SynapseInternals) -> None:
-    """Have a warning logged if approvals are left that were neither migrated nor decided on.
+    """Have a warning logged if another run of the migration has something to do.
 
     Only the process that runs background tasks looks, once.
 
@@ -40,12 +41,11 @@ def tell_of_contacts_left(api: ModuleApi, internals: SynapseInternals) -> None:
         except Exception as error:
             logger.error("It could not be looked up whether contacts are left: %s", type(error).__name__)
             return
-        if left.approvals:
+        if left:
             logger.warning(
-                "%d approvals of %d users are left from legacy-1.1 and have no effect: "
-                "'synapse-tim contacts migrate' makes permission configurations of them",
-                left.approvals,
-                left.users,
+                "Approval lists of legacy-1.1 have no effect any more, and %s: "
+                "run 'synapse-tim contacts migrate'",
+                left,
             )
 
     api.delayed_background_call(0, tell, desc="synapse_tim_contacts_left")

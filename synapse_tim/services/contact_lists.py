@@ -46,6 +46,14 @@ _LEFT: Final = """
     AND COALESCE(noted.end_s, -1) = COALESCE(listed.end_s, -1)
     WHERE (listed.end_s IS NULL OR listed.end_s >= ?) AND noted.owner IS NULL
 """
+# Of approvals that are not on the list any more: the document that was written may still have them.
+_WITHDRAWN: Final = """
+    SELECT COUNT(*) FROM synapse_tim_contacts_migrated AS noted
+    JOIN users ON users.name = noted.owner AND users.deactivated = 0
+    LEFT JOIN synapse_tim_contacts AS listed
+    ON listed.owner = noted.owner AND listed.contact = noted.contact
+    WHERE noted.outcome = ? AND listed.owner IS NULL
+"""
 
 
 class Cursor(Protocol):
@@ -63,15 +71,26 @@ class Cursor(Protocol):
 
 @attrs.frozen
 class Left:
-    """What was neither migrated nor decided on.
+    """What another run would have to do.
 
     Attributes:
-        approvals: how many.
+        approvals: that were neither migrated nor decided on, or have changed since.
         users: whose lists they are on.
+        withdrawn: approvals that were taken off a list after they were migrated.
     """
 
-    approvals: int
-    users: int
+    approvals: int = 0
+    users: int = 0
+    withdrawn: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.approvals or self.withdrawn)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.approvals} approvals of {self.users} users were neither migrated nor decided on, "
+            f"{self.withdrawn} were withdrawn after they were migrated"
+        )
 
 
 def has_table(cursor: Cursor, name: str, *, postgresql: bool) -> bool:
@@ -85,7 +104,7 @@ def has_table(cursor: Cursor, name: str, *, postgresql: bool) -> bool:
 
 
 def count_left(cursor: Cursor, now: int, *, postgresql: bool) -> Left:
-    """Count what no run has migrated or decided on, and what has changed since.
+    """Count what another run would have to do.
 
     Args:
         cursor: of a transaction in which the tables of notes can be made if they are not there.
@@ -93,12 +112,14 @@ def count_left(cursor: Cursor, now: int, *, postgresql: bool) -> Left:
         postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
     """
     if not has_table(cursor, CONTACTS, postgresql=postgresql):
-        return Left(0, 0)
+        return Left()
     for statement in NOTES:
         cursor.execute(statement)
     cursor.execute(_LEFT, (now,))
-    row = cursor.fetchone() or (0, 0)
-    return Left(int(row[0]), int(row[1]))
+    approvals, users = cursor.fetchone() or (0, 0)
+    cursor.execute(_WITHDRAWN, (Outcome.MIGRATED.value,))
+    (withdrawn,) = cursor.fetchone() or (0,)
+    return Left(int(approvals), int(users), int(withdrawn))
 
 
 class ContactLists:
@@ -214,7 +235,7 @@ class ContactNotes:
                     _note(cursor, plan.owner, contact, outcome, now)
 
     def left(self, now: int) -> Left:
-        """Count what was neither migrated nor decided on."""
+        """Count what another run would have to do."""
         with self._database.transaction() as cursor:
             return count_left(cursor, now, postgresql=self._database.postgresql)
 

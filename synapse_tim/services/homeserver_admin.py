@@ -69,10 +69,12 @@ class HomeserverAdmin:
             AdminUnusableError: with the reason.
         """
         try:
-            client = httpx.Client(base_url=base_url, timeout=_SECONDS)
-        except (httpx.InvalidURL, ValueError):
-            raise AdminUnusableError("--homeserver-url is no URL") from None
-        with client:
+            url = httpx.URL(base_url)
+        except httpx.InvalidURL:
+            url = httpx.URL()
+        if url.scheme not in ("http", "https") or not url.host:
+            raise AdminUnusableError("the URL of the homeserver has to be an http or https URL")
+        with httpx.Client(base_url=url, timeout=_SECONDS) as client:
             admin = cls("", client, token)
             try:
                 user_id = str(admin._send("GET", f"{_CLIENT}/account/whoami", token).get("user_id"))

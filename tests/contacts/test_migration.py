@@ -279,7 +279,7 @@ def test_a_move_before_the_migration_is_not_too_late_and_is_warned_about(clinic)
     (clinic.server.directory / "teller.py").write_text(TELLER)
     clinic.later.append({"module": "teller.Teller", "config": {}})
     clinic.move_on()
-    warning = "2 approvals of 1 users are left from legacy-1.1 and have no effect"
+    warning = "2 approvals of 1 users were neither migrated nor decided on"
     wait_for(lambda: warning in clinic.server.log_text(), timeout=15, what="the warning")
     assert clinic.server.log_text().count(warning) == 1
     assert user.account_data(PRO).json() == OPEN, "shown to clients, and not stored"
@@ -295,7 +295,7 @@ def test_a_move_before_the_migration_is_not_too_late_and_is_warned_about(clinic)
     assert (code, outcomes(found, user)) == (0, ["migrated", "migrated"])
     assert user.account_data(PRO).json() == changed, "what users change is theirs"
     clinic.move_on()
-    assert clinic.server.log_text().count("are left from legacy-1.1") == 1, "no more"
+    assert clinic.server.log_text().count("Approval lists of legacy-1.1") == 1, "no more"
     assert clinic.remove_old()[0] == 0
 
 
@@ -326,7 +326,7 @@ def test_what_the_command_cannot_work_with(clinic, tmp_path):
         (access, "--homeserver-url and --access-token-file are needed"),
         (url, "--homeserver-url and --access-token-file are needed"),
         ((*access, "--homeserver-url", "http://127.0.0.1:1"), "the homeserver does not answer"),
-        ((*access, "--homeserver-url", "nonsense"), ""),
+        ((*access, "--homeserver-url", "nonsense"), "has to be an http or https URL"),
         (
             (*access, *url, "--skip", "@nobody:x.example"),
             "--skip names nobody with a list: @nobody:x.example",
