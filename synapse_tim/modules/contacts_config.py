@@ -25,7 +25,7 @@ class ContactsConfig(Block):
     """What it says about itself; `null` for nothing."""
     contact: Text | None = None
     """How to reach the operator."""
-    max_contacts: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    max_contacts: Annotated[int, Field(ge=1, le=10_000)] = 5_000
     """How many contacts a user may have that have not expired. Of more than about 4,000, not all fit into a
     permission configuration of the later generations.
     """

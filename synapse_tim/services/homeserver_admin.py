@@ -74,6 +74,10 @@ class HomeserverAdmin:
             url = httpx.URL()
         if url.scheme not in ("http", "https") or not url.host:
             raise AdminUnusableError("the URL of the homeserver has to be an http or https URL")
+        if url.userinfo or url.query or url.fragment:
+            raise AdminUnusableError(
+                "the URL of the homeserver has to be without user name, query and fragment"
+            )
         with httpx.Client(base_url=url, timeout=_SECONDS) as client:
             admin = cls("", client, token)
             try:

@@ -7,7 +7,7 @@ import pytest
 from synapse_tim.testing import SynapseServer, WorkerDeployment, wait_for
 from synapse_tim.testing.homeserver_config import http_listener
 from synapse_tim.testing.ports import free_port
-from tests.contacts.world import MAX_CONTACTS, ContactWorld, part
+from tests.contacts.world import ASKER, MAX_CONTACTS, ContactWorld, part
 
 pytestmark = pytest.mark.servers
 
@@ -16,13 +16,15 @@ pytestmark = pytest.mark.servers
 def world(request, ti_world, tmp_path_factory):
     """The running server, the table made."""
     directory = tmp_path_factory.mktemp("contacts") / "clinic"
-    options = {"modules": [part(contacts={"contact": "it@clinic.example", "max_contacts": MAX_CONTACTS})]}
+    contacts = {"contact": "it@clinic.example", "max_contacts": MAX_CONTACTS}
+    options = {"modules": [part(contacts=contacts), {"module": "asker.Asker", "config": {}}]}
     with contextlib.ExitStack() as stack:
         if request.config.getoption("--with-workers"):
             databases = [request.getfixturevalue(f"{kind}_server") for kind in ("postgres", "redis")]
             server = WorkerDeployment("clinic", directory, ti_world, *databases, n_workers=2, **options)
         else:
             server = SynapseServer("clinic", directory, ti_world, **options)
+        (directory / "asker.py").write_text(ASKER)
         port = free_port()
         server.config["listeners"].append(http_listener(port, ["federation"]))
         stack.callback(server.stop)

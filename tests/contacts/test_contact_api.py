@@ -139,6 +139,19 @@ def test_any_text_is_a_name(owner, name):
 # Windows of time --------------------------------------------------------------------------------------------
 
 
+def test_af_10061_01_the_check_of_invitations_is_told_within_the_window_only(world, owner):
+    start, end = now() + 1000, now() + 2000
+    owner.post(start=start, end=end).raise_for_status()
+    told = [world.permits(owner, ERIKA, at) for at in (now(), start - 1, start, end, end + 1)]
+    assert told == [False, False, True, True, False]
+    assert not world.permits(owner, ERIKA.replace("erika", "Erika"), start)
+    assert not world.permits(world.owner(), ERIKA, start)
+    owner.put().raise_for_status()
+    assert world.permits(owner, ERIKA)
+    owner.send("DELETE", one(ERIKA)).raise_for_status()
+    assert not world.permits(owner, ERIKA)
+
+
 def test_an_expired_contact_is_not_there_although_it_is_still_stored(world, owner):
     owner.post(end=now() + 1000).raise_for_status()
     change = "UPDATE synapse_tim_contacts SET end_s = {0} WHERE owner = {0}"

@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from synapse_tim.cli import main
+from synapse_tim.services import homeserver_admin
 from synapse_tim.services.homeserver_admin import HomeserverAdmin
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment, wait_for
 from tests.contacts.world import in_database, lines_of_ours, now, owner_of, part
@@ -270,6 +271,29 @@ def test_an_interrupted_run_is_resumed_and_nothing_is_done_twice(clinic, monkeyp
     assert len(users[2].account_data(PRO).json()["userExceptions"]) == 2
     del stores[:]
     assert (clinic.migrate()[0], stores) == (0, [])
+
+
+def test_a_homeserver_that_goes_away_is_not_asked_for_each_user(clinic, monkeypatch):
+    users = [clinic.user(f"user{number}", "@a:a.example") for number in range(3)]
+    store, stores = HomeserverAdmin.store, []
+
+    def then_stop(self, user_id, kind, content):
+        stores.append(user_id)
+        store(self, user_id, kind, content)
+        clinic.server.stop()
+
+    monkeypatch.setattr(homeserver_admin, "_ATTEMPTS", 1)
+    monkeypatch.setattr(HomeserverAdmin, "store", then_stop)
+    code, found = clinic.migrate()
+    assert (code, stores) == (1, [user.user_id for user in users[:2]])
+    assert [outcomes(found, user) for user in users] == [["migrated"], ["failed"], ["failed"]]
+    faults = [found[user.user_id]["fault"] for user in users]
+    assert faults == [None, "the homeserver does not answer (ConnectError)", "not tried"]
+    monkeypatch.undo()
+    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
+    clinic.server.start().wait()
+    assert clinic.migrate()[0] == 0
+    assert [user.account_data(PRO).status_code for user in users] == [200, 200, 200]
 
 
 def test_a_move_before_the_migration_is_not_too_late_and_is_warned_about(clinic):

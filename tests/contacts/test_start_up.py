@@ -48,6 +48,44 @@ def test_it_is_not_loaded_twice(ti_world, tmp_path):
     assert "synapse_tim.ContactManagement is loaded twice" in said
 
 
+#: Takes the path of the interface, as the module API lets it.
+OTHER = """
+from twisted.web.resource import Resource
+
+class Other:
+    def __init__(self, config, api):
+        api.register_web_resource("/tim-contact-mgmt/v1.0.2", Resource())
+
+    @staticmethod
+    def parse_config(config):
+        return config
+"""
+
+
+def test_a_path_that_another_module_serves_is_not_taken_away(ti_world, tmp_path):
+    server = clinic(ti_world, tmp_path, part(), {"module": "other.Other", "config": {}})
+    (server.directory / "other.py").write_text(OTHER)
+    said = server.start_expecting_failure() + server.log_text()
+    assert f"synapse_tim.ContactManagement needs {BASE}, which another module serves" in said
+
+
+def test_it_is_served_beside_the_information_services(ti, tmp_path, start):
+    server = clinic(
+        ti.world,
+        tmp_path,
+        part("FederationAllowList", federation_list=ti.federation_list_config()),
+        part("InformationServices", information={"support": {"support_page": "https://clinic.example/"}}),
+        part(),
+    )
+    server.config["federation_domain_whitelist"] = []
+    start(server)
+    owner = owner_of(server.register("user"))
+    wait_for(lambda: owner.post().status_code == 200, timeout=15, what="the table")
+    assert owner.send("GET", "/tim-information").json()["version"] == "1.0.0"
+    assert owner.send("GET", "/.well-known/matrix/support").status_code == 200
+    assert owner.send("GET", BASE).json()["version"] == "1.0.3"
+
+
 def test_a_table_that_is_away_is_an_answer_and_comes_back_with_a_restart(ti_world, tmp_path, start):
     server = start(clinic(ti_world, tmp_path, part()))
     user = server.register("user")

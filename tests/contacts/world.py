@@ -19,6 +19,32 @@ CONTACTS = f"{BASE}/contacts"
 MAX_CONTACTS = 200
 ERIKA = "@erika:practice.example"
 
+#: Asks what the check of invitations asks.
+ASKER = """
+from synapse.module_api import DirectServeJsonResource
+from synapse_tim.modules import parts
+from synapse_tim.modules.contact_management import ContactManagement
+
+class Asked(DirectServeJsonResource):
+    isLeaf = True
+
+    def __init__(self, contacts):
+        super().__init__()
+        self._contacts = contacts
+
+    async def _async_render(self, request):
+        owner, inviter, now = (request.args[name][0].decode() for name in (b"owner", b"inviter", b"now"))
+        return 200, {"permits": await self._contacts.permits(owner, inviter, int(now))}
+
+class Asker:
+    def __init__(self, config, api):
+        api.register_web_resource("/asked", Asked(parts.require(api, ContactManagement, "Asker")))
+
+    @staticmethod
+    def parse_config(config):
+        return config
+"""
+
 __all__ = ["CLIENT", "in_database", "lines_of_ours", "open_id_token", "refused"]
 
 
@@ -101,6 +127,13 @@ class ContactWorld:
     def administrator(self):
         """A new server administrator, at the main process, which serves the admin API."""
         return self.clinic.register(f"root{next(self._numbers)}", admin=True)
+
+    def permits(self, owner, inviter, at=None):
+        """What the check of invitations is told, the same in all processes."""
+        params = {"owner": owner.user_id, "inviter": inviter, "now": now() if at is None else at}
+        answers = [httpx.get(f"{url}/asked", params=params, trust_env=False) for url in self.urls]
+        (permits,) = {answer.raise_for_status().json()["permits"] for answer in answers}
+        return permits
 
     def owner(self):
         return owner_of(self.user())

@@ -44,7 +44,7 @@ def test_later_generations_have_no_contact_management(spec_version):
         ({"max_contacts": 0}, "contacts.max_contacts"),
         ({"max_contacts": "7"}, "contacts.max_contacts"),
         ({"max_contacts": True}, "contacts.max_contacts"),
-        ({"max_contacts": 100_001}, "contacts.max_contacts"),
+        ({"max_contacts": 10_001}, "contacts.max_contacts"),
         ({"title": ""}, "contacts.title"),
         ({"titel": "T"}, "contacts.titel"),
     ],

@@ -84,6 +84,17 @@ def test_an_answer_without_a_token_is_none(answer):
         Homeserver(answer).admin.store(USER, "kind", b"{}")
 
 
+@pytest.mark.parametrize("more", ["?token=secret", "#secret", "/?secret"])
+@pytest.mark.parametrize("user", ["", "root:secret@"])
+def test_a_url_says_nothing_but_where_it_is(user, more):
+    with (
+        pytest.raises(AdminUnusableError) as caught,
+        HomeserverAdmin.open(f"https://{user}clinic.example{more}", "token", "clinic.example"),
+    ):
+        pass
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["", "nonsense", "ftp://clinic.example", "http://", "file:///x"])
 def test_a_url_is_http_or_https(url):
     with (
