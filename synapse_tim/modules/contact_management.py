@@ -43,12 +43,7 @@ class ContactManagement:
     """
 
     def __init__(self, config: ContactManagementConfig, api: ModuleApi) -> None:
-        if config.spec_version is not SpecVersion.LEGACY_1_1:
-            raise wrong(
-                "synapse_tim.ContactManagement belongs to 'legacy-1.1'; in later generations take it out of "
-                "'modules', and move the lists with 'synapse-tim contacts migrate'",
-                "spec_version",
-            )
+        _check_generation(config)
         self._api = api
         wanted = config.contacts_in_force
         internals = SynapseInternals(api)
@@ -76,6 +71,7 @@ class ContactManagement:
         """
         parsed = parse_block(ContactManagementConfig, config)
         parsed.check_contacts()
+        _check_generation(parsed)
         return parsed
 
     async def permits(self, owner: str, inviter: str, now_s: int) -> bool:
@@ -115,3 +111,12 @@ class ContactManagement:
             await self._store.remove_of_deactivated()
         except Exception as error:
             logger.error("Contacts were not tidied up: %s", type(error).__name__)
+
+
+def _check_generation(config: ContactManagementConfig) -> None:
+    if config.spec_version is not SpecVersion.LEGACY_1_1:
+        raise wrong(
+            "synapse_tim.ContactManagement belongs to 'legacy-1.1'; in later generations take it out of "
+            "'modules', and move the lists with 'synapse-tim contacts migrate'",
+            "spec_version",
+        )

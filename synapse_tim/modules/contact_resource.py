@@ -20,7 +20,7 @@ from synapse.module_api import DirectServeJsonResource
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.modules import metrics
-from synapse_tim.modules.clock import utc_now
+from synapse_tim.modules.clock import now_s
 from synapse_tim.modules.contact_store import ContactStore, Put
 from synapse_tim.modules.decisions import refuse
 from synapse_tim.modules.endpoints import error_answer, require_method
@@ -115,10 +115,10 @@ class ContactResource(DirectServeJsonResource):
 
     async def _all(self, asked: _Asked) -> _Answer:
         if asked.method == "GET":
-            contacts = await self._store.contacts_of(asked.user_id, _now())
+            contacts = await self._store.contacts_of(asked.user_id, now_s())
             return {"contacts": [contact.document() for contact in contacts]}
         contact = _contact(asked.request)
-        put = await self._store.put(asked.user_id, contact, _now(), only_if_there=asked.method == "PUT")
+        put = await self._store.put(asked.user_id, contact, now_s(), only_if_there=asked.method == "PUT")
         if put is Put.UNKNOWN:
             refuse(CONTACT_UNKNOWN)
         if put is Put.TOO_MANY:
@@ -128,10 +128,10 @@ class ContactResource(DirectServeJsonResource):
     async def _one(self, asked: _Asked) -> _Answer | None:
         mxid = _user_id(asked.path[1])
         if asked.method == "DELETE":
-            if not await self._store.delete(asked.user_id, mxid, _now()):
+            if not await self._store.delete(asked.user_id, mxid, now_s()):
                 refuse(CONTACT_UNKNOWN)
             return None
-        contact = await self._store.contact_of(asked.user_id, mxid, _now())
+        contact = await self._store.contact_of(asked.user_id, mxid, now_s())
         if contact is None:
             refuse(CONTACT_UNKNOWN)
         return contact.document()
@@ -184,10 +184,6 @@ def _user_id(part: bytes) -> str:
     if not is_user_id(text):
         refuse(CONTACT_ID)
     return text
-
-
-def _now() -> int:
-    return int(utc_now().timestamp())
 
 
 def _no_content(request: SynapseRequest) -> None:

@@ -11,7 +11,7 @@ import logging
 
 from synapse.module_api import LoggingTransaction, ModuleApi
 
-from synapse_tim.modules.clock import utc_now
+from synapse_tim.modules.clock import now_s
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.services.contact_lists import Left, count_left
 
@@ -30,7 +30,7 @@ def tell_of_contacts_left(api: ModuleApi, internals: SynapseInternals) -> None:
     if not api.should_run_background_tasks():
         return
     postgresql = internals.uses_postgresql
-    now = int(utc_now().timestamp())
+    now = now_s()
 
     def count(txn: LoggingTransaction) -> Left:
         return count_left(txn, now, postgresql=postgresql)

@@ -25,6 +25,7 @@ from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.consent import Consent
 from synapse_tim.modules.contact_management import ContactManagement
+from synapse_tim.modules.contacts_left import tell_of_contacts_left
 from synapse_tim.modules.decisions import decide, refuse
 from synapse_tim.modules.directory import Directory
 from synapse_tim.modules.federation_allow_list import FederationAllowList
@@ -110,6 +111,7 @@ class InvitePolicy:
             return ThreeStageCheck(api, users, contacts, directory)
         documents = PermissionDocuments(api, users, config.product, config.default)
         PermissionRoutes(internals, documents)
+        tell_of_contacts_left(api, internals)
         return documents
 
     async def on_create_room(self, requester: Any, config: dict[str, Any], is_requester_admin: bool) -> None:

@@ -17,19 +17,6 @@ pytestmark = pytest.mark.servers
 
 OPEN = {"defaultSetting": "allow all"}
 OWN = {"defaultSetting": "block all", "serverExceptions": {"x.example": {}}}
-#: Warns as a later generation does.
-TELLER = """
-from synapse_tim.modules.contacts_left import tell_of_contacts_left
-from synapse_tim.modules.synapse_internals import SynapseInternals
-
-class Teller:
-    def __init__(self, config, api):
-        tell_of_contacts_left(api, SynapseInternals(api))
-
-    @staticmethod
-    def parse_config(config):
-        return config
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -300,8 +287,6 @@ def test_a_move_before_the_migration_is_not_too_late_and_is_warned_about(clinic)
     user = clinic.user("user", "@a:a.example", limited=now() + 5000)
     code, _, err = clinic.remove_old()
     assert (code, "legacy-1.1" in err) == (2, True)
-    (clinic.server.directory / "teller.py").write_text(TELLER)
-    clinic.later.append({"module": "teller.Teller", "config": {}})
     clinic.move_on()
     warning = "2 approvals of 1 users were neither migrated nor decided on"
     wait_for(lambda: warning in clinic.server.log_text(), timeout=15, what="the warning")

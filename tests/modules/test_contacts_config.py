@@ -4,6 +4,8 @@ import pytest
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim.modules.contact_management import ContactManagement
+from synapse_tim.modules.contacts_config import ContactManagementConfig
+from synapse_tim.rules.products import Product, SpecVersion
 
 
 def parse(spec_version="legacy-1.1", **block):
@@ -35,7 +37,10 @@ def test_later_generations_have_no_contact_management(spec_version):
         parse(spec_version, contacts={})
     assert "config.contacts: contact management belongs to spec_version 'legacy-1.1'" in caught.value.msg
     assert "synapse-tim contacts migrate" in caught.value.msg
-    assert parse(spec_version).contacts is None
+    with pytest.raises(ConfigError) as caught:
+        parse(spec_version)
+    assert "config.spec_version: synapse_tim.ContactManagement belongs to 'legacy-1.1'" in caught.value.msg
+    ContactManagementConfig(product=Product.PRO, spec_version=SpecVersion(spec_version)).check_contacts()
 
 
 @pytest.mark.parametrize(
