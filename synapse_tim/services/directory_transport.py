@@ -41,8 +41,7 @@ _REASONS: Final[Mapping[Refusal, DirectoryFailure]] = {
     Refusal.HTTP_STATUS: DirectoryFailure.HTTP_STATUS,
     Refusal.AUTHENTICATION: DirectoryFailure.AUTHENTICATION,
 }
-#: What tells something about the directory, not about what was asked: nobody may bring about a pause with a
-#: user id that the directory stumbles over.
+#: What tells something about the directory, not about what was asked.
 _IS_DOWN: Final = frozenset(
     {
         DirectoryFailure.UNREACHABLE,
@@ -52,8 +51,19 @@ _IS_DOWN: Final = frozenset(
         DirectoryFailure.AUTHENTICATION,
     }
 )
+#: What an exchange ends in if something in front of the directory takes a request for an attack.
+_NOT_THIS: Final = frozenset({Refusal.REDIRECT, Refusal.COMPRESSED})
+#: Statuses of a server that has no time for anybody.
+_HAS_NO_TIME: Final = frozenset({429, 502, 503, 504})
 #: What says nothing at all about it.
 _UNDECIDED: Final = frozenset({DirectoryFailure.BUSY, DirectoryFailure.INTERNAL})
+
+
+class _NotThisError(DirectoryError):
+    """What may be about this request only.
+
+    Nobody may bring about a pause for everybody with a user id over which the directory stumbles.
+    """
 
 
 class _NotNowError(DirectoryError):
@@ -62,6 +72,10 @@ class _NotNowError(DirectoryError):
     def __init__(self, reason: DirectoryFailure, detail: str, retry_after: float = 0.0) -> None:
         super().__init__(reason, detail)
         self.retry_after = retry_after
+
+
+class _StumbledError(_NotNowError, _NotThisError):
+    """What may work the next time, and may be about this request only."""
 
 
 class DirectoryTransport:
@@ -122,7 +136,9 @@ class DirectoryTransport:
             self._pause.answered()
             decided = True
         except DirectoryError as error:
-            if isinstance(error, _NotNowError) or error.reason in _IS_DOWN:
+            if error.reason is DirectoryFailure.DEADLINE and ends - began < self._deadline / 2:
+                pass  # It waited here for most of its time, which says nothing about the directory.
+            elif _is_down(error):
                 wanted = error.retry_after if isinstance(error, _NotNowError) else 0.0
                 self._pause.failed(began, self._monotonic(), wanted)
                 decided = True
@@ -172,7 +188,7 @@ class DirectoryTransport:
             raise DirectoryError(DirectoryFailure.BUSY, "no connection became free")
         try:
             for _ in range(2):
-                token = session.token(self.seconds_until(ends))
+                token = _token(session, self.seconds_until(ends))
                 response = self._fetcher.get(
                     url,
                     params=params,
@@ -184,15 +200,19 @@ class DirectoryTransport:
                     break
                 session.forget(token)
         except ListRefusedError as error:
+            if error.reason in _NOT_THIS:
+                raise _NotThisError(_REASONS[error.reason], error.detail) from None
             raise _failure(error) from None
         finally:
             self._slots.release()
-        if response.status in (401, 403):
-            raise DirectoryError(DirectoryFailure.AUTHENTICATION, f"status {response.status}")
+        status = f"status {response.status}"
+        if response.status == 401:
+            raise DirectoryError(DirectoryFailure.AUTHENTICATION, status)
+        if response.status == 403:
+            raise _NotThisError(DirectoryFailure.AUTHENTICATION, status)
         if response.status == 429 or response.status >= 500:
-            raise _NotNowError(
-                DirectoryFailure.HTTP_STATUS, f"status {response.status}", float(response.retry_after or 0)
-            )
+            kind = _NotNowError if response.status in _HAS_NO_TIME else _StumbledError
+            raise kind(DirectoryFailure.HTTP_STATUS, status, float(response.retry_after or 0))
         return response
 
     def _left(self, ends: float) -> float:
@@ -237,6 +257,20 @@ class LookUp:
             DirectoryError: with the reason.
         """
         return self.transport.get(session, url, params, max_octets=max_octets, ends=self.ends)
+
+
+def _token(session: DirectorySession, within: float) -> str:
+    try:
+        return session.token(within)
+    except ListRefusedError as error:
+        raise _failure(error) from None
+
+
+def _is_down(error: DirectoryError) -> bool:
+    """Whether a failure shows that the directory answers nobody."""
+    if isinstance(error, _NotThisError):
+        return False
+    return isinstance(error, _NotNowError) or error.reason in _IS_DOWN
 
 
 def _failure(error: ListRefusedError) -> DirectoryError:

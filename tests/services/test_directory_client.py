@@ -323,7 +323,16 @@ def test_during_a_pause_answers_that_are_known_are_given(ti, desk):
 
 
 @pytest.mark.parametrize(
-    ("fault", "value"), [("status", 400), ("malformed_lookups", True), ("oversized", 9000)]
+    ("fault", "value"),
+    [
+        ("status", 400),
+        ("status", 403),
+        ("status", 500),
+        ("redirect", "/blocked"),
+        ("compressed", True),
+        ("malformed_lookups", True),
+        ("oversized", 9000),
+    ],
 )
 def test_what_is_about_one_user_stops_nobody_else(ti, desk, fault, value):
     ti.entries.add_organisation("Klinik", [USER])
@@ -333,6 +342,31 @@ def test_what_is_about_one_user_stops_nobody_else(ti, desk, fault, value):
     ti.faults.reset()
     assert at.ask("@bob:hospital.example") is OwnerType.NONE
     assert at.changes == []
+
+
+def test_who_waited_for_most_of_the_time_shows_nothing_about_the_directory(ti, desk):
+    at = desk(deadline=4.0)
+    ends = at.transport.end_of_look_up()
+    at.clock.now += 3.5
+    ti.faults.slow_headers = 0.5
+    with pytest.raises(DirectoryError) as caught:
+        at.client.owner_type(USER, ends)
+    assert caught.value.reason is DirectoryFailure.DEADLINE
+    ti.faults.reset()
+    assert at.ask() is OwnerType.NONE
+    assert at.changes == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "value"), [("status", 503), ("redirect", "/elsewhere"), ("compressed", True)]
+)
+def test_a_log_in_that_fails_is_not_tried_by_everybody(ti, desk, fault, value):
+    ti.faults.paths = (TOKEN,)
+    setattr(ti.faults, fault, value)
+    at = desk()
+    at.failure()
+    assert at.failure("@bob:hospital.example") is DirectoryFailure.PAUSED
+    assert at.changes == [True]
 
 
 # Several at once
