@@ -88,7 +88,7 @@ class ClientApiPolicy:
         internals.guard_client_api(self._guards(internals), [_PROFILE_FIELD] if unstable else [])
         if config.insured_persons:
             internals.guard_federation("FederationQueryServlet", "GET", self.federation_query)
-        parts.register(api, self)
+        parts.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> ClientApiPolicyConfig:

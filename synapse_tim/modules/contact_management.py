@@ -60,7 +60,7 @@ class ContactManagement:
             api.looping_background_call(self._tidy, _TIDY_MS, desc="synapse_tim_contact_tidy")
         # Accounts are deactivated by the main process.
         api.register_third_party_rules_callbacks(on_user_deactivation_status_changed=self._on_deactivation)
-        parts.register(api, self)
+        parts.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> ContactManagementConfig:

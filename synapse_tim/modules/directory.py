@@ -57,7 +57,7 @@ class Directory:
         self._client = services.client
         self._threads = Threads(api, self._transport.close)
         self._waiting = 0
-        parts.register(api, self)
+        parts.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> DirectoryPartConfig:

@@ -62,7 +62,7 @@ class EventPolicy:
                 **{(redacts, method): self.check_path for method in ("PUT", "POST")},
             }
         )
-        parts.register(api, self)
+        parts.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> EventPolicyConfig:

@@ -73,7 +73,7 @@ class FederationAllowList:
             user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam
         )
         api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
-        parts.register(api, self)
+        parts.register(api, self, config)
         self._engine.start()
 
     @property

@@ -61,7 +61,7 @@ class InformationServices:
                 "name contacts or a support page there (A_26265)"
             )
         self._internals.serve_with_client_api(resources, well_known)
-        parts.register(api, self)
+        parts.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> InformationServicesConfig:

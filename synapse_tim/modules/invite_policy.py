@@ -88,7 +88,7 @@ class InvitePolicy:
         internals.reject_arriving_events(self.refuses_arriving)
         servlet = "room.RoomMembershipRestServlet"
         internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
-        parts.register(api, self)
+        parts.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> InvitePolicyConfig:

@@ -86,7 +86,7 @@ class LoginPolicy:
         sso_providers = check_sso(self._internals, config)
         self._rules = config.login_rules(api.server_name, sso_providers)
         self._attempts = LoginAttempts(self._rules, self._internals.current_request)
-        parts.register(api, self)
+        parts.register(api, self, config)
         if self._internals.delegates_authentication:
             logger.warning(
                 "Matrix Authentication Service logs users in, so synapse_tim.LoginPolicy does not: configure "

@@ -41,7 +41,7 @@ class RoomCleanup:
         federation = None
         if rules.insured_only_ms is not None:
             federation = parts.require(api, FederationAllowList, "RoomCleanup")
-        parts.register(api, self)
+        parts.register(api, self, config)
         if api.should_run_background_tasks() and rules != CleanupRules():
             survey = RoomSurvey(internals.uses_postgresql, internals.server_notices_user)
             CleanupRounds(

@@ -64,7 +64,7 @@ class RoomPolicy:
                 ("capabilities.CapabilitiesRestServlet", "GET"): self.capabilities,
             }
         )
-        parts.register(api, self)
+        parts.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> RoomPolicyConfig:

@@ -167,6 +167,19 @@ def test_parts_that_the_generation_needs_are_named(ti, tmp_path, start):
     assert contacts_api(user, "GET").json() == {"contacts": []}
 
 
+def test_parts_of_two_generations_are_no_server(ti, tmp_path):
+    """Approval lists that users keep and that nobody looks at would be worse than none."""
+    parts = [
+        part("FederationAllowList", federation_list=ti.federation_list_config()),
+        part("Directory", directory=ti.directory_config()),
+        part("ContactManagement"),
+        part("InvitePolicy", spec_version="1.2"),
+    ]
+    server = alone(ti, tmp_path, *parts)
+    said = server.start_expecting_failure() + server.log_text()
+    assert "config.spec_version: '1.2', although another part of synapse_tim has 'legacy-1.1'" in said
+
+
 def test_nobody_who_is_named_twice_may_choose(world):
     """The path names the contact; nobody else's list is reached by it."""
     doctor, colleague = world.user(), world.user()
