@@ -199,10 +199,9 @@ class InvitePolicy:
         """Whether an event that arrives from another server invites a local user who must not be invited.
 
         Whatever is among the events or in the state of a room gets here; what was delivered as an invitation
-        was judged as such, and counts when it is seen again.
-
-        Raises:
-            SynapseError: 503 if it cannot be judged now; it is asked for again.
+        was judged as such, and counts when it is seen again. What cannot be judged now is rejected, too: if it
+        were put off, everything after it in the room would be put off with it, for everybody there, and
+        whoever means well delivers an invitation.
         """
         if event.type != MEMBER or event.content.get("membership") != "invite":
             return False
@@ -216,8 +215,6 @@ class InvitePolicy:
         denial = INVITE_BY_ADDRESS if by_address else await self._denial(event.sender, invitee)
         if denial is None:
             return False
-        if denial.retry_after is not None:
-            refuse(denial)
         metrics.count_denied(denial)
         return True
 

@@ -422,7 +422,7 @@ class SynapseInternals(SynapseConfig):
         once another event refers to it. What was delivered as an invitation is not asked about.
 
         Args:
-            refused: says whether an event is to be rejected; raises if that cannot be said now.
+            refused: says whether an event is to be rejected; what it raises stops the room of the event.
 
         Raises:
             ConfigError: Synapse's handler of such events does not look as expected.

@@ -10,7 +10,7 @@ import pytest
 from synapse_tim.testing import wait_for
 from synapse_tim.testing.paths import LOCALIZATION
 from tests.legacy.world import approve
-from tests.policies.world import code, decisions, invited
+from tests.policies.world import PRIVATE, code, decisions, invite_silently, invited, together
 
 pytestmark = pytest.mark.servers
 
@@ -91,6 +91,29 @@ def test_af_10061_01_nobody_waits_while_the_directory_is_slow(world, listed):
         assert not pending.done()
         assert code(pending.result())[0] in (502, 503)
     works_again(world, physician, nurse)
+
+
+def test_af_10061_01_an_invitation_that_cannot_be_judged_does_not_stop_a_room(world, listed):
+    """Somebody over whom the directory stumbles would otherwise end the conversation of all others."""
+    nurse, colleague, leo = world.user(world.ward), world.user(world.ward), world.user(world.lax)
+    world.list_in_directory(nurse, "pract", ti=world.failing)
+    approve(colleague, leo)
+    room = together(leo, colleague, **PRIVATE)
+    localpart = leo.user_id[1:].split(":")[0]
+    world.failing.faults.paths = (f"{LOCALIZATION}?mxid=matrix%3Au%2F{localpart}",)
+    world.failing.faults.status = 400
+    invite_silently(leo, room, nurse)
+    leo.send(room, "after it").raise_for_status()
+    wait_for(lambda: "after it" in colleague.texts(room), timeout=15, what="the message")
+    assert any(status == 400 for *_, status in world.failing.requests)
+    assert room not in nurse.invited_to()
+    assert nurse.user_id not in colleague.members(room, "invite")
+    assert nurse.join(room, via=[leo.server_name]).status_code >= 400
+    world.failing.faults.reset()
+    approve(nurse, leo)
+    again = {"membership": "invite", "reason": "again"}
+    leo.put_state(room, "m.room.member", again, nurse.user_id).raise_for_status()
+    invited(nurse, room)
 
 
 def is_waiting(world):
