@@ -25,7 +25,14 @@ from synapse_tim.modules.contact_store import ContactStore, Put
 from synapse_tim.modules.decisions import refuse
 from synapse_tim.modules.endpoints import error_answer, require_method
 from synapse_tim.modules.request_body import octets
-from synapse_tim.rules.contacts import MAX_OCTETS, Contact, ContactError, is_user_id, parse_contact
+from synapse_tim.rules.contacts import (
+    MAX_OCTETS,
+    Contact,
+    ContactError,
+    comparable,
+    is_user_id,
+    parse_contact,
+)
 from synapse_tim.rules.denials import (
     CONTACT_ID,
     CONTACT_MALFORMED,
@@ -183,7 +190,7 @@ def _user_id(part: bytes) -> str:
         refuse(CONTACT_ID)
     if not is_user_id(text):
         refuse(CONTACT_ID)
-    return text
+    return comparable(text)
 
 
 def _no_content(request: SynapseRequest) -> None:

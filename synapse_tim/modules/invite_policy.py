@@ -199,9 +199,9 @@ class InvitePolicy:
         """Whether an event that arrives from another server invites a local user who must not be invited.
 
         Whatever is among the events or in the state of a room gets here; what was delivered as an invitation
-        was judged as such, and counts when it is seen again. What cannot be judged now is rejected, too: if it
-        were put off, everything after it in the room would be put off with it, for everybody there, and
-        whoever means well delivers an invitation.
+        was judged as such, and counts when it is seen again. What cannot be judged now is rejected, too: put
+        off, it would put off everything after it in the room, for everybody there, and whoever means well
+        delivers an invitation.
         """
         if event.type != MEMBER or event.content.get("membership") != "invite":
             return False

@@ -44,7 +44,7 @@ class Contact:
 
     Attributes:
         display_name: what the owner calls the contact.
-        mxid: the user id, compared exactly.
+        mxid: the user id as it can be compared: the localpart exactly, the server name in lower case.
         start: from when on; seconds since 1970.
         end: until when, this second included; ``None`` for no end.
     """
@@ -78,7 +78,7 @@ class Contact:
         end = _seconds(settings["end"], "inviteSettings.end") if "end" in settings else None
         if end is not None and end < start:
             raise ContactError("inviteSettings.end: expected a time that is not before the start")
-        return cls(name, mxid, start, end)
+        return cls(name, comparable(mxid), start, end)
 
     def document(self) -> dict[str, Any]:
         """The ``Contact`` of the interface."""
@@ -123,6 +123,18 @@ def is_user_id(text: str) -> bool:
         return False
     server = of_matrix_id(text) or ""
     return normalise(server) is not None or _IPV6.fullmatch(server) is not None
+
+
+def comparable(user_id: str) -> str:
+    """A user id with the server name in lower case, as the federation list has it and so every inviter.
+
+    Otherwise a contact whose server name somebody wrote with a capital would be on the list to no effect.
+
+    Args:
+        user_id: for which ``is_user_id`` is true.
+    """
+    localpart, colon, server = user_id.partition(":")
+    return localpart + colon + server.lower()
 
 
 def _seconds(value: object, member: str) -> int:

@@ -122,6 +122,16 @@ def test_user_ids_are_compared_exactly(owner):
     assert owner.send("GET", one("@erika:practice.example")).status_code == 404
 
 
+def test_a_server_name_may_be_written_in_any_case(owner):
+    answer = owner.post("@erika:Practice.Example").raise_for_status()
+    assert answer.json()["mxid"] == ERIKA
+    assert [each["mxid"] for each in owner.contacts] == [ERIKA]
+    owner.put("@erika:PRACTICE.example", name="E").raise_for_status()
+    assert owner.send("GET", one("@erika:practice.EXAMPLE")).json() == contact(ERIKA, name="E")
+    assert owner.send("DELETE", one("@erika:PRACTICE.example")).status_code == 204
+    assert owner.contacts == []
+
+
 def test_contacts_are_listed_by_user_id(owner):
     for name in ("c", "a", "b"):
         owner.post(f"@{name}:practice.example").raise_for_status()

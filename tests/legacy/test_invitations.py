@@ -112,6 +112,14 @@ def test_af_10061_01_stage_2_an_approval_is_that_users_alone(world):
     assert refused(physician, doctor)
 
 
+def test_af_10061_01_stage_2_a_server_name_in_capitals_is_the_same_server(world):
+    doctor, physician = world.user(), world.user(world.practice)
+    localpart, server = physician.user_id.split(":", 1)
+    body = {"displayName": "x", "mxid": f"{localpart}:{server.upper()}", "inviteSettings": {"start": 0}}
+    contacts_api(doctor, "POST", json=body).raise_for_status()
+    assert let_through(physician, doctor)
+
+
 def test_af_10061_01_stage_2_insured_persons_can_be_approved(world):
     doctor, insured = world.user(), world.user(world.insurer)
     assert refused(insured, doctor)

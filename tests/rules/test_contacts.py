@@ -148,7 +148,7 @@ def test_a_contact_is_a_user_id(value):
     "value",
     [
         "@a/b=c+d.e-f_g:practice.example:8448",
-        "@Erika:Practice.example",
+        "@Erika:practice.example",
         "@!#$%&'*?^`{|}~,;<>\"\\()[]:192.0.2.1",
         "@a:[2001:db8::1]:8448",
         "@" + "e" * 244 + ":a.example",
@@ -156,6 +156,10 @@ def test_a_contact_is_a_user_id(value):
 )
 def test_user_ids_of_former_times_are_taken(value):
     assert Contact.from_json(document(mxid=value)).mxid == value
+
+
+def test_the_server_name_is_in_lower_case_as_that_of_every_inviter():
+    assert Contact.from_json(document(mxid="@Erika:Practice.Example")).mxid == "@Erika:practice.example"
 
 
 @given(st.text() | st.from_regex(r"@[^:]*:[a-zA-Z0-9.:-]*", fullmatch=True))
