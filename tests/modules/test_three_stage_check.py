@@ -1,5 +1,7 @@
 """AF_10061-01: which of approval list and directory is asked, and what their failures are worth."""
 
+import asyncio
+from concurrent.futures import Future
 from unittest.mock import AsyncMock, Mock
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from synapse_tim.modules.contact_management import ContactManagement
 from synapse_tim.modules.directory import Directory
 from synapse_tim.modules.local_users import LocalUsers
-from synapse_tim.modules.three_stage_check import ThreeStageCheck
+from synapse_tim.modules.three_stage_check import MAX_WAITING_OF_A_SERVER, ThreeStageCheck
 from synapse_tim.rules.denials import (
     APPROVAL_UNAVAILABLE,
     INVITEE_NOT_APPROVED,
@@ -80,6 +82,39 @@ def test_a_database_that_fails_refuses_for_the_moment(asked, users, contacts, di
     {"users": users.may_be_invited, "contacts": contacts.permits}[asked].side_effect = RuntimeError("gone")
     assert refuses() is APPROVAL_UNAVAILABLE
     directory.owner_type.assert_not_awaited()
+
+
+def test_an_inviter_that_no_database_can_hold_is_on_nobodys_list(contacts, refuses):
+    contacts.permits.side_effect = ValueError("A string literal cannot contain NUL (0x00) characters.")
+    assert refuses("@a\0:other.example") is INVITEE_NOT_APPROVED
+
+
+def test_one_server_does_not_take_the_time_of_all(api, users, contacts, directory):
+    api.is_mine = lambda user_id: user_id.endswith(f":{api.server_name}")
+    check = ThreeStageCheck(api, users, contacts, directory)
+    answers = Future()
+
+    async def wait(user_id):
+        return await asyncio.wrap_future(answers)
+
+    directory.owner_type.side_effect = wait
+
+    async def scenario():
+        refusals = [
+            asyncio.ensure_future(check.refuses(PARTIES, f"@a{n}:other.example", DOCTOR))
+            for n in range(MAX_WAITING_OF_A_SERVER)
+        ]
+        while directory.owner_type.await_count < MAX_WAITING_OF_A_SERVER:
+            await asyncio.sleep(0)
+        assert await check.refuses(PARTIES, "@b:other.example", DOCTOR) is APPROVAL_UNAVAILABLE
+        elsewhere = asyncio.ensure_future(check.refuses(PARTIES, "@a:third.example", DOCTOR))
+        while directory.owner_type.await_count == MAX_WAITING_OF_A_SERVER:
+            await asyncio.sleep(0)
+        answers.set_result(OwnerType.ORG)
+        assert set(await asyncio.gather(elsewhere, *refusals)) == {None}
+        assert await check.refuses(PARTIES, "@b:other.example", DOCTOR) is None
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("reason", DirectoryFailure)
