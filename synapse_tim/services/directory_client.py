@@ -2,7 +2,9 @@
 
 Both spellings of a user id are asked about, since the directory contains both and knows an entry by the one
 in which it was written. Answers count for a few minutes, also that somebody is not listed; failures are not
-kept. There is never an answer that the directory did not give: whatever goes wrong is an error.
+kept. There is never an answer that the directory did not give: whatever goes wrong is an error. Only that it
+takes one of the spellings for a bad request is none, as long as it answers about the other: gematik's OpenAPI
+has one of them, gematik's HOWTO the other.
 """
 
 from __future__ import annotations
@@ -120,18 +122,25 @@ class DirectoryClient:
             raise DirectoryError(DirectoryFailure.DEADLINE, "somebody else is still asking") from None
 
     def _ask(self, user: str, ends: float) -> OwnerType:
-        found = OwnerType.NONE
+        found: OwnerType | None = None
         with self._transport.look_up(ends) as look_up:
             for address in spellings(user):
-                found = found.combined(self._ask_about(look_up, address))
+                answer = self._ask_about(look_up, address)
+                if answer is not None:
+                    found = answer if found is None else found.combined(answer)
                 if found is OwnerType.ORG_PRACT:
                     break
+            if found is None:
+                raise DirectoryError(DirectoryFailure.HTTP_STATUS, "status 400")
         return found
 
-    def _ask_about(self, look_up: LookUp, address: str) -> OwnerType:
+    def _ask_about(self, look_up: LookUp, address: str) -> OwnerType | None:
+        """What the directory says about one spelling; ``None`` if it does not understand it."""
         response = look_up.get(self._session, self._url, {"mxid": address}, max_octets=MAX_OCTETS)
         if response.status == 404:
             return OwnerType.NONE
+        if response.status == 400:
+            return None
         if response.status != 200:
             raise DirectoryError(DirectoryFailure.HTTP_STATUS, f"status {response.status}")
         try:

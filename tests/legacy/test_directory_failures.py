@@ -101,11 +101,11 @@ def test_af_10061_01_an_invitation_that_cannot_be_judged_does_not_stop_a_room(wo
     room = together(leo, colleague, **PRIVATE)
     localpart = leo.user_id[1:].split(":")[0]
     world.failing.faults.paths = (f"{LOCALIZATION}?mxid=matrix%3Au%2F{localpart}",)
-    world.failing.faults.status = 400
+    world.failing.faults.status = 403
     invite_silently(leo, room, nurse)
     leo.send(room, "after it").raise_for_status()
     wait_for(lambda: "after it" in colleague.texts(room), timeout=15, what="the message")
-    assert any(status == 400 for *_, status in world.failing.requests)
+    assert any(status == 403 for *_, status in world.failing.requests)
     assert room not in nurse.invited_to()
     assert nurse.user_id not in colleague.members(room, "invite")
     assert nurse.join(room, via=[leo.server_name]).status_code >= 400

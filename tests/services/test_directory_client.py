@@ -258,7 +258,7 @@ def test_nobody_waits_for_longer_than_the_deadline(ti, desk):
     ("fault", "value", "reason", "requests"),
     [
         ("status", 500, DirectoryFailure.HTTP_STATUS, 3),
-        ("status", 400, DirectoryFailure.HTTP_STATUS, 1),
+        ("status", 400, DirectoryFailure.HTTP_STATUS, 2),
         ("status", 204, DirectoryFailure.HTTP_STATUS, 1),
         ("status", 403, DirectoryFailure.AUTHENTICATION, 1),
         ("drop_connection", True, DirectoryFailure.UNREACHABLE, 3),
@@ -291,10 +291,22 @@ def test_a_slow_directory_is_not_waited_for(ti, desk, fault):
     assert desk(deadline=1.0).failure() is DirectoryFailure.DEADLINE
 
 
-def test_a_failure_in_the_second_spelling_is_a_failure(ti, desk):
+@pytest.mark.parametrize("status", [204, 403, 500])
+def test_a_failure_in_the_second_spelling_is_a_failure(ti, desk, status):
     ti.entries.add_organisation("Klinik", [USER])
-    ti.faults.paths, ti.faults.status = (f"{LOCALIZATION}?mxid=%40",), 400
-    assert desk().failure() is DirectoryFailure.HTTP_STATUS
+    ti.faults.paths, ti.faults.status = (f"{LOCALIZATION}?mxid=%40",), status
+    at = desk()
+    at.failure()
+    assert at.client.known(USER) is None
+
+
+@pytest.mark.parametrize("refused", ["%40", "matrix"])
+def test_a_directory_that_understands_one_spelling_is_understood(ti, desk, refused):
+    ti.entries.add_organisation("Klinik", [ListedAddress.of_user(USER, uri=refused == "%40")])
+    ti.faults.paths, ti.faults.status = (f"{LOCALIZATION}?mxid={refused}",), 400
+    at = desk()
+    assert at.ask() is OwnerType.ORG
+    assert at.ask("@bob:hospital.example") is OwnerType.NONE
 
 
 # The pause
