@@ -66,7 +66,10 @@ class Directory:
         Raises:
             ConfigError: naming the key and what is expected.
         """
-        return parse_block(DirectoryPartConfig, config)
+        parsed = parse_block(DirectoryPartConfig, config)
+        if parsed.directory is None:
+            raise wrong("this key is required", "directory")
+        return parsed
 
     async def owner_type(self, user_id: str) -> OwnerType:
         """Where a user is listed.

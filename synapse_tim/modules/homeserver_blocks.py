@@ -61,6 +61,7 @@ class Blocks:
         spec_version: likewise.
         list_config: the block with the federation list, if it can be used.
         list_key: where that stands.
+        read_list: the block with the federation list, if it has the right shape.
         login: the block with the ways to log in, if it can be used.
         login_key: where that stands.
     """
@@ -73,6 +74,7 @@ class Blocks:
     spec_version: SpecVersion | None = None
     list_config: AllowListConfig | None = None
     list_key: str = ""
+    read_list: FederationListConfig | None = None
     login: LoginPolicyConfig | None = None
     login_key: str = ""
 
@@ -163,7 +165,9 @@ def _take(blocks: Blocks, key: str, parsed: BaseModel, unreadable: Mapping[str, 
     for name, value in _following_the_product(parsed):
         blocks.settings[name] = Setting(f"{key}.{name}", value)
     blocks.files.extend(_files(document, key))
-    problems = list(_wrong_files(parsed, unreadable))
+    if isinstance(parsed, AllowListConfig):
+        blocks.read_list = parsed.federation_list
+    problems = [*_wrong_log_in(blocks, parsed), *_wrong_files(parsed, unreadable)]
     for text in problems:
         blocks.problems.extend(shift(text, key))
     if isinstance(parsed, AllowListConfig):
@@ -215,6 +219,19 @@ def _named_by_list(block: FederationListConfig) -> set[str | None]:
     return {block.ca_certificates, block.client_certificate, secret, *block.trust.pinned_roots}
 
 
+def _wrong_log_in(blocks: Blocks, parsed: BaseModel) -> Iterator[str]:
+    """What is wrong with a directory whose log-in is that of the federation list, in this block or before."""
+    if not isinstance(parsed, DirectoryPartConfig) or parsed.directory is None:
+        return
+    listed = any("FederationAllowList" in each.parts for each in blocks.modules)
+    if listed and blocks.read_list is None:
+        return  # that block has to be mended first
+    try:
+        parsed.directory.log_in(blocks.read_list)
+    except ConfigError as error:
+        yield error.msg
+
+
 def _wrong_files(parsed: BaseModel, unreadable: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with files that can be read."""
     if isinstance(parsed, AllowListConfig):
@@ -247,13 +264,9 @@ def _wrong_files(parsed: BaseModel, unreadable: Mapping[str, str]) -> Iterator[s
 def _wrong_directory(
     block: DirectoryConfig, listed: FederationListConfig | None, unreadable: Mapping[str, str]
 ) -> Iterator[str]:
-    if listed is None and block.vzd_credentials is None:
-        return  # the log-in is another part's
-    try:
-        log_in = block.log_in(listed)
-    except ConfigError as error:
-        yield error.msg
-        return
+    if block.vzd_credentials is None and (listed is None or listed.vzd_credentials is None):
+        return  # the log-in is another part's, or nobody's
+    log_in = block.log_in(listed)
     secrets = {each.client_secret_path for each in (log_in.provider, log_in.search) if each is not None}
     if not unreadable.keys() & {*secrets, log_in.ca_certificates}:
         yield from _errors(lambda: build_directory(block, log_in))

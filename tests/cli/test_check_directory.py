@@ -20,7 +20,7 @@ def check(tmp_path, capsys):
     (tmp_path / "vzd_secret").touch(mode=0o600)
     (tmp_path / "vzd_secret").write_text("secret")
 
-    def check(**changes):
+    def check(listed=False, first=False, **changes):
         block = {
             "url": URL,
             "vzd_credentials": {
@@ -32,8 +32,12 @@ def check(tmp_path, capsys):
             **changes,
         }
         config = copy.deepcopy(sound(tmp_path, Product.PRO, SpecVersion.V1_2))
-        part = {"product": "pro", "spec_version": "1.2", "directory": block}
-        config["modules"].append({"module": "synapse_tim.Directory", "config": part})
+        if listed:
+            config["modules"][0]["config"]["federation_list"] |= {"vzd_credentials": block["vzd_credentials"]}
+            block |= {"vzd_credentials": None}
+        part = {"product": "pro", "spec_version": "1.2", "directory": block if block["url"] else None}
+        module = {"module": "synapse_tim.Directory", "config": part}
+        config["modules"].insert(0 if first else 1, module)
         (tmp_path / "homeserver.yaml").write_text(yaml.safe_dump(config))
         main(["check", str(tmp_path / "homeserver.yaml"), "--json"])
         results = json.loads(capsys.readouterr().out)["results"]
@@ -47,7 +51,21 @@ def test_a_directory_that_can_be_asked_is_no_violation(check):
 
 
 def test_the_log_in_may_be_that_of_another_part(check):
-    assert check(vzd_credentials=None) == set()
+    assert check(listed=True) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "position"), [({"vzd_credentials": None}, 1), ({"listed": True, "first": True}, 0)]
+)
+def test_a_log_in_that_nobody_has_or_that_comes_later_is_one(check, changes, position):
+    """Synapse makes the parts in their order, and does not start."""
+    ((key, found),) = check(**changes)
+    assert key == f"modules[{position}].config.directory.vzd_credentials"
+    assert "required" in found
+
+
+def test_a_part_without_its_block_is_one(check):
+    assert check(url=None) == {("modules[1].config.directory", "this key is required")}
 
 
 def test_a_url_without_tls_is_one(check):
@@ -61,3 +79,16 @@ def test_an_empty_secret_is_one(check, tmp_path):
     ((key, found),) = check()
     assert key == "modules[1].config.directory.vzd_credentials.client_secret_path"
     assert "empty" in found
+
+
+def test_contact_management_in_another_generation_is_one(tmp_path, capsys):
+    make_files(tmp_path)
+    config = copy.deepcopy(sound(tmp_path, Product.PRO, SpecVersion.V1_2))
+    part = {"product": "pro", "spec_version": "1.2"}
+    config["modules"].append({"module": "synapse_tim.ContactManagement", "config": part})
+    (tmp_path / "homeserver.yaml").write_text(yaml.safe_dump(config))
+    main(["check", str(tmp_path / "homeserver.yaml"), "--json"])
+    results = json.loads(capsys.readouterr().out)["results"]
+    (violation,) = [line for line in results if line["verdict"] == "violation"]
+    assert violation["key"] == "modules[1].config.spec_version"
+    assert "belongs to 'legacy-1.1'" in violation["found"]

@@ -177,10 +177,9 @@ def test_without_any_log_in_it_does_not_start(part, api, ti):
         part(vzd_credentials=None)
 
 
-def test_without_its_block_it_does_not_start(api):
-    config = Directory.parse_config({"product": "pro", "spec_version": "1.2"})
+def test_without_its_block_it_does_not_start():
     with pytest.raises(ConfigError, match=r"config\.directory: this key is required"):
-        Directory(config, api)
+        Directory.parse_config({"product": "pro", "spec_version": "1.2"})
 
 
 def test_it_is_not_loaded_twice(part):

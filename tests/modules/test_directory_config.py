@@ -54,10 +54,6 @@ def test_a_slash_at_the_end_makes_no_difference():
     assert parse(url=f"{URL}/").base_url == URL
 
 
-def test_without_the_block_there_is_none():
-    assert Directory.parse_config({"product": "pro", "spec_version": "1.2"}).directory is None
-
-
 @pytest.mark.parametrize(
     ("directory", "message"),
     [
