@@ -196,8 +196,10 @@ def _read(response: httpx.Response, host: str, max_octets: int) -> Response:
     status = response.status_code
     if 300 <= status < 400 and status != 304:
         raise ListRefusedError(Refusal.REDIRECT, f"{host}: status {status}")
-    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        raise ListRefusedError(Refusal.COMPRESSED, f"{host}: {response.headers['Content-Encoding'][:20]}")
+    encoding = response.headers.get("Content-Encoding", "identity").strip()
+    if encoding.lower() not in ("", "identity"):
+        # Ends up in logs and on terminals, to which a server must not speak.
+        raise ListRefusedError(Refusal.COMPRESSED, f"{host}: {encoding[:20]!a}")
     body = bytearray()
     if status != 200:
         return Response(status, body, _retry_after(response))

@@ -89,3 +89,32 @@ def test_a_name_that_takes_for_ever_to_look_up_does_not_hold_anybody_up(monkeypa
     assert reason(caught) is Refusal.DEADLINE
     answered.set()
     fetcher.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: \x1b[2J\x9b2J",
+        b"HTTP/1.1 200 OK\r\n\x1b[2J: x",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x1b[2J",
+        b"\x1b[2J",
+    ],
+)
+def test_a_server_does_not_speak_to_the_terminal(head, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    fetcher = Fetcher()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(head + b"\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ListRefusedError) as caught:
+            get(fetcher, f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        thread.join()
+    fetcher.close()
+    assert str(caught.value).isprintable()
