@@ -6,6 +6,7 @@ Whoever has the federation list from the directory need not say twice how to log
 from __future__ import annotations
 
 from typing import Annotated, Final, Protocol
+from urllib.parse import urlsplit
 
 import attrs
 from pydantic import AfterValidator
@@ -26,6 +27,13 @@ def _cache(value: int) -> int:
 def _deadline(value: int) -> int:
     if value > _LONGEST_DEADLINE_MS:
         raise ValueError("expected at most half a minute (30s)")
+    return value
+
+
+def _without_path(value: str) -> str:
+    # What is not there is 404, which from the directory means that nobody knows a user.
+    if urlsplit(value).path.strip("/"):
+        raise ValueError("expected a URL without a path, such as https://fhir-directory.vzd.ti-dienste.de")
     return value
 
 
@@ -67,7 +75,7 @@ class DirectoryLogIn:
 class DirectoryConfig(Block):
     """``directory``: the directory of the TI."""
 
-    url: SecureBaseUrl
+    url: Annotated[SecureBaseUrl, AfterValidator(_without_path)]
     """The directory, without a path, such as `https://fhir-directory.vzd.ti-dienste.de`."""
     vzd_credentials: VzdCredentialsConfig | None = None
     """How to log in as a TI provider. Default: those of `federation_list`."""
