@@ -1,4 +1,4 @@
-"""What part of the directory a user is listed in, and the two ways in which the directory writes a user id.
+"""What part of the directory a user is listed in, and the ways in which the directory writes a user id.
 
 The directory says ``org``, ``pract``, ``orgPract`` or ``none`` (I_VZD_TIM_Provider_Services, ``whereIs``).
 Anything else that it says is an error and never ``none``: an answer that nobody understands must not pass
@@ -123,10 +123,15 @@ def uri_of(user_id: str) -> str:
     return f"{_SCHEME}{quote(localpart, safe=_SEGMENT)}:{server}"
 
 
-def spellings(user_id: str) -> tuple[str, str]:
-    """The two addresses under which a user may be listed, the one of the interface first.
+def spellings(user_id: str) -> tuple[str, ...]:
+    """The addresses under which a user may be listed, the one of the interface first.
+
+    There are two, and a third one for localparts such as ``name=40mail.example``, as Synapse makes them of
+    other names: clients also encode what would not have to be.
 
     Args:
         user_id: as ``user_id_of`` gives it.
     """
-    return uri_of(user_id), user_id
+    localpart, _, server = user_id[1:].partition(":")
+    everything = f"{_SCHEME}{quote(localpart, safe='')}:{server}"
+    return tuple(dict.fromkeys((uri_of(user_id), user_id, everything)))

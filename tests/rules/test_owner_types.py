@@ -95,10 +95,16 @@ def test_no_octets_are_read_as_anything_but_the_four(answer):
 
 
 @given(USER_IDS)
-def test_both_spellings_are_of_the_same_user(user_id):
-    uri, plain = spellings(user_id)
+def test_all_spellings_are_of_the_same_user(user_id):
+    uri, plain, *_ = spellings(user_id)
+    assert uri == uri_of(user_id)
     assert plain == user_id
-    assert user_id_of(uri) == user_id_of(plain) == user_id
+    assert {user_id_of(each) for each in spellings(user_id)} == {user_id}
+
+
+def test_most_users_have_two_spellings():
+    assert len(spellings("@a.b_c-d:hospital.example")) == 2
+    assert spellings("@a=b:hospital.example")[2:] == ("matrix:u/a%3Db:hospital.example",)
 
 
 @given(USER_IDS, USER_IDS)

@@ -99,6 +99,14 @@ def test_who_is_listed_in_either_spelling_is_found(ti, desk, uri):
     assert desk().ask() is OwnerType.ORG
 
 
+@pytest.mark.parametrize(
+    "address", ["matrix:u/amsel%3D40mail.de:hospital.example", "matrix:u/amsel=40mail.de:hospital.example"]
+)
+def test_who_is_listed_with_more_encoded_than_needs_to_be_is_found(ti, desk, address):
+    ti.entries.add_organisation("Klinik", [ListedAddress(address)])
+    assert desk().ask("@amsel=40mail.de:hospital.example") is OwnerType.ORG
+
+
 def test_listed_in_one_spelling_here_and_in_the_other_there_is_both(ti, desk):
     ti.entries.add_organisation("Klinik", [ListedAddress.of_user(USER, uri=False)])
     ti.entries.add_practitioner("Dr. Amsel", [USER])
