@@ -15,6 +15,7 @@ from synapse_tim.modules.config import Block, Duration, PartConfig, ReadablePath
 from synapse_tim.modules.federation_list_config import VzdCredentialsConfig
 
 _LONGEST_CACHE_MS: Final = 5 * 60 * 1000
+_INTERFACES: Final = frozenset({"tim-provider-services", "localization", "search", "fdv", "owner"})
 _LONGEST_DEADLINE_MS: Final = 30 * 1000
 
 
@@ -30,10 +31,13 @@ def _deadline(value: int) -> int:
     return value
 
 
-def _without_path(value: str) -> str:
-    # What is not there is 404, which from the directory means that nobody knows a user.
-    if urlsplit(value).path.strip("/"):
-        raise ValueError("expected a URL without a path, such as https://fhir-directory.vzd.ti-dienste.de")
+def _above_interfaces(value: str) -> str:
+    # What is not there is 404, which from the directory means that nobody knows a user. A gateway in front of
+    # it may well have a path.
+    if _INTERFACES.intersection(urlsplit(value).path.split("/")):
+        raise ValueError(
+            "expected the URL above the interfaces: /tim-provider-services and /search are appended"
+        )
     return value
 
 
@@ -75,8 +79,10 @@ class DirectoryLogIn:
 class DirectoryConfig(Block):
     """``directory``: the directory of the TI."""
 
-    url: Annotated[SecureBaseUrl, AfterValidator(_without_path)]
-    """The directory, without a path, such as `https://fhir-directory.vzd.ti-dienste.de`."""
+    url: Annotated[SecureBaseUrl, AfterValidator(_above_interfaces)]
+    """The directory, such as `https://fhir-directory.vzd.ti-dienste.de`, or a gateway in front of it; the paths of
+    its interfaces are appended.
+    """
     vzd_credentials: VzdCredentialsConfig | None = None
     """How to log in as a TI provider. Default: those of `federation_list`."""
     search_credentials: VzdCredentialsConfig | None = None

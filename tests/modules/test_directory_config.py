@@ -50,6 +50,10 @@ def test_defaults():
     assert config.base_url == URL
 
 
+def test_a_gateway_may_have_a_path():
+    assert parse(url=f"{URL}/vzd/").base_url == f"{URL}/vzd"
+
+
 def test_a_slash_at_the_end_makes_no_difference():
     assert parse(url=f"{URL}/").base_url == URL
 
@@ -58,7 +62,7 @@ def test_a_slash_at_the_end_makes_no_difference():
     ("directory", "message"),
     [
         ({"url": "http://directory.example"}, r"directory\.url: expected an https URL"),
-        ({"url": f"{URL}/tim-provider-services"}, r"directory\.url: expected a URL without a path"),
+        ({"url": f"{URL}/tim-provider-services"}, r"directory\.url: expected the URL above the interfaces"),
         ({"url": f"{URL}?a=b"}, r"directory\.url: expected a URL without a query"),
         ({"url": "https://user:secret@directory.example"}, r"directory\.url: .*without user name"),
         ({"url": 7}, r"directory\.url"),
