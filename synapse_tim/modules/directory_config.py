@@ -80,8 +80,8 @@ class DirectoryConfig(Block):
     """``directory``: the directory of the TI."""
 
     url: Annotated[SecureBaseUrl, AfterValidator(_above_interfaces)]
-    """The directory, such as `https://fhir-directory.vzd.ti-dienste.de`, or a gateway in front of it; the paths of
-    its interfaces are appended.
+    """The directory, such as `https://fhir-directory.vzd.ti-dienste.de`, or a gateway in front of it. The
+    paths of its interfaces are appended.
     """
     vzd_credentials: VzdCredentialsConfig | None = None
     """How to log in as a TI provider. Default: those of `federation_list`."""
