@@ -1,10 +1,11 @@
 """Where a user is listed: ``…/localization`` of the directory (I_VZD_TIM_Provider_Services, R6.5).
 
-Both spellings of a user id are asked about, since the directory contains both and knows an entry by the one
-in which it was written. Answers count for a few minutes, also that somebody is not listed; failures are not
-kept. There is never an answer that the directory did not give: whatever goes wrong is an error. Only that it
-takes one of the spellings for a bad request is none, as long as it answers about the other: gematik's OpenAPI
-has one of them, gematik's HOWTO the other.
+All spellings of a user id are asked about, since the directory knows an entry by the one in which it was
+written. Answers count for a few minutes, also that somebody is not listed. After a failure about a user the
+same is not asked again for some seconds, so that nobody about whom the directory has no answer keeps it
+busy. There is never an answer that the directory did not give: whatever goes wrong is an error. Only that
+it takes one of the spellings for a bad request is none, as long as it answers about another: gematik's
+OpenAPI has one of them, gematik's HOWTO the other.
 """
 
 from __future__ import annotations
@@ -26,12 +27,24 @@ from synapse_tim.rules.owner_types import (
     spellings,
     user_id_of,
 )
+from synapse_tim.services.directory_pause import RETRY_TIME
 from synapse_tim.services.directory_session import DirectorySession
 from synapse_tim.services.directory_transport import DirectoryTransport, LookUp
 
 #: Answers may be kept for five minutes (R6.4).
 MAX_CACHE_SECONDS: Final = 300.0
 _CACHED_USERS: Final = 10_000
+#: Failures of a directory that answers, if only with an error.
+_ANSWERED: Final = frozenset(
+    {
+        DirectoryFailure.HTTP_STATUS,
+        DirectoryFailure.AUTHENTICATION,
+        DirectoryFailure.REDIRECT,
+        DirectoryFailure.COMPRESSED,
+        DirectoryFailure.TOO_LARGE,
+        DirectoryFailure.ANSWER_MALFORMED,
+    }
+)
 _PATH: Final = "/tim-provider-services/localization"
 
 
@@ -62,6 +75,7 @@ class DirectoryClient:
         self._answers: TTLCache[str, OwnerType] = TTLCache(
             _CACHED_USERS, min(cache_seconds, MAX_CACHE_SECONDS), timer=monotonic
         )
+        self._failed: TTLCache[str, bool] = TTLCache(_CACHED_USERS, RETRY_TIME, timer=monotonic)
         self._flights: dict[str, Future[OwnerType]] = {}
 
     def known(self, user_id: str) -> OwnerType | None:
@@ -70,7 +84,9 @@ class DirectoryClient:
         Raises:
             DirectoryError: ``not_an_id``.
         """
-        return self._known(_checked(user_id))
+        user = _checked(user_id)
+        with self._lock:
+            return self._answers.get(user)
 
     def owner_type(self, user_id: str, ends: float | None = None) -> OwnerType:
         """Where a user is listed; blocks. Whoever asks about a user who is being asked about waits for that.
@@ -89,6 +105,8 @@ class DirectoryClient:
             known = self._answers.get(user)
             if known is not None:
                 return known
+            if user in self._failed:
+                raise DirectoryError(DirectoryFailure.PAUSED, "it had no answer about this one a moment ago")
             flight = self._flights.get(user)
             others_wait = flight is not None
             if flight is None:
@@ -98,20 +116,18 @@ class DirectoryClient:
         try:
             found = self._ask(user, ends)
         except BaseException as error:
-            self._land(user)
+            self._land(user, failed=isinstance(error, DirectoryError) and error.reason in _ANSWERED)
             flight.set_exception(error)
             raise
         self._land(user, found)
         flight.set_result(found)
         return found
 
-    def _known(self, user: str) -> OwnerType | None:
-        with self._lock:
-            return self._answers.get(user)
-
-    def _land(self, user: str, found: OwnerType | None = None) -> None:
+    def _land(self, user: str, found: OwnerType | None = None, *, failed: bool = False) -> None:
         with self._lock:
             del self._flights[user]
+            if failed:
+                self._failed[user] = True
             if found is not None:
                 self._answers[user] = found
 

@@ -185,11 +185,19 @@ def test_r6_4_no_configuration_makes_it_longer(ti, desk):
     assert at.client.known(USER) is None
 
 
-def test_failures_are_not_kept(ti, desk):
+@pytest.mark.parametrize(
+    ("fault", "value"), [("owner_type", "everything"), ("status", 400), ("status", 403), ("status", 500)]
+)
+def test_r6_4_a_failure_about_a_user_is_kept_for_five_seconds(ti, desk, fault, value):
     at = desk()
-    ti.faults.owner_type = "everything"
-    assert at.failure() is DirectoryFailure.ANSWER_MALFORMED
-    ti.faults.owner_type = ""
+    setattr(ti.faults, fault, value)
+    at.failure()
+    asked = ti.count(LOCALIZATION)
+    assert at.failure() is DirectoryFailure.PAUSED
+    assert at.client.known(USER) is None
+    assert ti.count(LOCALIZATION) == asked
+    ti.faults.reset()
+    at.clock.now += 6
     assert at.ask() is OwnerType.NONE
 
 
