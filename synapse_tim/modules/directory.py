@@ -71,18 +71,23 @@ class Directory:
             raise wrong("this key is required", "directory")
         return parsed
 
-    async def owner_type(self, user_id: str) -> OwnerType:
+    def deadline(self) -> float:
+        """When a question that is asked now has to be answered, however many look-ups it takes."""
+        return self._transport.end_of_look_up()
+
+    async def owner_type(self, user_id: str, ends: float | None = None) -> OwnerType:
         """Where a user is listed.
 
         Args:
             user_id: of any server.
+            ends: when the answer has to be there, as ``deadline`` said; default: from now.
 
         Raises:
             DirectoryError: there is no answer; nothing may be concluded from that.
         """
         try:
             known = self._client.known(user_id)
-            found = await self._ask(user_id) if known is None else known
+            found = await self._ask(user_id, ends) if known is None else known
         except DirectoryError as error:
             metrics.DIRECTORY_LOOKUPS.labels(_KIND, error.reason.value).inc()
             if error.reason not in _NOT_LOGGED:
@@ -92,10 +97,10 @@ class Directory:
         metrics.DIRECTORY_LOOKUPS.labels(_KIND, result).inc()
         return found
 
-    async def _ask(self, user_id: str) -> OwnerType:
+    async def _ask(self, user_id: str, ends: float | None) -> OwnerType:
         if self._waiting >= MAX_WAITING:
             raise DirectoryError(DirectoryFailure.BUSY, f"{MAX_WAITING} look-ups are waiting")
-        ends = self._transport.end_of_look_up()
+        ends = self.deadline() if ends is None else ends
         began = time.monotonic()
         self._waiting += 1
         try:

@@ -87,7 +87,8 @@ class ThreeStageCheck:
                 del self._waiting[server]
 
     async def _stage_three(self, inviter: str, invitee: str) -> Denial | None:
-        owner = await self._directory.owner_type(invitee)
+        ends = self._directory.deadline()  # one for both: the inviter's server does not wait for ever
+        owner = await self._directory.owner_type(invitee, ends)
         if decided_by_invitee(owner):
             return stage_three(owner)
-        return stage_three(owner, await self._directory.owner_type(inviter))
+        return stage_three(owner, await self._directory.owner_type(inviter, ends))

@@ -35,7 +35,7 @@ def contacts():
 
 @pytest.fixture
 def directory():
-    return Mock(spec=Directory, owner_type=AsyncMock(return_value=OwnerType.NONE))
+    return Mock(spec=Directory, owner_type=AsyncMock(return_value=OwnerType.NONE), deadline=lambda: 7.0)
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ def test_the_approved_need_no_directory(contacts, directory, refuses):
 def test_the_inviter_is_looked_up_only_for_a_practitioner(directory, refuses):
     directory.owner_type.return_value = OwnerType.ORG
     assert refuses() is None
-    directory.owner_type.assert_awaited_once_with(DOCTOR)
+    directory.owner_type.assert_awaited_once_with(DOCTOR, 7.0)
     directory.owner_type.side_effect = [OwnerType.PRACT, OwnerType.PRACT]
     assert refuses() is None
-    assert directory.owner_type.await_args.args == (STRANGER,)
+    assert directory.owner_type.await_args.args == (STRANGER, 7.0), "one deadline for both"
     directory.owner_type.side_effect = [OwnerType.NONE]
     assert refuses() is INVITEE_NOT_APPROVED
 
@@ -94,7 +94,7 @@ def test_one_server_does_not_take_the_time_of_all(api, users, contacts, director
     check = ThreeStageCheck(api, users, contacts, directory)
     answers = Future()
 
-    async def wait(user_id):
+    async def wait(user_id, ends):
         return await asyncio.wrap_future(answers)
 
     directory.owner_type.side_effect = wait
