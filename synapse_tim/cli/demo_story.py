@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from synapse_tim.cli.demo_attempt import FORBIDDEN, PATIENCE_SECONDS, Attempt, answer, seen
+from synapse_tim.cli.demo_legacy import legacy
 from synapse_tim.cli.demo_log_ins import log_ins
 from synapse_tim.cli.demo_rulebook import events, invitations, rooms
 from synapse_tim.cli.demo_world import DemoWorld
@@ -20,6 +21,7 @@ def play(world: DemoWorld) -> Iterator[Attempt]:
     yield from _members_talk(world)
     yield from _strangers_do_not(world)
     yield from invitations(world)
+    yield from legacy(world)
     yield from rooms(world)
     yield from events(world)
     yield from _what_stays_open(world)

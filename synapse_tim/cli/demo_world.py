@@ -1,4 +1,4 @@
-"""The servers of the demo: a hospital, a practice, an insurer, an outsider, and the TI that they follow."""
+"""The servers of the demo: hospital, practice, ward, insurer, outsider, and the TI that they follow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _IK: Final = INSURED_PERSONS["erika"].ik
 
 
 class DemoWorld:
-    """Four started servers and a directory that lists three of them.
+    """Five started servers and a directory that lists four of them.
 
     Args:
         directory: for everything that they write.
@@ -37,6 +37,7 @@ class DemoWorld:
         ti: the simulated TI.
         hospital: a member, product pro.
         practice: a member, product pro.
+        ward: a member, product pro of the legacy generation.
         insurer: a member, product epa.
         outsider: a stock Synapse that is not in the list.
     """
@@ -49,6 +50,7 @@ class DemoWorld:
             self.outsider = SynapseServer("outsider", directory / "outsider", world)
             self.hospital = self._member("hospital", directory, "pro")
             self.practice = self._member("practice", directory, "pro")
+            self.ward = self._member("ward", directory, "pro", "legacy-1.1")
             self.insurer = self._member("insurer", directory, "epa")
             for server in self.servers:
                 undo.callback(server.stop)
@@ -62,6 +64,8 @@ class DemoWorld:
             self.doctor = self.hospital.register("doctor", password=PASSWORD)
             self.nurse = self.hospital.register("nurse", password=PASSWORD)
             self.physician = self.practice.register("physician", password=PASSWORD)
+            self.sister = self.ward.register("sister", password=PASSWORD)
+            self.reception = self.ward.register("reception", password=PASSWORD)
             self.insured = self.insurer.register("insured", password=PASSWORD)
             self.neighbour = self.insurer.register("neighbour", password=PASSWORD)
             self.stranger = self.outsider.register("stranger", password=PASSWORD)
@@ -79,7 +83,7 @@ class DemoWorld:
     @property
     def members(self) -> tuple[SynapseServer, ...]:
         """The servers that enforce the list."""
-        return (self.hospital, self.practice, self.insurer)
+        return (self.hospital, self.practice, self.ward, self.insurer)
 
     @property
     def servers(self) -> tuple[SynapseServer, ...]:
@@ -92,6 +96,8 @@ class DemoWorld:
             (self.hospital, self.doctor),
             (self.hospital, self.nurse),
             (self.practice, self.physician),
+            (self.ward, self.sister),
+            (self.ward, self.reception),
             (self.insurer, self.insured),
             (self.insurer, self.neighbour),
             (self.outsider, self.stranger),
@@ -119,13 +125,15 @@ class DemoWorld:
             )
         )
 
-    def _member(self, name: str, directory: Path, product: str) -> SynapseServer:
+    def _member(self, name: str, directory: Path, product: str, spec_version: str = "1.2") -> SynapseServer:
         block: dict[str, Any] = {
             "product": product,
-            "spec_version": "1.2",
+            "spec_version": spec_version,
             "federation_list": self.ti.federation_list_config(),
             "login": self._pro_login() if product == "pro" else self._epa_login(directory),
         }
+        if spec_version == "legacy-1.1":
+            block["directory"] = self.ti.directory_config()
         return SynapseServer(
             name,
             directory / name,

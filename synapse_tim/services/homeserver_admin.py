@@ -145,10 +145,10 @@ class HomeserverAdmin:
 
 def _pause(answer: httpx.Response, attempt: int) -> float:
     try:
-        asked = float(answer.headers.get("Retry-After", attempt))
+        asked = int(answer.headers.get("Retry-After", attempt))
     except ValueError:
         asked = attempt
-    return min(max(asked, 0.0), _LONGEST_PAUSE)
+    return min(max(float(asked), 0.0), _LONGEST_PAUSE)
 
 
 def _read(answer: httpx.Response) -> dict[str, Any]:

@@ -44,7 +44,7 @@ PERSONAL = {
     # Four numbers exactly, or it is an object identifier; "2.5.4.5=" is one in names of certificates.
     "address": re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?!\.?[0-9=])"),
     "e-mail address": re.compile(r"[^\s@]+@[^\s@]+\.[a-z]"),
-    "name": re.compile("|".join(["nurse", "neighbour", *NAMES]), re.IGNORECASE),
+    "name": re.compile("|".join(["nurse", "sister", "neighbour", *NAMES]), re.IGNORECASE),
 }
 _LINE = re.compile(r"^[-0-9]+ [0-9:,]+ (?P<logger>\S+) (?:INFO|WARNING|ERROR|CRITICAL) \S+ (?P<said>.*)$")
 
@@ -83,7 +83,7 @@ def test_kept_servers_end_with_the_command(tmp_path):
         output = "".join(lines)
         assert "Ctrl-C" in output
         assert "@doctor:localhost:" in output
-        assert len(synapses_of(process.pid)) == 4
+        assert len(synapses_of(process.pid)) == 5
         said = lines_of_logs(tmp_path)
         assert len(said["synapse_tim"]) > 10
         assert personal_data(said["synapse_tim"]) == {}
