@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment, wait_for
-from tests.cleanup.world import CleanupWorld, cleaning
+from tests.cleanup.world import CleanupWorld, cleaning, wait_until_updated
 from tests.policies.world import versions_at
 
 pytestmark = pytest.mark.servers
@@ -24,6 +24,7 @@ def world(request, tmp_path_factory):
                 options["modules"] = [cleaning(ti, product, spec_version)]
                 options["extra"] = {
                     "federation_domain_whitelist": [],
+                    "background_updates": {"sleep_enabled": False},
                     "forgotten_room_retention_period": "7d",
                     "server_notices": {"system_mxid_localpart": "notices", "room_name": "Notices"},
                 }
@@ -49,4 +50,5 @@ def world(request, tmp_path_factory):
             one.wait()
         for one in world.servers[:-1]:
             wait_for(lambda one=one: versions_at(one) == {ti.version}, timeout=30)
+            wait_until_updated(one)
         yield world

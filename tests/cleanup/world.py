@@ -83,6 +83,12 @@ def wait_long(server, room, milliseconds, where="state_key IS NOT NULL OR state_
     )
 
 
+def wait_until_updated(server):
+    """Wait for the updates of a new database, during which Synapse's own deletions of rooms may fail."""
+    statement = "SELECT COUNT(*) FROM background_updates"
+    wait_for(lambda: rows(server, statement) == [(0,)], timeout=60, what="the updates of the database")
+
+
 def exists(server, room):
     """Whether a server has anything of a room."""
     ((events,),) = rows(server, "SELECT COUNT(*) FROM events WHERE room_id = ?", (room,))

@@ -22,7 +22,10 @@ def world(request, tmp_path_factory):
         def server(name, entry=None, several=False):
             options = {"modules": [entry] if entry else []}
             if entry:
-                options["extra"] = {"federation_domain_whitelist": []}
+                options["extra"] = {
+                    "federation_domain_whitelist": [],
+                    "background_updates": {"sleep_enabled": False},
+                }
             if several and request.config.getoption("--with-workers"):
                 databases = [request.getfixturevalue(f"{kind}_server") for kind in ("postgres", "redis")]
                 return WorkerDeployment(name, directory / name, ti.world, *databases, n_workers=2, **options)

@@ -4,7 +4,7 @@ import pytest
 
 from synapse_tim.testing import SynapseServer, wait_for
 from synapse_tim.testing.client import url_part
-from tests.cleanup.world import WEEK_MS, exists, is_deleted, wait_long
+from tests.cleanup.world import WEEK_MS, exists, is_deleted, wait_long, wait_until_updated
 from tests.legacy.world import CONTACTS, approve, contacts_api, legacy
 from tests.policies.world import CLIENT, allow, block, code, invited, module, together
 
@@ -94,6 +94,7 @@ def test_room_type_v2_is_nothing_to_this_generation(world):
 
 
 def test_a_22811_rooms_in_which_nothing_is_said_for_six_months_are_deleted(world):
+    wait_until_updated(world.clinic)
     doctor = world.user()
     room, lively = doctor.create_room(), doctor.create_room()
     for each in (room, lively):
