@@ -138,7 +138,7 @@ def test_a_database_that_does_not_answer_ends_the_round_quietly(api, rounds, run
 
 def test_what_is_judged_is_deleted_at_once(api, rounds, rooms, database, run):
     """Synapse runs a few tasks at a time; the others wait, and are not judged again before they run."""
-    at_once = TaskScheduler.DEFAULT_MAX_CONCURRENT_RUNNING_TASKS
+    at_once = TaskScheduler.MAX_CONCURRENT_RUNNING_TASKS
     tasks = [0]
 
     async def delete(room):
