@@ -60,6 +60,7 @@ class RoomFacts:
         awaiting: whether a local user is invited to it, or knocks at it.
         local: whether a local user is in it.
         space: whether it groups other rooms (``m.space``).
+        failed_ts: when Synapse last failed to delete it for clean-up, or ``None`` if it never did.
     """
 
     room_id: str
@@ -73,6 +74,7 @@ class RoomFacts:
     awaiting: bool = False
     local: bool = False
     space: bool = False
+    failed_ts: int | None = None
 
 
 @attrs.frozen
@@ -147,6 +149,9 @@ class CleanupRules:
             room: what is known of it.
             now_ms: the time.
         """
+        if _only_failed(room) and self.may_be_due(None, now_ms):
+            kind = CleanupKind.INACTIVE if self.orphaned_ms is None else CleanupKind.ORPHANED
+            return Due(room.room_id, kind, room.last_event_ts)
         if self.orphaned_ms is not None:
             since = _orphaned_since(room)
             if since is not None and since < now_ms - self.orphaned_ms:
@@ -227,6 +232,20 @@ def _inactive_since(room: RoomFacts) -> int | None:
         return None
     said = room.last_event_ts if room.last_message_ts is None else room.last_message_ts
     return max(said, room.last_arrival_ts)
+
+
+def _only_failed(room: RoomFacts) -> bool:
+    """Whether Synapse failed to delete a room in which nothing was ever said, and nothing happened since.
+
+    It has the users leave first. That is the newest event of the room then, and would speak for a room that
+    was due before.
+    """
+    return (
+        room.failed_ts is not None
+        and room.last_message_ts is None
+        and not (room.local or room.awaiting)
+        and max(room.last_event_ts, room.last_arrival_ts) <= room.failed_ts
+    )
 
 
 def _server_of(user_id: str) -> str:

@@ -130,6 +130,14 @@ _FAILED: Final = """
     LIMIT 1
 """
 
+# What clean-up asked for; administrators ask in their own name.
+_FAILED_AT: Final = """
+    SELECT resource_id, MAX(timestamp) FROM scheduled_tasks
+    WHERE action = 'shutdown_and_purge_room' AND status = 'failed'
+    AND {position}(params, '"requester_user_id":null') > 0 AND resource_id IN ({places})
+    GROUP BY resource_id
+"""
+
 _LOCAL_USERS: Final = "SELECT user_id FROM local_current_membership WHERE membership = 'join' AND room_id = ?"
 
 
@@ -185,6 +193,7 @@ class RoomSurvey:
         creators = {room_id: sender for room_id, sender, _ in _for_rooms(cursor, _CREATIONS, rooms)}
         spaces = {room for room, event in _for_rooms(cursor, _CREATION_EVENTS, rooms) if _is_space(event)}
         members = {(room_id, what): rest for room_id, what, *rest in _for_rooms(cursor, _MEMBERS, rooms)}
+        failed = dict(map(tuple, _for_rooms(cursor, self._positioned(_FAILED_AT), rooms)))
         local = {(room_id, what) for room_id, what in _for_rooms(cursor, _LOCAL, rooms)}
         for room_id in rooms:
             if room_id in leaving or room_id not in newest:
@@ -206,6 +215,7 @@ class RoomSurvey:
                 awaiting=bool({(room_id, "invite"), (room_id, "knock")} & local),
                 local=(room_id, "join") in local,
                 space=room_id in spaces,
+                failed_ts=failed.get(room_id),
             )
 
     def insured_only(self, cursor: Cursor, first: str, last: str, insurers: InsurersOf) -> set[str]:
@@ -217,11 +227,11 @@ class RoomSurvey:
             last: id of the last one.
             insurers: whose users are insured persons.
         """
-        query = _INSURED_ONLY.format(
-            position="strpos" if self.postgresql else "instr",
-            places=", ".join("?" * len(insurers.servers)),
+        query = self._positioned(_INSURED_ONLY)
+        cursor.execute(
+            query.format(places=", ".join("?" * len(insurers.servers))),
+            (first, last, *insurers.servers, insurers.own_server_name),
         )
-        cursor.execute(query, (first, last, *insurers.servers, insurers.own_server_name))
         return {room_id for (room_id,) in cursor.fetchall()}
 
     def insured(self, cursor: Cursor, rooms: Iterable[str]) -> Iterator[InsuredRoom]:
@@ -260,6 +270,10 @@ class RoomSurvey:
         query = _LAST_MESSAGES.replace("{which}", which)
         cursor.execute(query, (room_id, self.notices_user or _NOBODY, limit))
         return dict(map(tuple, cursor.fetchall()))
+
+    def _positioned(self, query: str) -> str:
+        """The query with the function that this database has for the position of a text in another."""
+        return query.replace("{position}", "strpos" if self.postgresql else "instr")
 
     def local_users(self, cursor: Cursor, room_id: str) -> list[str]:
         """The local users in a room."""

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from synapse_tim.testing import wait_for
-from tests.cleanup.world import DAY_MS, WEEK_MS, exists, is_deleted, outcomes, rounds, wait_long
+from tests.cleanup.world import DAY_MS, WEEK_MS, exists, is_deleted, outcomes, rounds, rows, wait_long
 from tests.policies.world import PRIVATE, in_database, invited, together
 
 pytestmark = pytest.mark.servers
@@ -47,6 +47,25 @@ def test_a_25318_rooms_in_which_something_was_said_stay(world):
         rooms.append(room)
     rounds(world.clinic)
     assert [room for room in rooms if not exists(world.clinic, room)] == []
+
+
+def test_a_25318_a_room_that_synapse_fails_to_delete_is_tried_again(world):
+    """Everybody is made to leave before, also if nothing was ever said there."""
+    doctor = world.user(world.clinic)
+    room = doctor.create_room()
+    # What is noted of the room elsewhere keeps Synapse from deleting it, as while it updates its database.
+    in_database(
+        world.clinic, "INSERT INTO sliding_sync_joined_rooms_to_recalculate (room_id) VALUES ({0})", (room,)
+    )
+    wait_long(world.clinic, room, LONG_MS)
+    tried = "SELECT COUNT(*) FROM scheduled_tasks WHERE status = 'failed' AND resource_id = ?"
+    wait_for(lambda: rows(world.clinic, tried, (room,)) > [(1,)], timeout=20, what="a second try")
+    assert exists(world.clinic, room)
+    assert room not in doctor.joined_rooms()
+    in_database(
+        world.clinic, "DELETE FROM sliding_sync_joined_rooms_to_recalculate WHERE room_id = {0}", (room,)
+    )
+    assert is_deleted(world.clinic, room)
 
 
 def test_a_25318_a_message_counts_however_much_state_came_after_it(world):

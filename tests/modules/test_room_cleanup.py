@@ -109,7 +109,7 @@ def test_one_room_that_fails_does_not_stop_the_others(api, rounds, rooms, run):
 
 
 def test_a_room_that_synapse_could_not_delete_is_tried_again_and_counted(api, rounds, rooms, database, run):
-    database.execute("INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'failed', '!3', 1)")
+    database.execute("INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'failed', '!3', 1, '')")
     before = count("failed"), count("purged")
     run(rounds().tick())
     assert deleted(api) == rooms
@@ -143,7 +143,7 @@ def test_what_is_judged_is_deleted_at_once(api, rounds, rooms, database, run):
 
     async def delete(room):
         database.execute(
-            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'active', ?, 1)", (room,)
+            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'active', ?, 1, '')", (room,)
         )
         ((under_way,),) = database.execute("SELECT COUNT(*) FROM scheduled_tasks WHERE status = 'active'")
         tasks.append(under_way)
@@ -161,7 +161,7 @@ def test_what_is_judged_is_deleted_at_once(api, rounds, rooms, database, run):
 def test_what_synapse_cannot_take_yet_waits(api, rounds, rooms, database, run):
     for number in range(4):
         database.execute(
-            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'active', ?, 1)",
+            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', 'active', ?, 1, '')",
             (f"!other{number}",),
         )
 
@@ -185,7 +185,7 @@ def test_what_synapse_is_to_delete_days_later_keeps_nothing_waiting(api, rounds,
     """Each room that everybody has forgotten is noted so (``forgotten_room_retention_period``)."""
     for number in range(50):
         database.execute(
-            "INSERT INTO scheduled_tasks VALUES ('purge_room', 'scheduled', ?, ?)",
+            "INSERT INTO scheduled_tasks VALUES ('purge_room', 'scheduled', ?, ?, '')",
             (f"!forgotten{number}", now_ms() + DAY),
         )
     run(rounds().tick())

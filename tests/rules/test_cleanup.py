@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, InsuredRoom, InsurersOf, RoomFacts
+from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, Due, InsuredRoom, InsurersOf, RoomFacts
 from synapse_tim.rules.products import Product, SpecVersion
 
 DAY = 24 * 60 * 60 * 1000
@@ -32,6 +32,29 @@ SILENT = RoomFacts(
 )
 def test_every_product_and_generation_has_its_own_clean_up(product, version, expected):
     assert attrs.astuple(CleanupRules.of(Product(product), SpecVersion(version))) == expected
+
+
+@pytest.mark.parametrize("version", ["legacy-1.1", "1.1", "1.2"])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"failed_ts": None}, False),
+        ({"failed_ts": NOW - 2}, False),
+        ({"last_arrival_ts": NOW}, False),
+        ({"local": True}, False),
+        ({"awaiting": True}, False),
+        ({"last_message_ts": NOW - 1}, False),
+    ],
+)
+def test_a_room_that_synapse_failed_to_delete_is_due_as_long_as_nothing_happens(version, change, expected):
+    """Everybody was made to leave just now, which alone is no reason to keep it."""
+    room = RoomFacts("!a", last_event_ts=NOW - 1, creator="@a:b", failed_ts=NOW - 1)
+    rules = CleanupRules.of(Product.PRO, SpecVersion(version))
+    due = rules.judge(attrs.evolve(room, **change), NOW)
+    kind = CleanupKind.ORPHANED if version == "1.2" else CleanupKind.INACTIVE
+    assert due == (Due("!a", kind, NOW - 1) if expected else None)
+    assert CleanupRules().judge(attrs.evolve(room, **change), NOW) is None
 
 
 @pytest.mark.parametrize(

@@ -11,5 +11,6 @@ SCHEMA = """
     CREATE TABLE room_memberships (event_id TEXT, room_id TEXT, user_id TEXT, membership TEXT);
     CREATE TABLE local_current_membership (room_id TEXT, user_id TEXT, membership TEXT);
     CREATE TABLE partial_state_rooms (room_id TEXT);
-    CREATE TABLE scheduled_tasks (action TEXT, status TEXT, resource_id TEXT, timestamp BIGINT);
+    CREATE TABLE scheduled_tasks (action TEXT, status TEXT, resource_id TEXT, timestamp BIGINT,
+        params TEXT);
 """

@@ -116,7 +116,7 @@ def fill(database, named):
             database.execute("INSERT INTO partial_state_rooms VALUES (?)", (room_id,))
         status = "active" if room.leaving else "complete"
         database.execute(
-            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', ?, ?, 1)", (status, room_id)
+            "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', ?, ?, 1, '')", (status, room_id)
         )
 
 
