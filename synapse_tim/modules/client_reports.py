@@ -25,6 +25,7 @@ from synapse_tim.modules.decisions import refuse
 from synapse_tim.modules.endpoints import require_method
 from synapse_tim.modules.request_body import octets
 from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.modules.table_keeper import TableKeeper
 from synapse_tim.rules.client_report import MAX_OCTETS, Label, ReportError, parse_report, within
 from synapse_tim.rules.denials import (
     ENDPOINT_UNRECOGNIZED,
@@ -43,9 +44,6 @@ BURST: Final = 10
 #: Different labels of the metric in one process, those of ``other`` aside.
 MAX_LABELS: Final = 200
 
-_TIDY_MS: Final = 60 * 60 * 1000
-_RETRY_MS: Final = 10 * 1000
-
 
 class ClientReports:
     """Counts what clients report.
@@ -62,11 +60,8 @@ class ClientReports:
         self._api = api
         self._procedures = procedures
         self._store = ClientReportStore(api, postgresql=internals.uses_postgresql)
-        self._has_tables = False
         self._labels: set[Label] = set()
-        if api.should_run_background_tasks():
-            api.delayed_background_call(0, self._tidy, desc="synapse_tim_report_tables")
-            api.looping_background_call(self._tidy, _TIDY_MS, desc="synapse_tim_report_tidy")
+        TableKeeper(api, "reports", self._store.create_tables, self._tidy).start()
 
     async def count(self, body: bytes) -> None:
         """Count a report.
@@ -100,14 +95,6 @@ class ClientReports:
             )
 
     async def _tidy(self) -> None:
-        try:
-            if not self._has_tables:
-                await self._store.create_tables()
-                self._has_tables = True
-        except Exception as error:
-            logger.error("The table of clients' reports was not made: %s", type(error).__name__)
-            self._api.delayed_background_call(_RETRY_MS, self._tidy, desc="synapse_tim_report_tables")
-            return
         await self._store.forget(utc_now().date())
 
 

@@ -10,7 +10,7 @@ What has expired is removed every hour, and the list of an account that is deact
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Any
 
 from synapse.module_api import ModuleApi
 
@@ -22,13 +22,11 @@ from synapse_tim.modules.contact_store import ContactStore
 from synapse_tim.modules.contacts_config import ContactManagementConfig
 from synapse_tim.modules.open_id_users import OpenIdUsers
 from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.modules.table_keeper import TableKeeper
 from synapse_tim.rules.denials import CONTACTS_TOKEN
 from synapse_tim.rules.products import SpecVersion
 
 logger = logging.getLogger(__name__)
-
-_TIDY_MS: Final = 60 * 60 * 1000
-_RETRY_MS: Final = 10 * 1000
 
 
 class ContactManagement:
@@ -50,14 +48,11 @@ class ContactManagement:
         self._store = ContactStore(
             api, postgresql=internals.uses_postgresql, max_contacts=wanted.max_contacts
         )
-        self._has_tables = False
         users = OpenIdUsers(api, internals, CONTACTS_TOKEN)
         resource = ContactResource(wanted.info, self._store, users.require)
         internals.serve_with_client_api({contact_resource.BASE_PATH: resource}, {}, "ContactManagement")
         internals.allow_request_header(contact_resource.BASE_PATH, contact_resource.OWNER_HEADER)
-        if api.should_run_background_tasks():
-            api.delayed_background_call(0, self._tidy, desc="synapse_tim_contact_tables")
-            api.looping_background_call(self._tidy, _TIDY_MS, desc="synapse_tim_contact_tidy")
+        TableKeeper(api, "contacts", self._store.create_tables, self._tidy).start()
         # Accounts are deactivated by the main process.
         api.register_third_party_rules_callbacks(on_user_deactivation_status_changed=self._on_deactivation)
         parts.register(api, self, config)
@@ -98,19 +93,8 @@ class ContactManagement:
             logger.error("The contacts of a deactivated user were not removed: %s", type(error).__name__)
 
     async def _tidy(self) -> None:
-        try:
-            if not self._has_tables:
-                await self._store.create_tables()
-                self._has_tables = True
-        except Exception as error:
-            logger.error("The table of contacts was not made: %s", type(error).__name__)
-            self._api.delayed_background_call(_RETRY_MS, self._tidy, desc="synapse_tim_contact_tables")
-            return
-        try:
-            await self._store.remove_expired(now_s())
-            await self._store.remove_of_deactivated()
-        except Exception as error:
-            logger.error("Contacts were not tidied up: %s", type(error).__name__)
+        await self._store.remove_expired(now_s())
+        await self._store.remove_of_deactivated()
 
 
 def _check_generation(config: ContactManagementConfig) -> None:

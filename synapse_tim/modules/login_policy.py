@@ -31,6 +31,7 @@ from synapse_tim.modules.options import check_options
 from synapse_tim.modules.provider_logout import ProviderLogout
 from synapse_tim.modules.sso_providers import check_sso
 from synapse_tim.modules.synapse_internals import Answer, Proceed, SynapseInternals
+from synapse_tim.modules.table_keeper import TableKeeper
 from synapse_tim.modules.token_login import LoggedIn, TokenLogin, UsedTokens
 from synapse_tim.rules.denials import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE, Denial
 from synapse_tim.rules.federation_list import FederationList
@@ -68,7 +69,6 @@ class LoginPolicy:
         check_options(self._internals, "login", config.product)
         self._allow_list = self._find_allow_list(config.product)
         self._store = LoginStore(api)
-        self._has_tables = False
         keys = config.login.read_decryption_keys()
         nonces = NonceMint(self._internals.shared_secret)
         self.login = TokenLogin(
@@ -103,7 +103,7 @@ class LoginPolicy:
         api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(utc_now())))
         api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
         api.register_web_resource(f"{BASE_PATH}/jwks.json", KeyResource(keys))
-        self._start()
+        TableKeeper(api, "login", self._store.create_tables, self._tidy, interval=_TIDY_MS).start()
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> LoginPolicyConfig:
@@ -253,19 +253,8 @@ class LoginPolicy:
             }
         )
 
-    def _start(self) -> None:
-        if self._api.should_run_background_tasks():
-            self._api.delayed_background_call(0, self._create_tables, desc="synapse_tim_login_tables")
-            self._api.looping_background_call(self._tidy, _TIDY_MS, desc="synapse_tim_login_tidy")
-
     async def _tidy(self) -> None:
-        if not self._has_tables:  # the database did not answer at start-up
-            await self._create_tables()
         await self._store.forget(utc_now())
-
-    async def _create_tables(self) -> None:
-        await self._store.create_tables()
-        self._has_tables = True
 
     async def _change_password(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
