@@ -41,41 +41,35 @@ _REASONS: Final[Mapping[Refusal, DirectoryFailure]] = {
     Refusal.HTTP_STATUS: DirectoryFailure.HTTP_STATUS,
     Refusal.AUTHENTICATION: DirectoryFailure.AUTHENTICATION,
 }
-#: What tells something about the directory, not about what was asked.
-_IS_DOWN: Final = frozenset(
-    {
-        DirectoryFailure.UNREACHABLE,
-        DirectoryFailure.DEADLINE,
-        DirectoryFailure.REDIRECT,
-        DirectoryFailure.COMPRESSED,
-        DirectoryFailure.AUTHENTICATION,
-    }
-)
 #: What an exchange ends in if something in front of the directory takes a request for an attack.
-_NOT_THIS: Final = frozenset({Refusal.REDIRECT, Refusal.COMPRESSED})
+_ABOUT_THIS: Final = frozenset({Refusal.REDIRECT, Refusal.COMPRESSED})
 #: Statuses of a server that has no time for anybody.
 _HAS_NO_TIME: Final = frozenset({429, 502, 503, 504})
-#: What says nothing at all about it.
-_UNDECIDED: Final = frozenset({DirectoryFailure.BUSY, DirectoryFailure.INTERNAL})
 
 
-class _NotThisError(DirectoryError):
-    """What may be about this request only.
+class _ExchangeError(DirectoryError):
+    """An exchange failed.
 
-    Nobody may bring about a pause for everybody with a user id over which the directory stumbles.
+    Attributes:
+        again: whether it may work the next time.
+        is_down: whether it shows that nobody is answered. Nobody may bring about a pause for everybody with a
+            user id over which the directory stumbles.
+        retry_after: seconds for which the directory wants to be left alone.
     """
 
-
-class _NotNowError(DirectoryError):
-    """What may work the next time."""
-
-    def __init__(self, reason: DirectoryFailure, detail: str, retry_after: float = 0.0) -> None:
+    def __init__(
+        self,
+        reason: DirectoryFailure,
+        detail: str,
+        *,
+        again: bool = False,
+        is_down: bool = False,
+        retry_after: int = 0,
+    ) -> None:
         super().__init__(reason, detail)
+        self.again = again
+        self.is_down = is_down
         self.retry_after = retry_after
-
-
-class _StumbledError(_NotNowError, _NotThisError):
-    """What may work the next time, and may be about this request only."""
 
 
 class DirectoryTransport:
@@ -136,13 +130,14 @@ class DirectoryTransport:
             self._pause.answered()
             decided = True
         except DirectoryError as error:
-            if error.reason is DirectoryFailure.DEADLINE and ends - began < self._deadline / 2:
-                pass  # It waited here for most of its time, which says nothing about the directory.
-            elif _is_down(error):
-                wanted = error.retry_after if isinstance(error, _NotNowError) else 0.0
-                self._pause.failed(began, self._monotonic(), wanted)
+            # Who waited here for most of the time learns nothing about the directory.
+            had_time = ends - began >= self._deadline / 2
+            if error.reason is DirectoryFailure.DEADLINE and not had_time:
+                pass
+            elif isinstance(error, _ExchangeError) and error.is_down:
+                self._pause.failed(began, self._monotonic(), error.retry_after)
                 decided = True
-            elif error.reason not in _UNDECIDED:
+            elif error.reason is not DirectoryFailure.BUSY:
                 self._pause.answered()
                 decided = True
             raise
@@ -168,7 +163,9 @@ class DirectoryTransport:
         for attempt in itertools.count(1):
             try:
                 return self._attempt(session, url, params, max_octets, ends)
-            except _NotNowError as error:
+            except _ExchangeError as error:
+                if not error.again:
+                    raise
                 wait = _FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * (1 + _JITTER * random.random())
                 wait = max(wait, error.retry_after)
                 if attempt == _ATTEMPTS or self._closed.is_set() or self._monotonic() + wait >= ends:
@@ -200,25 +197,15 @@ class DirectoryTransport:
                     break
                 session.forget(token)
         except ListRefusedError as error:
-            if error.reason in _NOT_THIS:
-                raise _NotThisError(_REASONS[error.reason], error.detail) from None
-            raise _failure(error) from None
+            raise _failure(error, is_down=error.reason not in _ABOUT_THIS) from None
         finally:
             self._slots.release()
-        status = f"status {response.status}"
-        if response.status == 401:
-            raise DirectoryError(DirectoryFailure.AUTHENTICATION, status)
-        if response.status == 403:
-            raise _NotThisError(DirectoryFailure.AUTHENTICATION, status)
-        if response.status == 429 or response.status >= 500:
-            kind = _NotNowError if response.status in _HAS_NO_TIME else _StumbledError
-            raise kind(DirectoryFailure.HTTP_STATUS, status, float(response.retry_after or 0))
-        return response
+        return _usable(response)
 
     def _left(self, ends: float) -> float:
         left = self.seconds_until(ends)
         if not left:
-            raise DirectoryError(DirectoryFailure.DEADLINE, "no time left")
+            raise _ExchangeError(DirectoryFailure.DEADLINE, "no time left", is_down=True)
         return left
 
 
@@ -263,18 +250,33 @@ def _token(session: DirectorySession, within: float) -> str:
     try:
         return session.token(within)
     except ListRefusedError as error:
-        raise _failure(error) from None
+        raise _failure(error, is_down=True) from None
 
 
-def _is_down(error: DirectoryError) -> bool:
-    """Whether a failure shows that the directory answers nobody."""
-    if isinstance(error, _NotThisError):
-        return False
-    return isinstance(error, _NotNowError) or error.reason in _IS_DOWN
+def _failure(error: ListRefusedError, *, is_down: bool) -> _ExchangeError:
+    again = error.reason in (Refusal.UNREACHABLE, Refusal.HTTP_STATUS)
+    reason = _REASONS[error.reason]
+    # An answer that is too large is an answer.
+    is_down = is_down and reason is not DirectoryFailure.TOO_LARGE
+    return _ExchangeError(reason, error.detail, again=again, is_down=is_down)
 
 
-def _failure(error: ListRefusedError) -> DirectoryError:
-    reason = _REASONS.get(error.reason, DirectoryFailure.INTERNAL)
-    if error.reason in (Refusal.UNREACHABLE, Refusal.HTTP_STATUS):
-        return _NotNowError(reason, error.detail)
-    return DirectoryError(reason, error.detail)
+def _usable(response: Response) -> Response:
+    """An answer that says something about what was asked.
+
+    Raises:
+        _ExchangeError: it does not.
+    """
+    status = response.status
+    if status in (401, 403):
+        is_down = status == 401  # also with a new token
+        raise _ExchangeError(DirectoryFailure.AUTHENTICATION, f"status {status}", is_down=is_down)
+    if status == 429 or status >= 500:
+        raise _ExchangeError(
+            DirectoryFailure.HTTP_STATUS,
+            f"status {status}",
+            again=True,
+            is_down=status in _HAS_NO_TIME,
+            retry_after=response.retry_after or 0,
+        )
+    return response
