@@ -34,3 +34,18 @@ def ti():
     """A TI of one's own, for scenarios about a single server."""
     with TiSimulator() as simulator:
         yield simulator
+
+
+@pytest.fixture(scope="module")
+def module_ti():
+    """A TI for all tests of a file."""
+    with TiSimulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def empty_ti(module_ti):
+    """The same with nobody in the directory, and nothing wrong."""
+    module_ti.faults.reset()
+    module_ti.entries.clear()
+    return module_ti

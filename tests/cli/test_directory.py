@@ -7,24 +7,15 @@ import yaml
 
 from synapse_tim.cli import main
 from synapse_tim.cli.directory import IdKind, kind_of
-from synapse_tim.testing import TiSimulator
 from synapse_tim.testing.directory_entries import ListedAddress
 from synapse_tim.testing.paths import INSURED_SEARCH, LOCALIZATION, SEARCH, TOKEN
 
 USER = "@alice:hospital.example"
 
 
-@pytest.fixture(scope="module")
-def shared_ti():
-    with TiSimulator() as simulator:
-        yield simulator
-
-
 @pytest.fixture
-def ti(shared_ti):
-    shared_ti.faults.reset()
-    shared_ti.entries.clear()
-    return shared_ti
+def ti(empty_ti):
+    return empty_ti
 
 
 @pytest.fixture

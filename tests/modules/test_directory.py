@@ -14,24 +14,15 @@ from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
 from synapse_tim.rules.owner_types import OwnerType
 from synapse_tim.services.directory_session import DirectorySession
-from synapse_tim.testing import TiSimulator
 from synapse_tim.testing.paths import LOCALIZATION, TOKEN
 
 USER = "@alice:hospital.example"
 
 
-@pytest.fixture(scope="module")
-def shared_ti():
-    with TiSimulator() as simulator:
-        yield simulator
-
-
 @pytest.fixture
-def ti(shared_ti):
-    shared_ti.faults.reset()
-    shared_ti.faults.paths = (LOCALIZATION,)
-    shared_ti.entries.clear()
-    return shared_ti
+def ti(empty_ti):
+    empty_ti.faults.paths = (LOCALIZATION,)
+    return empty_ti
 
 
 @pytest.fixture

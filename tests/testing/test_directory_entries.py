@@ -10,7 +10,6 @@ import urllib.request
 import pytest
 
 from synapse_tim.rules.owner_types import OwnerType
-from synapse_tim.testing import TiSimulator
 from synapse_tim.testing.directory_entries import ListedAddress
 from synapse_tim.testing.paths import LOCALIZATION
 
@@ -18,17 +17,9 @@ USER = "@alice:hospital.example"
 URI = "matrix:u/alice:hospital.example"
 
 
-@pytest.fixture(scope="module")
-def shared_ti():
-    with TiSimulator() as simulator:
-        yield simulator
-
-
 @pytest.fixture
-def ti(shared_ti):
-    shared_ti.faults.reset()
-    shared_ti.entries.clear()
-    return shared_ti
+def ti(empty_ti):
+    return empty_ti
 
 
 def fetch(ti, url, headers, body=None):
@@ -43,14 +34,14 @@ def fetch(ti, url, headers, body=None):
 
 
 @pytest.fixture(scope="module")
-def token(shared_ti):
-    given = shared_ti.vzd_credentials
+def token(module_ti):
+    given = module_ti.vzd_credentials
     basic = base64.b64encode(f"{given['client_id']}:secret".encode()).decode()
     _, first, _ = fetch(
-        shared_ti, given["token_url"], {"Authorization": f"Basic {basic}"}, b"grant_type=client_credentials"
+        module_ti, given["token_url"], {"Authorization": f"Basic {basic}"}, b"grant_type=client_credentials"
     )
     bearer = {"Authorization": f"Bearer {first['access_token']}"}
-    return fetch(shared_ti, given["authenticate_url"], bearer)[1]["access_token"]
+    return fetch(module_ti, given["authenticate_url"], bearer)[1]["access_token"]
 
 
 @pytest.fixture
