@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from synapse_tim.rules import (
+    homeserver_check_blocks,
     homeserver_check_lifetimes,
     homeserver_check_listeners,
     homeserver_check_logging,
@@ -20,6 +21,7 @@ __all__ = ["CHECKS", "ONLINE_CHECKS"]
 
 CHECKS: Final[tuple[Check, ...]] = (
     *homeserver_check_modules.CHECKS,
+    *homeserver_check_blocks.CHECKS,
     *homeserver_check_options.CHECKS,
     *homeserver_check_lifetimes.CHECKS,
     *homeserver_check_listeners.CHECKS,
