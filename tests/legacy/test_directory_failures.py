@@ -78,6 +78,19 @@ def colleague_of(world):
     return other
 
 
+def test_af_10061_01_approvals_outlive_a_restart(world, listed):
+    _, physician = listed
+    willing, refusing = world.user(world.ward), world.user(world.ward)
+    approve(willing, physician)
+    world.ward.stop()
+    world.ward.start().wait()
+    world.settle()
+    room = physician.create_room()
+    wait_for(lambda: physician.invite(room, willing.user_id).status_code == 200, timeout=20, what="the ward")
+    invited(willing, room)
+    assert code(physician.invite(room, refusing.user_id)) == (403, "M_FORBIDDEN")
+
+
 def test_af_10061_01_nobody_waits_while_the_directory_is_slow(world, listed):
     nurse, physician = listed
     colleague = world.user(world.ward)
