@@ -1,8 +1,10 @@
 """``synapse_tim.EventPolicy``: reactions (A_26228-01), threads (A_25395-02), redactions (A_28358).
 
-Judged are events that local users send. A text message costs a comparison of its type, and nothing is loaded
-for it. A redaction costs a look-up of its target: first whether the user may see it, then how old it is.
-Server administrators may redact what they like; redactions of other servers are not judged here.
+Judged are events that local users make here, where they make them. A text message costs a comparison of its
+type, and nothing is loaded for it. A redaction costs a look-up of its target: first whether the user may see
+it, then how old it is. Server administrators may redact what they like. Events that arrive are not judged,
+local users' own included: they come back in history, in the state of a join, or after a backup was restored,
+and what was allowed once may be too old by then.
 """
 
 from __future__ import annotations
@@ -11,18 +13,18 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
-from synapse.module_api import NOT_SPAM, LoggingTransaction, ModuleApi
+from synapse.module_api import LoggingTransaction, ModuleApi
 
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.decisions import decide, refuse
 from synapse_tim.modules.policy_config import EventPolicyConfig
 from synapse_tim.modules.request_body import read_json
-from synapse_tim.modules.synapse_internals import Answer, Proceed, SynapseInternals
+from synapse_tim.modules.synapse_internals import Answer, Proceed, StateBefore, SynapseInternals
 from synapse_tim.rules.denials import (
     REACTION,
     REDACTION_MALFORMED,
@@ -53,7 +55,7 @@ class EventPolicy:
         self._internals.assert_lookups()
         self._rules = config.event_rules
         is_one_emoji("\N{THUMBS UP SIGN}")  # the library reads its tables now, not at the first reaction
-        api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
+        self._internals.check_local_events(self.check_local_event)
         self._internals.allow_redactions_by_send()
         sends, redacts = "room.RoomSendEventRestServlet", "room.RoomRedactEventRestServlet"
         self._internals.guard_client_api(
@@ -73,14 +75,18 @@ class EventPolicy:
         """
         return parse_block(EventPolicyConfig, config)
 
-    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"]:
-        """Judge an event of a local user.
+    async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
+        """Judge an event that a local user makes.
+
+        Called for every event that is built here: by requests of clients, administrators, application
+        services and modules, delayed events included; while rooms are created and upgraded; and for the
+        templates of joins, knocks and leaves that other servers are given, whose senders are not local.
 
         Raises:
             SynapseError: 400, 403 or 404, as the denial says; 503 if a redaction cannot be judged now.
         """
         if not self._api.is_mine(event.sender):
-            return NOT_SPAM
+            return
         kind = event.type
         denial = self._rules.denies(kind, event.content)
         if denial is not None:
@@ -89,7 +95,6 @@ class EventPolicy:
             metrics.count_allowed(REACTION.policy, REACTION.rule)
         elif kind == REDACTION_TYPE and self._rules.redaction_window is not None:
             await self._check_redaction(event)
-        return NOT_SPAM
 
     async def check_body(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Refuse a reaction or a redaction that Synapse would trip over before it asks anybody.

@@ -13,11 +13,11 @@ Server administrators are judged like everybody else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
-from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api import ModuleApi
 
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.config import parse_block
@@ -28,7 +28,7 @@ from synapse_tim.modules.policy_config import RoomPolicyConfig
 from synapse_tim.modules.request_body import read_json
 from synapse_tim.modules.room_directory import RoomDirectory
 from synapse_tim.modules.room_entry import RoomEntry
-from synapse_tim.modules.synapse_internals import Answer, Proceed, SynapseInternals
+from synapse_tim.modules.synapse_internals import Answer, Proceed, StateBefore, SynapseInternals
 from synapse_tim.rules import client_api, room_state
 from synapse_tim.rules.denials import JOIN_RULE, ROOM_VERSION
 from synapse_tim.rules.room_creation import CREATE, HISTORY_VISIBILITY, JOIN_RULES, Refused
@@ -57,7 +57,7 @@ class RoomPolicy:
         self._entry = RoomEntry(api, internals)
         self._directory = RoomDirectory(api, internals, config.product)
         api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
-        api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
+        internals.check_local_events(self.check_local_event)
         internals.guard_client_api(
             {
                 ("room_upgrade_rest_servlet.RoomUpgradeRestServlet", "POST"): self.upgrade,
@@ -126,20 +126,26 @@ class RoomPolicy:
         status, body = await proceed()
         return status, client_api.capabilities(body, self._rules)
 
-    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"]:
+    async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
         """Judge a change of join rule or history visibility by a local user.
+
+        Called for every event that is built here. The first join rule and the first history visibility of a
+        room are part of its creation or upgrade, which has been judged as a whole. Events that arrive do not
+        get here: what a local user changed elsewhere, or before this policy, comes back and has to be stored.
 
         Raises:
             SynapseError: 400 ``M_INVALID_ROOM_STATE`` or ``M_BAD_JSON``.
         """
         if event.type not in _CHANGED or not event.is_state() or not self._api.is_mine(event.sender):
-            return NOT_SPAM
+            return
+        state = await state_before([(CREATE, ""), (event.type, "")])
+        creation = state.get((CREATE, ""))
+        is_creation = creation is not None and creation.sender == event.sender
+        if is_creation and (event.type, "") not in state:
+            return
         refused = room_state.change(self._rules, event.type, event.content)
         if refused is None and room_state.makes_world_readable(event.type, event.content):
-            state = await self._api.get_room_state(event.room_id, [(CREATE, "")])
-            creation = state.get((CREATE, ""))
             refused = room_state.world_readable(self._rules, creation.content if creation else {})
         if refused is not None:
             refuse(refused.denial, refused.fault)
         metrics.count_allowed(JOIN_RULE.policy, JOIN_RULE.rule)
-        return NOT_SPAM
