@@ -1,12 +1,27 @@
-"""Fixtures for all tests: those of the package itself, as a vendor uses them, and two for single servers."""
+"""Fixtures for all tests: those of the package itself, as a vendor uses them, and two for single servers.
+
+No test depends on the speed of the machine. Limits of time are here and in ``synapse_tim.testing``; they end
+what hangs, and nothing else.
+"""
 
 import contextlib
+import inspect
 
+import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from synapse_tim.testing import TiSimulator
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
 pytest_plugins = ["synapse_tim.testing.fixtures"]
+
+settings.register_profile("synapse_tim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("synapse_tim")
+
+# What httpx waits for if a test does not say how long: by default five seconds.
+_unless_told = inspect.signature(httpx.request).parameters["timeout"].default
+_unless_told.connect = _unless_told.read = _unless_told.write = _unless_told.pool = HANGING_SECONDS
 
 
 def pytest_addoption(parser):

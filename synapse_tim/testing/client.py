@@ -10,8 +10,9 @@ from urllib.parse import quote
 import attrs
 import httpx
 
+from synapse_tim.testing.waiting import HANGING_SECONDS
+
 _CLIENT = "/_matrix/client/v3"
-_TIMEOUT_SECONDS = 60.0
 
 
 def url_part(value: str) -> str:
@@ -48,9 +49,7 @@ class MatrixUser:
             "identifier": {"type": "m.id.user", "user": user},
             "password": password,
         }
-        answer = httpx.post(
-            f"{base_url}{_CLIENT}/login", json=body, timeout=_TIMEOUT_SECONDS, trust_env=False
-        )
+        answer = httpx.post(f"{base_url}{_CLIENT}/login", json=body, timeout=HANGING_SECONDS, trust_env=False)
         session = answer.raise_for_status().json()
         return cls(session["user_id"], session["access_token"], base_url, session["device_id"])
 
@@ -87,7 +86,7 @@ class MatrixUser:
             json=json,
             params=params,
             content=content,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=HANGING_SECONDS,
             trust_env=False,
         )
 

@@ -44,6 +44,7 @@ from synapse_tim.testing.provider import (
     pick,
 )
 from synapse_tim.testing.token_keys import SignatureKeys, public_jwk
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
 _USER_INFO: Final = "/userinfo"
 _EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
@@ -53,7 +54,6 @@ _MAPPING: Final = {
 }
 _RSA_EXPONENT: Final = 65537
 _RSA_BITS: Final = 2048
-_TIMEOUT: Final = 10.0
 
 
 class Broker(Provider[rsa.RSAPrivateKey]):
@@ -200,7 +200,7 @@ class Broker(Provider[rsa.RSAPrivateKey]):
         """
         form = {"logout_token": self.logout_token(sid, **changes)}
         context = ssl.create_default_context(cadata=self._tls_ca.pem.decode())
-        return httpx.post(url, data=form, verify=context, trust_env=False, timeout=_TIMEOUT)
+        return httpx.post(url, data=form, verify=context, trust_env=False, timeout=HANGING_SECONDS)
 
     def _document(self, request: Request) -> Answer:
         metadata = self._metadata(

@@ -41,9 +41,9 @@ from synapse_tim.testing.provider import (
     pick,
 )
 from synapse_tim.testing.token_keys import SignatureKeys, public_jwk
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
 _PUSHED: Final = "/par"
-_TIMEOUT: Final = 5.0
 
 
 class SectoralIdp(Provider[ec.EllipticCurvePrivateKey]):
@@ -174,7 +174,7 @@ class SectoralIdp(Provider[ec.EllipticCurvePrivateKey]):
             raise OAuthError("invalid_client", "no key of the client is known: see encrypt_for")
         context = ssl.create_default_context(cadata=self._tls_ca.pem.decode())
         try:
-            answer = httpx.get(self.client_jwks_url, verify=context, trust_env=False, timeout=_TIMEOUT)
+            answer = httpx.get(self.client_jwks_url, verify=context, trust_env=False, timeout=HANGING_SECONDS)
             first: dict[str, Any] = answer.raise_for_status().json()["keys"][0]
         except (httpx.HTTPError, ValueError, LookupError, TypeError):
             raise OAuthError("invalid_client", "the keys of the client cannot be had") from None

@@ -13,6 +13,7 @@ from typing import Self
 
 from synapse_tim.testing.ports import free_port
 from synapse_tim.testing.processes import Child
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
 _USER = "synapse"
 _PROGRAMS = ("initdb", "postgres", "pg_isready", "psql")
@@ -80,7 +81,7 @@ class PostgresServer:
             death_signal=signal.SIGQUIT,
         )
 
-    def start(self, timeout: float = 30.0) -> Self:
+    def start(self, timeout: float = HANGING_SECONDS) -> Self:
         """Make the cluster if there is none, start it, and wait until it answers.
 
         Raises:

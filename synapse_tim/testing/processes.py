@@ -135,7 +135,7 @@ class Child:
         if self._process is not None:
             self._process.send_signal(number)
 
-    def stop(self, timeout: float = 10.0, how: signal.Signals = signal.SIGTERM) -> None:
+    def stop(self, timeout: float = 30.0, how: signal.Signals = signal.SIGTERM) -> None:
         """End it: politely first, with SIGKILL after ``timeout`` seconds. Nothing happens if it has ended."""
         if self._process is None:
             return

@@ -10,6 +10,7 @@ from typing import Self
 
 from synapse_tim.testing.ports import free_port
 from synapse_tim.testing.processes import Child
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
 _PROGRAMS = ("redis-server", "valkey-server")
 
@@ -43,7 +44,7 @@ class RedisServer:
         output = self.directory / "redis.out"
         self._process = Child("redis", [program, *options], output, cwd=self.directory)
 
-    def start(self, timeout: float = 15.0) -> Self:
+    def start(self, timeout: float = HANGING_SECONDS) -> Self:
         """Start and wait until it answers.
 
         Raises:

@@ -8,6 +8,7 @@ import hmac
 import httpx
 
 from synapse_tim.testing.client import MatrixUser
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
 _PATH = "/_synapse/admin/v1/register"
 
@@ -27,7 +28,7 @@ def register_user(
     Raises:
         httpx.HTTPStatusError: the server refuses, for instance because the name is taken.
     """
-    with httpx.Client(base_url=base_url, timeout=60.0, trust_env=False) as client:
+    with httpx.Client(base_url=base_url, timeout=HANGING_SECONDS, trust_env=False) as client:
         nonce = client.get(_PATH).raise_for_status().json()["nonce"]
         parts = (nonce, user, password, "admin" if admin else "notadmin")
         mac = hmac.new(shared_secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()

@@ -19,8 +19,8 @@ from synapse_tim.testing import jwe
 from synapse_tim.testing.oauth import challenge_of
 from synapse_tim.testing.signing import compact_json
 from synapse_tim.testing.simulator import TiSimulator
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
-_TIMEOUT = 10.0
 _KEY_OCTETS = 32
 
 
@@ -97,7 +97,7 @@ class RelyingParty:
         context = ssl.create_default_context(cafile=str(self._ti.ca_file))
         if self._ti.require_client_certificate:
             context.load_cert_chain(self._ti.client_pem)
-        return httpx.Client(verify=context, trust_env=False, timeout=_TIMEOUT)
+        return httpx.Client(verify=context, trust_env=False, timeout=HANGING_SECONDS)
 
     def _request(self, scope: str, nonce: str | None, verifier: str) -> dict[str, str]:
         return {

@@ -43,8 +43,7 @@ from synapse_tim.testing.merge import deep_merge
 from synapse_tim.testing.pki import TiWorld
 from synapse_tim.testing.processes import Child, ChildFailedError, tail
 from synapse_tim.testing.registration import register_user
-
-_READY_SECONDS = 90.0
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
 
 class SynapseServer:
@@ -134,7 +133,7 @@ class SynapseServer:
         self._main.start()
         return self
 
-    def wait(self, timeout: float = _READY_SECONDS) -> Self:
+    def wait(self, timeout: float = HANGING_SECONDS) -> Self:
         """Wait until it answers.
 
         Raises:
@@ -155,7 +154,7 @@ class SynapseServer:
         self.stop()
         return self.start().wait()
 
-    def start_expecting_failure(self, timeout: float = 60.0) -> str:
+    def start_expecting_failure(self, timeout: float = HANGING_SECONDS) -> str:
         """Start a server that is expected to refuse; returns what it wrote.
 
         Raises:
@@ -244,7 +243,7 @@ class SynapseServer:
         return self._tls_request(method, self.federation_url + path, {}, content)
 
     def _tls_request(self, method: str, url: str, headers: Mapping[str, str], content: Any) -> httpx.Response:
-        with httpx.Client(verify=self._tls, trust_env=False, timeout=30.0) as client:
+        with httpx.Client(verify=self._tls, trust_env=False, timeout=HANGING_SECONDS) as client:
             return client.request(method, url, headers=dict(headers), json=content)
 
 
@@ -261,13 +260,13 @@ def child_environment() -> dict[str, str]:
 def is_healthy(url: str) -> bool:
     """Whether a listener answers ``/health``."""
     try:
-        return httpx.get(f"{url}/health", timeout=2.0, trust_env=False).status_code == 200
+        return httpx.get(f"{url}/health", timeout=10.0, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 
 
 def scrape(url: str) -> dict[str, float]:
     """Read Prometheus metrics: value by name and labels as they are printed."""
-    text = httpx.get(url, timeout=10.0, trust_env=False).raise_for_status().text
+    text = httpx.get(url, timeout=HANGING_SECONDS, trust_env=False).raise_for_status().text
     samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}

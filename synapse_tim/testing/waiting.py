@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 _Found = TypeVar("_Found")
 
+#: Longer than anything takes on a busy machine: it ends what hangs, and says nothing about speed.
+HANGING_SECONDS: Final = 120.0
+
 
 def wait_for(
-    predicate: Callable[[], _Found], timeout: float = 15.0, what: str = "", *, interval: float = 0.05
+    predicate: Callable[[], _Found],
+    timeout: float = HANGING_SECONDS,
+    what: str = "",
+    *,
+    interval: float = 0.05,
 ) -> _Found:
     """Ask again and again until the answer is true.
 
     Args:
         predicate: asked at least twice, at the beginning and at the end.
-        timeout: seconds.
+        timeout: seconds; the default only ends what hangs.
         what: is being waited for, for the error.
         interval: seconds between two questions.
 

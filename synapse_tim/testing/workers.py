@@ -24,6 +24,7 @@ from synapse_tim.testing.postgres import PostgresServer
 from synapse_tim.testing.processes import Child
 from synapse_tim.testing.redis import RedisServer
 from synapse_tim.testing.synapse import SynapseServer, child_environment, is_healthy, scrape
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
 _APP = "synapse.app.generic_worker"
 
@@ -153,7 +154,7 @@ class WorkerDeployment(SynapseServer):
             worker.process.start()
         return self
 
-    def wait(self, timeout: float = 90.0) -> Self:
+    def wait(self, timeout: float = HANGING_SECONDS) -> Self:
         """Wait until all processes answer; see ``SynapseServer.wait``."""
         super().wait(timeout)
         for worker in self.workers:

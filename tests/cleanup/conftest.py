@@ -49,6 +49,6 @@ def world(request, tmp_path_factory):
         for one in world.servers:
             one.wait()
         for one in world.servers[:-1]:
-            wait_for(lambda one=one: versions_at(one) == {ti.version}, timeout=30)
+            wait_for(lambda one=one: versions_at(one) == {ti.version})
             wait_until_updated(one)
         yield world

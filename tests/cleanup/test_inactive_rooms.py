@@ -59,7 +59,7 @@ def test_a_25318_a_room_that_synapse_fails_to_delete_is_tried_again(world):
     )
     wait_long(world.clinic, room, LONG_MS)
     tried = "SELECT COUNT(*) FROM scheduled_tasks WHERE status = 'failed' AND resource_id = ?"
-    wait_for(lambda: rows(world.clinic, tried, (room,)) > [(1,)], timeout=20, what="a second try")
+    wait_for(lambda: rows(world.clinic, tried, (room,)) > [(1,)], what="a second try")
     assert exists(world.clinic, room)
     assert room not in doctor.joined_rooms()
     in_database(
@@ -134,10 +134,10 @@ def test_a_25318_an_invitation_to_a_room_elsewhere_is_not_taken_away(world):
 def test_a_25318_only_this_servers_part_of_a_room_goes(world):
     doctor, friend = world.user(world.clinic), world.user(world.lax)
     room = conversation(doctor, friend)
-    wait_for(lambda: "something was said" in friend.texts(room), timeout=15)
+    wait_for(lambda: "something was said" in friend.texts(room))
     wait_long(world.clinic, room, LONG_MS)
     assert is_deleted(world.clinic, room)
-    wait_for(lambda: friend.members(room) == {friend.user_id}, timeout=15, what="the leave")
+    wait_for(lambda: friend.members(room) == {friend.user_id}, what="the leave")
     assert "something was said" in friend.texts(room)
 
 

@@ -21,14 +21,14 @@ def consultation(world, doctor, *patients):
     room = together(doctor, *patients, **PRIVATE)
     doctor.send(room, "take it twice a day").raise_for_status()
     for patient in patients:
-        wait_for(lambda patient=patient: "take it twice a day" in patient.texts(room), timeout=15)
+        wait_for(lambda patient=patient: "take it twice a day" in patient.texts(room))
     return room
 
 
 def is_alone(room, *patients):
     everybody = {each.user_id for each in patients}
     for patient in patients:
-        wait_for(lambda patient=patient: patient.members(room) == everybody, timeout=15)
+        wait_for(lambda patient=patient: patient.members(room) == everybody)
 
 
 def test_a_26348_a_26463_insured_persons_leave_and_can_still_read(world, server):
@@ -46,7 +46,7 @@ def test_a_26348_a_26463_insured_persons_leave_and_can_still_read(world, server)
     rounds(server)
     assert room in patient.joined_rooms()
     wait_long(server, room, 2 * DAY_MS)
-    wait_for(lambda: room not in patient.joined_rooms(), timeout=20)
+    wait_for(lambda: room not in patient.joined_rooms())
     assert "take it twice a day" in patient.texts(room)
     assert exists(server, room)
     assert outcomes(server, "insured_only", "left") > before
@@ -60,7 +60,7 @@ def test_a_26348_a_26463_all_of_this_server_leave(world):
     doctor.leave(room).raise_for_status()
     is_alone(room, patient, mother, child)
     wait_long(world.insurer, room, LONG_MS)
-    wait_for(lambda: room not in patient.joined_rooms() | mother.joined_rooms(), timeout=20)
+    wait_for(lambda: room not in patient.joined_rooms() | mother.joined_rooms())
     assert room in child.joined_rooms()  # the other server has a clock of its own
     is_alone(room, child)
 
@@ -70,7 +70,7 @@ def test_a_26348_a_26463_whoever_is_invited_counts(world, server):
     room = consultation(world, doctor, patient)
     doctor.invite(room, nurse.user_id).raise_for_status()
     doctor.leave(room).raise_for_status()
-    wait_for(lambda: nurse.user_id in patient.members(room, "invite"), timeout=15)
+    wait_for(lambda: nurse.user_id in patient.members(room, "invite"))
     is_alone(room, patient)
     wait_long(server, room, 200 * WEEK_MS)
     rounds(server)
@@ -84,7 +84,7 @@ def test_a_26348_a_26463_a_room_of_ones_own_is_one(world):
     rounds(world.fund)
     assert room in patient.joined_rooms()
     wait_long(world.fund, room, LONG_MS)
-    wait_for(lambda: room not in patient.joined_rooms(), timeout=20)
+    wait_for(lambda: room not in patient.joined_rooms())
     assert "note to myself" in patient.texts(room)
 
 

@@ -111,7 +111,7 @@ def test_a_28564_01_nor_one_that_somebody_is_invited_to_again(world):
     friend, doctor = world.user(world.lax), world.user(world.hospital)
     room = together(friend, doctor, **PRIVATE)
     doctor.leave(room).raise_for_status()
-    wait_for(lambda: doctor.user_id not in friend.members(room), timeout=15)
+    wait_for(lambda: doctor.user_id not in friend.members(room))
     friend.invite(room, doctor.user_id).raise_for_status()
     invited(doctor, room)
     wait_long(world.hospital, room, LONG_MS)

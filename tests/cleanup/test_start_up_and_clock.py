@@ -33,7 +33,7 @@ def test_a_26348_nobody_leaves_while_nobody_knows_who_is_insured(ti, start, tmp_
     ti.faults.reset()
     ti.add(server.server_name, insurance=True)
     server.restart()
-    wait_for(lambda: room not in patient.joined_rooms(), timeout=30, what="the patient to leave")
+    wait_for(lambda: room not in patient.joined_rooms(), what="the patient to leave")
 
 
 def test_a_28564_01_after_a_leap_of_the_clock_it_only_looks_for_a_day(ti, start, tmp_path):
@@ -65,7 +65,7 @@ def test_a_28564_01_a_dry_run_counts_and_keeps(ti, start, tmp_path):
     room = server.register("doctor").create_room()
     wait_long(server, room, LONG_MS)
     due = 'synapse_tim_cleanup_due_rooms{kind="orphaned"}'
-    wait_for(lambda: server.metrics().get(due) == 1, timeout=15)
+    wait_for(lambda: server.metrics().get(due) == 1)
     rounds(server)
     assert exists(server, room)
 
@@ -108,6 +108,6 @@ def test_a_26348_whoever_is_in_many_rooms_leaves_them_all_and_can_still_write(ti
     for room in rooms:
         wait_long(server, room, LONG_MS)
     server.start().wait()
-    wait_for(lambda: patient.joined_rooms() == {kept}, timeout=30, what="the patient to leave")
+    wait_for(lambda: patient.joined_rooms() == {kept}, what="the patient to leave")
     assert outcomes(server, "insured_only", "failed") == 0
     patient.send(kept, "note").raise_for_status()

@@ -65,7 +65,7 @@ def rows(server, statement, arguments=()):
         connection = psycopg2.connect(**{key: found[key] for key in found if not key.startswith("cp_")})
         statement = statement.replace("?", "%s")
     else:
-        connection = sqlite3.connect(server.directory / "homeserver.db", timeout=20)
+        connection = sqlite3.connect(server.directory / "homeserver.db", timeout=120)
     try:
         cursor = connection.cursor()
         cursor.execute(statement, arguments)
@@ -86,7 +86,7 @@ def wait_long(server, room, milliseconds, where="state_key IS NOT NULL OR state_
 def wait_until_updated(server):
     """Wait for the updates of a new database, during which Synapse's own deletions of rooms may fail."""
     statement = "SELECT COUNT(*) FROM background_updates"
-    wait_for(lambda: rows(server, statement) == [(0,)], timeout=60, what="the updates of the database")
+    wait_for(lambda: rows(server, statement) == [(0,)], what="the updates of the database")
 
 
 def exists(server, room):
@@ -98,7 +98,7 @@ def exists(server, room):
 
 def is_deleted(server, room):
     """Wait for a room to go."""
-    wait_for(lambda: not exists(server, room), timeout=20, what="the room to be deleted")
+    wait_for(lambda: not exists(server, room), what="the room to be deleted")
     return True
 
 
@@ -106,7 +106,7 @@ def rounds(server, count=2):
     """Wait until a server has gone through all its rooms, from the beginning."""
     for _ in range(count):
         before = last_run(server)
-        wait_for(lambda before=before: last_run(server) > before, timeout=20, what="a round of clean-up")
+        wait_for(lambda before=before: last_run(server) > before, what="a round of clean-up")
 
 
 def last_run(server):

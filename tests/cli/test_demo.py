@@ -6,12 +6,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from synapse_tim.cli.demo_story import Attempt
 from synapse_tim.testing.cards import CARDS, INSURED_PERSONS
+from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
 
 pytestmark = pytest.mark.servers
 
@@ -24,7 +24,7 @@ def synapses_of(pid):
 
 
 def test_the_story_happens_as_expected():
-    done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     answer = json.loads(done.stdout)
     assert answer["failed"] == 0
@@ -90,12 +90,9 @@ def test_kept_servers_end_with_the_command(tmp_path):
         assert {"user id", "room id", "event id", "address"} <= personal_data(said["synapse"]).keys()
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(HANGING_SECONDS)
     assert process.returncode == 130
-    deadline = time.monotonic() + 5
-    while synapses_of(process.pid) and time.monotonic() < deadline:
-        pass
-    assert synapses_of(process.pid) == []
+    wait_for(lambda: synapses_of(process.pid) == [], what="the end of the servers")
 
 
 def test_an_answer_that_differs_is_no_agreement():

@@ -31,5 +31,5 @@ def world(request, ti_world, tmp_path_factory):
         server.start().wait()
         world = ContactWorld(server, f"http://127.0.0.1:{port}")
         owner = world.owner()
-        wait_for(lambda: owner.send("GET").status_code == 200, timeout=30, what="the table")
+        wait_for(lambda: owner.send("GET").status_code == 200, what="the table")
         yield world

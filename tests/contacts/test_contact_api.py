@@ -313,9 +313,9 @@ def test_who_may_no_longer_use_the_account_keeps_no_list(world):
     root = world.administrator()
     path = f"/_synapse/admin/v2/users/{user.user_id}"
     root.request("PUT", path, {"locked": True}).raise_for_status()
-    wait_for(lambda: owner.send("GET").status_code == 401, timeout=10, what="the refusal")
+    wait_for(lambda: owner.send("GET").status_code == 401, what="the refusal")
     root.request("PUT", path, {"locked": False}).raise_for_status()
-    wait_for(lambda: owner.send("GET").status_code == 200, timeout=10, what="the answer")
+    wait_for(lambda: owner.send("GET").status_code == 200, what="the answer")
     assert owner.contacts == [contact()]
 
 
@@ -327,7 +327,7 @@ def test_the_list_of_an_account_goes_with_it(world):
     path = f"/_synapse/admin/v1/deactivate/{user.user_id}"
     root.request("POST", path, {"erase": False}).raise_for_status()
     assert rows(world.clinic, user.user_id) == []
-    wait_for(lambda: owner.post().status_code == 401, timeout=10, what="the refusal")
+    wait_for(lambda: owner.post().status_code == 401, what="the refusal")
 
 
 @pytest.mark.parametrize(("method", "path"), EVERYTHING[1:])
@@ -443,9 +443,7 @@ def spread(world, owner, method, contacts):
 
     def request(number, each):
         url = world.urls[number % len(world.urls)] + CONTACTS
-        return lambda: httpx.request(
-            method, url, json=each, headers=owner.headers, trust_env=False, timeout=120
-        )
+        return lambda: httpx.request(method, url, json=each, headers=owner.headers, trust_env=False)
 
     return [request(number, each) for number, each in enumerate(contacts)]
 

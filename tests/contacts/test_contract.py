@@ -21,9 +21,7 @@ if not DOCUMENTS.is_dir():
 pytestmark = pytest.mark.servers
 
 #: The same requests each time, and not too many of them.
-bounded = settings(
-    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+bounded = settings(max_examples=25, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME = rf"{_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?"
 MXID = rf"^@[!-9;-~]+:({_NAME}|\[[0-9A-Fa-f:.]{{2,45}}\](:[0-9]{{1,5}})?)$"

@@ -39,7 +39,7 @@ class Clinic:
         """A user with contacts: those of ``limited`` with an end."""
         user = at_worker(self.server, self.server.register(name))
         owner = owner_of(user)
-        wait_for(lambda: owner.send("GET").status_code == 200, timeout=15, what="the table")
+        wait_for(lambda: owner.send("GET").status_code == 200, what="the table")
         for mxid in contacts:
             owner.post(mxid).raise_for_status()
         for other, end in limited.items():
@@ -70,7 +70,7 @@ class Clinic:
         """Restart as generation 1.2."""
         self.server.config["modules"] = self.later
         self.server.restart()
-        wait_for(lambda: versions_at(self.server) == {self.ti.version}, timeout=30, what="the list")
+        wait_for(lambda: versions_at(self.server) == {self.ti.version}, what="the list")
 
 
 @pytest.fixture
@@ -289,7 +289,7 @@ def test_a_move_before_the_migration_is_not_too_late_and_is_warned_about(clinic)
     assert (code, "legacy-1.1" in err) == (2, True)
     clinic.move_on()
     warning = "2 approvals of 1 users were neither migrated nor decided on"
-    wait_for(lambda: warning in clinic.server.log_text(), timeout=15, what="the warning")
+    wait_for(lambda: warning in clinic.server.log_text(), what="the warning")
     assert clinic.server.log_text().count(warning) == 1
     assert user.account_data(PRO).json() == OPEN, "shown to clients, and not stored"
     code, out, err = clinic.remove_old()

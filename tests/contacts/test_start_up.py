@@ -80,7 +80,7 @@ def test_it_is_served_beside_the_information_services(ti, tmp_path, start):
     server.config["federation_domain_whitelist"] = []
     start(server)
     owner = owner_of(server.register("user"))
-    wait_for(lambda: owner.post().status_code == 200, timeout=15, what="the table")
+    wait_for(lambda: owner.post().status_code == 200, what="the table")
     assert owner.send("GET", "/.well-known/matrix/support").status_code == 200
     assert owner.send("GET", BASE).json()["version"] == "1.0.3"
 
@@ -89,7 +89,7 @@ def test_a_table_that_is_away_is_an_answer_and_comes_back_with_a_restart(ti_worl
     server = start(clinic(ti_world, tmp_path, part()))
     user = server.register("user")
     owner = owner_of(user)
-    wait_for(lambda: owner.post().status_code == 200, timeout=15, what="the table")
+    wait_for(lambda: owner.post().status_code == 200, what="the table")
     in_database(server, "ALTER TABLE synapse_tim_contacts RENAME TO away")
     for answer in (
         owner.send("GET"),
@@ -115,15 +115,15 @@ def test_a_table_that_is_away_is_an_answer_and_comes_back_with_a_restart(ti_worl
     in_database(server, change, (now() - 5, "@a:practice.example"))
     assert len(rows(server, other.user_id)) == 2
     server.restart()
-    wait_for(lambda: len(rows(server, other.user_id)) == 1, timeout=15, what="the removal")
-    wait_for(lambda: not rows(server, user.user_id), timeout=15, what="the removal")
+    wait_for(lambda: len(rows(server, other.user_id)) == 1, what="the removal")
+    wait_for(lambda: not rows(server, user.user_id), what="the removal")
     assert [each["mxid"] for each in other.contacts] == ["@b:practice.example"]
 
 
 def test_a_database_that_does_not_know_who_asks_lets_nobody_in(ti_world, tmp_path, start):
     server = start(clinic(ti_world, tmp_path, part()))
     owner = owner_of(server.register("user"))
-    wait_for(lambda: owner.post().status_code == 200, timeout=15, what="the table")
+    wait_for(lambda: owner.post().status_code == 200, what="the table")
     in_database(server, "ALTER TABLE open_id_tokens RENAME TO away")
     assert refused(owner.send("GET"), "M_UNKNOWN") == 503
     in_database(server, "ALTER TABLE away RENAME TO open_id_tokens")

@@ -85,7 +85,6 @@ class Owner:
             json=json,
             headers=self.headers if headers is None else headers,
             trust_env=False,
-            timeout=60,
             **options,
         )
 

@@ -52,7 +52,7 @@ class DirectoryWorld:
     def ask(self, user_id):
         """What it finds, or why it finds nothing."""
         url = f"{self.server.client_url}/_test/owner_type"
-        response = httpx.get(url, params={"user": user_id}, trust_env=False, timeout=60)
+        response = httpx.get(url, params={"user": user_id}, trust_env=False)
         assert response.status_code in (200, 502)
         return response.json().get("found") or response.json()["reason"]
 

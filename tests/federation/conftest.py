@@ -79,7 +79,6 @@ class Federation:
         for server in self.enforcing:
             wait_for(
                 lambda server=server: version_of(server) == self.ti.version,
-                timeout=15,
                 what=f"{server.name} to follow the list",
             )
 

@@ -17,19 +17,19 @@ def code(response):
 def test_af_10064_02_members_invite_each_other_and_talk(federation):
     alice, bob = federation.user(federation.hospital), federation.user(federation.practice)
     room = alice.create_room(preset="private_chat", invite=[bob.user_id])
-    wait_for(lambda: room in bob.invited_to(), timeout=10, what="the invitation")
+    wait_for(lambda: room in bob.invited_to(), what="the invitation")
     assert bob.join(room, via=[federation.hospital.server_name]).status_code == 200
     bob.send(room, "from the practice").raise_for_status()
-    wait_for(lambda: "from the practice" in alice.texts(room), timeout=10, what="the message")
+    wait_for(lambda: "from the practice" in alice.texts(room), what="the message")
     alice.send(room, "from the hospital").raise_for_status()
-    wait_for(lambda: "from the hospital" in bob.texts(room), timeout=10, what="the answer")
+    wait_for(lambda: "from the hospital" in bob.texts(room), what="the answer")
 
 
 @pytest.mark.requirement("AF_10061-04")
 def test_af_10064_02_pro_and_epa_are_one_federation(federation):
     alice, insured = federation.user(federation.hospital), federation.user(federation.insurer)
     room = alice.create_room(invite=[insured.user_id])
-    wait_for(lambda: room in insured.invited_to(), timeout=10, what="the invitation")
+    wait_for(lambda: room in insured.invited_to(), what="the invitation")
 
 
 @pytest.mark.parametrize("admin", [False, True])

@@ -21,23 +21,23 @@ def test_af_10064_02_messages_of_a_former_member_relayed_by_a_member_are_not_sho
     for user in (alice, fred):
         user.join(room, via=[f.lax.server_name]).raise_for_status()
     fred.send(room, "while a member").raise_for_status()
-    wait_for(lambda: "while a member" in alice.texts(room), timeout=10, what="the member's message")
+    wait_for(lambda: "while a member" in alice.texts(room), what="the member's message")
 
     f.remove(f.former)
     fred.send(room, "after leaving").raise_for_status()
-    wait_for(lambda: "after leaving" in leo.texts(room), timeout=10, what="the relaying server")
+    wait_for(lambda: "after leaving" in leo.texts(room), what="the relaying server")
     leo.send(room, "relayed with it").raise_for_status()
-    wait_for(lambda: "relayed with it" in alice.texts(room), timeout=10, what="the member's message")
+    wait_for(lambda: "relayed with it" in alice.texts(room), what="the member's message")
     assert "after leaving" not in alice.texts(room)
     assert "while a member" in alice.texts(room)
     timeline = alice.sync()["rooms"]["join"][room]["timeline"]["events"]
     assert "after leaving" not in [event["content"].get("body") for event in timeline]
     # State is let through: both servers agree that the former member's user has left.
     fred.leave(room)
-    wait_for(lambda: fred.user_id not in leo.members(room), timeout=10, what="the leave at the member")
+    wait_for(lambda: fred.user_id not in leo.members(room), what="the leave at the member")
     leo.send(room, "goodbye").raise_for_status()
-    wait_for(lambda: "goodbye" in alice.texts(room), timeout=10, what="the message")
-    wait_for(lambda: fred.user_id not in alice.members(room), timeout=10, what="the leave here")
+    wait_for(lambda: "goodbye" in alice.texts(room), what="the message")
+    wait_for(lambda: fred.user_id not in alice.members(room), what="the leave here")
 
 
 def invitation(server, sender, invitee):
@@ -66,7 +66,7 @@ def test_af_10064_02_an_invitation_of_a_former_member_delivered_by_a_member_is_r
     alice, fred, leo = f.user(f.hospital), f.user(f.former), f.user(f.lax)
     # The hospital knows the former member's key from the time of its membership.
     room = fred.create_room(invite=[alice.user_id])
-    wait_for(lambda: room in alice.invited_to(), timeout=10, what="the invitation")
+    wait_for(lambda: room in alice.invited_to(), what="the invitation")
     f.remove(f.former)
     before = alice.invited_to()
     path, body = invitation(f.former, fred.user_id, alice.user_id)
@@ -75,7 +75,7 @@ def test_af_10064_02_an_invitation_of_a_former_member_delivered_by_a_member_is_r
     assert alice.invited_to() == before
     path, body = invitation(f.lax, leo.user_id, alice.user_id)
     assert f.lax.federation_request("PUT", path, to=f.hospital, content=body).status_code == 200
-    wait_for(lambda: len(alice.invited_to() - before) == 1, timeout=10, what="the member's own")
+    wait_for(lambda: len(alice.invited_to() - before) == 1, what="the member's own")
 
 
 @pytest.mark.parametrize("creator", ["lax", "stranger"])
@@ -90,7 +90,7 @@ def test_joining_a_room_with_members_of_a_stranger_never_hangs(federation, creat
     # Both have seen everything: what a stranger with an unknown key adds later is another matter, see
     # docs/limits.md.
     for user in (leo, carl):
-        wait_for(lambda user=user: "hello" in user.texts(room), timeout=10, what="the message")
+        wait_for(lambda user=user: "hello" in user.texts(room), what="the message")
 
     assert leo.invite(room, alice.user_id).status_code == 200
     joined = alice.join(room, via=[f.lax.server_name])
@@ -101,6 +101,6 @@ def test_joining_a_room_with_members_of_a_stranger_never_hangs(federation, creat
     assert joined.status_code == 200
     assert alice.members(room) == {alice.user_id, leo.user_id}
     leo.send(room, "from the member").raise_for_status()
-    wait_for(lambda: "from the member" in alice.texts(room), timeout=10, what="the message")
+    wait_for(lambda: "from the member" in alice.texts(room), what="the message")
     alice.send(room, "from here").raise_for_status()
-    wait_for(lambda: "from here" in leo.texts(room), timeout=10, what="the answer")
+    wait_for(lambda: "from here" in leo.texts(room), what="the answer")

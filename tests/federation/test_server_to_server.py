@@ -120,7 +120,7 @@ def _requests_seen_by(server):
 def test_af_10064_02_removing_a_member_stops_both_directions_and_adding_it_starts_them(federation):
     alice, bob = federation.user(federation.hospital), federation.user(federation.practice)
     room = alice.create_room(invite=[bob.user_id])
-    wait_for(lambda: room in bob.invited_to(), timeout=10, what="the invitation")
+    wait_for(lambda: room in bob.invited_to(), what="the invitation")
     bob.join(room, via=[federation.hospital.server_name]).raise_for_status()
     upload = bob.request("POST", "/_matrix/media/v3/upload", content=b"an image")
     media = upload.raise_for_status().json()["content_uri"].removeprefix("mxc://")
@@ -137,7 +137,7 @@ def test_af_10064_02_removing_a_member_stops_both_directions_and_adding_it_start
     assert bob.send(room, "to the practice alone").status_code == 200
     assert code(alice.invite(alice.create_room(), bob.user_id)) == (403, "M_FORBIDDEN")
 
-    wait_for(lambda: _refused_transactions(federation.hospital), timeout=10, what="an attempt")
+    wait_for(lambda: _refused_transactions(federation.hospital), what="an attempt")
     assert "to the practice alone" not in alice.texts(room)
     assert "to the hospital alone" not in bob.texts(room)
 
@@ -147,7 +147,7 @@ def test_af_10064_02_removing_a_member_stops_both_directions_and_adding_it_start
     assert alice.profile(bob.user_id).status_code == 200
     assert alice.request("GET", download).content == b"an image"
     bob.send(room, "both again").raise_for_status()
-    wait_for(lambda: "both again" in alice.texts(room), timeout=20, what="the message")
+    wait_for(lambda: "both again" in alice.texts(room), what="the message")
 
 
 def _refused_transactions(by):

@@ -68,13 +68,12 @@ def test_the_allow_list_alone_enforces_as_well(ti, start, tmp_path):
     ti.add(server.server_name)
     start(server)
     start(member)
-    wait_for(lambda: version_of(server) == ti.version, timeout=10, what="the list")
+    wait_for(lambda: version_of(server) == ti.version, what="the list")
     path = "/_matrix/federation/v1/version"
     assert member.federation_request("GET", path, to=server).status_code == 403
     ti.add(member.server_name)
     wait_for(
         lambda: member.federation_request("GET", path, to=server).status_code == 200,
-        timeout=10,
         what="the new member",
     )
 

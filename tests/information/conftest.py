@@ -65,5 +65,5 @@ def world(request, tmp_path_factory):
         for one in world.servers:
             one.wait()
         for one in world.servers:
-            wait_for(lambda one=one: versions_at(one) == {ti.version}, timeout=30, what="the list")
+            wait_for(lambda one=one: versions_at(one) == {ti.version}, what="the list")
         yield world

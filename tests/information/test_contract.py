@@ -22,9 +22,7 @@ if not DOCUMENTS.is_dir():
 pytestmark = pytest.mark.servers
 
 #: The same requests each time, and not too many of them.
-bounded = settings(
-    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+bounded = settings(max_examples=25, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 def information():

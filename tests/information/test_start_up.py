@@ -107,7 +107,7 @@ def test_it_works_alone_on_an_insurers_server_without_a_public_address(ti, tmp_p
     assert get(server, INFORMATION).json()["errcode"] == "M_UNRECOGNIZED"
     user = server.register("user")
     body = {"start": "2026-03-23T12:13Z", "sent": [{"Fachverfahren": "x", "Version": "1", "Anzahl": 1}]}
-    wait_for(lambda: user.request("POST", REPORT, body).status_code == 200, timeout=10, what="the table")
+    wait_for(lambda: user.request("POST", REPORT, body).status_code == 200, what="the table")
 
 
 def test_only_procedures_that_the_operator_names_are_shown(ti, tmp_path, start):
@@ -120,7 +120,7 @@ def test_only_procedures_that_the_operator_names_are_shown(ti, tmp_path, start):
         for name in ("de.gematik.known", "de.gematik.unknown")
     ]
     body = {"start": "2026-03-23T12:13Z", "sent": sent}
-    wait_for(lambda: user.request("POST", REPORT, body).status_code == 200, timeout=10, what="the table")
+    wait_for(lambda: user.request("POST", REPORT, body).status_code == 200, what="the table")
     shown = {key: n for key, n in server.metrics().items() if "client_report_events" in key}
     assert set(shown.values()) == {3}
     assert len(shown) == 2
@@ -143,10 +143,10 @@ def test_r5_7_without_a_list_there_is_no_answer_yet_and_with_an_old_one_there_is
     assert doctor.get(INFORMATION).status_code == 200  # says nothing about the federation
 
     ti.faults.status = None
-    wait_for(lambda: doctor.get(FIND, ikNumber=IK).status_code == 200, timeout=60, what="the list")
+    wait_for(lambda: doctor.get(FIND, ikNumber=IK).status_code == 200, what="the list")
     ti.faults.status = 500
     stale = "synapse_tim_federation_list_stale"
-    wait_for(lambda: server.metrics()[stale] == 1, timeout=30, what="the list to go stale")
+    wait_for(lambda: server.metrics()[stale] == 1, what="the list to go stale")
     assert doctor.get(FIND, ikNumber=IK).json() == {"serverName": OTHER_INSURER}
     assert doctor.get(IS_INSURANCE, serverName=OTHER_INSURER).json() == {"isInsurance": True}
 
@@ -156,7 +156,7 @@ def test_r5_6_a_database_that_does_not_answer_lets_nobody_in(ti, tmp_path, start
     user = server.register("user")
     doctor = asking(user)
     report = {"start": "2026-03-23T12:13Z", "sent": [{"Fachverfahren": "x", "Version": "1", "Anzahl": 1}]}
-    wait_for(lambda: user.request("POST", REPORT, report).status_code == 200, timeout=10, what="the table")
+    wait_for(lambda: user.request("POST", REPORT, report).status_code == 200, what="the table")
     in_database(server, "ALTER TABLE open_id_tokens RENAME TO away")
     in_database(server, "ALTER TABLE synapse_tim_client_reports RENAME TO away_too")
     answer = doctor.get(INFORMATION)

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.servers
 
 
 def ask(server, path=SUPPORT, method="GET", **options):
-    return httpx.request(method, server.client_url + path, trust_env=False, timeout=30, **options)
+    return httpx.request(method, server.client_url + path, trust_env=False, **options)
 
 
 def test_a_26265_everybody_learns_whom_to_turn_to(world):

@@ -220,7 +220,7 @@ def test_r5_6_who_may_no_longer_use_the_account_gets_no_answer(world, change):
     other = asking(user)
     assert other.get(INFORMATION).status_code == 200
     admin_put(world, user, change)
-    wait_for(lambda: other.get(INFORMATION).status_code == 401, timeout=10, what="the refusal")
+    wait_for(lambda: other.get(INFORMATION).status_code == 401, what="the refusal")
     assert refused(other.get(INFORMATION), "M_UNKNOWN_TOKEN") == 401
 
 
@@ -300,11 +300,11 @@ def test_the_answer_follows_the_federation_list(world, doctor):
     name, code = "new-insurer.example", "101234567"
     assert doctor.get(FIND, ikNumber=code).status_code == 404
     world.ti.add(name, insurance=True, ik=[code])
-    wait_for(lambda: doctor.get(FIND, ikNumber=code).status_code == 200, timeout=15, what="the new insurer")
+    wait_for(lambda: doctor.get(FIND, ikNumber=code).status_code == 200, what="the new insurer")
     assert doctor.get(FIND, ikNumber=code).json() == {"serverName": name}
     assert doctor.get(IS_INSURANCE, serverName=name).json() == {"isInsurance": True}
     world.ti.remove(name)
-    wait_for(lambda: doctor.get(FIND, ikNumber=code).status_code == 404, timeout=15, what="its removal")
+    wait_for(lambda: doctor.get(FIND, ikNumber=code).status_code == 404, what="its removal")
 
 
 @pytest.mark.parametrize("path", [INFORMATION, f"{INFORMATION}/", FIND])

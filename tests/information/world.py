@@ -36,7 +36,7 @@ __all__ = ["CLIENT", "in_database", "module"]
 
 def send(user, method, path, **options):
     """A request without anybody's token."""
-    return httpx.request(method, user.base_url + path, trust_env=False, timeout=30, **options)
+    return httpx.request(method, user.base_url + path, trust_env=False, **options)
 
 
 def open_id_token(user):
@@ -59,7 +59,6 @@ class Asking:
             params=params or None,
             headers={"Authorization": f"Bearer {self.token}"},
             trust_env=False,
-            timeout=30,
         )
 
 

@@ -44,9 +44,9 @@ def test_conversations_between_the_generations(world, host):
     for sender, reader in ((doctor, physician), (physician, doctor)):
         text = f"hello from {sender.user_id}"
         sender.send(room, text).raise_for_status()
-        wait_for(lambda reader=reader, text=text: text in reader.texts(room), timeout=15, what=text)
+        wait_for(lambda reader=reader, text=text: text in reader.texts(room), what=text)
     guest.leave(room).raise_for_status()
-    wait_for(lambda: guest.user_id not in inviting.members(room), timeout=15, what="the guest to leave")
+    wait_for(lambda: guest.user_id not in inviting.members(room), what="the guest to leave")
 
 
 # Rooms, events, versions

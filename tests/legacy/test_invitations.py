@@ -50,7 +50,7 @@ def test_af_10062_01_events_pass_between_members_only(world):
     approve(doctor, physician)
     room = together(physician, doctor)
     doctor.send(room, "hello").raise_for_status()
-    wait_for(lambda: "hello" in physician.texts(room), timeout=15, what="the message")
+    wait_for(lambda: "hello" in physician.texts(room), what="the message")
     world.ti.remove(world.practice.server_name)
     try:
         world.settle()
@@ -271,7 +271,7 @@ def test_af_10061_01_an_invitation_slipped_in_among_events_is_judged(world):
     before = decisions(world.clinic, "invite", "AF_10061-01", "denied")
     invite_silently(leo, room, refusing)
     leo.send(room, "after it").raise_for_status()
-    wait_for(lambda: "after it" in colleague.texts(room), timeout=15, what="the message")
+    wait_for(lambda: "after it" in colleague.texts(room), what="the message")
     assert room not in refusing.invited_to()
     assert refusing.user_id not in colleague.members(room, "invite")
     assert code(refusing.join(room, via=[leo.server_name])) == FORBIDDEN
@@ -296,7 +296,7 @@ def test_af_10061_01_an_answered_knock_is_an_invitation(world):
     rule = {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "knock"}}
     room = physician.create_room(initial_state=[rule])
     doctor.knock(room, via=[physician.server_name]).raise_for_status()
-    wait_for(lambda: doctor.user_id in physician.members(room, "knock"), timeout=15, what="the knock")
+    wait_for(lambda: doctor.user_id in physician.members(room, "knock"), what="the knock")
     assert code(physician.invite(room, doctor.user_id)) == FORBIDDEN
     approve(doctor, physician)
     assert physician.invite(room, doctor.user_id).status_code == 200

@@ -37,7 +37,7 @@ def contacts_api(user, method, contact=None, json=None):
     where = CONTACTS if contact is None else f"{CONTACTS}/{url_part(contact)}"
     headers = {"Authorization": f"Bearer {token}", "Mxid": user.user_id}
     url = user.base_url + where
-    return httpx.request(method, url, headers=headers, json=json, trust_env=False, timeout=30)
+    return httpx.request(method, url, headers=headers, json=json, trust_env=False)
 
 
 def approve(user, contact, start=-HOUR_S, end=None):
@@ -91,4 +91,4 @@ class LegacyWorld:
     def settle(self):
         """Wait until every process enforces the directory's list."""
         for server in self.servers[:-1]:
-            wait_for(lambda server=server: versions_at(server) == {self.ti.version}, timeout=30)
+            wait_for(lambda server=server: versions_at(server) == {self.ti.version})

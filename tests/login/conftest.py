@@ -114,4 +114,4 @@ _JINJA = "synapse.handlers.oidc.JinjaOidcMappingProvider"
 def _until_the_list_is_there(server):
     from synapse_tim.testing import wait_for
 
-    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version"), 30, "the list")
+    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version"), what="the list")

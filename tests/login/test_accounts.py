@@ -31,7 +31,6 @@ def as_admin(server, root, method, path, body=None):
         json=body,
         headers={"Authorization": f"Bearer {root.access_token}"},
         trust_env=False,
-        timeout=30,
     )
 
 
@@ -151,7 +150,7 @@ def test_r4_9_confirming_makes_no_accounts_and_uses_up_no_token_of_somebody_else
         "identifier": {"type": "m.id.user", "user": "whoever"},
         "token": token,
     }
-    answer = httpx.post(url, json={**body, "auth": auth}, headers=headers, trust_env=False, timeout=30)
+    answer = httpx.post(url, json={**body, "auth": auth}, headers=headers, trust_env=False)
     assert answer.status_code in (401, 403)
     assert not answer.json().get("completed")
     assert whoami(world.clinic, session) == (200, None)

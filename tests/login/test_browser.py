@@ -50,7 +50,7 @@ def visit(world, tmp_path):
             "--dump-dom",
             url,
         ]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True)
         body = re.sub(r"<(style|svg|script)\b.*?</\1>", "", done.stdout, flags=re.DOTALL)
         return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
 

@@ -128,6 +128,7 @@ def test_an_institution_code_moves_with_the_list(world):
     world.ti.remove(entry)
     world.ti.add(entry, insurance=True, ik=["109500969", "103500693"])
     wait_for(
-        lambda: world.insurer.metrics()["synapse_tim_federation_list_version"] == world.ti.version, 15, "list"
+        lambda: world.insurer.metrics()["synapse_tim_federation_list_version"] == world.ti.version,
+        what="list",
     )
     assert log_in(world.insurer, world.insured_token(person)).status_code == 200

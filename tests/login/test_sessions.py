@@ -46,7 +46,7 @@ def logout(world, claims, header=None):
 
 def post(world, form):
     url = f"{where_clients_are(world.clinic)}{OURS}/backchannel_logout"
-    return httpx.post(url, data=form, trust_env=False, timeout=30)
+    return httpx.post(url, data=form, trust_env=False)
 
 
 def everywhere(world, session):
@@ -55,7 +55,7 @@ def everywhere(world, session):
 
 
 def over(world, session):
-    wait_for(lambda: everywhere(world, session) == {401}, timeout=5, what="the end of the session")
+    wait_for(lambda: everywhere(world, session) == {401}, what="the end of the session")
 
 
 @pytest.mark.requirement("A_22936", "A_22955")

@@ -46,7 +46,7 @@ class Browser:
         url = f"{self.server.federation_url}{CLIENT}/login/sso/redirect/oidc-{idp}?redirectUrl={LANDING}"
         try:
             tls = ssl.create_default_context(cafile=ti.ca_file)
-            with httpx.Client(trust_env=False, timeout=30, verify=tls) as client:
+            with httpx.Client(trust_env=False, verify=tls) as client:
                 answer = client.get(url)
                 while answer.is_redirect and not answer.headers["Location"].startswith(LANDING):
                     answer = client.get(answer.headers["Location"])
@@ -182,7 +182,7 @@ def test_r4_2_the_provider_ends_a_session(world, claims):
     assert whoami(world.clinic, session) == (200, None)
     url = f"{world.clinic.client_url}/_synapse/client/oidc/backchannel_logout"
     assert world.ti.broker.log_out("sso-session", url).status_code == 200
-    wait_for(lambda: whoami(world.clinic, session)[0] == 401, timeout=5, what="the end of the session")
+    wait_for(lambda: whoami(world.clinic, session)[0] == 401, what="the end of the session")
 
 
 def test_a_server_for_professionals_may_have_providers_that_check_no_claims(world, claims):

@@ -194,7 +194,7 @@ def test_withdrawn_keys_are_over_at_once(ti, tmp_path, start):
     def over():
         return log_in(server, ti.idp.mint("doctor", audience=AUDIENCE)).status_code == 403
 
-    wait_for(over, 10, "the end of the keys")
+    wait_for(over, what="the end of the keys")
     refused(server, ti.idp.mint("doctor", audience=AUDIENCE), "keys_unavailable")
 
 
@@ -207,7 +207,7 @@ def test_single_sign_on_that_is_not_permitted_makes_no_accounts(ti, tmp_path, st
     ti.broker.preselected = "doctor"
     url = f"{server.federation_url}{CLIENT}/login/sso/redirect/oidc-clinic?redirectUrl=http://localhost/"
     tls = ssl.create_default_context(cafile=ti.ca_file)
-    with httpx.Client(trust_env=False, verify=tls, timeout=30, follow_redirects=True) as client:
+    with httpx.Client(trust_env=False, verify=tls, follow_redirects=True) as client:
         answer = client.get(url)
     assert answer.status_code == 400
     assert "This way to log in is not used here." in answer.text
@@ -264,7 +264,7 @@ def test_a_database_that_fails_lets_nobody_in(ti, tmp_path, start):
     start(server)
 
     def run(statement):
-        with contextlib.closing(sqlite3.connect(server.directory / "homeserver.db", timeout=20)) as database:
+        with contextlib.closing(sqlite3.connect(server.directory / "homeserver.db", timeout=120)) as database:
             database.execute(statement)
             database.commit()
 
@@ -283,7 +283,7 @@ def test_a_database_that_fails_lets_nobody_in(ti, tmp_path, start):
     run("ALTER TABLE gone_2 RENAME TO synapse_tim_used_token")
     logged_in(server, ti.broker.mint("doctor", audience=AUDIENCE))
     assert httpx.post(url, data={"logout_token": token}, trust_env=False).status_code == 200
-    wait_for(lambda: whoami(server, session)[0] == 401, 5, "the end of the session")
+    wait_for(lambda: whoami(server, session)[0] == 401, what="the end of the session")
 
 
 def test_a_mapping_with_a_mistake_stops_it(ti, tmp_path):
@@ -344,7 +344,7 @@ def test_a_20657_a_discovery_document_that_is_not_the_idps_brings_no_keys(ti, tm
     def accepted():
         return log_in(server, ti.idp.mint("doctor", audience=AUDIENCE)).status_code == 200
 
-    wait_for(accepted, timeout=10, what="the genuine document")
+    wait_for(accepted, what="the genuine document")
 
 
 def test_a_provider_that_is_down_at_first_keeps_nobody_else_waiting(ti, tmp_path, start):
@@ -354,7 +354,7 @@ def test_a_provider_that_is_down_at_first_keeps_nobody_else_waiting(ti, tmp_path
     user = server.register("colleague")
     assert user.create_room()
     ti.faults.reset()
-    wait_for(lambda: log_in(server, ti.idp.mint("doctor", audience=AUDIENCE)).status_code == 200, 10, "keys")
+    wait_for(lambda: log_in(server, ti.idp.mint("doctor", audience=AUDIENCE)).status_code == 200, what="keys")
 
 
 def test_af_10234_without_any_list_no_insurer_is_known(ti, tmp_path, start):
@@ -370,7 +370,7 @@ def test_af_10234_without_any_list_no_insurer_is_known(ti, tmp_path, start):
     token = ti.sectoral.mint("erika", audience=AUDIENCE, encrypt_to=key.public_jwk)
     refused(server, token, "list_missing")
     ti.faults.reset()
-    wait_for(lambda: log_in(server, token).status_code == 200, 15, "the list")
+    wait_for(lambda: log_in(server, token).status_code == 200, what="the list")
 
 
 def test_r4_5_institution_codes_of_the_operator_count_while_the_list_names_none(ti, tmp_path, start):
@@ -380,7 +380,7 @@ def test_r4_5_institution_codes_of_the_operator_count_while_the_list_names_none(
     ti.add(server.server_name, insurance=True)
     ti.add("other.example", insurance=True, ik=["109999994"])
     start(server)
-    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version"), 15, "the list")
+    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version"), what="the list")
 
     def token(person):
         return ti.sectoral.mint(person, audience=AUDIENCE, encrypt_to=key.public_jwk)
@@ -469,5 +469,5 @@ def test_with_matrix_authentication_service_it_says_what_it_does_not_do(ti, tmp_
     assert code(flows) == (404, "M_UNRECOGNIZED")
     ti.add(server.server_name)
     wait_for(
-        lambda: server.metrics().get("synapse_tim_federation_list_version") == ti.version, 15, "the list"
+        lambda: server.metrics().get("synapse_tim_federation_list_version") == ti.version, what="the list"
     )

@@ -203,9 +203,7 @@ def where_clients_are(server):
 
 
 def post_login(server, body, url=None):
-    return httpx.post(
-        f"{url or where_clients_are(server)}{CLIENT}/login", json=body, trust_env=False, timeout=30
-    )
+    return httpx.post(f"{url or where_clients_are(server)}{CLIENT}/login", json=body, trust_env=False)
 
 
 def log_in(server, token, url=None, **more):

@@ -14,7 +14,7 @@ FORBIDDEN = (403, "M_FORBIDDEN")
 
 
 def anonymous(server, method, path, json=None):
-    return httpx.request(method, server.client_url + path, json=json, trust_env=False, timeout=30)
+    return httpx.request(method, server.client_url + path, json=json, trust_env=False)
 
 
 def with_all_processes(server):
@@ -93,7 +93,7 @@ def test_a_26290_profiles_of_insured_persons_need_a_room_in_common(world):
     assert one.profile(other.user_id).status_code == 200
     assert one.profile(doctor.user_id).status_code == 200
     other.leave(room).raise_for_status()
-    wait_for(lambda: code(one.profile(other.user_id)) == FORBIDDEN, timeout=10)
+    wait_for(lambda: code(one.profile(other.user_id)) == FORBIDDEN)
 
 
 def test_a_26290_also_for_other_servers(world):
@@ -130,7 +130,7 @@ def found(user, term):
 
 def test_af_10104_03_professionals_find_colleagues_without_a_room_in_common(world):
     alice, colleague = world.user(world.hospital), world.user(world.hospital, name="colleague")
-    wait_for(lambda: found(alice, colleague.localpart) == {colleague.user_id}, timeout=10)
+    wait_for(lambda: found(alice, colleague.localpart) == {colleague.user_id})
 
 
 def put_into_directory(server, user):
@@ -153,12 +153,12 @@ def test_af_10104_03_but_users_of_other_servers_only_with_one(world):
     insured = world.user(world.insurer, name="insured")
     room = together(colleague, insured)
     put_into_directory(world.hospital, insured)
-    wait_for(lambda: found(colleague, insured.localpart) == {insured.user_id}, timeout=10)
+    wait_for(lambda: found(colleague, insured.localpart) == {insured.user_id})
     assert found(alice, insured.localpart) == set()
     colleague.invite(room, alice.user_id).raise_for_status()
     assert found(alice, insured.localpart) == set()
     alice.join(room).raise_for_status()
-    wait_for(lambda: found(alice, insured.localpart) == {insured.user_id}, timeout=10)
+    wait_for(lambda: found(alice, insured.localpart) == {insured.user_id})
 
 
 def test_a_26375_insured_persons_find_nobody_without_a_room_in_common(world):
@@ -168,7 +168,7 @@ def test_a_26375_insured_persons_find_nobody_without_a_room_in_common(world):
     assert found(admin, other.localpart) == set()
     doctor = world.user(world.hospital)
     together(doctor, one, other)
-    wait_for(lambda: found(one, other.localpart) == {other.user_id}, timeout=10)
+    wait_for(lambda: found(one, other.localpart) == {other.user_id})
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Which events may be sent: A_26228-01, A_25395-02, A_28358."""
 
 import secrets
+import time
 
 import pytest
 
@@ -93,7 +94,6 @@ def test_a_26228_01_another_servers_reaction_is_shown(world):
     assert react(leo, room, target, "sounds good").status_code == 200
     wait_for(
         lambda: "m.reaction" in [event["type"] for event in alice.messages(room)],
-        timeout=10,
         what="the reaction",
     )
 
@@ -212,7 +212,7 @@ def test_a_28358_also_in_rooms_of_other_servers(world, way, version):
     assert code(way(alice, room, old)) == FORBIDDEN
     new = alice.send(room, "hello").json()["event_id"]
     assert way(alice, room, new).status_code == 200
-    wait_for(lambda: is_redacted(leo, room, new), timeout=10, what="the redaction at the other server")
+    wait_for(lambda: is_redacted(leo, room, new), what="the redaction at the other server")
     assert not is_redacted(leo, room, old)
 
 
@@ -235,7 +235,7 @@ def test_a_28358_no_old_prefix_and_no_delay_is_a_way_around(world):
     params = {"org.matrix.msc4140.delay": 1}
     alice.request("PUT", path, {"redacts": old}, params=params)
     marker = alice.send(room, "later").json()["event_id"]
-    wait_for(lambda: marker in [event["event_id"] for event in alice.messages(room)], timeout=10)
+    wait_for(lambda: marker in [event["event_id"] for event in alice.messages(room)])
     assert not is_redacted(alice, room, old)
 
 
@@ -282,11 +282,11 @@ def test_a_28358_redactions_of_other_servers_apply(world):
     mine = world.past.send(alice, room, "m.room.message", TEXT)
     for target in (old, mine):
         seen = lambda target=target: target in [event["event_id"] for event in alice.messages(room)]  # noqa: E731
-        wait_for(seen, timeout=10)
-    wait_for(lambda: mine in [event["event_id"] for event in leo.messages(room)], timeout=10)
+        wait_for(seen)
+    wait_for(lambda: mine in [event["event_id"] for event in leo.messages(room)])
     for target in (old, mine):
         assert redact(leo, room, target).status_code == 200
-        wait_for(lambda target=target: is_redacted(alice, room, target), timeout=10, what="the redaction")
+        wait_for(lambda target=target: is_redacted(alice, room, target), what="the redaction")
 
 
 def test_a_28358_another_server_cannot_send_what_nobody_may_redact(world):
@@ -294,7 +294,7 @@ def test_a_28358_another_server_cannot_send_what_nobody_may_redact(world):
     alice, leo = world.user(world.hospital), world.user(world.lax)
     room = together(alice, leo)
     sent = world.past.send(leo, room, "m.room.message", TEXT, age_ms=2 * LONG_AGO_MS)
-    wait_for(lambda: sent in [event["event_id"] for event in alice.messages(room)], timeout=10)
+    wait_for(lambda: sent in [event["event_id"] for event in alice.messages(room)])
     assert redact(alice, room, sent).status_code == 200
     assert is_redacted(alice, room, sent)
 
@@ -314,7 +314,8 @@ def test_a_28358_an_event_is_no_younger_than_its_arrival(world, ti, start, tmp_p
     alice = server.register("alice")
     room = alice.create_room()
     ahead = past.send(alice, room, "m.room.message", TEXT, age_ms=-LONG_AGO_MS)
-    wait_for(lambda: code(redact(alice, room, ahead)) == FORBIDDEN or is_redacted(alice, room, ahead))
+    time.sleep(1.1)  # until it arrived more than a second ago
+    assert code(redact(alice, room, ahead)) == FORBIDDEN
 
 
 @pytest.mark.parametrize(

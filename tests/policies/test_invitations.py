@@ -177,7 +177,6 @@ def test_a_26021_01_an_invitation_that_is_sent_later_is_judged_then(world):
     pending = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events"
     wait_for(
         lambda: not has_delayed(doctor, pending),
-        timeout=10,
         what="the delayed invitation",
     )
     assert nurse.invited_to() == set()

@@ -59,7 +59,7 @@ def test_a_28271_nor_by_an_event_that_is_sent_later(world):
     delay = {"org.matrix.msc4140.delay": 1}
     answer = user.request("PUT", path, {"join_rule": "public"}, params=delay)
     if answer.status_code == 200:  # otherwise it is refused at once, which is just as well
-        wait_for(lambda: not scheduled(user), timeout=10, what="the delayed event")
+        wait_for(lambda: not scheduled(user), what="the delayed event")
     assert user.state(room, "m.room.join_rules").json() == {"join_rule": "invite"}
 
 
@@ -86,7 +86,6 @@ def test_a_26015_02_also_those_of_a_hospital_if_an_insured_person_may_change_the
     doctor.put_state(room, "m.room.power_levels", levels).raise_for_status()
     wait_for(
         lambda: insured.state(room, "m.room.power_levels").json()["users"].get(insured.user_id) == 100,
-        timeout=10,
     )
     assert code(set_join_rule(insured, room, "knock")) == ROOM_STATE
     assert insured.put_state(room, "m.room.topic", {"topic": "x"}).status_code == 200
@@ -147,7 +146,6 @@ def test_r3_10_what_another_server_does_in_its_room_applies(world):
     set_join_rule(leo, room, "public").raise_for_status()
     wait_for(
         lambda: doctor.state(room, "m.room.join_rules").json() == {"join_rule": "public"},
-        timeout=10,
         what="the join rule",
     )
     # The members stay and talk; nobody else of this server comes in.
@@ -195,7 +193,6 @@ def with_full_power(leo, user, **body):
     leo.put_state(room, "m.room.power_levels", levels).raise_for_status()
     wait_for(
         lambda: user.state(room, "m.room.power_levels").json()["users"].get(user.user_id) == 100,
-        timeout=10,
         what="the power",
     )
     return room
@@ -217,7 +214,7 @@ def test_a_26515_01_nor_into_a_public_room_that_federates(world):
     user, leo = world.user(world.hospital), world.user(world.lax)
     room = with_full_power(leo, user)
     set_join_rule(leo, room, "public").raise_for_status()
-    wait_for(lambda: user.state(room, "m.room.join_rules").json() == {"join_rule": "public"}, timeout=10)
+    wait_for(lambda: user.state(room, "m.room.join_rules").json() == {"join_rule": "public"})
     before = user.joined_rooms()
     assert code(upgrade(user, room, "10")) == ROOM_STATE
     assert user.joined_rooms() == before
@@ -231,7 +228,7 @@ def test_a_25996_nor_into_an_open_room_of_insured_persons(world, rule):
     insured, leo = world.user(world.insurer), world.user(world.lax)
     room = with_full_power(leo, insured)
     set_join_rule(leo, room, rule).raise_for_status()
-    wait_for(lambda: insured.state(room, "m.room.join_rules").json() == {"join_rule": rule}, timeout=10)
+    wait_for(lambda: insured.state(room, "m.room.join_rules").json() == {"join_rule": rule})
     before = insured.joined_rooms()
     assert code(upgrade(insured, room, "10")) == FORBIDDEN
     assert insured.joined_rooms() == before
@@ -279,7 +276,7 @@ def test_r3_11_also_if_a_colleague_is_in_it(world, rule):
     allow = [{"type": "m.room_membership", "room_id": space}]
     room = together(leo, doctor, **PRIVATE)
     leo.put_state(room, "m.room.join_rules", {"join_rule": rule, "allow": allow}).raise_for_status()
-    wait_for(lambda: doctor.state(room, "m.room.join_rules").json()["join_rule"] == rule, timeout=10)
+    wait_for(lambda: doctor.state(room, "m.room.join_rules").json()["join_rule"] == rule)
     assert code(nurse.join(room, via=[world.lax.server_name])) == FORBIDDEN
     doctor.invite(room, nurse.user_id).raise_for_status()
     assert nurse.join(room).status_code == 200
@@ -320,7 +317,6 @@ def test_r3_11_own_rooms_are_joined_as_their_rules_say(world):
         lambda: (
             nurse.state(room, "m.room.member", nurse.user_id).json().get("displayname") == "Muster, Erika"
         ),
-        timeout=10,
         what="the new name",
     )
 
@@ -333,7 +329,6 @@ def test_a_new_name_reaches_rooms_of_other_servers(world):
     assert admin.request("PUT", path, {"displayname": "Muster, Erika"}).status_code == 200
     wait_for(
         lambda: leo.state(room, "m.room.member", nurse.user_id).json().get("displayname") == "Muster, Erika",
-        timeout=10,
         what="the new name",
     )
     nurse.leave(room).raise_for_status()

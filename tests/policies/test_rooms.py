@@ -99,7 +99,7 @@ def test_a_26202_rooms_of_version_11_are_joined(world):
     leo, doctor = world.user(world.lax), world.user(world.hospital)
     room = together(leo, doctor, room_version="11", preset="private_chat")
     assert doctor.send(room, "hello").status_code == 200
-    wait_for(lambda: "hello" in leo.texts(room), timeout=10, what="the message")
+    wait_for(lambda: "hello" in leo.texts(room), what="the message")
 
 
 # Room types
@@ -433,4 +433,4 @@ def test_a_federating_room_of_the_hospital_is_joined_by_invitation(world):
     doctor, physician = world.user(world.hospital), world.user(world.practice)
     room = together(doctor, physician)
     physician.send(room, "hello").raise_for_status()
-    wait_for(lambda: "hello" in doctor.texts(room), timeout=10)
+    wait_for(lambda: "hello" in doctor.texts(room))

@@ -129,7 +129,7 @@ def test_the_parts_together_are_the_whole(ti, start, tmp_path):
     )
     ti.add(server.server_name)
     start(server)
-    wait_for(lambda: versions_at(server) == {ti.version}, timeout=15, what="the list")
+    wait_for(lambda: versions_at(server) == {ti.version}, what="the list")
     alice, bob = server.register("alice"), server.register("bob")
     assert code(alice.try_create_room(invite=[bob.user_id])) == (403, "M_FORBIDDEN")
     assert alice.try_create_room().status_code == 200

@@ -120,13 +120,12 @@ def reaches(world, sender, colleague, room, *kinds):
         text = f"{kind} {number} {secrets.token_hex(4)}"
         if kind == "message":
             sender.send(room, text).raise_for_status()
-            wait_for(lambda text=text: text in colleague.texts(room), timeout=15, what=text)
+            wait_for(lambda text=text: text in colleague.texts(room), what=text)
         elif kind == "state":
             sender.put_state(room, "m.room.topic", {"topic": text}).raise_for_status()
             topic = {"topic": text}
             wait_for(
                 lambda topic=topic: colleague.state(room, "m.room.topic").json() == topic,
-                timeout=15,
                 what=text,
             )
         else:
@@ -158,9 +157,9 @@ def test_a_26021_01_an_invitation_slipped_in_among_events_is_judged(world, follo
     assert decisions(world.hospital, "invite", "A_26021-01", "denied") > before
     # The room goes on in both directions, and whom everybody may invite is invited.
     colleague.send(room, "from here").raise_for_status()
-    wait_for(lambda: "from here" in leo.texts(room), timeout=15, what="the answer")
+    wait_for(lambda: "from here" in leo.texts(room), what="the answer")
     invite_silently(leo, room, willing)
-    wait_for(lambda: room in willing.invited_to(), timeout=15, what="the invitation")
+    wait_for(lambda: room in willing.invited_to(), what="the invitation")
     assert willing.join(room, via=[world.lax.server_name]).status_code == 200
 
 
@@ -172,7 +171,7 @@ def test_a_26021_01_an_invitation_in_the_state_of_a_room_that_is_joined_is_judge
     for invitee in (refusing, willing):
         invite_silently(leo, room, invitee)
     leo.invite(room, colleague.user_id).raise_for_status()
-    wait_for(lambda: room in colleague.invited_to(), timeout=15, what="the colleague's own invitation")
+    wait_for(lambda: room in colleague.invited_to(), what="the colleague's own invitation")
     colleague.join(room, via=[world.lax.server_name]).raise_for_status()
     is_kept_out(world, refusing, room, colleague)
     reaches(world, leo, colleague, room, "state", "message")
@@ -214,9 +213,9 @@ def test_a_26021_01_a_history_with_a_refused_invitation_stays_readable(world):
     leo.request("POST", kick, {"user_id": refusing.user_id}).raise_for_status()
     leo.send(room, "after").raise_for_status()
     leo.invite(room, colleague.user_id).raise_for_status()
-    wait_for(lambda: room in colleague.invited_to(), timeout=15, what="the invitation")
+    wait_for(lambda: room in colleague.invited_to(), what="the invitation")
     colleague.join(room, via=[world.lax.server_name]).raise_for_status()
-    wait_for(lambda: colleague.texts(room) == ["after", "between", "before"], timeout=15, what="the history")
+    wait_for(lambda: colleague.texts(room) == ["after", "between", "before"], what="the history")
     is_kept_out(world, refusing, room, colleague)
 
 
@@ -267,7 +266,7 @@ def test_a_26021_01_an_invitation_that_was_allowed_stays_when_it_is_seen_again(w
     leo, colleague, doctor = world.user(world.lax), world.user(world.hospital), world.user(world.hospital)
     room = leo.create_room(**PRIVATE)
     leo.invite(room, doctor.user_id).raise_for_status()
-    wait_for(lambda: room in doctor.invited_to(), timeout=10, what="the invitation")
+    wait_for(lambda: room in doctor.invited_to(), what="the invitation")
     block(doctor)
     leo.invite(room, colleague.user_id).raise_for_status()
     colleague.join(room, via=[world.lax.server_name]).raise_for_status()
@@ -382,7 +381,7 @@ def test_a_26515_01_nor_into_a_room_that_was_public_before_the_policy(world):
     room = together(leo, doctor, **PRIVATE)
     leo.put_state(room, "m.room.join_rules", {"join_rule": "public"}).raise_for_status()
     public = {"join_rule": "public"}
-    wait_for(lambda: doctor.state(room, "m.room.join_rules").json() == public, timeout=10)
+    wait_for(lambda: doctor.state(room, "m.room.join_rules").json() == public)
     path = f"/_matrix/federation/v1/make_join/{room}/{other.user_id}?ver=10"
     answer = world.practice.federation_request("GET", path, to=world.hospital)
     assert code(answer) == FORBIDDEN
@@ -445,7 +444,7 @@ def test_r2_17_a_room_is_gone_when_the_other_server_refuses_its_guest(world, bod
     block(insured, EPA)
     assert code(doctor.try_create_room(invite=[insured.user_id], **body)) == FORBIDDEN
     assert doctor.joined_rooms() == set()
-    wait_for(lambda: not rooms_of(world.hospital, doctor), timeout=15, what="the room to be purged")
+    wait_for(lambda: not rooms_of(world.hospital, doctor), what="the room to be purged")
     block(insured, EPA, userExceptions={doctor.user_id: {}})
     assert doctor.try_create_room(invite=[insured.user_id], **body).status_code == 200
     assert len(rooms_of(world.hospital, doctor)) == 1
@@ -479,7 +478,7 @@ def test_r2_17_whatever_synapse_trips_over_half_way(world, body):
     doctor = world.user(world.hospital)
     assert doctor.try_create_room(**body).status_code >= 400
     assert doctor.joined_rooms() == set()
-    wait_for(lambda: not rooms_of(world.hospital, doctor), timeout=15, what="the room to be purged")
+    wait_for(lambda: not rooms_of(world.hospital, doctor), what="the room to be purged")
 
 
 def test_r2_17_several_rooms_at_once_do_not_get_mixed_up(world):
@@ -603,7 +602,7 @@ def test_r3_11_an_own_restricted_room_that_only_another_servers_user_can_let_one
     doctor.invite(room, colleague.user_id).raise_for_status()
     colleague.join(room).raise_for_status()
     doctor.leave(room).raise_for_status()
-    wait_for(lambda: doctor.user_id not in leo.members(room), timeout=15, what="the doctor to have left")
+    wait_for(lambda: doctor.user_id not in leo.members(room), what="the doctor to have left")
     assert nurse.join(room, via=[world.lax.server_name]).status_code == 200
 
 
@@ -623,7 +622,7 @@ def test_r3_11_an_invitation_counts_as_soon_as_it_is_delivered(world):
     body = {"room_version": "10", "event": pdu, "invite_room_state": []}
     answer = world.lax.federation_request("PUT", path, to=world.hospital, content=body)
     assert answer.status_code == 200, answer.text
-    wait_for(lambda: room in nurse.invited_to(), timeout=15, what="the invitation")
+    wait_for(lambda: room in nurse.invited_to(), what="the invitation")
     assert nurse.join(room, via=[world.lax.server_name]).status_code == 200
     assert nurse.user_id in colleague.members(room)
 
@@ -645,7 +644,7 @@ def test_r2_17_a_room_goes_when_the_guests_server_does_not_answer(world, silent_
     doctor = world.user(world.hospital)
     assert doctor.try_create_room(invite=[f"@guest:{silent_server}"]).status_code >= 400
     assert doctor.joined_rooms() == set()
-    wait_for(lambda: not rooms_of(world.hospital, doctor), timeout=15, what="the room to be purged")
+    wait_for(lambda: not rooms_of(world.hospital, doctor), what="the room to be purged")
 
 
 def test_r2_17_but_not_if_somebody_else_is_in_it_by_then(world, silent_server):
@@ -655,9 +654,9 @@ def test_r2_17_but_not_if_somebody_else_is_in_it_by_then(world, silent_server):
     elsewhere = doctor.at(world.hospital.client_url)
     with ThreadPoolExecutor(1) as aside:
         answer = aside.submit(doctor.try_create_room, invite=[f"@guest:{silent_server}"])
-        wait_for(lambda: elsewhere.joined_rooms(), timeout=10, what="the room")
+        wait_for(lambda: elsewhere.joined_rooms(), what="the room")
         (room,) = elsewhere.joined_rooms()
-        wait_for(lambda: elsewhere.invite(room, colleague.user_id).status_code == 200, timeout=10)
+        wait_for(lambda: elsewhere.invite(room, colleague.user_id).status_code == 200)
         colleague = colleague.at(world.hospital.client_url)
         colleague.join(room).raise_for_status()
         colleague.send(room, "already here").raise_for_status()

@@ -154,7 +154,7 @@ class World:
     def settle(self):
         """Wait until every process enforces the directory's list."""
         for server in self.enforcing:
-            wait_for(lambda server=server: versions_at(server) == {self.ti.version}, timeout=30)
+            wait_for(lambda server=server: versions_at(server) == {self.ti.version})
 
 
 def at_worker(server, user):
@@ -179,7 +179,7 @@ def decisions(server, policy, rule, outcome):
 
 def invited(guest, room):
     """Wait for an invitation to arrive."""
-    wait_for(lambda: room in guest.invited_to(), timeout=15, what="the invitation")
+    wait_for(lambda: room in guest.invited_to(), what="the invitation")
 
 
 def together(host, *guests, **body):
@@ -212,7 +212,7 @@ def in_database(server, statement, arguments=(), fetch=False):
         connection = psycopg2.connect(**arguments_of)
         place = "%s"
     else:
-        connection = sqlite3.connect(server.directory / "homeserver.db", timeout=20)
+        connection = sqlite3.connect(server.directory / "homeserver.db", timeout=120)
         place = "?"
     try:
         with connection:

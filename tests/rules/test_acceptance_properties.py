@@ -73,4 +73,4 @@ class Updates(RuleBasedStateMachine):
 
 
 TestUpdates = Updates.TestCase
-TestUpdates.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestUpdates.settings = settings(max_examples=60, stateful_step_count=25)

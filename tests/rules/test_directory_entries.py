@@ -208,7 +208,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_whatever_stands_in_a_resource_is_read_or_skipped(data):
     entries = DirectoryEntries()
@@ -303,4 +303,4 @@ def test_every_page_among_the_samples_is_read_in_pieces(samples):
 )
 def test_the_library_is_loaded_by_searches_only(code):
     code += "; import sys; sys.exit(any(name.startswith('fhir') for name in sys.modules))"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -29,7 +29,7 @@ class Bench:
     algorithms: tuple[str, ...] = ("BP256R1",)
     minimum_version: int = 0
     url: str = ""
-    deadline: float = 5.0
+    deadline: float = 60.0
     limits: JwsLimits = attrs.field(factory=JwsLimits)
     allow_test: bool = True
     with_client_certificate: bool = False
@@ -46,7 +46,7 @@ class Bench:
 
     def __attrs_post_init__(self):
         client = self.ti.client_pem if self.with_client_certificate else None
-        self.fetcher = Fetcher(client_context(self.ti.ca_file, client), silence=3)
+        self.fetcher = Fetcher(client_context(self.ti.ca_file, client), silence=30)
         self.trust = TrustStore(
             DownloadServer(self.fetcher, self.ti.ca_base_url),
             self.ti.pins if self.pins is None else self.pins,

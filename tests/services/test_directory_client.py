@@ -17,6 +17,7 @@ from synapse_tim.services.tls import client_context
 from synapse_tim.testing import wait_for
 from synapse_tim.testing.directory_entries import ListedAddress
 from synapse_tim.testing.paths import AUTHENTICATE, LOCALIZATION, TOKEN
+from synapse_tim.testing.waiting import HANGING_SECONDS
 
 USER = "@alice:hospital.example"
 
@@ -45,7 +46,7 @@ class Desk:
     def __init__(self, ti, deadline=30.0, cache_seconds=300.0):
         self.clock = Clock()
         self.changes = []
-        fetcher = Fetcher(client_context(ti.ca_file), silence=3)
+        fetcher = Fetcher(client_context(ti.ca_file), silence=30)
         given = ti.vzd_credentials
         secret = Path(given["client_secret_path"]).read_text()
         credentials = ProviderCredentials(
@@ -373,9 +374,9 @@ def test_what_is_about_one_user_stops_nobody_else(ti, desk, fault, value):
 
 
 def test_who_waited_for_most_of_the_time_shows_nothing_about_the_directory(ti, desk):
-    at = desk(deadline=4.0)
+    at = desk(deadline=30.0)
     ends = at.transport.end_of_look_up()
-    at.clock.now += 3.5
+    at.clock.now += 29.5
     ti.faults.slow_headers = 0.5
     with pytest.raises(DirectoryError) as caught:
         at.client.owner_type(USER, ends)
@@ -447,7 +448,7 @@ def test_shutting_down_ends_what_is_under_way(ti, desk):
         asked = pool.submit(at.failure)
         wait_for(lambda: ti.count(LOCALIZATION) == 1, what="the request")
         at.transport.close()
-        assert asked.result(20) is DirectoryFailure.UNREACHABLE
+        assert asked.result(HANGING_SECONDS) is DirectoryFailure.UNREACHABLE
 
 
 def test_who_waited_for_too_long_does_not_ask_any_more(ti, desk):

@@ -28,7 +28,7 @@ def search(ti):
     made = []
 
     def make(insured=False, deadline=30.0):
-        fetcher = Fetcher(client_context(ti.ca_file), silence=3)
+        fetcher = Fetcher(client_context(ti.ca_file), silence=30)
         made.append(DirectoryTransport(fetcher, deadline=deadline, sleep=lambda seconds: None))
         session = DirectorySession(fetcher, credentials, lambda: 0.0)
         return DirectorySearch(made[-1], session, ti.directory_url, insured=insured)

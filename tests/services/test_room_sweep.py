@@ -179,7 +179,7 @@ def expected(room):
     return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(rooms(), min_size=1, max_size=8), st.integers(1, 3))
 def test_the_queries_say_what_a_plain_reading_says(made, limit):
     named = {f"!{string.ascii_letters[number]}:home.example": room for number, room in enumerate(made)}

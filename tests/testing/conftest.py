@@ -20,5 +20,5 @@ def ti(ti_simulator: Callable[..., TiSimulator]) -> TiSimulator:
 @pytest.fixture
 def http(ti: TiSimulator) -> Iterator[httpx.Client]:
     context = ssl.create_default_context(cafile=str(ti.ca_file))
-    with httpx.Client(verify=context, trust_env=False, timeout=5.0) as client:
+    with httpx.Client(verify=context, trust_env=False) as client:
         yield client

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 
 import attrs
 import httpx
@@ -27,11 +26,11 @@ def attempt(ti: TiSimulator):
     """Fetch and verify the list as the product does, knowing its newest version."""
     fetcher = Fetcher()
 
-    def run():
+    def run(deadline: float = 60.0):
         trust = TrustStore(DownloadServer(fetcher, ti.ca_base_url), ti.pins, allow_test=True)
         ocsp = OcspClient(OcspMode.HARD, fetcher, ti.ocsp_url)
         verifier = ListVerifier(trust, ocsp, frozenset({"BP256R1"}))
-        octets = ListSource(fetcher, ti.plain_list_url, "BP256R1", deadline=0.4).fetch(ti.version)
+        octets = ListSource(fetcher, ti.plain_list_url, "BP256R1", deadline=deadline).fetch(ti.version)
         return None if octets is None else verifier.verify(octets, ti.now()).content
 
     yield run
@@ -63,7 +62,7 @@ def test_faults_of_the_list(ti: TiSimulator, attempt, fault: str, value: object,
     assert attempt() is None
     setattr(ti.faults, fault, value)
     with pytest.raises(ListRefusedError) as error:
-        attempt()
+        attempt(deadline=0.4 if reason is Refusal.DEADLINE else 60.0)
     assert error.value.reason is reason
     ti.faults.reset()
     assert attempt() is None
@@ -145,10 +144,10 @@ def test_the_clock_of_ocsp_can_be_off(ti: TiSimulator, attempt) -> None:
 def test_closing_does_not_wait_for_slow_answers(ti_simulator) -> None:
     ti = ti_simulator()
     ti.faults.slow_drip = 60.0
-    with httpx.stream("GET", ti.plain_list_url, trust_env=False):
-        start = time.monotonic()
+    with httpx.stream("GET", ti.plain_list_url, trust_env=False) as answer:
         ti.close()
-        assert time.monotonic() - start < 5
+        with pytest.raises(httpx.RemoteProtocolError):  # it was cut off
+            answer.read()
 
 
 def test_switches_from_text() -> None:

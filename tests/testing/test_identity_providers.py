@@ -416,7 +416,7 @@ def test_synapse_itself_logs_in_and_out_with_the_broker(ti: TiSimulator, synapse
     }
     server = synapse_server("ours", extra=extra)
     start = "/_matrix/client/v3/login/sso/redirect/oidc-broker?redirectUrl=http://app.example/"
-    with httpx.Client(trust_env=False, timeout=30) as browser:
+    with httpx.Client(trust_env=False) as browser:
         to_broker = browser.get(server.client_url + start)
         # Browsers send cookies marked Secure to loopback, httpx does not.
         cookies = "; ".join(each.partition(";")[0] for each in to_broker.headers.get_list("Set-Cookie"))

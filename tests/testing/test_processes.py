@@ -12,7 +12,7 @@ import pytest
 
 from synapse_tim.testing.ports import free_ports
 from synapse_tim.testing.processes import Child, ChildFailedError
-from synapse_tim.testing.waiting import wait_for
+from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
 
 WAIT = "print('here', flush=True); time.sleep(300)"
 SLEEP = [sys.executable, "-c", f"import time; {WAIT}"]
@@ -35,7 +35,7 @@ def gone(pid: int) -> bool:
 def test_a_child_starts_and_stops(tmp_path, command) -> None:
     child = Child("child", command, tmp_path / "out")
     child.start()
-    child.wait_ready(lambda: "here" in child.last_output(), 10)
+    child.wait_ready(lambda: "here" in child.last_output(), HANGING_SECONDS)
     pid = child.pid
     assert pid is not None
     assert not gone(pid)
@@ -50,8 +50,8 @@ def test_a_child_that_ends_too_early_is_reported_with_its_output(tmp_path) -> No
     child = Child("child", [sys.executable, "-c", "raise SystemExit('no port')"], tmp_path / "out")
     child.start()
     with pytest.raises(ChildFailedError, match="no port"):
-        child.wait_ready(lambda: False, 10)
-    assert child.wait_end(1) == 1
+        child.wait_ready(lambda: False, HANGING_SECONDS)
+    assert child.wait_end(HANGING_SECONDS) == 1
 
 
 def test_a_child_that_is_never_ready_is_reported(tmp_path) -> None:
@@ -70,7 +70,7 @@ def test_a_child_outlives_the_thread_that_wanted_it(tmp_path) -> None:
     thread.start()
     thread.join()
     try:
-        child.wait_ready(lambda: "here" in child.last_output(), 10)
+        child.wait_ready(lambda: "here" in child.last_output(), HANGING_SECONDS)
         assert child.running
     finally:
         child.stop()
@@ -87,7 +87,7 @@ def test_children_die_with_their_parent(tmp_path) -> None:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
-    wait_for(lambda: gone(pid) or is_zombie(pid), 10, "the end of the child")
+    wait_for(lambda: gone(pid) or is_zombie(pid), what="the end of the child")
 
 
 def is_zombie(pid: int) -> bool:
@@ -100,7 +100,7 @@ def is_zombie(pid: int) -> bool:
 
 def test_wait_for() -> None:
     answers = iter([0, 0, 7])
-    assert wait_for(lambda: next(answers), 5) == 7
+    assert wait_for(lambda: next(answers)) == 7
     with pytest.raises(TimeoutError, match="the moon"):
         wait_for(lambda: False, 0.1, "the moon")
 

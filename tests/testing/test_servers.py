@@ -87,7 +87,7 @@ def test_the_fixtures_as_a_vendor_uses_them(tmp_path: Path) -> None:
         )
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 failed, 1 passed" in done.stdout
     assert "logs of hospital" in done.stdout
     assert "synapse.app" in done.stdout

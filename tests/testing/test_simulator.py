@@ -166,7 +166,6 @@ def test_it_runs_in_the_foreground() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
     )
     assert "domains: a.example" in done.stdout
     assert "pinned_roots:" in done.stdout
