@@ -49,7 +49,7 @@ from synapse_tim.rules.denials import (
     Denial,
 )
 from synapse_tim.rules.invitation import Parties
-from synapse_tim.rules.invitees import is_user_id
+from synapse_tim.rules.invitees import is_user_id, names_address
 from synapse_tim.rules.room_creation import MEMBER, THIRD_PARTY_INVITE
 
 
@@ -140,14 +140,16 @@ class InvitePolicy:
     async def check_invitee(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
     ) -> Answer:
-        """Refuse to invite something that is no user id, which Synapse would trip over.
+        """Refuse to invite by address, or something that is no user id, which Synapse would trip over.
 
         Raises:
-            SynapseError: 400 ``M_BAD_JSON``.
+            SynapseError: 403 ``M_FORBIDDEN``; 400 ``M_BAD_JSON``.
         """
         if path["membership_action"] == "invite":
             await self._internals.user_of(request)
             body = read_json(request)
+            if names_address(body):
+                refuse(INVITE_BY_ADDRESS)
             if "user_id" in body and not is_user_id(body["user_id"]):
                 refuse(INVITEE_MALFORMED)
         return await proceed()

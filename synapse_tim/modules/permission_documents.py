@@ -24,6 +24,7 @@ from synapse_tim.rules.permission_config import (
     PermissionConfig,
     PermissionConfigError,
     for_server,
+    is_empty,
     parse,
 )
 from synapse_tim.rules.products import Product
@@ -79,8 +80,12 @@ class PermissionDocuments:
         return config if isinstance(config, Denial) else parties.permits(config, inviter)
 
     async def stored(self, user_id: str) -> Mapping[str, object] | None:
-        """The document that a local user has stored, whatever it says."""
-        return await self._api.account_data_manager.get_global(user_id, self.kind)
+        """The document that a local user has stored, whatever it says.
+
+        An empty one is what Matrix leaves of account data that was deleted: none.
+        """
+        document = await self._api.account_data_manager.get_global(user_id, self.kind)
+        return None if is_empty(document) else document
 
     def check(self, document: object) -> None:
         """Check a document that a client wants to store.

@@ -1,7 +1,8 @@
 """Reading and writing a permission configuration, as clients do it: account data (A_25043, A_26389).
 
 Refused: storing what does not follow gematik's schema (A_26390), with the fault; removing it, which would say
-neither yes nor no. Who has stored nothing is shown the default, and nothing is stored by that.
+neither yes nor no. Who has stored nothing, or an empty document, is shown the default, and nothing is stored
+by that.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from synapse_tim.modules.permission_documents import PermissionDocuments
 from synapse_tim.modules.request_body import octets, read_json
 from synapse_tim.modules.synapse_internals import Answer, ClientGuard, Proceed, SynapseInternals
 from synapse_tim.rules.denials import PERMISSION_MALFORMED, PERMISSION_REMOVED
-from synapse_tim.rules.permission_config import MAX_OCTETS, PermissionConfigError
+from synapse_tim.rules.permission_config import MAX_OCTETS, PermissionConfigError, is_empty
 
 
 class PermissionRoutes:
@@ -63,14 +64,14 @@ class PermissionRoutes:
 
     async def show(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Show the default to users who have stored nothing."""
+        ours = path["account_data_type"] == self._documents.kind
         try:
-            return await proceed()
+            status, document = await proceed()
         except SynapseError as error:
-            if error.code != 404 or path["account_data_type"] != self._documents.kind:
+            if error.code != 404 or not ours:
                 raise
-        # With MSC3391 Synapse answers as if an empty document were none; it counts all the same.
-        stored = await self._documents.stored(path["user_id"])
-        return 200, self._documents.default if stored is None else stored
+            status, document = 200, {}
+        return status, self._documents.default if ours and is_empty(document) else document
 
     async def remove(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Refuse to remove a permission configuration: it would say neither yes nor no.

@@ -12,13 +12,16 @@ from synapse.http.site import SynapseRequest
 
 
 def read_json(request: SynapseRequest) -> dict[str, Any]:
-    """The JSON object of a request, which can be read once more afterwards.
+    """The JSON object of a request, which can be read once more afterwards, whatever it was.
 
     Raises:
-        SynapseError: 400, if it is not a JSON object.
+        SynapseError: 400, as Synapse says it: ``M_NOT_JSON`` if it is not JSON, ``M_BAD_JSON`` if it is
+            something else than an object.
     """
-    body: dict[str, Any] = parse_json_object_from_request(request)
-    _content(request).seek(0)
+    try:
+        body: dict[str, Any] = parse_json_object_from_request(request)
+    finally:
+        _content(request).seek(0)
     return body
 
 

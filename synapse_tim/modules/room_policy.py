@@ -146,6 +146,11 @@ class RoomPolicy:
         refused = room_state.change(self._rules, event.type, event.content)
         if refused is None and room_state.makes_world_readable(event.type, event.content):
             refused = room_state.world_readable(self._rules, creation.content if creation else {})
+        if refused == Refused(JOIN_RULE):
+            state = await self._api.get_room_state(event.room_id, [(CREATE, ""), (JOIN_RULES, "")])
+            before = (state[key].content if key in state else {} for key in ((CREATE, ""), (JOIN_RULES, "")))
+            if room_state.is_public(self._rules, *before):
+                refused = None
         if refused is not None:
             refuse(refused.denial, refused.fault)
         metrics.count_allowed(JOIN_RULE.policy, JOIN_RULE.rule)

@@ -8,6 +8,7 @@ so would a body that it cannot read half-way through. Invitations are in ``invit
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
@@ -51,6 +52,22 @@ def invited_servers(request: Mapping[str, object]) -> frozenset[str] | Malformed
 def invites_by_address(request: Mapping[str, object]) -> bool:
     """Whether the request invites people by e-mail address or telephone number."""
     return bool(request.get("invite_3pid"))
+
+
+#: Members of a body that invites somebody by address.
+_ADDRESS: Final = ("medium", "address")
+_ADDRESS_OR_SERVICE: Final = (*_ADDRESS, "id_server", "id_access_token")
+
+
+def names_address(body: Mapping[str, object]) -> bool:
+    """Whether a body of ``POST /rooms/{roomId}/invite`` names an e-mail address or telephone number.
+
+    With ``medium`` and ``address`` Synapse does not look at ``user_id``; with a part of them it says that
+    something else is missing, which would not help either.
+    """
+    return all(name in body for name in _ADDRESS) or (
+        "user_id" not in body and any(name in body for name in _ADDRESS_OR_SERVICE)
+    )
 
 
 def is_user_id(user: object) -> bool:

@@ -117,6 +117,17 @@ def parse(document: object, product: Product) -> PermissionConfig:
     )
 
 
+def is_empty(document: object) -> bool:
+    """Whether a stored document is one that was deleted: Matrix leaves ``{}``.
+
+    It counts as none, so that the default applies; it cannot be stored as a permission configuration.
+
+    Args:
+        document: the JSON value.
+    """
+    return isinstance(document, Mapping) and not document
+
+
 def for_server(default: Mapping[str, object], server_name: str) -> dict[str, object]:
     """The configured default as the users of a server get it.
 

@@ -1,8 +1,8 @@
 """What may be changed in a room after its creation (A_28271, A_26015-02, requirement R3.8).
 
-Refused: the join rule ``public``, always; for insured persons every join rule but an invitation; a
-world-readable history in a room that other servers may take part in, for insured persons always; contents
-that cannot be read. Judged where the event is made: what other servers do in a room is theirs to judge.
+Refused: making a room public; for insured persons every join rule but an invitation; a world-readable
+history in a room that other servers may take part in, for insured persons always; contents that cannot be
+read. Judged where the event is made: what other servers do in a room is theirs to judge.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from synapse_tim.rules.room_creation import (
     PUBLIC,
     Refused,
     RoomRules,
+    may_federate,
     state_fault,
 )
 
@@ -32,7 +33,8 @@ def change(rules: RoomRules, kind: str, content: Mapping[str, Any]) -> Refused |
         content: of the event.
 
     Returns:
-        Why it is refused. ``None`` is not the last word if it ``makes_world_readable``.
+        Why it is refused. ``None`` is not the last word if it ``makes_world_readable``, nor is ``JOIN_RULE``
+        if the room ``is_public``.
     """
     fault = state_fault(kind, content)
     if fault:
@@ -42,6 +44,18 @@ def change(rules: RoomRules, kind: str, content: Mapping[str, Any]) -> Refused |
         if rule == PUBLIC or (rules.product is Product.EPA and rule not in INVITE_ONLY):
             return Refused(JOIN_RULE)
     return None
+
+
+def is_public(rules: RoomRules, creation: Mapping[str, Any], join_rules: Mapping[str, Any]) -> bool:
+    """Whether a room is public as it may be: the join rule ``public`` does not make it so (A_28271).
+
+    Args:
+        rules: of the server.
+        creation: content of the room's ``m.room.create``.
+        join_rules: content of its ``m.room.join_rules``, before the event.
+    """
+    public = join_rules.get("join_rule") == PUBLIC
+    return public and rules.product is Product.PRO and not may_federate(creation)
 
 
 def makes_world_readable(kind: str, content: Mapping[str, Any]) -> bool:

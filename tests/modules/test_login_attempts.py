@@ -132,8 +132,9 @@ def test_every_token_counts_for_itself(server, run):
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b'"x"'])
 def test_what_is_no_object_is_synapses_business(server, run, body):
     run(server.log_in(request_of(body)))
-    ((noted, _),) = server.seen
+    ((noted, read),) = server.seen
     assert noted is None
+    assert read == body
 
 
 @pytest.mark.parametrize("body", [{}, {"type": None}, {"type": 1}, {"type": [PASSWORD]}], ids=str)

@@ -4,6 +4,7 @@ import logging
 from unittest.mock import AsyncMock, Mock
 
 import pytest
+from immutabledict import immutabledict
 from synapse.module_api import AccountDataManager
 from synapse.types import UserInfo
 
@@ -67,7 +68,19 @@ def test_an_application_service_has_no_account_and_may_be_invited(api, run):
     assert run(documents(api).of(BOT)) is INVITEE_UNKNOWN
 
 
-@pytest.mark.parametrize("stored", [{}, {"defaultSetting": "allow"}, {**BLOCK, "userExceptions": []}])
+@pytest.mark.parametrize("stored", [{}, immutabledict()])
+def test_what_matrix_leaves_of_a_deleted_document_counts_as_none(api, run, stored):
+    api.account_data_manager.get_global.return_value = stored
+    looked_up = documents(api, **BLOCK)
+    assert run(looked_up.of(ALICE)) == parse(BLOCK, PRO)
+    assert run(looked_up.stored(ALICE)) is None
+    with pytest.raises(PermissionConfigError):
+        looked_up.check(stored)
+
+
+@pytest.mark.parametrize(
+    "stored", [{"x": 1}, [], {"defaultSetting": "allow"}, {**BLOCK, "userExceptions": []}]
+)
 def test_r2_10_a_document_that_cannot_be_read_refuses_and_stays(api, run, stored):
     api.account_data_manager.get_global.return_value = stored
     looked_up = documents(api)

@@ -322,8 +322,16 @@ def test_r4_10_nobody_is_invited_by_address(world, admin):
         "id_server": "localhost:1",
         "id_access_token": "x",
     }
-    answer = inviter.request("POST", f"/_matrix/client/v3/rooms/{room}/invite", address)
-    assert code(answer) == FORBIDDEN
+    path = f"/_matrix/client/v3/rooms/{room}/invite"
+    known = world.user(world.hospital).user_id
+    without = ({name: address[name] for name in address if name != missing} for missing in address)
+    for body in (address, {**address, "user_id": known}, *without, {"id_server": "localhost:1"}):
+        answer = inviter.request("POST", path, body)
+        assert code(answer) == FORBIDDEN
+        assert "use the user id" in answer.json()["error"]
+    assert code(inviter.request("PUT", f"{path}/{inviter.localpart}", address)) == FORBIDDEN
+    assert code(inviter.request("POST", path, {"reason": "none"})) == (400, "M_MISSING_PARAM")
+    assert inviter.request("POST", path, {"user_id": known, "medium": "email"}).status_code == 200
     token = {"display_name": "a", "key_validity_url": "https://x/", "public_key": "x"}
     assert code(inviter.put_state(room, "m.room.third_party_invite", token, "token")) == FORBIDDEN
     before = inviter.joined_rooms()

@@ -175,7 +175,7 @@ def store_anything(server, user, kind, content):
 
 @pytest.mark.parametrize(
     "content",
-    ["{}", '{"defaultSetting": "block-all"}', '{"defaultSetting": "allow all", "userExceptions": 5}'],
+    ['{"x":1}', '{"defaultSetting": "block-all"}', '{"defaultSetting": "allow all", "userExceptions": 5}'],
 )
 def test_r2_10_a_stored_document_that_nobody_can_read_refuses_and_is_not_rewritten(world, content):
     inviter, invitee = world.user(world.hospital), world.user(world.hospital)
@@ -187,6 +187,19 @@ def test_r2_10_a_stored_document_that_nobody_can_read_refuses_and_is_not_rewritt
     allow(invitee)
     room = inviter.create_room(invite=[invitee.user_id])
     invited(invitee, room)
+
+
+@pytest.mark.parametrize(("server", "kind"), [("hospital", PRO), ("insurer", EPA)])
+def test_r2_10_what_matrix_leaves_of_a_deleted_document_counts_as_none(world, server, kind):
+    """Other products store it for every user."""
+    invitee, inviter = world.user(getattr(world, server)), world.user(world.hospital)
+    store_anything(getattr(world, server), invitee, kind, "{}")
+    assert invitee.account_data(kind).json() == {"defaultSetting": "allow all"}
+    invited(invitee, inviter.create_room(invite=[invitee.user_id]))
+    # It is not stored as one, and the nearest document does not count as none.
+    assert code(invitee.put_account_data(kind, {})) == (400, "M_BAD_JSON")
+    store_anything(getattr(world, server), other := world.user(getattr(world, server)), kind, '{"a": {}}')
+    assert code(inviter.try_create_room(invite=[other.user_id])) == FORBIDDEN
 
 
 def test_a_26021_01_without_the_database_nobody_is_invited_and_log_in_goes_on(world):

@@ -30,7 +30,7 @@ def upgrade(user, room, version):
 
 
 @pytest.mark.parametrize("admin", [False, True])
-@pytest.mark.parametrize("body", [{}, {"creation_content": {"m.federate": False}}, {"preset": "public_chat"}])
+@pytest.mark.parametrize("body", [{}, {"creation_content": {"m.federate": False}}])
 def test_a_28271_no_room_becomes_public_later(world, body, admin):
     user = world.user(world.hospital, admin=admin)
     room = user.create_room(**body)
@@ -43,6 +43,17 @@ def test_a_28271_no_room_becomes_public_later(world, body, admin):
     allow = [{"type": "m.room_membership", "room_id": room}]
     assert set_join_rule(user, room, "restricted", allow=allow).status_code == 200
     assert user.state(room, "m.room.join_rules").json()["join_rule"] == "restricted"
+
+
+@pytest.mark.parametrize("admin", [False, True])
+def test_a_28271_a_public_room_that_does_not_federate_stays_public_until_it_is_not(world, admin):
+    user = world.user(world.hospital, admin=admin)
+    room = user.create_room(preset="public_chat")
+    assert set_join_rule(user, room, "public").status_code == 200
+    assert set_join_rule(user, room, "public", note="for the log").status_code == 200
+    assert set_join_rule(user, room, "invite").status_code == 200
+    assert code(set_join_rule(user, room, "public")) == ROOM_STATE
+    assert user.state(room, "m.room.join_rules").json()["join_rule"] == "invite"
 
 
 def test_a_28271_nor_a_direct_chat_by_its_guest(world):

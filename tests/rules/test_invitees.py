@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.invitees import Malformed, invited_servers
+from synapse_tim.rules.invitees import Malformed, invited_servers, names_address
 
 
 def member(state_key, **content):
@@ -59,6 +59,24 @@ def test_invitations_are_found_in_invite_and_initial_state(request_body, servers
 )
 def test_invitations_that_cannot_be_read_are_malformed(request_body):
     assert invited_servers(request_body) == Malformed()
+
+
+@pytest.mark.parametrize(
+    ("request_body", "expected"),
+    [
+        ({"medium": "email", "address": "a@example.org", "id_server": "x", "id_access_token": "x"}, True),
+        ({"medium": "email", "address": "a@example.org"}, True),
+        ({"medium": "msisdn", "address": "4930", "user_id": "@a:one.example"}, True),
+        ({"address": "a@example.org"}, True),
+        ({"id_server": "x"}, True),
+        ({"medium": None, "address": None}, True),
+        ({"medium": "email", "user_id": "@a:one.example"}, False),
+        ({"user_id": "@a:one.example", "reason": "medium"}, False),
+        ({}, False),
+    ],
+)
+def test_r4_10_an_invitation_by_address_is_known_by_what_synapse_looks_at(request_body, expected):
+    assert names_address(request_body) is expected
 
 
 JSON = st.recursive(

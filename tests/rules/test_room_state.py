@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from synapse_tim.rules.denials import JOIN_RULE, STATE_MALFORMED, WORLD_READABLE
 from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.rules.room_creation import Refused, RoomRules
-from synapse_tim.rules.room_state import change, makes_world_readable, world_readable
+from synapse_tim.rules.room_state import change, is_public, makes_world_readable, world_readable
 
 PRO = RoomRules(Product.PRO, SpecVersion.V1_2)
 EPA = RoomRules(Product.EPA, SpecVersion.V1_2)
@@ -19,6 +19,21 @@ HISTORY, JOIN_RULES = "m.room.history_visibility", "m.room.join_rules"
 def test_a_28271_no_room_becomes_public(product, spec_version):
     rules = RoomRules(product, spec_version)
     assert change(rules, JOIN_RULES, {"join_rule": "public"}) == Refused(JOIN_RULE)
+
+
+@pytest.mark.parametrize(
+    ("rules", "creation", "join_rule", "expected"),
+    [
+        (PRO, {"m.federate": False}, "public", True),
+        (PRO, {"m.federate": False}, "invite", False),
+        (PRO, {"m.federate": False}, None, False),
+        (PRO, {}, "public", False),
+        (PRO, {"m.federate": "false"}, "public", False),
+        (EPA, {"m.federate": False}, "public", False),
+    ],
+)
+def test_a_28271_only_a_public_room_that_may_be_one_counts_as_public(rules, creation, join_rule, expected):
+    assert is_public(rules, creation, {"join_rule": join_rule}) is expected
 
 
 @pytest.mark.parametrize("name", ["knock", "restricted", "knock_restricted", "Public", ""])
