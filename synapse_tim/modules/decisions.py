@@ -10,6 +10,18 @@ from synapse_tim.modules import metrics
 from synapse_tim.rules.denials import Denial
 
 
+def answer_to(denial: Denial, fault: str = "") -> SynapseError:
+    """The error that a denial is answered with; counted by whoever denies.
+
+    Args:
+        denial: why.
+        fault: what exactly is wrong; added to the text.
+    """
+    text = f"{denial.text}: {fault}" if fault else denial.text
+    headers = None if denial.retry_after is None else {"Retry-After": str(denial.retry_after)}
+    return SynapseError(denial.status, text, errcode=denial.errcode, headers=headers)
+
+
 def refuse(denial: Denial, fault: str = "") -> NoReturn:
     """Count a denial and answer with it.
 
@@ -21,9 +33,7 @@ def refuse(denial: Denial, fault: str = "") -> NoReturn:
         SynapseError: always.
     """
     metrics.count_denied(denial)
-    text = f"{denial.text}: {fault}" if fault else denial.text
-    headers = None if denial.retry_after is None else {"Retry-After": str(denial.retry_after)}
-    raise SynapseError(denial.status, text, errcode=denial.errcode, headers=headers)
+    raise answer_to(denial, fault)
 
 
 def decide(denial: Denial | None, policy: str, rule: str) -> None:

@@ -4,7 +4,7 @@ Synapse itself refuses every request from and to a server outside its whitelist;
 whitelist in step with the verified list and closes what it leaves open:
 
 - a client that invites a user of an unlisted server, or creates a room with one, is told so with 403 before
-  anything exists;
+  anything exists; one that asks for anything else of such a server gets the same answer (``denied_servers``);
 - messages of a server that left the federation, relayed by a member, are not shown. State events are let
   through: without them this server would see another room than the others do;
 - two endpoints that Synapse serves to strangers demand a signature (A_26331);
@@ -25,14 +25,16 @@ from synapse.module_api.errors import Codes
 from synapse_tim.modules import metrics, parts
 from synapse_tim.modules.assembly import FederationListEngine, read_files
 from synapse_tim.modules.config import parse_block
-from synapse_tim.modules.decisions import refuse
+from synapse_tim.modules.decisions import answer_to, refuse
 from synapse_tim.modules.federation_list_config import AllowListConfig
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.denials import (
     INVITES_BY_ADDRESS,
     INVITES_MALFORMED,
+    NO_USABLE_LIST,
     NOT_A_MEMBER,
     RELAYED_FOR_NON_MEMBER,
+    Denial,
 )
 from synapse_tim.rules.federation_list import FederationList
 from synapse_tim.rules.invitees import Malformed, invited_servers, invites_by_address
@@ -64,6 +66,9 @@ class FederationAllowList:
         internals = SynapseInternals(api)
         whitelist = internals.install_whitelist(self._denied)
         internals.require_signed_requests()
+        internals.tell_of_denied_servers(
+            lambda server: answer_to(self._why_denied(server)), self._require_one
+        )
         internals.join_with_complete_state()
         self._own_server_name = api.server_name
         self._unknown = UnknownDomains(config.federation_list.refresh_interval / 1000)
@@ -159,9 +164,19 @@ class FederationAllowList:
             refuse(denial)
         metrics.count_allowed(NOT_A_MEMBER.policy, NOT_A_MEMBER.rule)
 
+    def _require_one(self, servers: Iterable[str]) -> None:
+        """Refuse to ask servers none of which is a member."""
+        others = [server for server in servers if server != self._own_server_name]
+        if others and all(self._in_force.membership.denies(server) for server in others):
+            self._require_members(others)
+
+    def _why_denied(self, server: str | None) -> Denial:
+        """Why Synapse's whitelist denied a server: a list that is being applied names it a moment later."""
+        return self._in_force.membership.denies(server) or NO_USABLE_LIST
+
     def _denied(self, server: str) -> None:
         """Count what Synapse's whitelist denied, and find out whether the server has joined recently."""
-        metrics.count_denied(self._in_force.membership.denies(server) or NOT_A_MEMBER)
+        metrics.count_denied(self._why_denied(server))
         self._ask_about(server)
 
     def _ask_about(self, server: str) -> None:

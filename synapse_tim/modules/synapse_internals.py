@@ -44,7 +44,7 @@ from synapse.types import UserID, create_requester
 from synapse.types.state import StateFilter
 from twisted.web.resource import Resource
 
-from synapse_tim.modules import shape
+from synapse_tim.modules import denied_servers, shape
 from synapse_tim.modules.synapse_config import SynapseConfig
 from synapse_tim.modules.whitelist import Whitelist
 
@@ -242,6 +242,14 @@ class SynapseInternals(SynapseConfig):
             if getattr(servlet, "REQUIRE_AUTH", None) not in (True, False):
                 raise shape.incompatible(f"{name}.REQUIRE_AUTH")
             servlet.REQUIRE_AUTH = True
+
+    def tell_of_denied_servers(
+        self,
+        why_denied: Callable[[str | None], SynapseError],
+        require_one: Callable[[Iterable[str]], None],
+    ) -> None:
+        """See ``denied_servers``."""
+        denied_servers.tell_of_denied_servers(self._hs, why_denied, require_one)
 
     def guard_federation(self, servlet_name: str, method: str, guard: FederationGuard) -> None:
         """Have signed requests of other servers pass a guard.
