@@ -49,7 +49,11 @@ def add_command(commands: Any) -> None:
         metavar="FILE",
         help="the further file of a worker; may be repeated",
     )
-    parser.add_argument("--online", action="store_true", help="also fetch the federation list and verify it")
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="also fetch the federation list and verify it, and look into the database",
+    )
     parser.add_argument("--strict", action="store_true", help="exit 1 also if there are warnings")
     parser.add_argument("--all", action="store_true", help="also show what is right or does not apply")
     parser.add_argument("--json", action="store_true", help="print JSON, with all lines")
@@ -71,13 +75,14 @@ def run(options: argparse.Namespace) -> int:
         return 2
     now = utc_now()
     known = (homeserver.product, homeserver.spec_version)
-    results = judge_all(CHECKS, homeserver.processes, *known, now)
     online: Online | None = None
     if options.online:
         from synapse_tim.modules.homeserver_online import look_online
 
         with progress("Fetching and verifying the federation list"):
             online = look_online(homeserver, utc_now)
+    results = judge_all(CHECKS, homeserver.processes, *known, now, online)
+    if online is not None:
         results += judge_all(ONLINE_CHECKS, homeserver.processes, *known, now, online)
     results = [_redacted(each, homeserver) for each in results]
     counts = Counter(each.verdict for each in results)

@@ -118,6 +118,7 @@ class FederationListEngine:
         api: ModuleApi,
         internals: SynapseInternals,
         whitelist: Whitelist,
+        on_applied: Callable[[], None],
     ) -> FederationListEngine:
         """Connect the parts; nothing runs before ``start``."""
         settings = config.federation_list
@@ -130,6 +131,7 @@ class FederationListEngine:
             product_is_insurance=config.product is Product.EPA,
             threads=threads,
             clock=utc_now,
+            on_applied=on_applied,
         )
         leads = api.should_run_background_tasks()
         trust = list_trust(settings, parts, fetchers.open if leads else None)

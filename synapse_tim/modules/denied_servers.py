@@ -1,11 +1,11 @@
 """What clients are told about servers that are not talked to: the answer of the federation list, everywhere.
 
 Synapse asks its allow-list before each request to another server, and has words of its own for a denial; in
-some places it takes one for a server that is down. Requests of clients end in five places, and each of them
-gets the same answer as an invitation:
+some places it takes one for a server that is down. Each of these gets the same answer as an invitation:
 
 - profiles, room lists, keys, media and whatever else asks one server: the error that Synapse raises;
-- aliases, joins, knocks, summaries of rooms and of spaces: before or after Synapse makes another error of it.
+- aliases, joins, knocks, summaries of rooms and of spaces: before or after Synapse makes another error of it;
+- profiles, before Synapse asks for a room in common.
 
 Leaving a room and declining an invitation go on without the other server. What other servers are answered
 stays as it is. Used by ``synapse_internals``.
@@ -50,6 +50,10 @@ def tell_of_denied_servers(
         require_one([arguments["room_alias"].domain])
         return await proceed()
 
+    async def of_profile(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+        require_one([arguments["target_user"].domain])
+        return await proceed()
+
     async def of_room(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
         require_one(arguments["remote_room_hosts"])
         return await proceed()
@@ -64,6 +68,8 @@ def tell_of_denied_servers(
 
     aliases = shape.attribute(hs, "get_directory_handler", "HomeServer.get_directory_handler")()
     shape.around(aliases, "get_association", ("room_alias",), of_alias)
+    profiles = shape.attribute(hs, "get_profile_handler", "HomeServer.get_profile_handler")()
+    shape.around(profiles, "check_profile_query_allowed", ("target_user",), of_profile)
     members = shape.attribute(hs, "get_room_member_handler", "HomeServer.get_room_member_handler")()
     for name in ("_remote_join", "remote_knock"):
         shape.around(members, name, ("remote_room_hosts",), of_room)

@@ -8,7 +8,8 @@ whitelist in step with the verified list and closes what it leaves open:
 - messages of a server that left the federation, relayed by a member, are not shown. State events are let
   through: without them this server would see another room than the others do;
 - two endpoints that Synapse serves to strangers demand a signature (A_26331);
-- joining a room with members of an unlisted server does not leave it incomplete for ever.
+- joining a room with members of an unlisted server does not leave it incomplete for ever;
+- what a server misses while it is not a member is sent when it is one again (``denied_destinations``).
 """
 
 from __future__ import annotations
@@ -69,10 +70,13 @@ class FederationAllowList:
         internals.tell_of_denied_servers(
             lambda server: answer_to(self._why_denied(server)), self._require_one
         )
+        missed = internals.denied_destinations(whitelist.allows)
         internals.join_with_complete_state()
         self._own_server_name = api.server_name
         self._unknown = UnknownDomains(config.federation_list.refresh_interval / 1000)
-        self._engine = FederationListEngine.build(config, files, api, internals, whitelist)
+        self._engine = FederationListEngine.build(
+            config, files, api, internals, whitelist, on_applied=missed.resume
+        )
         self._in_force = self._engine.in_force
         api.register_spam_checker_callbacks(
             user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam

@@ -14,10 +14,12 @@ from synapse_tim.modules.federation_list_config import AllowListConfig
 from synapse_tim.modules.homeserver_reading import Homeserver
 from synapse_tim.modules.homeserver_sections import without_log
 from synapse_tim.rules.certificates import describe
-from synapse_tim.rules.homeserver_facts import FetchedList, Online
+from synapse_tim.rules.homeserver_facts import FetchedList, Online, StoredPermissions
 from synapse_tim.rules.refusals import Refusal
 from synapse_tim.rules.server_name import normalise
+from synapse_tim.services.homeserver_database import DatabaseUnusableError, open_database
 from synapse_tim.services.own_endpoints import look_at_endpoints, trust_of_others
+from synapse_tim.services.stored_permissions import count_stored_permissions
 from synapse_tim.services.updater import ListState, Update
 
 #: For the list, and once more for the server itself.
@@ -25,7 +27,7 @@ SECONDS: Final = 30.0
 
 
 def look_online(homeserver: Homeserver, clock: Callable[[], dt.datetime]) -> Online:
-    """Fetch and verify the list, and visit the server as others do.
+    """Fetch and verify the list, visit the server as others do, and look into its database.
 
     Args:
         homeserver: whose configuration says how.
@@ -40,7 +42,18 @@ def look_online(homeserver: Homeserver, clock: Callable[[], dt.datetime]) -> Onl
         context = ssl.create_default_context()  # that they cannot be read has a line of its own
     name = normalise(homeserver.server_name)
     endpoints = [] if name is None else look_at_endpoints(name, context, seconds=SECONDS)
-    return Online(fetched, tuple(endpoints))
+    return Online(fetched, tuple(endpoints), _stored_permissions(homeserver))
+
+
+def _stored_permissions(homeserver: Homeserver) -> StoredPermissions | None:
+    """How many there are, if the database can be read from here."""
+    if homeserver.product is None:
+        return None
+    try:
+        with open_database(homeserver.document, homeserver.directory) as database:
+            return count_stored_permissions(database, homeserver.product)
+    except DatabaseUnusableError:
+        return None
 
 
 def _fetch(config: AllowListConfig, homeserver: Homeserver, clock: Callable[[], dt.datetime]) -> FetchedList:

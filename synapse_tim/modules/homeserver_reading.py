@@ -53,6 +53,8 @@ class Homeserver:
         list_key: where that stands.
         custom_cas: files with the CAs that are believed of other servers; empty for the system's.
         redactor: knows the secrets in the files.
+        document: of all files of the main process.
+        directory: where the last of them is.
     """
 
     processes: tuple[Process, ...]
@@ -63,6 +65,8 @@ class Homeserver:
     list_key: str
     custom_cas: tuple[str, ...]
     redactor: Redactor
+    document: Mapping[str, Any]
+    directory: Path
 
 
 def read_homeserver(paths: Sequence[str], workers: Sequence[str] = ()) -> Homeserver:
@@ -95,6 +99,8 @@ def read_homeserver(paths: Sequence[str], workers: Sequence[str] = ()) -> Homese
         list_key=main.blocks.list_key,
         custom_cas=tuple(map(str, cas)) if isinstance(cas, list) else (),
         redactor=Redactor(documents),
+        document=shared.document,
+        directory=shared.directory,
     )
 
 

@@ -57,6 +57,7 @@ class ListInForce:
         product_is_insurance: whether this server is one of TI-M ePA.
         threads: where large lists are compared.
         clock: the current time, with a time zone.
+        on_applied: called when the whitelist names exactly the members of a list.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class ListInForce:
         product_is_insurance: bool,
         threads: Threads,
         clock: Callable[[], dt.datetime],
+        on_applied: Callable[[], None] = lambda: None,
     ) -> None:
         self._api = api
+        self._on_applied = on_applied
         self._whitelist = whitelist
         self._policy = policy
         self._product_is_insurance = product_is_insurance
@@ -175,6 +178,7 @@ class ListInForce:
             await self._api.sleep(0)
         if self._wanted is wanted:
             self._filled = wanted
+            self._on_applied()
 
     def _empty(self) -> None:
         self._whitelist.clear()

@@ -45,6 +45,7 @@ from synapse.types.state import StateFilter
 from twisted.web.resource import Resource
 
 from synapse_tim.modules import denied_servers, shape
+from synapse_tim.modules.denied_destinations import DeniedDestinations
 from synapse_tim.modules.synapse_config import SynapseConfig
 from synapse_tim.modules.whitelist import Whitelist
 
@@ -250,6 +251,10 @@ class SynapseInternals(SynapseConfig):
     ) -> None:
         """See ``denied_servers``."""
         denied_servers.tell_of_denied_servers(self._hs, why_denied, require_one)
+
+    def denied_destinations(self, allows: Callable[[str], bool]) -> DeniedDestinations:
+        """See ``denied_destinations``."""
+        return DeniedDestinations(self._hs, allows)
 
     def guard_federation(self, servlet_name: str, method: str, guard: FederationGuard) -> None:
         """Have signed requests of other servers pass a guard.

@@ -19,6 +19,10 @@ class Whitelist(dict[str, bool]):
         super().__init__()
         self._on_denied = on_denied
 
+    def allows(self, name: str) -> bool:
+        """Whether a name is in it, without telling anybody."""
+        return super().__contains__(name)
+
     def __contains__(self, name: object) -> bool:
         if super().__contains__(name):
             return True

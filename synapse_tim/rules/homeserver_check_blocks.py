@@ -20,7 +20,7 @@ from synapse_tim.rules.homeserver_check import (
     setting_check,
     show_duration,
 )
-from synapse_tim.rules.homeserver_facts import Facts, Verdict
+from synapse_tim.rules.homeserver_facts import Facts, NotRead, Verdict
 from synapse_tim.rules.products import SpecVersion
 from synapse_tim.rules.room_creation import VERSIONS, default_version
 
@@ -85,6 +85,14 @@ def _permitted(facts: Facts) -> Iterable[Found]:
     yield Found(", ".join(doubtful) or "neither", not doubtful, setting.key)
 
 
+def _stored_permissions(facts: Facts) -> Iterable[Found]:
+    if facts.online is None or facts.online.permissions is None:
+        raise NotRead("account_data")
+    stored = facts.online.permissions
+    found = f"{stored.unreadable} of {stored.total} do not follow it, {stored.empty} are empty"
+    yield Found(found, not stored.unreadable)
+
+
 def _are_room_versions(value: object) -> bool:
     return isinstance(value, list) and set(VERSIONS).issuperset(value)
 
@@ -143,6 +151,18 @@ CHECKS: Final = (
         "revoked certificates have to be noticed",
         Verdict.VIOLATION,
         _ocsp,
+    ),
+    Check(
+        "permissions.stored",
+        "modules[…].config.permissions",
+        "A_26390",
+        "stored permission configurations that follow gematik's schema (looked at with --online)",
+        "of what another product has stored, an empty document counts as none, so that the default applies; "
+        "any other that does not follow it refuses all invitations until its owner stores a valid one",
+        Verdict.WARNING,
+        _stored_permissions,
+        spec_versions=CURRENT,
+        of_deployment=True,
     ),
     setting_check(
         "rooms.versions",

@@ -278,16 +278,33 @@ class Endpoint:
 
 
 @attrs.frozen
+class StoredPermissions:
+    """How many permission configurations there are in the database.
+
+    Attributes:
+        total: all of them.
+        empty: that count as none.
+        unreadable: that do not follow the schema, and refuse everybody.
+    """
+
+    total: int
+    empty: int
+    unreadable: int
+
+
+@attrs.frozen
 class Online:
     """What was found out over the network.
 
     Attributes:
         fetched: the federation list; ``None`` if the configuration names none that could be fetched.
         endpoints: of the server itself.
+        permissions: in its database; ``None`` if that could not be read.
     """
 
     fetched: FetchedList | None
     endpoints: tuple[Endpoint, ...]
+    permissions: StoredPermissions | None = None
 
 
 @attrs.frozen(eq=False)

@@ -11,9 +11,12 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
+
+#: A host that swallows packets would keep a command waiting for minutes.
+_CONNECT_SECONDS: Final = 30
 
 
 class DatabaseUnusableError(Exception):
@@ -167,6 +170,7 @@ def _open_postgresql(arguments: Mapping[str, Any], *, writable: bool) -> Any:
         raise DatabaseUnusableError("psycopg2 is not installed here") from None
     # What begins with cp_ is for Synapse's pool of connections.
     options = {key: value for key, value in arguments.items() if not key.startswith("cp_")}
+    options.setdefault("connect_timeout", _CONNECT_SECONDS)
     try:
         connection = psycopg2.connect(**options)
         connection.set_session(isolation_level="REPEATABLE READ", readonly=not writable)

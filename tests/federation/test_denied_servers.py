@@ -1,4 +1,4 @@
-"""AF_10064-02, A_25534, A_26328: what is asked of a server that is not talked to is answered alike everywhere."""
+"""AF_10064-02, A_25534, A_26328: whatever is asked of a server that is no member is answered alike."""
 
 import contextlib
 

@@ -27,5 +27,7 @@ def test_a_25534_every_process_says_that_a_server_is_no_member(world, server, ad
     for method, path in REQUESTS:
         answer = user.request(method, path, {} if method == "POST" else None)
         assert (code(answer), answer.json()["error"]) == (code(expected), expected.json()["error"]), path
-    # The nearest allowed.
-    assert user.profile(world.user(world.lax).user_id).status_code == 200
+    # The nearest allowed; to insured persons profiles are shown with a room in common.
+    answer = user.profile(world.user(world.lax).user_id)
+    assert answer.status_code == (200 if server == "hospital" else 403)
+    assert "AF_10064-02" not in answer.text

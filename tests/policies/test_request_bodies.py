@@ -24,7 +24,7 @@ ROUTES = [
     ("POST", "/account/password"),
     ("POST", "/keys/query"),
     ("PUT", "/directory/list/room/{room}"),
-    ("PUT", "/rooms/{room}/typing/{user}"),
+    ("POST", "/user/{user}/filter"),
 ]
 BODIES = {
     b"[]": "M_BAD_JSON",
