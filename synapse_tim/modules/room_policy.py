@@ -139,18 +139,15 @@ class RoomPolicy:
         if event.type not in _CHANGED or not event.is_state() or not self._api.is_mine(event.sender):
             return
         state = await state_before([(CREATE, ""), (event.type, "")])
-        creation = state.get((CREATE, ""))
+        creation, before = state.get((CREATE, "")), state.get((event.type, ""))
         is_creation = creation is not None and creation.sender == event.sender
-        if is_creation and (event.type, "") not in state:
+        if is_creation and before is None:
             return
         refused = room_state.change(self._rules, event.type, event.content)
         if refused is None and room_state.makes_world_readable(event.type, event.content):
             refused = room_state.world_readable(self._rules, creation.content if creation else {})
-        if refused == Refused(JOIN_RULE):
-            state = await self._api.get_room_state(event.room_id, [(CREATE, ""), (JOIN_RULES, "")])
-            before = (state[key].content if key in state else {} for key in ((CREATE, ""), (JOIN_RULES, "")))
-            if room_state.is_public(self._rules, *before):
-                refused = None
+        if refused == Refused(JOIN_RULE) and creation is not None and before is not None:
+            refused = None if room_state.is_public(self._rules, creation.content, before.content) else refused
         if refused is not None:
             refuse(refused.denial, refused.fault)
         metrics.count_allowed(JOIN_RULE.policy, JOIN_RULE.rule)
