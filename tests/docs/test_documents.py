@@ -1,12 +1,17 @@
 """Every example in the documents is executed: blocks of YAML are parsed, commands are run."""
 
+import functools
 import json
 import os
 import re
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
+import venv
+import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import httpx
@@ -142,9 +147,12 @@ def test_nothing_in_the_documents_is_left_out():
         assert not re.search(r"\n\n    \S", re.sub(r"```.*?```", "", text, flags=re.DOTALL)), document.name
 
 
-def one_block(document, language):
-    (body,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / document).read_text(), re.DOTALL)
-    return body
+def one_block(document, language, number=None):
+    """The block in a language, or one of several."""
+    found = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / document).read_text(), re.DOTALL)
+    if number is None:
+        assert len(found) == 1
+    return found[number or 0]
 
 
 def test_the_unit_of_systemd_checks_before_the_start(files):
@@ -164,25 +172,82 @@ def test_the_floor_is_forgotten_with_the_rows():
         assert database.execute("SELECT COUNT(*) FROM synapse_tim_federation_list").fetchone() == (0,)
 
 
-def test_the_container_image_keeps_what_it_was_built_with(tmp_path):
-    """Its commands in this environment, which has everything already: nothing else would be installed."""
-    (body,) = re.findall(r"```dockerfile\n(.*?)```", (ROOT / "docs/installation.md").read_text(), re.DOTALL)
-    image, run = body.replace("\\\n", "").strip().split("\n")
+@pytest.fixture
+def official_image(tmp_path):
+    """What pip sees in the image of Synapse, run by an environment for its commands.
+
+    It has everything that is installed here but synapse_tim, of which there is a wheel to install. Synapse
+    was installed from a directory that is no longer there.
+    """
+    here = Path(metadata.distribution("matrix-synapse").locate_file(""))
+    root = tmp_path / "image"
+    venv.create(root, with_pip=False)
+    (packages,) = root.glob("lib/python*/site-packages")
+    for entry in here.iterdir():
+        if entry.suffix != ".pth" and not re.search(r"synapse_tim|^matrix_synapse-", entry.name):
+            (packages / entry.name).symlink_to(entry)
+    (synapse,) = here.glob("matrix_synapse-*.dist-info")
+    shutil.copytree(synapse, packages / synapse.name)
+    from_directory = {"url": "file:///synapse", "dir_info": {}}
+    (packages / synapse.name / "direct_url.json").write_text(json.dumps(from_directory))
+    pip = root / "bin" / "pip"
+    pip.write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
+    pip.chmod(0o755)
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    wheel_of("synapse-tim", wheels)
+    pip_options = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
+    path = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return functools.partial(
+        subprocess.run,
+        cwd=tmp_path,
+        env={**clean, **pip_options, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def wheel_of(name, directory):
+    """Make a wheel with the metadata of an installed package, and nothing else in it."""
+    found = metadata.distribution(name)
+    stem = f"{name.replace('-', '_')}-{found.version}"
+    files = {
+        "METADATA": found.read_text("METADATA"),
+        "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "".join(f"{stem}.dist-info/{file},,\n" for file in ("METADATA", "WHEEL", "RECORD")),
+    }
+    with zipfile.ZipFile(directory / f"{stem}-py3-none-any.whl", "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(f"{stem}.dist-info/{file}", text)
+
+
+def of_bash(commands):
+    return ["bash", "-ec", commands]
+
+
+def test_the_container_image_keeps_what_it_was_built_with(official_image, tmp_path):
+    image, run = one_block("installation.md", "dockerfile").replace("\\\n", "").strip().split("\n")
     minor = int(re.fullmatch(r"FROM matrixdotorg/synapse:v1\.([0-9]+)\.[0-9]+", image)[1])
     assert f"Synapse 1.158 to 1.{minor}," in (ROOT / "README.md").read_text()
-    commands = [shlex.split(each) for each in run.removeprefix("RUN ").split("&&")]
-    freeze, install, check = ([sys.executable, "-m", *each] for each in commands)
-    assert freeze[-2:] == [">", "/constraints.txt"]
-    frozen = subprocess.run(freeze[:-2], capture_output=True, text=True, check=True).stdout
-    pinned = [line for line in frozen.splitlines() if "==" in line]
-    assert any(line.startswith("matrix-synapse==") for line in pinned)
-    constraints = tmp_path / "constraints.txt"
-    constraints.write_text("\n".join(pinned))
-    install[install.index("/constraints.txt")] = str(constraints)
-    done = subprocess.run([*install, "--dry-run"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Would install" not in done.stdout
-    assert check[-1] == "check"
+    frozen = official_image(of_bash("pip freeze")).stdout
+    assert "matrix-synapse @ file:///synapse\n" in frozen
+    before = official_image(of_bash("pip list --format=freeze")).stdout.splitlines()
+    done = official_image(of_bash(run.removeprefix("RUN ").replace("/constraints.txt", "constraints.txt")))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (new,) = set(official_image(of_bash("pip list --format=freeze")).stdout.splitlines()) - set(before)
+    assert new == f"synapse-tim=={metadata.version('synapse-tim')}"
+    synapse = f"matrix-synapse=={metadata.version('matrix-synapse')}"
+    assert synapse in (tmp_path / "constraints.txt").read_text().splitlines()
+
+
+def test_pip_keeps_what_is_there(official_image):
+    """The commands for an environment are those for the image."""
+    commands = one_block("installation.md", "console", 0)
+    done = official_image(of_bash(commands))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Successfully installed synapse-tim-" in done.stdout
 
 
 def write_configuration(directory):
@@ -211,7 +276,7 @@ def test_the_vendors_example_runs(tmp_path):
 
 def check_pip_line(arguments):
     """The extras and the environments that it names have to exist."""
-    assert arguments[:2] == ["pip", "install"]
+    assert arguments[1] in ("install", "list", "check")
     if "&&" in arguments:
         tox = arguments[arguments.index("&&") + 1 :]
         assert tox[0] == "tox"
