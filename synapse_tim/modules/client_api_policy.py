@@ -44,6 +44,12 @@ from synapse_tim.rules.denials import (
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _PROFILE_FIELD: Final = "profile.ProfileFieldRestServlet"
+#: Served if MSC3983 is switched on.
+_UNSTABLE_CLAIM: Final = "keys.UnstableOneTimeKeyServlet"
+
+#: How many hits Synapse returns at most, and how many it is asked for until enough of them may be shown.
+_MOST_HITS: Final = 50
+_ASKED_FOR: Final = (500, 5_000)
 
 #: Whatever adds, binds or removes an e-mail address or telephone number, or sends something to one.
 _THIRD_PARTY_IDS: Final = (
@@ -85,7 +91,9 @@ class ClientApiPolicy:
         self._shared = SharedRooms(api)
         # With MSC4133 the unstable servlet takes over the stable one's paths.
         unstable = internals.option("experimental", "msc4133_enabled")
-        internals.guard_client_api(self._guards(internals), [_PROFILE_FIELD] if unstable else [])
+        replaced = [_PROFILE_FIELD, _UNSTABLE_CLAIM] if unstable else [_UNSTABLE_CLAIM]
+        internals.guard_client_api(self._guards(internals), replaced)
+        internals.assert_user_directory()
         if config.insured_persons:
             internals.guard_federation("FederationQueryServlet", "GET", self.federation_query)
         parts.register(api, self, config)
@@ -115,6 +123,9 @@ class ClientApiPolicy:
             guards["profile.UnstableProfileFieldRestServlet", "DELETE"] = self.change_profile
         if self._config.hide_keys_of_strangers:
             guards["keys.KeyQueryServlet", "POST"] = self.query_keys
+            guards["keys.OneTimeKeyServlet", "POST"] = self.claim_keys
+            guards[_UNSTABLE_CLAIM, "POST"] = self.claim_keys
+            guards["keys.SignaturesUploadServlet", "POST"] = self.sign_keys
         return guards
 
     async def versions(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
@@ -166,6 +177,10 @@ class ClientApiPolicy:
     async def search(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Show colleagues, and others only if they share a room; insured persons have no colleagues.
 
+        The answer is that of a directory without those who are not shown, ``limited`` included; it would tell
+        their names letter by letter otherwise. Synapse is asked for more hits than it would return, and for
+        more again while too many of them are hidden.
+
         Raises:
             SynapseError: 400 if the search cannot be read; 503 if it cannot be looked up who shares a room.
         """
@@ -173,12 +188,22 @@ class ClientApiPolicy:
         wanted = read_json(request)
         if type(wanted.get("search_term")) is not str or type(wanted.get("limit", 0)) is not int:
             refuse(SEARCH_MALFORMED)
+        limit = max(0, min(wanted.get("limit", 10), _MOST_HITS))
+        replace_json(request, {**wanted, "limit": _MOST_HITS})
         status, body = await proceed()
-        hits = [hit["user_id"] for hit in body.get("results", [])]
-        unsure = [user for user in hits if self._insured_persons or not self._api.is_mine(user)]
-        shown = {own, *hits} - set(unsure) | await _looked_up(self._shared.joined_with(own, unsure))
-        results = [hit for hit in body.get("results", []) if hit["user_id"] in shown]
-        return status, {**body, "results": results}
+        hits = await self._shown(own, body["results"])
+        more = iter(_ASKED_FOR)
+        while body["limited"] and len(hits) <= limit and (size := next(more, None)) is not None:
+            body = await self._internals.search_users(own, wanted["search_term"], size)
+            hits = await self._shown(own, body["results"])
+        return status, {**body, "limited": len(hits) > limit, "results": hits[:limit]}
+
+    async def _shown(self, own: str, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those hits that the user may see, in their order."""
+        users = [hit["user_id"] for hit in hits]
+        unsure = [user for user in users if self._insured_persons or not self._api.is_mine(user)]
+        hidden = set(unsure) - await _looked_up(self._shared.joined_with(own, unsure)) - {own}
+        return [hit for hit in hits if hit["user_id"] not in hidden]
 
     async def query_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Ask only for keys of users whom the caller knows from a room; of others there is nothing.
@@ -188,12 +213,57 @@ class ClientApiPolicy:
         """
         own = await self._internals.user_of(request, allow_guest=True)
         body = read_json(request)
-        asked = body.get("device_keys")
-        if isinstance(asked, Mapping):
-            known = {own} | await _looked_up(self._shared.known_to(own, asked.keys()))
-            wanted = {user: devices for user, devices in asked.items() if user in known}
-            replace_json(request, {**body, "device_keys": wanted})
+        known, _ = await self._known(own, body.get("device_keys"))
+        if known is not None:
+            replace_json(request, {**body, "device_keys": known})
         return await proceed()
+
+    async def claim_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Hand out one-time keys only of users whom the caller knows from a room.
+
+        Raises:
+            SynapseError: 503 if it cannot be looked up who shares a room.
+        """
+        own = await self._internals.user_of(request, allow_guest=True)
+        body = read_json(request)
+        known, _ = await self._known(own, body.get("one_time_keys"))
+        if known is not None:
+            replace_json(request, {**body, "one_time_keys": known})
+        return await proceed()
+
+    async def sign_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Sign only keys of users whom the caller knows from a room; others have none.
+
+        Synapse says which of the keys do not exist, and so who has one.
+
+        Raises:
+            SynapseError: 503 if it cannot be looked up who shares a room.
+        """
+        own = await self._internals.user_of(request, allow_guest=True)
+        body = read_json(request)
+        known, strangers = await self._known(own, body)
+        if known is None:
+            return await proceed()
+        replace_json(request, known)
+        status, answer = await proceed()
+        none = {"status": 404, "errcode": "M_NOT_FOUND", "message": "No such key"}
+        failures = {user: dict.fromkeys(keys, none) for user, keys in strangers.items()}
+        return status, {**answer, "failures": {**answer.get("failures", {}), **failures}}
+
+    async def _known(self, own: str, asked: object) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """What a request says about users whom the caller knows, and about strangers.
+
+        ``None`` if it cannot be read, which is Synapse's to say.
+        """
+        if not isinstance(asked, Mapping) or not all(
+            isinstance(each, Mapping | list) for each in asked.values()
+        ):
+            return None, {}
+        known = {own} | await _looked_up(self._shared.known_to(own, asked.keys()))
+        return (
+            {user: each for user, each in asked.items() if user in known},
+            {user: each for user, each in asked.items() if user not in known},
+        )
 
     async def federation_query(self, request: FederationRequest, proceed: Proceed) -> Answer:
         """Tell other servers about profiles of insured persons only with a room in common (A_26290).

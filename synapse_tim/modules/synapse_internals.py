@@ -489,6 +489,29 @@ class SynapseInternals(SynapseConfig):
         ):
             shape.attribute(self._store(), name, f"DataStore.{name}")
 
+    async def search_users(self, user_id: str, term: str, limit: int) -> dict[str, Any]:
+        """Search the user directory for more hits than the client API returns.
+
+        Args:
+            user_id: who searches.
+            term: to look for.
+            limit: of hits.
+        """
+        found = await self._hs.get_user_directory_handler().search_users(user_id, term, limit)
+        return dict(found)
+
+    def assert_user_directory(self) -> None:
+        """Assert that the user directory can be searched.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        handler = shape.attribute(self._hs, "get_user_directory_handler", "HomeServer")()
+        what = "UserDirectoryHandler.search_users"
+        parameters = inspect.signature(shape.attribute(handler, "search_users", what)).parameters
+        if list(parameters)[:3] != ["user_id", "search_term", "limit"]:
+            raise shape.incompatible(f"{what}(user_id, search_term, limit)")
+
     def _store(self) -> Any:
         stores = shape.attribute(self._hs, "get_datastores", "HomeServer.get_datastores")()
         return shape.attribute(stores, "main", "Databases.main")
