@@ -11,16 +11,16 @@ rooms, here or, through this server, elsewhere.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
-from synapse.module_api import LoggingTransaction, ModuleApi
+from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, SynapseError
 
 from synapse_tim.modules import metrics
 from synapse_tim.modules.decisions import refuse
+from synapse_tim.modules.room_views import RoomStates
 from synapse_tim.modules.synapse_internals import (
     Answer,
     ClientGuard,
@@ -32,12 +32,6 @@ from synapse_tim.rules.denials import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, R
 from synapse_tim.rules.products import Product
 from synapse_tim.rules.room_creation import CREATE, PUBLIC, may_federate
 
-_CREATIONS = """
-    SELECT state.room_id, event.json
-    FROM current_state_events AS state
-    INNER JOIN event_json AS event ON event.event_id = state.event_id
-    WHERE state.type = 'm.room.create' AND state.state_key = '' AND state.room_id IN ({places})
-"""
 _LIST = "directory.ClientDirectoryListServer"
 _APPSERVICE_LIST = "directory.ClientAppserviceDirectoryListServer"
 _ALIAS = "directory.ClientDirectoryServer"
@@ -52,13 +46,17 @@ class RoomDirectory:
         api: Synapse's module API.
         internals: for the guards.
         product: of this server.
+        rooms: reads what matters from their state.
 
     Raises:
         ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(self, api: ModuleApi, internals: SynapseInternals, product: Product) -> None:
+    def __init__(
+        self, api: ModuleApi, internals: SynapseInternals, product: Product, rooms: RoomStates
+    ) -> None:
         self._api = api
+        self._rooms = rooms
         self._internals = internals
         closed: dict[tuple[str, str], ClientGuard] = {
             (_PUBLIC_ROOMS, "GET"): self.closed,
@@ -128,7 +126,9 @@ class RoomDirectory:
         return status, body
 
     async def hierarchy(self, request: FederationRequest, proceed: Proceed) -> Answer:
-        """Hide rooms that do not federate, and public ones, from other servers: in a space or by themselves.
+        """Hide rooms that do not federate, and public ones, from other servers: in a space.
+
+        By themselves, those that do not federate are hidden at all endpoints (``room_views``).
 
         Raises:
             SynapseError: 404.
@@ -136,21 +136,12 @@ class RoomDirectory:
         status, body = await proceed()
         children = body.get("children", [])
         rooms = [child["room_id"] for child in children]
-        hidden = await self._not_federating([request.path["room_id"], *rooms])
+        hidden = await self._rooms.not_federating(rooms)
         hidden.update(child["room_id"] for child in children if child.get("join_rule") == PUBLIC)
-        if request.path["room_id"] in hidden or body.get("room", {}).get("join_rule") == PUBLIC:
+        if body.get("room", {}).get("join_rule") == PUBLIC:
             # As Synapse says it of a room that does not exist.
             metrics.count_denied(ROOM_NOT_FOUND)
             raise SynapseError(404, f"Unknown room: {request.path['room_id']}")
         shown = [child for child in children if child["room_id"] not in hidden]
         inaccessible = [*body.get("inaccessible_children", []), *(r for r in rooms if r in hidden)]
         return status, {**body, "children": shown, "inaccessible_children": inaccessible}
-
-    async def _not_federating(self, room_ids: Sequence[str]) -> set[str]:
-        """Those of several rooms in which other servers may not take part, in one query."""
-
-        def ask(txn: LoggingTransaction) -> set[str]:
-            txn.execute(_CREATIONS.format(places=", ".join("?" * len(room_ids))), room_ids)
-            return {room for room, event in txn.fetchall() if not may_federate(json.loads(event)["content"])}
-
-        return await self._api.run_db_interaction("synapse_tim_not_federating", ask)

@@ -4,8 +4,8 @@
   that do not federate (A_25325-01, A_26515-01), private rooms for insured persons (A_25996). Judged before
   anything is stored.
 - Later changes of join rule (A_28271) and history visibility.
-- Ways in, views from outside, and what is left of refused rooms: ``room_entry``, ``room_directory``,
-  ``half_rooms``.
+- Ways in, views from outside, and what is left of refused rooms: ``room_entry``, ``room_views``,
+  ``room_directory``, ``half_rooms``.
 
 Server administrators are judged like everybody else.
 """
@@ -28,6 +28,7 @@ from synapse_tim.modules.policy_config import RoomPolicyConfig
 from synapse_tim.modules.request_body import read_json
 from synapse_tim.modules.room_directory import RoomDirectory
 from synapse_tim.modules.room_entry import RoomEntry
+from synapse_tim.modules.room_views import ENTRY, RoomStates, RoomViews
 from synapse_tim.modules.synapse_internals import Answer, Proceed, StateBefore, SynapseInternals
 from synapse_tim.rules import client_api, room_state
 from synapse_tim.rules.denials import JOIN_RULE, ROOM_VERSION
@@ -54,8 +55,11 @@ class RoomPolicy:
         self._internals = internals
         self._rules = config.room_rules
         self._half_rooms = HalfRooms(api, internals)
-        self._entry = RoomEntry(api, internals)
-        self._directory = RoomDirectory(api, internals, config.product)
+        self._rooms = RoomStates(api, config.product)
+        self._entry = RoomEntry(api, internals, self._rooms)
+        self._directory = RoomDirectory(api, internals, config.product, self._rooms)
+        self._views = RoomViews(api, internals, self._rooms)
+        self._views.hide_from_federation()
         api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
         internals.check_local_events(self.check_local_event)
         internals.guard_client_api(
@@ -99,7 +103,7 @@ class RoomPolicy:
         body = read_json(request)
         if "new_version" not in body:
             return await proceed()  # Synapse says so
-        wanted = ((CREATE, ""), (JOIN_RULES, ""), (HISTORY_VISIBILITY, ""), ("m.room.member", user_id))
+        wanted = (*ENTRY, ("m.room.member", user_id))
         state = await self._api.get_room_state(path["room_id"], wanted)
 
         def content(kind: str, key: str = "") -> Mapping[str, Any]:
@@ -112,6 +116,7 @@ class RoomPolicy:
                 content(CREATE),
                 content(JOIN_RULES).get("join_rule"),
                 content(HISTORY_VISIBILITY).get("history_visibility"),
+                is_opened=self._rooms.of(state).is_opened,
             )
         else:
             # Nothing is said about a room that the user is not in; Synapse refuses it.

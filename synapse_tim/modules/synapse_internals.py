@@ -68,11 +68,13 @@ class FederationRequest:
         origin: who signed.
         query: the query, decoded; the first value of each name.
         path: the parts of the path by their names.
+        content: the JSON object of the body; empty if there is none.
     """
 
     origin: str
     query: Mapping[str, str]
     path: Mapping[str, str]
+    content: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 FederationGuard = Callable[[FederationRequest, Proceed], Awaitable[Answer]]
@@ -282,7 +284,7 @@ class SynapseInternals(SynapseConfig):
             except UnicodeDecodeError:
                 raise SynapseError(400, "The query is not UTF-8", Codes.INVALID_PARAM) from None
             proceed = functools.partial(original, endpoint, origin, content, query, **path)
-            return await guard(FederationRequest(origin, decoded, path), proceed)
+            return await guard(FederationRequest(origin, decoded, path, content or {}), proceed)
 
         setattr(servlet, name, guarded)
 
@@ -312,13 +314,14 @@ class SynapseInternals(SynapseConfig):
     def check_remote_joins(
         self,
         before: Callable[[str, str], Awaitable[None]],
-        after: Callable[[Mapping[tuple[str, str], EventBase]], None],
+        after: Callable[[str, str, Mapping[tuple[str, str], EventBase]], Awaitable[None]],
     ) -> None:
         """Have joins through other servers checked, administrators' included.
 
         Args:
             before: called with user id and room id before the other server hears of it; raises to refuse.
-            after: called with the state of the room before anything of it is stored; raises to refuse.
+            after: called with user id, room id and the state of the room before anything of it is stored;
+                raises to refuse.
 
         Raises:
             ConfigError: the federation client does not look as expected.
@@ -331,12 +334,14 @@ class SynapseInternals(SynapseConfig):
 
         async def send(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
             joined = await proceed()
-            after({(event.type, event.state_key): event for event in joined.state if event.is_state()})
+            pdu = arguments["pdu"]
+            state = {(event.type, event.state_key): event for event in joined.state if event.is_state()}
+            await after(pdu.state_key, pdu.room_id, state)
             return joined
 
         client = self._federation_client()
         shape.around(client, "make_membership_event", ("membership", "user_id", "room_id"), make)
-        shape.around(client, "send_join", (), send)
+        shape.around(client, "send_join", ("pdu",), send)
 
     def _federation_client(self) -> Any:
         return shape.attribute(self._hs, "get_federation_client", "HomeServer.get_federation_client")()

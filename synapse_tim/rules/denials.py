@@ -328,7 +328,10 @@ PUBLIC_ROOM_UPGRADE = Denial(
     requirements=("A_26515-01", "A_28271"),
     status=400,
     errcode=_ROOM_STATE,
-    text="A public room that other servers take part in cannot be upgraded; create a new one. (A_26515-01)",
+    text=(
+        "A public room that other servers take part in, or a room that they have opened, cannot be upgraded; "
+        "set the join rule to 'invite' or create a new room. (A_26515-01)"
+    ),
 )
 
 #: State whose content cannot be read; the fault is added to the text.
@@ -361,14 +364,15 @@ REMOTE_USER_IN_PUBLIC_ROOM = Denial(
     text="Public rooms are for users of their own server only. (A_26515-01)",
 )
 
-#: Joining a room of another server without being invited, or a public one at all.
+#: Joining a room of another server, or one that another server has opened, without being invited; a public
+#: one at all; knocking at one that another server has opened.
 JOIN_WITHOUT_INVITE = Denial(
     name="join_without_invite",
     policy="room",
     requirements=("A_26515-01", "R3.11"),
     status=403,
     errcode=_FORBIDDEN,
-    text="Rooms of other servers are entered by invitation only. (A_26515-01)",
+    text="This room is entered by invitation only, and not while it is public. (A_26515-01)",
 )
 
 #: What other servers ask about a room that does not federate, in Synapse's words for what is not there.

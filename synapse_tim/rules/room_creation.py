@@ -137,6 +137,8 @@ class RoomRules:
         creation: Mapping[str, Any],
         join_rule: object = None,
         history: object = None,
+        *,
+        is_opened: bool = False,
     ) -> Denial | None:
         """Judge the upgrade of a room, which makes a new one in the likeness of the old.
 
@@ -145,6 +147,7 @@ class RoomRules:
             creation: content of the old room's ``m.room.create``.
             join_rule: of the old room.
             history: the old room's history visibility.
+            is_opened: the old room's join rule is one that a user of another server has set.
         """
         if new_version not in self.versions:
             return ROOM_VERSION
@@ -152,7 +155,7 @@ class RoomRules:
             return ROOM_TYPE_V2
         if self.product is Product.EPA and join_rule is not None and join_rule not in INVITE_ONLY:
             return PUBLIC_ROOM_OF_INSURED
-        if join_rule == PUBLIC and may_federate(creation):
+        if is_opened or (join_rule == PUBLIC and may_federate(creation)):
             return PUBLIC_ROOM_UPGRADE
         if history == "world_readable" and not self.may_be_world_readable(creation):
             return WORLD_READABLE

@@ -37,7 +37,7 @@ def test_joins_through_other_servers_are_checked_before_and_after(api, run):
 
     client = api._hs.get_federation_client.return_value
     client.make_membership_event, client.send_join = make_membership_event, send_join
-    before, after = AsyncMock(side_effect=SynapseError(403, "no")), Mock()
+    before, after = AsyncMock(side_effect=SynapseError(403, "no")), AsyncMock()
     SynapseInternals(api).check_remote_joins(before, after)
     run(client.make_membership_event([], "!r", "@a:x", "leave", {}, None))
     before.assert_not_awaited()
@@ -45,8 +45,8 @@ def test_joins_through_other_servers_are_checked_before_and_after(api, run):
         run(client.make_membership_event([], "!r", "@a:x", "join", {}, None))
     before.assert_awaited_once_with("@a:x", "!r")
     assert calls == ["leave"]
-    run(client.send_join([], None, None))
-    after.assert_called_once_with({("m.room.create", ""): create})
+    run(client.send_join([], Mock(state_key="@a:x", room_id="!r"), None))
+    after.assert_awaited_once_with("@a:x", "!r", {("m.room.create", ""): create})
 
 
 @pytest.mark.parametrize("method", ["make_membership_event", "send_join"])

@@ -1,37 +1,91 @@
-"""R3.11, A_26515-01: which rooms are entered."""
+"""R3.11, A_26515-01, A_25996: which rooms are entered, knocked at, and seen from outside."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_tim.rules.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
-from synapse_tim.rules.joins import local_user_joins, remote_user_enters, stripped_state_is_public
+from synapse_tim.rules.joins import (
+    Room,
+    local_user_joins,
+    remote_user_enters,
+    stripped_state_is_public,
+    user_knocks,
+)
+from synapse_tim.rules.products import Product
 
-OWN = "own.example"
-MINE, THEIRS = f"@a:{OWN}", "@b:other.example"
 BEFORE = (None, "leave", "ban", "knock", "invite", "join")
+OPEN = ("public", "knock", "restricted", "knock_restricted", "org.example.open", ["public"], 5)
+CLOSED = ("invite", "private", None)
+
+
+def own(join_rule, *, product=Product.PRO, federates=True, is_rule_own=True, world_readable=False):
+    return Room(product, True, federates, join_rule, is_rule_own, world_readable)
+
+
+def of_others(join_rule, *, product=Product.PRO, world_readable=False):
+    return Room(product, False, True, join_rule, False, world_readable)
+
+
+@pytest.mark.parametrize("product", Product)
+@pytest.mark.parametrize("membership", BEFORE)
+@pytest.mark.parametrize("join_rule", CLOSED)
+def test_synapse_knows_about_invitations_into_rooms_of_the_own_server(product, join_rule, membership):
+    assert local_user_joins(own(join_rule, product=product), membership) is None
 
 
 @pytest.mark.parametrize("membership", BEFORE)
-@pytest.mark.parametrize("join_rule", ["public", "invite", "knock", "restricted", None])
-def test_synapse_knows_the_join_rules_of_rooms_of_the_own_server(join_rule, membership):
-    assert local_user_joins(OWN, MINE, join_rule, membership) is None
+@pytest.mark.parametrize("join_rule", OPEN)
+def test_r3_11_colleagues_enter_rooms_that_do_not_federate_as_their_rules_say(join_rule, membership):
+    for is_rule_own in (True, False):
+        room = own(join_rule, federates=False, is_rule_own=is_rule_own)
+        assert local_user_joins(room, membership) is None
+        assert user_knocks(room) is None
 
 
-@pytest.mark.parametrize("creator", [THEIRS, f"@a:{OWN}:8448", "@a", "", None])
+@pytest.mark.parametrize("membership", BEFORE)
+@pytest.mark.parametrize("join_rule", [rule for rule in OPEN if rule != "public"])
+def test_r3_11_and_those_that_do_if_no_guest_has_opened_them(join_rule, membership):
+    assert local_user_joins(own(join_rule), membership) is None
+    assert user_knocks(own(join_rule)) is None
+    allowed = membership in ("invite", "join")
+    opened = own(join_rule, is_rule_own=False)
+    assert local_user_joins(opened, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
+    assert user_knocks(opened) is JOIN_WITHOUT_INVITE
+    assert remote_user_enters(opened, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
+    assert remote_user_enters(own(join_rule), membership) is None
+
+
+@pytest.mark.parametrize("is_rule_own", [True, False])
+@pytest.mark.parametrize("federates", [True, False])
+@pytest.mark.parametrize("join_rule", OPEN)
+def test_a_25996_rooms_of_insured_persons_are_entered_by_invitation(join_rule, federates, is_rule_own):
+    room = own(join_rule, product=Product.EPA, federates=federates, is_rule_own=is_rule_own)
+    assert room.is_opened
+    assert local_user_joins(room, "leave") is JOIN_WITHOUT_INVITE
+    assert local_user_joins(room, "invite") is (JOIN_WITHOUT_INVITE if join_rule == "public" else None)
+    assert local_user_joins(room, "join") is None
+    assert user_knocks(room) is JOIN_WITHOUT_INVITE
+
+
+@pytest.mark.parametrize("product", Product)
 @pytest.mark.parametrize("membership", BEFORE)
 @pytest.mark.parametrize("join_rule", ["invite", "knock", "restricted", "Public", None, ["public"]])
-def test_r3_11_rooms_of_others_are_entered_by_invitation(creator, join_rule, membership):
+def test_r3_11_rooms_of_others_are_entered_by_invitation(product, join_rule, membership):
     allowed = membership in ("invite", "join")
-    assert local_user_joins(OWN, creator, join_rule, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
+    room = of_others(join_rule, product=product)
+    assert local_user_joins(room, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
+    assert user_knocks(room) is None
 
 
 @pytest.mark.parametrize("membership", BEFORE)
-def test_a_26515_01_public_rooms_of_others_are_not_entered_with_an_invitation_either(membership):
+def test_a_26515_01_public_rooms_that_federate_are_not_entered_with_an_invitation_either(membership):
     expected = None if membership == "join" else JOIN_WITHOUT_INVITE
-    assert local_user_joins(OWN, THEIRS, "public", membership) is expected
+    for room in (of_others("public"), own("public"), own("public", is_rule_own=False)):
+        assert local_user_joins(room, membership) is expected
 
 
+@pytest.mark.parametrize("membership", BEFORE)
 @pytest.mark.parametrize(
     ("join_rule", "federates", "denial"),
     [
@@ -43,8 +97,38 @@ def test_a_26515_01_public_rooms_of_others_are_not_entered_with_an_invitation_ei
         ("invite", False, REMOTE_USER_IN_PUBLIC_ROOM),
     ],
 )
-def test_a_26515_01_users_of_other_servers_enter_no_public_room(join_rule, federates, denial):
-    assert remote_user_enters(join_rule, federates=federates) is denial
+def test_a_26515_01_users_of_other_servers_enter_no_public_room(join_rule, federates, denial, membership):
+    assert remote_user_enters(own(join_rule, federates=federates), membership) is denial
+
+
+def test_a_26515_01_only_rooms_of_professionals_that_do_not_federate_are_read_from_outside():
+    assert own("public", federates=False).is_for_readers
+    assert not own("public").is_for_readers
+    assert not own("invite", federates=False, product=Product.EPA).is_for_readers
+    assert not of_others("public").is_for_readers
+
+
+@pytest.mark.parametrize(
+    ("room", "shown"),
+    [
+        (own("public", federates=False), True),
+        (own("invite", federates=False, world_readable=True), True),
+        (own("knock"), True),
+        (own("knock", world_readable=True), True),
+        (own("restricted"), True),
+        (own("restricted", world_readable=True), False),
+        (own("invite", world_readable=True), False),
+        (own("public"), False),
+        (own("knock", is_rule_own=False), False),
+        (own("knock", product=Product.EPA), False),
+        (of_others("knock"), True),
+        (of_others("restricted"), True),
+        (of_others("public"), False),
+        (of_others("invite", world_readable=True), False),
+    ],
+)
+def test_a_26515_01_which_rooms_are_shown_to_whom_they_may_concern(room, shown):
+    assert room.is_shown is shown
 
 
 def rule(name):
