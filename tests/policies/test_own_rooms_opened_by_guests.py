@@ -12,7 +12,7 @@ from synapse_tim.testing import MatrixUser, wait_for
 from tests.policies.test_rooms import join_rule
 from tests.policies.world import CLIENT, allow, code, invited, together
 
-pytestmark = [pytest.mark.servers, pytest.mark.requirement("A_25996", "A_26515-01", "R3.11")]
+pytestmark = [pytest.mark.servers, pytest.mark.requirement("A_25996", "A_26515-01")]
 
 FORBIDDEN = (403, "M_FORBIDDEN")
 OPEN = ["public", "knock", "knock_restricted", "restricted"]
