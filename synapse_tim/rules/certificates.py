@@ -11,6 +11,7 @@ and, in a production environment, every subject that says ``TEST-ONLY`` or ``NOT
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import TypeVar
 
 from cryptography import x509
@@ -24,7 +25,8 @@ from synapse_tim.rules.refusals import ListRefusedError, Refusal
 #: Tolerated difference between our clock and the issuer's.
 CLOCK_SKEW = dt.timedelta(minutes=5)
 
-_SIGNATURE_ALGORITHMS = {
+#: Whatever is signed with another algorithm is refused before any arithmetic.
+SIGNATURE_ALGORITHMS = {
     SignatureAlgorithmOID.ECDSA_WITH_SHA256,
     SignatureAlgorithmOID.ECDSA_WITH_SHA384,
 }
@@ -129,15 +131,21 @@ def check_validity(certificate: x509.Certificate, at: dt.datetime) -> None:
         )
 
 
-def check_profile(certificate: x509.Certificate) -> None:
+def check_profile(
+    certificate: x509.Certificate, *, also_understood: Collection[x509.ObjectIdentifier] = ()
+) -> None:
     """Refuse versions, algorithms, curves and critical extensions outside the profile.
+
+    Args:
+        certificate: any certificate.
+        also_understood: extensions that the caller evaluates, and that may be critical.
 
     Raises:
         ListRefusedError: with the first thing that does not fit.
     """
     if certificate.version is not x509.Version.v3:
         raise ListRefusedError(Refusal.CERTIFICATE_VERSION, describe(certificate))
-    if certificate.signature_algorithm_oid not in _SIGNATURE_ALGORITHMS:
+    if certificate.signature_algorithm_oid not in SIGNATURE_ALGORITHMS:
         raise ListRefusedError(
             Refusal.CERTIFICATE_ALGORITHM,
             f"{describe(certificate)}: {certificate.signature_algorithm_oid.dotted_string}",
@@ -145,17 +153,19 @@ def check_profile(certificate: x509.Certificate) -> None:
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, _CURVES):
         raise ListRefusedError(Refusal.CERTIFICATE_CURVE, describe(certificate))
-    check_critical_extensions(certificate)
+    check_critical_extensions(certificate, also_understood)
 
 
-def check_critical_extensions(certificate: x509.Certificate) -> None:
+def check_critical_extensions(
+    certificate: x509.Certificate, also_understood: Collection[x509.ObjectIdentifier] = ()
+) -> None:
     """Refuse a critical extension that the rules do not evaluate (RFC 5280 §4.2).
 
     Raises:
         ListRefusedError: ``certificate_critical_extension``.
     """
     for found in certificate.extensions:
-        if found.critical and found.oid not in _UNDERSTOOD_EXTENSIONS:
+        if found.critical and found.oid not in {*_UNDERSTOOD_EXTENSIONS, *also_understood}:
             raise ListRefusedError(
                 Refusal.CERTIFICATE_CRITICAL_EXTENSION,
                 f"{describe(certificate)}: {found.oid.dotted_string}",

@@ -1,7 +1,7 @@
 """Judging OCSP answers (RFC 6960; A_25632, A_25635).
 
-The library parses, the decision is here. Refused: an answer for another certificate or issuer, one signed
-by anyone but the issuer or a responder that the issuer appointed for OCSP, one that is not yet or no
+The library parses, the decision is here. Refused: an answer without a statement about the certificate, one
+signed by anyone but its issuer or a responder that the issuer appointed for OCSP, one that is not yet or no
 longer current, one with another nonce than was asked with. gematik's responders have no other key usage
 than nonRepudiation, so digitalSignature is not demanded of them.
 """
@@ -13,15 +13,16 @@ import enum
 
 import attrs
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from synapse_tim.rules.certificates import (
     CLOCK_SKEW,
     MALFORMED,
+    SIGNATURE_ALGORITHMS,
     check_issued_by,
     check_profile,
     check_validity,
@@ -32,6 +33,7 @@ from synapse_tim.rules.refusals import ListRefusedError, Refusal
 
 #: An answer that names no ``nextUpdate`` is current for this long.
 DEFAULT_CURRENCY = dt.timedelta(hours=24)
+_SEVERITY = (ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.UNKNOWN, ocsp.OCSPCertStatus.REVOKED)
 
 
 class OcspMode(enum.StrEnum):
@@ -106,15 +108,10 @@ def _judge(
 ) -> OcspStatement:
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise ListRefusedError(Refusal.OCSP_REFUSED, response.response_status.name.lower())
-    asked = ocsp.load_der_ocsp_request(build_request(certificate, issuer, None))
-    if (
-        response.serial_number != asked.serial_number
-        or not isinstance(response.hash_algorithm, hashes.SHA1)
-        or response.issuer_name_hash != asked.issuer_name_hash
-        or response.issuer_key_hash != asked.issuer_key_hash
-    ):
+    ours = [each for each in response.responses if _is_about(each, certificate, issuer)]
+    if not ours:
         raise ListRefusedError(Refusal.OCSP_FOREIGN, "the answer is about another certificate")
-    _verify_signature(response, _responder(response, issuer, at))
+    _verify_signature(response, issuer, at)
     if nonce is not None:
         try:
             returned = response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
@@ -122,31 +119,96 @@ def _judge(
             returned = nonce
         if returned != nonce:
             raise ListRefusedError(Refusal.OCSP_NONCE)
-    this_update = response.this_update_utc
-    statement = OcspStatement(
-        revoked=response.certificate_status is ocsp.OCSPCertStatus.REVOKED,
-        this_update=this_update,
-        next_update=response.next_update_utc or this_update + DEFAULT_CURRENCY,
-    )
-    if not statement.current_at(at):
+    statements = [(each.certificate_status, _statement(each)) for each in ours]
+    current = [(status, statement) for status, statement in statements if statement.current_at(at)]
+    if not current:
+        newest = max((statement for _, statement in statements), key=lambda each: each.next_update)
         raise ListRefusedError(
             Refusal.OCSP_STALE,
-            f"from {this_update:%Y-%m-%d %H:%M}Z to {statement.next_update:%Y-%m-%d %H:%M}Z",
+            f"from {newest.this_update:%Y-%m-%d %H:%M}Z to {newest.next_update:%Y-%m-%d %H:%M}Z",
         )
-    if response.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
+    # A responder that says several things about one certificate is believed the worst.
+    status, statement = max(current, key=lambda each: (_SEVERITY.index(each[0]), each[1].this_update))
+    if status is ocsp.OCSPCertStatus.UNKNOWN:
         raise ListRefusedError(Refusal.OCSP_UNKNOWN_CERTIFICATE, describe(certificate))
     return statement
 
 
-def _responder(response: ocsp.OCSPResponse, issuer: x509.Certificate, at: dt.datetime) -> x509.Certificate:
-    """Who signed the answer: the issuer itself or a responder appointed by it (RFC 6960 §4.2.2.2)."""
-    if not response.certificates:
-        return issuer
-    responder = response.certificates[0]
-    if responder == issuer:
-        return issuer
+def _is_about(
+    single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate
+) -> bool:
+    """Whether one of the statements in an answer is about the certificate.
+
+    The responder chooses the hash by which it names the issuer (RFC 6960 §4.1.1); one that the library does
+    not know names nobody.
+    """
+    if single.serial_number != certificate.serial_number:
+        return False
     try:
-        check_profile(responder)
+        builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, single.hash_algorithm)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    named = builder.build()
+    return (single.issuer_name_hash, single.issuer_key_hash) == (
+        named.issuer_name_hash,
+        named.issuer_key_hash,
+    )
+
+
+def _statement(single: ocsp.OCSPSingleResponse) -> OcspStatement:
+    this_update = single.this_update_utc
+    return OcspStatement(
+        revoked=single.certificate_status is ocsp.OCSPCertStatus.REVOKED,
+        this_update=this_update,
+        next_update=single.next_update_utc or this_update + DEFAULT_CURRENCY,
+    )
+
+
+def _verify_signature(response: ocsp.OCSPResponse, issuer: x509.Certificate, at: dt.datetime) -> None:
+    """Refuse an answer that neither the issuer nor a responder appointed by it has signed.
+
+    The answer may carry any certificates in any order, or none (RFC 6960 §4.2.1): whoever's key verifies the
+    signature is the signer. The responder id is not looked at, as it proves nothing.
+    """
+    if response.signature_algorithm_oid not in SIGNATURE_ALGORITHMS:
+        raise ListRefusedError(Refusal.OCSP_SIGNATURE, "an algorithm that is not allowed")
+    if _has_signed(issuer, response):
+        return
+    refused: ListRefusedError | None = None
+    for responder in response.certificates:
+        try:
+            if _has_signed(responder, response):
+                _check_responder(responder, issuer, at)
+                return
+        except ListRefusedError as error:
+            refused = error
+        except MALFORMED as error:
+            refused = refused or ListRefusedError(Refusal.OCSP_FOREIGN, f"the responder: {str(error)[:80]}")
+    raise refused or ListRefusedError(Refusal.OCSP_SIGNATURE)
+
+
+def _has_signed(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:
+    key, algorithm = signer.public_key(), response.signature_hash_algorithm
+    if not isinstance(key, ec.EllipticCurvePublicKey) or algorithm is None:
+        return False
+    try:
+        key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _check_responder(responder: x509.Certificate, issuer: x509.Certificate, at: dt.datetime) -> None:
+    """Refuse a responder that the issuer did not appoint, or not for now (RFC 6960 §4.2.2.2).
+
+    Whether the responder itself is revoked is not asked: gematik's carry ``id-pkix-ocsp-nocheck``, which is
+    understood also as a critical extension.
+
+    Raises:
+        ListRefusedError: ``ocsp_foreign``.
+    """
+    try:
+        check_profile(responder, also_understood=(ExtensionOID.OCSP_NO_CHECK,))
         check_validity(responder, at)
         check_issued_by(responder, issuer)
     except ListRefusedError as error:
@@ -154,16 +216,3 @@ def _responder(response: ocsp.OCSPResponse, issuer: x509.Certificate, at: dt.dat
     usages = extension(responder, x509.ExtendedKeyUsage) or ()
     if ExtendedKeyUsageOID.OCSP_SIGNING not in usages:
         raise ListRefusedError(Refusal.OCSP_FOREIGN, "the responder may not sign OCSP answers")
-    return responder
-
-
-def _verify_signature(response: ocsp.OCSPResponse, responder: x509.Certificate) -> None:
-    key, algorithm = responder.public_key(), response.signature_hash_algorithm
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(
-        algorithm, hashes.SHA256 | hashes.SHA384
-    ):
-        raise ListRefusedError(Refusal.OCSP_SIGNATURE, "an algorithm that is not allowed")
-    try:
-        key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
-    except InvalidSignature:
-        raise ListRefusedError(Refusal.OCSP_SIGNATURE) from None
