@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from synapse_tim.rules import base64url, strict_json
 from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
+
+#: What they ask for is not done here: critical extensions, payloads that are not encoded or are compressed.
+_UNSUPPORTED: Final = ("crit", "b64", "zip")
 
 
 def read_header(segment: bytes) -> dict[str, Any]:
@@ -15,7 +18,8 @@ def read_header(segment: bytes) -> dict[str, Any]:
         segment: as it stands in the token.
 
     Raises:
-        TokenRefusedError: it is no strict JSON object, or has ``crit``, ``b64`` or the like.
+        TokenRefusedError: it is no strict JSON object, or ``typ`` is no text; it has a member that changes
+            what the octets mean (``crit``, ``b64``, ``zip``), or a ``cty`` that is no text.
     """
     try:
         header = strict_json.parse(decode_segment(segment, "header"))
@@ -23,9 +27,13 @@ def read_header(segment: bytes) -> dict[str, Any]:
         raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, str(error)) from None
     if not isinstance(header, dict):
         raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, "not an object")
-    for member in ("crit", "b64"):
+    for member in _UNSUPPORTED:
         if member in header:
             raise TokenRefusedError(TokenRefusal.HEADER_UNSUPPORTED, member)
+    if not isinstance(header.get("cty", ""), str):
+        raise TokenRefusedError(TokenRefusal.HEADER_UNSUPPORTED, "cty")
+    if not isinstance(header.get("typ", ""), str):
+        raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, "typ")
     return header
 
 

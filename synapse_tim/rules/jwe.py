@@ -166,8 +166,6 @@ class _Parts:
         header = read_header(protected)
         if header.get("alg") != algorithm or header.get("enc") != CONTENT_ENCRYPTION:
             raise TokenRefusedError(TokenRefusal.ENCRYPTION_NOT_ALLOWED, "alg or enc")
-        if "zip" in header:
-            raise TokenRefusedError(TokenRefusal.HEADER_UNSUPPORTED, "zip")
         iv, ciphertext, tag = (decode_segment(segment, "JWE") for segment in rest)
         if encrypted_key or len(iv) != _IV_OCTETS or len(tag) != _TAG_OCTETS:
             raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN, "a segment has another size")

@@ -2,8 +2,8 @@
 
 Refused: an algorithm outside those of the provider (``none`` and the symmetric ones exist for nobody), a key
 of another kind or curve than the algorithm names, a key that is not the provider's, another ``typ`` than an
-ID token has, ``crit`` and ``b64``. Keys come from the provider's key set only: ``jwk``, ``jku``, ``x5c`` and
-``x5u`` of a header are never looked at.
+ID token has, ``crit``, ``b64`` and ``zip``. Keys come from the provider's key set only: ``jwk``, ``jku``,
+``x5c`` and ``x5u`` of a header are never looked at.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class SignedToken:
         algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "")
         if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise TokenRefusedError(TokenRefusal.ALGORITHM_NOT_ALLOWED)
-        if not isinstance(kid, str | None) or not isinstance(kind, str):
-            raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, "kid or typ")
+        if not isinstance(kid, str | None):
+            raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, "kid")
         return cls(
             algorithm=algorithm,
             kid=kid,

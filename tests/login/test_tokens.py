@@ -221,6 +221,8 @@ def test_signatures_that_are_refused(world):
         "another type": (forged(world, claims, foreign, "BP256R1", typ="at+jwt"), "type_not_allowed"),
         "crit": (forged(world, claims, foreign, "BP256R1", crit=["exp"]), "header_unsupported"),
         "b64": (forged(world, claims, foreign, "BP256R1", b64=False), "header_unsupported"),
+        "zip": (world.card_token(card, header={"zip": "DEF"}), "header_unsupported"),
+        "a content type that is none": (world.card_token(card, header={"cty": 1}), "header_unsupported"),
     }
     for what, (token, reason) in attempts.items():
         refused(world.clinic, token, reason), what
