@@ -7,9 +7,10 @@ A log-in passes the guard of ``POST /login`` first, then whoever checks the cred
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 import attrs
 from synapse.http.site import SynapseRequest
@@ -18,7 +19,10 @@ from synapse.module_api.errors import Codes, SynapseError
 from synapse_tim.modules.decisions import refuse
 from synapse_tim.modules.request_body import read_json, replace_json
 from synapse_tim.modules.synapse_internals import Answer, Proceed
+from synapse_tim.modules.token_login import Used
 from synapse_tim.rules.login_methods import LoginMethod, LoginRules
+
+_TRY_AGAIN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @attrs.define
@@ -28,10 +32,14 @@ class LoginAttempt:
     Attributes:
         method: the way to log in.
         token_user: whom an ID token has vouched for, once it has.
+        used: what was noted as used for that.
+        may_have_session: whether Synapse may have begun a session.
     """
 
     method: str
     token_user: str | None = None
+    used: Used = ()
+    may_have_session: bool = False
 
 
 class LoginAttempts:
@@ -40,10 +48,17 @@ class LoginAttempts:
     Args:
         rules: which ways there are.
         current_request: stands for the request that is being served.
+        release: lets what was used for nothing be used again.
     """
 
-    def __init__(self, rules: LoginRules, current_request: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        rules: LoginRules,
+        current_request: Callable[[], object],
+        release: Callable[[Used], Awaitable[None]],
+    ) -> None:
         self._rules = rules
+        self._release = release
         self._current_request = current_request
         self._running: dict[int, LoginAttempt] = {}
 
@@ -54,7 +69,10 @@ class LoginAttempts:
         return None if request is None else self._running.get(id(request))
 
     async def log_in(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Refuse ways to log in that are not used here, before anybody looks at credentials."""
+        """Refuse ways to log in that are not used here, before anybody looks at credentials.
+
+        A token is not used up by an answer that says to try again, unless a session may have begun.
+        """
         try:
             body = read_json(request)
         except SynapseError:
@@ -65,8 +83,13 @@ class LoginAttempts:
             refuse(denial)
         if self._rules.method(str(body.get("type"))) == LoginMethod.ID_TOKEN:
             replace_json(request, _without_claimed_user(body))
-        with self._noted(body):
-            return await proceed()
+        with self._noted(body) as attempt:
+            try:
+                return await proceed()
+            except SynapseError as error:
+                if attempt.used and error.code in _TRY_AGAIN and not attempt.may_have_session:
+                    await self._release(attempt.used)
+                raise
 
     async def flows(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Offer only the ways to log in that there are."""
@@ -85,15 +108,16 @@ class LoginAttempts:
         return await proceed()
 
     @contextmanager
-    def _noted(self, body: Mapping[str, Any]) -> Iterator[None]:
+    def _noted(self, body: Mapping[str, Any]) -> Iterator[LoginAttempt]:
         request, login_type = self._current_request(), body.get("type")
+        attempt = LoginAttempt(self._rules.method(str(login_type)))
         if request is None or not isinstance(login_type, str):
-            yield
+            yield attempt
             return
         # Requests live longer than this, so their ids are theirs alone.
-        self._running[id(request)] = LoginAttempt(self._rules.method(login_type))
+        self._running[id(request)] = attempt
         try:
-            yield
+            yield attempt
         finally:
             del self._running[id(request)]
 

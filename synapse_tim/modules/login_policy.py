@@ -9,9 +9,10 @@ the log, without anything about the person.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, Final, Literal
 
+from cachetools import TTLCache
 from synapse.http.site import SynapseRequest
 from synapse.module_api import NOT_SPAM, ModuleApi
 
@@ -27,8 +28,9 @@ from synapse_tim.modules.login_config import LoginPolicyConfig
 from synapse_tim.modules.login_options import check_login_options, login_warnings
 from synapse_tim.modules.login_resources import BASE_PATH, KeyResource, LogoutResource, NonceResource
 from synapse_tim.modules.login_store import LoginStore
+from synapse_tim.modules.new_accounts import NewAccounts
 from synapse_tim.modules.options import check_options
-from synapse_tim.modules.provider_logout import ProviderLogout
+from synapse_tim.modules.provider_logout import ProviderLogout, SessionEndedError
 from synapse_tim.modules.sso_providers import check_sso
 from synapse_tim.modules.synapse_internals import Answer, Proceed, SynapseInternals
 from synapse_tim.modules.table_keeper import TableKeeper
@@ -48,6 +50,9 @@ _LOGIN: Final = "login.LoginRestServlet"
 _REGISTER: Final = "register.RegisterRestServlet"
 _PASSWORD: Final = "account.PasswordRestServlet"  # noqa: S105  # a name
 _TIDY_MS: Final = 60 * 1000
+#: Accounts that single sign-on is making: a person may be asked for consent in between.
+_MARKS: Final = 10_000
+_MARK_SECONDS: Final = 15 * 60.0
 _AfterLogin = Callable[[Any], Awaitable[None]]
 
 
@@ -69,6 +74,7 @@ class LoginPolicy:
         check_options(self._internals, "login", config.product)
         self._allow_list = self._find_allow_list(config.product)
         self._store = LoginStore(api)
+        self._new_accounts = NewAccounts(api)
         keys = config.login.read_decryption_keys()
         nonces = NonceMint(self._internals.shared_secret)
         self.login = TokenLogin(
@@ -78,14 +84,14 @@ class LoginPolicy:
                 config.product, Insurer(api.server_name, frozenset(config.login.further_iks))
             ),
             known_list=self.known_list,
-            accounts=Accounts(api, self._internals),
+            accounts=Accounts(api, self._internals, self._new_accounts),
             used=UsedTokens(self._store, nonces),
             clock=utc_now,
         )
         self._logout = ProviderLogout(self.login, self._store, self._internals, utc_now)
         sso_providers = check_sso(self._internals, config)
         self._rules = config.login_rules(api.server_name, sso_providers)
-        self._attempts = LoginAttempts(self._rules, self._internals.current_request)
+        self._attempts = LoginAttempts(self._rules, self._internals.current_request, self.login.used.release)
         parts.register(api, self, config)
         if self._internals.delegates_authentication:
             logger.warning(
@@ -99,11 +105,13 @@ class LoginPolicy:
             self._internals, self._rules, has_providers=bool(config.login.providers)
         ):
             logger.warning("%s", warning)
+        self.marks: MutableMapping[tuple[str, str], str] = TTLCache(_MARKS, _MARK_SECONDS)
+        self._internals.mark_registrations(lambda *named: self.marks.pop(named, None))
         self._register()
         api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(utc_now())))
         api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
         api.register_web_resource(f"{BASE_PATH}/jwks.json", KeyResource(keys))
-        TableKeeper(api, "login", self._store.create_tables, self._tidy, interval=_TIDY_MS).start()
+        TableKeeper(api, "login", self._create_tables, self._tidy, interval=_TIDY_MS).start()
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> LoginPolicyConfig:
@@ -154,7 +162,7 @@ class LoginPolicy:
         attempt = self._attempts.current
         if attempt is not None:
             logged_in = await self.login.log_in(token)
-            attempt.token_user = logged_in.user_id
+            attempt.token_user, attempt.used = logged_in.user_id, logged_in.used
             return logged_in
         requester = self._internals.current_requester()
         if requester is None:
@@ -185,6 +193,8 @@ class LoginPolicy:
                 sso_provider=auth_provider_id,
             )
         decide(denial, LOGIN_METHOD.policy, LOGIN_METHOD.rule)
+        if attempt is not None:
+            attempt.may_have_session = True  # it is the next thing that Synapse does
         return NOT_SPAM
 
     async def end_session(self, token: str) -> bool:
@@ -223,8 +233,13 @@ class LoginPolicy:
         async def after(response: Any) -> None:
             try:
                 await self._logout.began(logged_in, response["device_id"])
+            except SessionEndedError as error:
+                logger.error("A session could not be noted, and was ended: %s", error)
+                if self._attempts.current is not None:
+                    self._attempts.current.may_have_session = False
+                refuse(LOGIN_UNAVAILABLE)
             except Exception as error:
-                logger.error("A session could not be noted, and was ended: %s", type(error).__name__)
+                logger.error("A session could not be noted, nor ended: %s", type(error).__name__)
                 refuse(LOGIN_UNAVAILABLE)
 
         return after
@@ -253,8 +268,13 @@ class LoginPolicy:
             }
         )
 
+    async def _create_tables(self) -> None:
+        await self._store.create_tables()
+        await self._new_accounts.create_tables()
+
     async def _tidy(self) -> None:
         await self._store.forget(utc_now())
+        await self._new_accounts.tidy(utc_now())
 
     async def _change_password(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]

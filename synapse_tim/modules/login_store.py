@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
 from synapse.module_api import LoggingTransaction, ModuleApi
 
 from synapse_tim.modules.tables import create_tables
-from synapse_tim.rules.token_claims import LONGEST_AGE
 
 _FOR_EVER: Final = 2**62
 _DEVICES: Final = (
@@ -47,6 +47,11 @@ def _key(kind: str, *values: str) -> str:
     return hashlib.sha256("\0".join((kind, *values)).encode()).hexdigest()
 
 
+def person_key(provider: str, subject: str) -> str:
+    """What stands for a person at a provider in the tables."""
+    return _key("subject", provider, subject)
+
+
 @attrs.frozen
 class ProviderSession:
     """A session of a person at a provider.
@@ -76,7 +81,7 @@ class ProviderSession:
     @property
     def person_key(self) -> str:
         """What stands for the person in the tables."""
-        return _key("subject", self.provider, self.subject)
+        return person_key(self.provider, self.subject)
 
 
 class LoginStore:
@@ -109,33 +114,45 @@ class LoginStore:
             txn.execute(
                 "INSERT INTO synapse_tim_used_token (token_key, until_ts, issued_ts) VALUES (?, ?, 0)"
                 " ON CONFLICT (token_key) DO NOTHING",
-                (_key(kind, value), _to_ms(until)),
+                (_key(kind, value), to_ms(until)),
             )
             return bool(txn.rowcount == 1)
 
         return await self._api.run_db_interaction("synapse_tim_use_token", insert)
 
+    async def release(self, used: Iterable[tuple[str, str]]) -> None:
+        """Let things be used after all, that were noted by the caller and came to nothing.
+
+        Args:
+            used: kind and value, as they were noted.
+        """
+        keys = [_key(kind, value) for kind, value in used]
+
+        def delete(txn: LoggingTransaction) -> None:
+            for key in keys:
+                txn.execute("DELETE FROM synapse_tim_used_token WHERE token_key = ?", (key,))
+
+        await self._api.run_db_interaction("synapse_tim_release_tokens", delete)
+
     async def forget(self, now: dt.datetime) -> None:
         """Forget what cannot be used again anyway."""
 
         def delete(txn: LoggingTransaction) -> None:
-            txn.execute("DELETE FROM synapse_tim_used_token WHERE until_ts < ?", (_to_ms(now),))
+            txn.execute("DELETE FROM synapse_tim_used_token WHERE until_ts < ?", (to_ms(now),))
 
         await self._api.run_db_interaction("synapse_tim_forget_tokens", delete)
 
     async def add_session(self, user_id: str, device_id: str, session: ProviderSession) -> bool:
         """Note which device belongs to a session of a provider; a device may belong to several.
 
+        It is noted first, and then looked whether the session has ended: in two transactions, as ending one
+        is. Whichever of both looks later sees what the other has written, and no login waits for another.
+
         Returns:
-            Whether that session is still going on; what has ended meanwhile is not noted.
+            Whether that session is still going on.
         """
 
-        def insert(txn: LoggingTransaction) -> bool:
-            # Whoever ends the session at this moment writes the same rows: one of both has to start again.
-            for key in session.keys:
-                _note_end(txn, key, session.issued_at + LONGEST_AGE, 0)
-            if _has_ended(txn, session):
-                return False
+        def insert(txn: LoggingTransaction) -> None:
             txn.execute(
                 "INSERT INTO synapse_tim_provider_session"
                 " (user_id, device_id, provider, session_key, person_key, issued_ts)"
@@ -148,12 +165,12 @@ class LoginStore:
                     session.provider,
                     session.key,
                     session.person_key,
-                    _to_ms(session.issued_at),
+                    to_ms(session.issued_at),
                 ),
             )
-            return True
 
-        return await self._api.run_db_interaction("synapse_tim_add_session", insert)
+        await self._api.run_db_interaction("synapse_tim_add_session", insert)
+        return not await self.has_ended(session)
 
     async def has_ended(self, session: ProviderSession) -> bool:
         """Whether a provider has ended a session, or all of a person, a short time ago."""
@@ -171,13 +188,8 @@ class LoginStore:
             User id and device id of those whose session here has to end.
         """
         session_key = _session_key(provider, session_id)
-
-        def end(txn: LoggingTransaction) -> list[tuple[str, str]]:
-            _note_end(txn, session_key, until, _FOR_EVER)
-            txn.execute(_DEVICES + " session_key = ?", (provider, session_key))
-            return [(user_id, device_id) for user_id, device_id in txn.fetchall()]
-
-        return await self._api.run_db_interaction("synapse_tim_end_session", end)
+        await self._note_end(session_key, until, _FOR_EVER)
+        return await self._devices("session_key = ?", provider, session_key)
 
     async def end_sessions_of(self, session: ProviderSession, until: dt.datetime) -> list[tuple[str, str]]:
         """Note that a provider has ended sessions of a person that had begun by then.
@@ -190,19 +202,13 @@ class LoginStore:
         Returns:
             User id and device id of those whose session here has to end.
         """
-
-        def end(txn: LoggingTransaction) -> list[tuple[str, str]]:
-            issued_ts = _to_ms(session.issued_at)
-            unnamed = " AND session_key = ''" if session.key else ""
-            if not unnamed:
-                _note_end(txn, session.person_key, until, issued_ts)
-            txn.execute(
-                _DEVICES + " person_key = ? AND issued_ts <= ?" + unnamed,
-                (session.provider, session.person_key, issued_ts),
-            )
-            return [(user_id, device_id) for user_id, device_id in txn.fetchall()]
-
-        return await self._api.run_db_interaction("synapse_tim_end_sessions", end)
+        issued_ts = to_ms(session.issued_at)
+        unnamed = " AND session_key = ''" if session.key else ""
+        if not unnamed:
+            await self._note_end(session.person_key, until, issued_ts)
+        return await self._devices(
+            "person_key = ? AND issued_ts <= ?" + unnamed, session.provider, session.person_key, issued_ts
+        )
 
     async def remove_session(self, user_id: str, device_id: str) -> None:
         """Forget what a device belonged to, if it is gone."""
@@ -217,31 +223,41 @@ class LoginStore:
 
         await self._api.run_db_interaction("synapse_tim_remove_session", delete)
 
+    async def _note_end(self, key: str, until: dt.datetime, issued_ts: int) -> None:
+        def note(txn: LoggingTransaction) -> None:
+            txn.execute(
+                "INSERT INTO synapse_tim_used_token AS noted (token_key, until_ts, issued_ts)"
+                " VALUES (?, ?, ?) ON CONFLICT (token_key) DO UPDATE SET"
+                " until_ts = CASE WHEN excluded.until_ts > noted.until_ts THEN excluded.until_ts"
+                " ELSE noted.until_ts END,"
+                " issued_ts = CASE WHEN excluded.issued_ts > noted.issued_ts THEN excluded.issued_ts"
+                " ELSE noted.issued_ts END",
+                (key, to_ms(until), issued_ts),
+            )
+
+        await self._api.run_db_interaction("synapse_tim_note_end", note)
+
+    async def _devices(self, which: str, *values: object) -> list[tuple[str, str]]:
+        def read(txn: LoggingTransaction) -> list[tuple[str, str]]:
+            txn.execute(f"{_DEVICES} {which}", values)
+            return [(user_id, device_id) for user_id, device_id in txn.fetchall()]
+
+        return await self._api.run_db_interaction("synapse_tim_devices_of_session", read)
+
 
 def _has_ended(txn: LoggingTransaction, session: ProviderSession) -> bool:
     for key in session.keys:
         txn.execute("SELECT issued_ts FROM synapse_tim_used_token WHERE token_key = ?", (key,))
         row = txn.fetchone()
-        if row is not None and row[0] >= _to_ms(session.issued_at):
+        if row is not None and row[0] >= to_ms(session.issued_at):
             return True
     return False
-
-
-def _note_end(txn: LoggingTransaction, key: str, until: dt.datetime, issued_ts: int) -> None:
-    txn.execute(
-        "INSERT INTO synapse_tim_used_token AS noted (token_key, until_ts, issued_ts) VALUES (?, ?, ?)"
-        " ON CONFLICT (token_key) DO UPDATE SET"
-        " until_ts = CASE WHEN excluded.until_ts > noted.until_ts THEN excluded.until_ts"
-        " ELSE noted.until_ts END,"
-        " issued_ts = CASE WHEN excluded.issued_ts > noted.issued_ts THEN excluded.issued_ts"
-        " ELSE noted.issued_ts END",
-        (key, _to_ms(until), issued_ts),
-    )
 
 
 def _session_key(provider: str, session_id: str | None) -> str:
     return "" if session_id is None else _key("session", provider, session_id)
 
 
-def _to_ms(moment: dt.datetime) -> int:
+def to_ms(moment: dt.datetime) -> int:
+    """A moment as the tables have it."""
     return int(moment.timestamp() * 1000)

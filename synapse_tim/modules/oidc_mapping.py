@@ -20,6 +20,7 @@ from synapse_tim.modules.accounts import Accounts
 from synapse_tim.modules.claims_config import OidcMappingConfig
 from synapse_tim.modules.clock import utc_now
 from synapse_tim.modules.config import parse_block
+from synapse_tim.modules.new_accounts import NewAccounts
 from synapse_tim.modules.synapse_config import OidcProvider
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.modules.token_login import Judged
@@ -59,7 +60,7 @@ class OidcMapping:
                 path=("modules",),
             )
         provider = self._own_provider(config)
-        self._accounts = Accounts(api, self._internals)
+        self._accounts = Accounts(api, self._internals, NewAccounts(api))
         self._rules = IdentityProvider(
             id=provider.id,
             signature=SignatureRules(frozenset()),  # which is Synapse's business here
@@ -127,7 +128,7 @@ class OidcMapping:
             person = self._person(policy, claims)
             user_id = await self._accounts.find(self._rules, person)
             # Of an account that exists Synapse asks for the name only; a localpart would have to be free.
-            name = None if user_id else await self._accounts.check_new(self._rules, claims)
+            name = None if user_id else await self._begin(policy, person, claims)
         except TokenRefusedError as error:
             policy.count_refused(error)
             raise MappingException(page_text(error.reason)) from None
@@ -147,8 +148,16 @@ class OidcMapping:
         if self.get_remote_user_id(userinfo) != person.subject:
             raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, self._rules.accounts.subject_claim)
         use = self._rules.use(claims, SignedToken.parse(token["id_token"].encode()).digest)
-        await self._accounts.find(self._rules, person)
+        user_id = await self._accounts.find(self._rules, person)
         await policy.login.used.use(Judged(self._rules, claims, person, use, utc_now()))
+        if user_id is None:
+            await self._accounts.take_up(self._rules, person, claims)
+
+    async def _begin(self, policy: LoginPolicy, person: Person, claims: Mapping[str, Any]) -> str:
+        """Note that Synapse is about to make an account; returns its localpart."""
+        name, account = await self._accounts.begin(self._rules, person, claims)
+        policy.marks[self._rules.id, name] = account.mark
+        return name
 
     def _person(self, policy: LoginPolicy, claims: Mapping[str, Any]) -> Person:
         return self._rules.person(claims, policy.login.homeserver, policy.known_list(), utc_now())

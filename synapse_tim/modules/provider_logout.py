@@ -27,6 +27,10 @@ from synapse_tim.rules.token_signature import SignatureRules
 logger = logging.getLogger(__name__)
 
 
+class SessionEndedError(Exception):
+    """A session that had just begun is over again."""
+
+
 @attrs.frozen(eq=False)
 class ProviderLogout:
     """Ends sessions.
@@ -44,15 +48,20 @@ class ProviderLogout:
     clock: Callable[[], dt.datetime]
 
     async def began(self, logged_in: LoggedIn, device_id: str) -> None:
-        """Note that a session has begun; it ends at once if the provider's has ended meanwhile."""
+        """Note that a session has begun; it ends at once if the provider's has ended meanwhile.
+
+        Raises:
+            SessionEndedError: it could not be noted, and was ended.
+        """
         try:
             goes_on = await self.store.add_session(logged_in.user_id, device_id, logged_in.session)
-        except Exception:
+        except Exception as error:
             # What is not noted could not be ended.
             await self.internals.end_sessions(logged_in.user_id, [device_id])
-            raise
+            raise SessionEndedError(type(error).__name__) from None
         if not goes_on:
             await self.internals.end_sessions(logged_in.user_id, [device_id])
+            await self.store.remove_session(logged_in.user_id, device_id)
 
     async def end(self, token: object) -> int:
         """End what a logout token says is over.

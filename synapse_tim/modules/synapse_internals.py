@@ -113,6 +113,35 @@ class SynapseInternals(SynapseConfig):
         user_id: str | None = await self._store().get_user_by_external_id(provider, subject)
         return user_id
 
+    async def register_user(self, localpart: str, password_hash: str, display_name: str | None) -> None:
+        """Make an account, as the module API does, which lacks the hash.
+
+        Raises:
+            SynapseError: the name is taken or kept for others.
+        """
+        await self._hs.get_registration_handler().register_user(
+            localpart=localpart, password_hash=password_hash, default_display_name=display_name
+        )
+
+    def mark_registrations(self, mark: Callable[[str, str], str | None]) -> None:
+        """Give accounts that single sign-on makes a password hash.
+
+        Args:
+            mark: called with the provider's id and the localpart; the hash, or ``None`` for none.
+
+        Raises:
+            ConfigError: Synapse does not make accounts as expected.
+        """
+
+        async def register(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            provider, localpart = arguments.get("auth_provider_id"), arguments.get("localpart")
+            if provider is not None and localpart is not None and not arguments.get("password_hash"):
+                arguments["password_hash"] = mark(provider, localpart)
+            return await proceed()
+
+        handler = self._hs.get_registration_handler()
+        shape.around(handler, "register_user", ("localpart", "password_hash", "auth_provider_id"), register)
+
     async def is_locked(self, user_id: str) -> bool:
         """Whether an administrator has locked an account."""
         return bool(await self._store().get_user_locked_status(user_id))
@@ -193,6 +222,17 @@ class SynapseInternals(SynapseConfig):
         """
         for name in ("get_user_by_external_id", "get_user_locked_status"):
             shape.attribute(self._store(), name, f"DataStore.{name}")
+        registration = shape.attribute(
+            self._hs, "get_registration_handler", "HomeServer.get_registration_handler"
+        )()
+        register = shape.attribute(registration, "register_user", "RegistrationHandler.register_user")
+        if (
+            not {"localpart", "password_hash", "default_display_name"}
+            <= inspect.signature(register).parameters.keys()
+        ):
+            raise shape.incompatible(
+                "RegistrationHandler.register_user(localpart, password_hash, default_display_name)"
+            )
         if "requester" not in attr.fields_dict(ContextRequest):
             raise shape.incompatible("ContextRequest.requester")
         handler = shape.attribute(self._hs, "get_device_handler", "HomeServer.get_device_handler")()

@@ -26,6 +26,9 @@ from synapse_tim.services.provider_keys import KeysUnavailableError, ProviderKey
 
 logger = logging.getLogger(__name__)
 
+#: Kind and value of what may be used once: a token, and its nonce.
+Used = tuple[tuple[str, str], ...]
+
 # Refusals that other keys under the same name may cure.
 _OF_OLD_KEYS: Final = frozenset({TokenRefusal.SIGNATURE_INVALID, TokenRefusal.KEY_MISMATCH})
 
@@ -71,10 +74,12 @@ class LoggedIn:
     Attributes:
         user_id: of their account.
         session: of the provider that vouches for them.
+        used: what was noted as used, to be released if nothing comes of it.
     """
 
     user_id: str
     session: ProviderSession
+    used: Used
 
 
 @attrs.frozen(eq=False)
@@ -113,8 +118,11 @@ class UsedTokens:
     store: LoginStore
     nonces: NonceMint
 
-    async def use(self, judged: Judged) -> None:
+    async def use(self, judged: Judged) -> Used:
         """Note that a token is used.
+
+        Returns:
+            What was noted; for ``release``.
 
         Raises:
             TokenRefusedError: ``replayed`` or ``nonce``.
@@ -125,12 +133,24 @@ class UsedTokens:
             raise TokenRefusedError(TokenRefusal.NONCE)
         if await self.store.has_ended(judged.session):
             raise TokenRefusedError(TokenRefusal.REPLAYED, "the session at the provider is over")
-        if not await self.store.use_once("token", use.replay_key, use.until):
+        token = ("token", use.replay_key)
+        if not await self.store.use_once(*token, use.until):
             raise TokenRefusedError(TokenRefusal.REPLAYED)
         if use.nonce is None or nonce_until is None:
-            return  # the provider's flow has none, or the client chose it
+            return (token,)  # the provider's flow has none, or the client chose it
         if not await self.store.use_once("nonce", use.nonce, nonce_until):
             raise TokenRefusedError(TokenRefusal.NONCE, "used before")
+        return (token, ("nonce", use.nonce))
+
+    async def release(self, used: Used) -> None:
+        """Let a token be used again that no session came of, and never will.
+
+        If that cannot be noted, the token stays used.
+        """
+        try:
+            await self.store.release(used)
+        except Exception as error:
+            logger.warning("A token stays used, although nobody is logged in: %s", type(error).__name__)
 
 
 @attrs.frozen(eq=False)
@@ -167,11 +187,17 @@ class TokenLogin:
         judged = await self._judge(token)
         whose = (judged.provider, judged.person, judged.claims)
         user_id = await self.accounts.find_or_check(*whose)
-        await self.used.use(judged)
+        used = await self.used.use(judged)
         if user_id is None:
-            user_id = await self.accounts.make(*whose)
+            try:
+                user_id = await self.accounts.make(*whose)
+            except TokenRefusedError:
+                raise
+            except Exception:
+                await self.used.release(used)  # nobody is logged in yet
+                raise
         await self.accounts.rename(user_id, judged.person.display_name)
-        return LoggedIn(user_id, judged.session)
+        return LoggedIn(user_id, judged.session, used)
 
     async def confirm(self, token: object, user_id: str) -> LoggedIn:
         """Have a user who is logged in confirm something with a token.
@@ -188,8 +214,7 @@ class TokenLogin:
         judged = await self._judge(token)
         if await self.accounts.find(judged.provider, judged.person) != user_id:
             raise TokenRefusedError(TokenRefusal.NOT_LINKED)
-        await self.used.use(judged)
-        return LoggedIn(user_id, judged.session)
+        return LoggedIn(user_id, judged.session, await self.used.use(judged))
 
     async def _judge(self, token: object) -> Judged:
         signed, provider, encrypted = self.read(token)

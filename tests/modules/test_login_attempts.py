@@ -13,6 +13,7 @@ from synapse_tim.rules.login_methods import ID_TOKEN_TYPE, LoginRules
 
 SERVER = "hospital.example"
 PASSWORD = "m.login.password"
+USED = (("token", "a"), ("nonce", "b"))
 RULES = LoginRules(
     SERVER,
     frozenset({"id_token", "sso"}),
@@ -32,8 +33,12 @@ class Server:
 
     def __init__(self):
         self.serving = None
-        self.attempts = LoginAttempts(RULES, lambda: self.serving)
+        self.attempts = LoginAttempts(RULES, lambda: self.serving, self.release)
         self.seen = []
+        self.released = []
+
+    async def release(self, used):
+        self.released.append(used)
 
     async def log_in(self, request, answer=(200, {})):
         before, self.serving = self.serving, request
@@ -150,6 +155,33 @@ def test_an_attempt_is_forgotten_when_it_fails(server, run):
     with pytest.raises(SynapseError):
         run(server.log_in(request, SynapseError(403, "no")))
     server.serving = request
+    assert server.attempts.current is None
+
+
+@pytest.mark.parametrize(
+    ("code", "used", "may_have_session", "released"),
+    [
+        (429, USED, False, [USED]),
+        (503, USED, False, [USED]),
+        (503, USED, True, []),
+        (429, USED, True, []),
+        (403, USED, False, []),
+        (500, USED, False, []),
+        (429, (), False, []),
+    ],
+)
+def test_what_was_used_is_released_by_an_answer_that_says_to_try_again(
+    server, run, code, used, may_have_session, released
+):
+    async def answer():
+        server.attempts.current.used = used
+        server.attempts.current.may_have_session = may_have_session
+        raise SynapseError(code, "later")
+
+    with pytest.raises(SynapseError) as caught:
+        run(server.log_in(request_of(token_body()), answer))
+    assert caught.value.code == code
+    assert server.released == released
     assert server.attempts.current is None
 
 
