@@ -121,7 +121,10 @@ def test_r4_5_giving_accounts_away_stops_it_whoever_maps(ti, tmp_path):
     assert "cas_config" in server_with(tmp_path, ti, cas_config=cas).start_expecting_failure()
 
 
-@pytest.mark.parametrize("change", [{"id": "oidc-clinic"}, {"id": "saml"}, {"id": "cas"}, {"id": "oidc"}, {"id": "oauth-delegated"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"id": "oidc-clinic"}, {"id": "saml"}, {"id": "cas"}, {"id": "oidc"}, {"id": "oauth-delegated"}],
+)
 def test_r4_5_names_of_synapses_own_providers_are_theirs(ti, tmp_path, change):
     server = server_with(
         tmp_path,
