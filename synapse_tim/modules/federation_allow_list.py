@@ -5,8 +5,8 @@ whitelist in step with the verified list and closes what it leaves open:
 
 - a client that invites a user of an unlisted server, or creates a room with one, is told so with 403 before
   anything exists; one that asks for anything else of such a server gets the same answer (``denied_servers``);
-- messages of a server that left the federation, relayed by a member, are not shown. State events are let
-  through: without them this server would see another room than the others do;
+- what a server outside the federation made, relayed by a member, is not shown and changes nothing but who is
+  in a room and who may do what there (``rules.relayed``);
 - two endpoints that Synapse serves to strangers demand a signature (A_26331);
 - joining a room with members of an unlisted server does not leave it incomplete for ever;
 - what a server misses while it is not a member is sent when it is one again (``denied_destinations``).
@@ -28,6 +28,7 @@ from synapse_tim.modules.assembly import FederationListEngine, read_files
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.decisions import answer_to, refuse
 from synapse_tim.modules.federation_list_config import AllowListConfig
+from synapse_tim.modules.synapse_arrivals import ArrivingEvents
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.denials import (
     INVITES_BY_ADDRESS,
@@ -40,6 +41,7 @@ from synapse_tim.rules.denials import (
 from synapse_tim.rules.federation_list import FederationList
 from synapse_tim.rules.invitees import Malformed, invited_servers, invites_by_address
 from synapse_tim.rules.membership import Membership
+from synapse_tim.rules.relayed import Effect, effect_of_relayed
 from synapse_tim.rules.server_name import normalise, of_matrix_id
 from synapse_tim.services.directory_session import DirectorySession
 from synapse_tim.services.schedule import UnknownDomains
@@ -82,6 +84,7 @@ class FederationAllowList:
             user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam
         )
         api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
+        ArrivingEvents(api).limit_effect(self.effect_of)
         parts.register(api, self, config)
         self._engine.start()
 
@@ -146,18 +149,32 @@ class FederationAllowList:
                 self._ask_about(server)
 
     async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
-        """Hide messages of servers that are no members, whoever delivers them.
+        """Hide what a server outside the federation made, whoever delivers it.
+
+        Synapse asks about every event that arrives, and about those that local users send; not about one
+        whose content does not match its hash. So this only keeps the content out of the database and spares
+        users the notification; ``effect_of`` decides.
+        """
+        return Codes.FORBIDDEN if self.effect_of(event) is Effect.NONE else NOT_SPAM
+
+    def effect_of(self, event: EventBase) -> Effect:
+        """How much of an event that arrives takes effect (AF_10064-02, AF_10062-03).
+
+        Asked about every event of another server that is stored: live, history, state and auth chains.
 
         Judged by the last verified list, also when it is stale: what is hidden once stays hidden, and a
-        message of a member that arrives while the list goes stale must not be lost for ever.
+        message of a member that arrives while the list goes stale must not be lost for ever. Before there is
+        a list nothing arrives, but what was accepted before a restart is stored after it.
         """
-        sender = of_matrix_id(event.sender)
-        if sender == self._own_server_name or event.is_state():
-            return NOT_SPAM
-        if Membership(self._own_server_name, self._in_force.known_list).denies(sender) is None:
-            return NOT_SPAM
-        metrics.count_denied(RELAYED_FOR_NON_MEMBER)
-        return Codes.FORBIDDEN
+        sender, known = of_matrix_id(event.sender), self._in_force.known_list
+        if known is None or Membership(self._own_server_name, known).denies(sender) is None:
+            return Effect.FULL
+        if sender is not None:
+            self._ask_about(sender)
+        effect = effect_of_relayed(event.type, is_state=event.is_state())
+        if effect is Effect.NONE:
+            metrics.count_denied(RELAYED_FOR_NON_MEMBER)
+        return effect
 
     def _require_members(self, servers: Iterable[str | None]) -> None:
         denied = self._in_force.membership.denies_any(servers)

@@ -6,14 +6,15 @@ by an approval list and the directory (``three_stage_check``).
 Every way to invite somebody ends in a membership event that is made here or arrives here, and both are
 watched: local requests of any kind, administrators' and delayed ones included; invitations that another
 server delivers as such; and those that it slips in among the events or into the state of a room in which
-this server takes part, which are rejected. ``createRoom`` is judged before there is a room. Server notices
-are exempt.
+this server takes part, which are judged when they take effect. ``createRoom`` is judged before there is a
+room. Server notices are exempt.
 
 Users read and write their permission configuration as account data: ``permission_routes``.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -34,6 +35,7 @@ from synapse_tim.modules.permission_documents import PermissionDocuments
 from synapse_tim.modules.permission_routes import PermissionRoutes
 from synapse_tim.modules.policy_config import InvitePolicyConfig
 from synapse_tim.modules.request_body import read_json
+from synapse_tim.modules.synapse_arrivals import ArrivingEvents
 from synapse_tim.modules.synapse_internals import (
     Answer,
     Proceed,
@@ -51,6 +53,8 @@ from synapse_tim.rules.denials import (
 from synapse_tim.rules.invitation import Parties
 from synapse_tim.rules.invitees import is_user_id, names_address
 from synapse_tim.rules.room_creation import MEMBER, THIRD_PARTY_INVITE
+
+logger = logging.getLogger(__name__)
 
 
 class InvitePolicy:
@@ -85,7 +89,8 @@ class InvitePolicy:
             check_threepid_can_be_invited=self.check_threepid_can_be_invited,
         )
         internals.check_local_events(self.check_local_event)
-        internals.reject_arriving_events(self.refuses_arriving)
+        self._arrivals = ArrivingEvents(api)
+        self._arrivals.judge_invitations(self.refuses_arriving)
         servlet = "room.RoomMembershipRestServlet"
         internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
         parts.register(api, self, config)
@@ -198,23 +203,31 @@ class InvitePolicy:
         return NOT_SPAM
 
     async def refuses_arriving(self, event: EventBase) -> bool:
-        """Whether an event that arrives from another server invites a local user who must not be invited.
+        """Whether a membership event invites a local user who must not be invited; never raises.
 
-        Whatever is among the events or in the state of a room gets here; what was delivered as an invitation
-        was judged as such, and counts when it is seen again. What cannot be judged now is rejected, too: put
-        off, it would put off everything after it in the room, for everybody there, and whoever means well
-        delivers an invitation.
+        Asked whenever an invitation takes effect that nobody makes or delivers at the moment: a new one among
+        the events of a room, and whatever becomes a local user's membership by the state of a join, of a gap
+        or of a room that is resolved anew. An invitation that was delivered as such was judged then, and
+        counts while it is pending. One that was answered has had its effect. Invitations of local users are
+        judged like others: they come back after a backup was restored or a room was purged.
+
+        What cannot be judged now is refused, too: put off, it would put off everything after it in the room,
+        for everybody there, and whoever means well delivers an invitation.
         """
-        if event.type != MEMBER or event.content.get("membership") != "invite":
-            return False
         invitee = event.get_state_key()
-        if invitee is None or not self._api.is_mine(invitee) or self._api.is_mine(event.sender):
+        if event.content.get("membership") != "invite" or invitee is None or not self._api.is_mine(invitee):
             return False
-        stored = await self._internals.stored_event(event.event_id)
-        if stored is not None:
-            return stored.rejected_reason is not None
-        by_address = "third_party_invite" in event.content
-        denial = INVITE_BY_ADDRESS if by_address else await self._denial(event.sender, invitee)
+        try:
+            now = await self._arrivals.local_membership(invitee, event.room_id)
+            if now is not None and now.event_id == event.event_id:
+                return False
+            if now is not None and await self._arrivals.is_answered(event, now):
+                return True
+            by_address = "third_party_invite" in event.content
+            denial = INVITE_BY_ADDRESS if by_address else await self._denial(event.sender, invitee)
+        except Exception as error:
+            logger.error("An invitation that arrived could not be judged: %s", type(error).__name__)
+            return True
         if denial is None:
             return False
         metrics.count_denied(denial)

@@ -10,7 +10,7 @@ different, start-up fails with a message that says so; nothing silently stops en
 - Joins through another server fetch the complete state of the room, and can be refused.
 - Every event made here can be checked with just the state that the check needs, administrators' included.
 - Requests to the client API and to the federation API can be guarded.
-- Events that arrive from other servers can be rejected, which the module API can only hide.
+- Events that arrive from other servers are judged where they take effect: ``synapse_arrivals``.
 - Users can be made to leave a room beyond the rate at which they may act themselves.
 - Resources can be served beside the client API, and beside the well-known documents.
 - A few things are looked up: options, invitations, OpenID tokens, whether a user may see an event.
@@ -27,7 +27,6 @@ from typing import Any
 import attr
 import attrs
 from synapse import rest as client_rest
-from synapse.api.constants import RejectedReason
 from synapse.events import EventBase
 from synapse.events.utils import FilteredEvent
 from synapse.federation.transport.server import _base as federation_base
@@ -39,7 +38,6 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, ConfigError, SynapseError
 from synapse.rest import well_known as well_knowns
 from synapse.storage.databases.main.openid import OpenIdStore
-from synapse.synapse_rust.events import EventInternalMetadata
 from synapse.types import UserID, create_requester
 from synapse.types.state import StateFilter
 from twisted.web.resource import Resource
@@ -446,13 +444,6 @@ class SynapseInternals(SynapseConfig):
         event: EventBase | None = None if found is None else found.event
         return event
 
-    async def stored_event(self, event_id: str) -> EventBase | None:
-        """An event that is stored here already, also one that was rejected."""
-        event: EventBase | None = await self._store().get_event(
-            event_id, allow_none=True, allow_rejected=True
-        )
-        return event
-
     async def is_invited(self, user_id: str, room_id: str) -> bool:
         """Whether a local user has an invitation to a room for now."""
         membership, _ = await self._store().get_local_current_membership_for_user_in_room(user_id, room_id)
@@ -473,44 +464,6 @@ class SynapseInternals(SynapseConfig):
         request = current_context().request
         return None if request is None else request.requester
 
-    def reject_arriving_events(self, refused: Callable[[EventBase], Awaitable[bool]]) -> None:
-        """Reject events of other servers, whatever way they arrive: they are stored and have no effect.
-
-        Hiding an event, which is what the module API offers, does not keep it out of the state of the room
-        once another event refers to it. What was delivered as an invitation is not asked about.
-
-        Args:
-            refused: says whether an event is to be rejected; what it raises stops the room of the event.
-
-        Raises:
-            ConfigError: Synapse's handler of such events does not look as expected.
-        """
-        handler = shape.attribute(
-            self._hs, "get_federation_event_handler", "HomeServer.get_federation_event_handler"
-        )()
-
-        async def persist(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
-            for event, context in arguments["event_and_contexts"]:
-                delivered = event.internal_metadata.is_out_of_band_membership()
-                if not delivered and context.rejected is None and await refused(event):
-                    context.rejected = RejectedReason.AUTH_ERROR
-            return await proceed()
-
-        async def join(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
-            arguments["state"] = [event for event in arguments["state"] if not await refused(event)]
-            return await proceed()
-
-        async def close_gap(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
-            state = await proceed()
-            ours = [event_id for (_, key), event_id in state.items() if self._api.is_mine(key)]
-            events = await self._store().get_events(ours, allow_rejected=True)
-            out = {event_id for event_id, event in events.items() if await refused(event)}
-            return {key: event_id for key, event_id in state.items() if event_id not in out}
-
-        shape.around(handler, "persist_events_and_notify", ("event_and_contexts",), persist)
-        shape.around(handler, "process_remote_join", ("state",), join)
-        shape.around(handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
-
     def assert_lookups(self) -> None:
         """Assert that what is looked up while the homeserver runs is there.
 
@@ -523,7 +476,6 @@ class SynapseInternals(SynapseConfig):
         )
         if parameters[:3] != ["user", "room_id", "event_id"]:
             raise shape.incompatible("EventHandler.get_event(user, room_id, event_id)")
-        shape.attribute(EventInternalMetadata, "is_out_of_band_membership", "EventInternalMetadata")
         if "event" not in attr.fields_dict(FilteredEvent):
             raise shape.incompatible("FilteredEvent.event")
         for name in (

@@ -5,7 +5,6 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 from synapse.federation.federation_client import FederationClient
 from synapse.handlers.events import EventHandler
-from synapse.handlers.federation_event import FederationEventHandler
 from synapse.module_api.callbacks.third_party_event_rules_callbacks import (
     ThirdPartyEventRulesModuleApiCallbacks,
 )
@@ -117,21 +116,6 @@ def test_callbacks_with_another_signature_are_refused(api, event_rules):
     del event_rules.check_event_allowed
     with pytest.raises(ConfigError, match="check_event_allowed"):
         SynapseInternals(api).check_local_events(AsyncMock())
-
-
-@pytest.mark.parametrize(
-    "method",
-    ["persist_events_and_notify", "process_remote_join", "_get_state_ids_after_missing_prev_event"],
-)
-def test_a_handler_of_arriving_events_that_looks_different_is_refused(api, method):
-    handler = Mock(spec=FederationEventHandler)
-    for name in ("persist_events_and_notify", "process_remote_join"):
-        setattr(handler, name, getattr(FederationEventHandler, name).__get__(handler))
-    api._hs.get_federation_event_handler.return_value = handler
-    SynapseInternals(api).reject_arriving_events(AsyncMock())
-    delattr(handler, method)
-    with pytest.raises(ConfigError, match=method):
-        SynapseInternals(api).reject_arriving_events(AsyncMock())
 
 
 def test_what_is_looked_up_later_is_asserted_at_the_start(api):

@@ -5,69 +5,20 @@
 
 import secrets
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import httpx
 import pytest
-from synapse.api.room_versions import RoomVersions
-from synapse.crypto.event_signing import add_hashes_and_signatures
-from synapse.events import make_event_from_dict
 
 from synapse_tim.testing import wait_for
+from tests.policies.pdus import INVITATION, next_in_room, send, signed
 from tests.policies.world import EPA, PRIVATE, at_worker, block, code, decisions, invite_silently, together
 
 pytestmark = pytest.mark.servers
 
 FORBIDDEN = (403, "M_FORBIDDEN")
 BAD_JSON = (400, "M_BAD_JSON")
-
-
-def signed(server, pdu):
-    """An event that a server signs, and its id."""
-    pdu = {"depth": 5, "prev_events": [], "auth_events": [], "origin_server_ts": now_ms(), **pdu}
-    add_hashes_and_signatures(RoomVersions.V10, pdu, server.server_name, server.federation.signing_key)
-    return pdu, make_event_from_dict(dict(pdu), RoomVersions.V10).event_id
-
-
-def now_ms():
-    return int(time.time() * 1000)
-
-
-def next_in_room(server, user, room, pdu, auth):
-    """An event that follows the newest one of a room as its server knows it.
-
-    Args:
-        auth: the types and state keys of the state that permits it, beside the sender's membership.
-    """
-    path = f"/_synapse/admin/v1/rooms/{room}/forward_extremities"
-    newest = user.request("GET", path).raise_for_status().json()["results"]
-    state = user.request("GET", f"/_matrix/client/v3/rooms/{room}/state").raise_for_status().json()
-    ids = {(event["type"], event["state_key"]): event["event_id"] for event in state}
-    return signed(
-        server,
-        {
-            **pdu,
-            "room_id": room,
-            "sender": user.user_id,
-            "prev_events": [each["event_id"] for each in newest],
-            "auth_events": [ids[key] for key in (*auth, ("m.room.member", user.user_id))],
-            "depth": max(each["depth"] for each in newest) + 1,
-        },
-    )
-
-
-def send(server, to, *pdus):
-    """Deliver events as a transaction; the answer for each, by its id."""
-    body = {"origin": server.server_name, "origin_server_ts": now_ms(), "pdus": list(pdus)}
-    path = f"/_matrix/federation/v1/send/{secrets.token_hex(8)}"
-    answer = server.federation_request("PUT", path, to=to, content=body)
-    return answer.raise_for_status().json()["pdus"]
-
-
-#: What permits an invitation, beside the inviter's own membership.
-INVITATION = [("m.room.create", ""), ("m.room.power_levels", ""), ("m.room.join_rules", "")]
 
 
 # Invitations

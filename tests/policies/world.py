@@ -8,7 +8,9 @@ With ``--with-workers`` the hospital and the insurer consist of several processe
 worker, clients at another, and the main process serves what only it can.
 """
 
+import contextlib
 import itertools
+import json
 import secrets
 import sqlite3
 import time
@@ -82,10 +84,25 @@ class AppService:
         return answer.raise_for_status().json()["event_id"]
 
 
-#: A server that does not deliver an invitation as one if the inviter says so.
+#: A server that does not deliver an invitation as one if the inviter says so, and that adds events that it
+#: has been given to the auth chain of each join.
 FAULTY = """
+import json
+import pathlib
+
 class Faulty:
     def __init__(self, config, api):
+        federation = api._hs.get_federation_server()
+        answer = federation.on_send_join_request
+
+        async def on_send_join_request(*args, **kwargs):
+            joined = await answer(*args, **kwargs)
+            planted = pathlib.Path(config["planted"])
+            if planted.exists():
+                joined["auth_chain"] = [*joined["auth_chain"], *json.loads(planted.read_text())]
+            return joined
+
+        federation.on_send_join_request = on_send_join_request
         handler = api._hs.get_federation_handler()
         deliver = handler.send_invite
 
@@ -104,7 +121,19 @@ class Faulty:
 def make_faulty(server):
     """Give a server that has not started a fault."""
     (server.directory / "faulty.py").write_text(FAULTY)
-    server.config["modules"] = [{"module": "faulty.Faulty", "config": {}}]
+    config = {"planted": str(server.directory / "planted.json")}
+    server.config["modules"] = [{"module": "faulty.Faulty", "config": config}]
+
+
+@contextlib.contextmanager
+def planted(server, *pdus):
+    """Have a faulty server add events to the auth chain of each join."""
+    path = server.directory / "planted.json"
+    path.write_text(json.dumps(pdus))
+    try:
+        yield
+    finally:
+        path.unlink()
 
 
 def invite_silently(inviter, room, invitee):
@@ -190,6 +219,22 @@ def together(host, *guests, **body):
         invited(guest, room)
         guest.join(room, via=[host.server_name]).raise_for_status()
     return room
+
+
+@contextlib.contextmanager
+def listed_as(world, server, **entry):
+    """The directory lists a server in another way, or not at all."""
+    world.ti.remove(server.server_name)
+    if entry:
+        world.ti.add(server.server_name, **entry)
+    world.settle()
+    try:
+        yield
+    finally:
+        if entry:
+            world.ti.remove(server.server_name)
+        world.ti.add(server.server_name)
+        world.settle()
 
 
 def allow(user, kind=PRO, **document):

@@ -1,0 +1,101 @@
+"""Where Synapse stores what arrives: wrapped there, and only if it looks as expected."""
+
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+from synapse.handlers.federation_event import FederationEventHandler
+from synapse.module_api.errors import ConfigError
+from synapse.storage.databases.main.events import DeltaState, PersistEventsStore
+
+from synapse_tim.modules.synapse_arrivals import ArrivingEvents, LocalMembership
+
+HANDLER = ["persist_events_and_notify", "process_remote_join", "_check_for_soft_fail"]
+STORE = ["_persist_events_and_state_updates", "update_current_state"]
+
+
+@pytest.fixture
+def api():
+    api = Mock()
+    api.is_mine = lambda user_id: user_id.endswith(":here")
+    handler = Mock(spec=FederationEventHandler)
+    for name in (*HANDLER, "_get_state_ids_after_missing_prev_event"):
+        setattr(handler, name, getattr(FederationEventHandler, name).__get__(handler))
+    persister = Mock(spec=PersistEventsStore)
+    for name in STORE:
+        setattr(persister, name, getattr(PersistEventsStore, name).__get__(persister))
+    api._hs.get_federation_event_handler.return_value = handler
+    api._hs.get_datastores.return_value.persist_events = persister
+    return api
+
+
+@pytest.mark.parametrize(
+    ("method", "capability"),
+    [
+        ("persist_events_and_notify", "limit_effect"),
+        ("process_remote_join", "limit_effect"),
+        ("_get_state_ids_after_missing_prev_event", "limit_effect"),
+        ("_check_for_soft_fail", "judge_invitations"),
+        ("_persist_events_and_state_updates", "judge_invitations"),
+        ("update_current_state", "judge_invitations"),
+    ],
+)
+def test_a_synapse_that_stores_what_arrives_elsewhere_is_refused(api, method, capability):
+    getattr(ArrivingEvents(api), capability)(AsyncMock())
+    owner = api._hs.get_federation_event_handler.return_value
+    owner = api._hs.get_datastores.return_value.persist_events if method in STORE else owner
+    delattr(owner, method)
+    with pytest.raises(ConfigError, match=method):
+        getattr(ArrivingEvents(api), capability)(AsyncMock())
+
+
+def test_a_process_that_stores_no_events_has_nothing_to_hold_back(api):
+    api._hs.get_datastores.return_value.persist_events = None
+    ArrivingEvents(api).judge_invitations(AsyncMock())
+
+
+def test_only_refused_invitations_of_local_users_are_held_back(api, run):
+    persister = api._hs.get_datastores.return_value.persist_events
+    seen = []
+
+    async def persist(room_id, events_and_contexts, *, state_delta_for_room):
+        seen.append(dict(state_delta_for_room.to_insert))
+
+    persister._persist_events_and_state_updates = persist
+    store = api._hs.get_datastores.return_value.main
+    store.get_events = AsyncMock(side_effect=lambda ids: {each: Mock(event_id=each) for each in ids})
+    refused = AsyncMock(side_effect=lambda event: event.event_id == "$refused")
+    ArrivingEvents(api).judge_invitations(refused)
+    delta = DeltaState(
+        [],
+        {
+            ("m.room.member", "@a:here"): "$refused",
+            ("m.room.member", "@b:here"): "$allowed",
+            ("m.room.member", "@c:here"): "$new",
+            ("m.room.member", "@d:there"): "$refused",
+            ("m.room.topic", ""): "$topic",
+        },
+    )
+    new = Mock(event_id="$new")
+    new.internal_metadata.is_soft_failed.return_value = False
+    run(persister._persist_events_and_state_updates("!r", [(new, Mock())], state_delta_for_room=delta))
+    assert seen == [
+        {
+            ("m.room.member", "@b:here"): "$allowed",
+            ("m.room.member", "@c:here"): "$new",
+            ("m.room.member", "@d:there"): "$refused",
+            ("m.room.topic", ""): "$topic",
+        }
+    ]
+    asked = {call.args[0].event_id for call in refused.await_args_list}
+    assert asked == {"$refused", "$allowed"}
+
+
+@pytest.mark.parametrize(
+    ("latest", "answered"),
+    [(None, False), (["$create", "$invite"], True), (["$create"], False)],
+)
+def test_an_invitation_is_answered_by_what_it_permitted(api, run, latest, answered):
+    event = None if latest is None else Mock(**{"auth_event_ids.return_value": latest})
+    api._hs.get_datastores.return_value.main.get_event = AsyncMock(return_value=event)
+    now = LocalMembership("leave", "$leave")
+    assert run(ArrivingEvents(api).is_answered(Mock(event_id="$invite"), now)) is answered
