@@ -35,7 +35,7 @@ FEDERATION: Final = (
         more_denials=(NOT_A_MEMBER, NO_USABLE_LIST, RELAYED_FOR_NON_MEMBER),
         rules=(_MEMBERSHIP,),
         where=(_LIST, "synapse_tim.modules.whitelist"),
-        note="State events of a server that left are let through when a member relays them (limits.md).",
+        note="Who is in a room and who may do what is believed of a server that left, too (limits.md).",
     ),
     Requirement(
         "AF_10063-01",
