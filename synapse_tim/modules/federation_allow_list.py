@@ -129,6 +129,9 @@ class FederationAllowList:
     ) -> None:
         """Refuse to create a room with a user of a server that is no member; administrators, too.
 
+        Called for ``createRoom`` and for rooms that Synapse and modules make (server notices, rooms that new
+        users join); not for upgrades, whose invitations are made one by one.
+
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if there is no list that may be used; 400 if the
                 invitations cannot be read.

@@ -122,6 +122,9 @@ class InvitePolicy:
     async def on_create_room(self, requester: Any, config: dict[str, Any], is_requester_admin: bool) -> None:
         """Judge the invitations of a room before there is one (A_25368-01); administrators', too.
 
+        Called for ``createRoom`` and for rooms that Synapse and modules make (server notices, rooms that new
+        users join); not for upgrades. Whatever passes comes by ``check_local_event`` again.
+
         Raises:
             SynapseError: 400 ``M_FORBIDDEN`` for more than one (not in the legacy generation), or for other
                 ways to name people; as ``check_local_event`` for each.
@@ -162,6 +165,9 @@ class InvitePolicy:
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Literal["NOT_SPAM"]:
         """Refuse an invitation of a local user as early as Synapse asks, before its own look-ups.
 
+        Called for invitations by local users who are no administrators, and, after
+        ``federated_user_may_invite``, for those that another server delivers, which are not judged twice.
+
         Not counted if it may be: it comes by ``check_local_event`` next, as those of administrators do,
         about whom Synapse does not ask here.
 
@@ -176,6 +182,11 @@ class InvitePolicy:
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
         """Judge an invitation that is made here, by whatever request.
+
+        Called for every event that is built here: by requests of clients, administrators, application
+        services and modules, delayed events included; when other servers exchange an invitation by address;
+        for events of rooms that are created or upgraded; and for the templates of joins, knocks and leaves
+        that other servers are given, none of which is an invitation.
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
@@ -193,6 +204,9 @@ class InvitePolicy:
 
     async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
         """Judge an invitation that another server delivers.
+
+        Called for both versions of ``PUT /invite`` and for nothing else: before anything of the event is
+        verified but its signature. What arrives in another way is for ``refuses_arriving``.
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
@@ -234,7 +248,10 @@ class InvitePolicy:
         return True
 
     async def check_threepid_can_be_invited(self, medium: str, address: str, state: object) -> bool:
-        """Refuse invitations by e-mail address or telephone number (requirement R4.10)."""
+        """Refuse invitations by e-mail address or telephone number (requirement R4.10).
+
+        Called for ``/invite`` with an address, before an identity server is asked.
+        """
         metrics.count_denied(INVITE_BY_ADDRESS)
         return False
 

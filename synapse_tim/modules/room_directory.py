@@ -100,7 +100,8 @@ class RoomDirectory:
     ) -> bool:
         """Refuse to list a room in which other servers may take part.
 
-        While a room is created there is no state, and the request has been judged.
+        Called for each room that is created, without state, when the request has been judged; and when a room
+        is put into the directory later, by its users, by application services or by administrators.
         """
         created = state.get((CREATE, ""))
         if visibility != PUBLIC or created is None or not may_federate(created.content):

@@ -84,6 +84,9 @@ class RoomPolicy:
     ) -> None:
         """Judge a new room, and put in what the client left to the server.
 
+        Called for ``createRoom`` and for rooms that Synapse and modules make (server notices, rooms that new
+        users join, the room that is left after a shutdown); not for upgrades, which ``upgrade`` judges.
+
         Raises:
             SynapseError: 400 or 403, as the denial says.
         """

@@ -1,8 +1,8 @@
 """Events of local users that come back: rules for what users do here are no rules for what arrives.
 
 Users of five homeservers, one of each product and generation, did before the modules were there what they
-must not do now. It comes back as history, as the state of a room that is joined, and as missing events after a
-backup was restored.
+must not do now. It comes back as history, as the state of a room that is joined, and as missing events after
+a backup was restored.
 """
 
 import contextlib
