@@ -11,14 +11,17 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from synapse_tim.cli.demo_attempt import Attempt
 from synapse_tim.cli.demo_story import play
 from synapse_tim.cli.demo_world import PASSWORD, DemoWorld
-from synapse_tim.cli.output import print_json, print_table, progress
+from synapse_tim.cli.output import print_json, print_table
+from synapse_tim.testing import ChildFailedError
 
 
 def add_command(commands: Any) -> None:
@@ -38,24 +41,51 @@ def add_command(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the demo."""
-    stop = threading.Event()
+    """Run the demo; 1 as well if it cannot go on, with the last words of the server that is in the way."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _raise_interrupt)
-    with tempfile.TemporaryDirectory(prefix="synapse_tim-demo-") as directory:
-        with progress("Starting a simulated TI and four Synapse servers"):
-            world = DemoWorld(Path(directory))
-        with world:
-            attempts = []
-            for attempt in play(world):
-                attempts.append(attempt)
-                if not options.json:
-                    print(f"{'ok ' if attempt.agrees else 'NO '} {attempt.what}", file=sys.stderr)
-            _print(attempts, as_json=options.json)
-            if options.keep:
-                _print_log_ins(world)
-                stop.wait()
+    try:
+        return _run(options)
+    except ChildFailedError as error:
+        print(f"The demo gave up: {error}", file=sys.stderr)
+    except (TimeoutError, httpx.HTTPError) as error:
+        print(f"The demo gave up: {str(error) or type(error).__name__}", file=sys.stderr)
+    return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    with (
+        tempfile.TemporaryDirectory(prefix="synapse_tim-demo-") as directory,
+        DemoWorld(Path(directory), _say) as world,
+    ):
+        attempts = []
+        for attempt in _story(world):
+            attempts.append(attempt)
+            if not options.json:
+                _say(f"{'ok ' if attempt.agrees else 'NO '} {attempt.what}")
+        _print(attempts, as_json=options.json)
+        if options.keep:
+            _print_log_ins(world)
+            threading.Event().wait()
     return 0 if all(attempt.agrees for attempt in attempts) else 1
+
+
+def _say(what: str) -> None:
+    """Tell whoever waits what is going on."""
+    print(what, file=sys.stderr, flush=True)
+
+
+def _story(world: DemoWorld) -> Iterator[Attempt]:
+    """All attempts.
+
+    Raises:
+        ChildFailedError: a server gave no answer.
+    """
+    try:
+        yield from play(world)
+    except (TimeoutError, httpx.HTTPError) as error:
+        words = "\n".join(server.last_words(5) for server in world.servers)
+        raise ChildFailedError(f"{str(error) or type(error).__name__}\n{words}") from None
 
 
 def _raise_interrupt(number: int, frame: object) -> None:

@@ -11,7 +11,6 @@ import httpx
 from synapse_tim.testing import wait_for
 
 FORBIDDEN: Final = "403 M_FORBIDDEN"
-PATIENCE_SECONDS: Final = 15.0
 
 
 @attrs.frozen
@@ -39,7 +38,7 @@ class Attempt:
 def seen(predicate: Callable[[], bool], word: str) -> str:
     """The word if it comes true in time."""
     try:
-        wait_for(predicate, PATIENCE_SECONDS, word)
+        wait_for(predicate, what=word)
     except TimeoutError:
         return "nothing"
     return word

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from synapse_tim.cli.demo_attempt import FORBIDDEN, PATIENCE_SECONDS, Attempt, answer, seen
+from synapse_tim.cli.demo_attempt import FORBIDDEN, Attempt, answer, seen
 from synapse_tim.cli.demo_legacy import legacy
 from synapse_tim.cli.demo_log_ins import log_ins
 from synapse_tim.cli.demo_rulebook import events, invitations, rooms
@@ -121,7 +121,7 @@ def _what_stays_open(world: DemoWorld) -> Iterator[Attempt]:
 def _leaving_and_returning(world: DemoWorld) -> Iterator[Attempt]:
     room = world.doctor.create_room(invite=[world.physician.user_id])
     world.doctor.invite(room, world.nurse.user_id).raise_for_status()
-    wait_for(lambda: room in world.physician.invited_to(), PATIENCE_SECONDS, "the invitation")
+    wait_for(lambda: room in world.physician.invited_to(), what="the invitation")
     world.physician.join(room, via=[world.hospital.server_name]).raise_for_status()
     world.nurse.join(room).raise_for_status()
 

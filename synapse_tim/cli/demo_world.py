@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.testing import MatrixUser, SynapseServer, TiSimulator, make_world, wait_for
+from synapse_tim.testing import ChildFailedError, MatrixUser, SynapseServer, TiSimulator, make_world, wait_for
 from synapse_tim.testing.cards import INSURED_PERSONS
 
 #: Throw-away servers on loopback: everyone may know it.
@@ -19,7 +20,8 @@ PASSWORD: Final = "demo-password"  # noqa: S105
 #: What the identity providers call the app that people log in with.
 AUDIENCE: Final = "messenger-app"
 
-_PATIENCE_SECONDS: Final = 30.0
+#: On a slow machine five servers that start together take their time.
+_WITHOUT_PROGRESS_SECONDS: Final = 300.0
 _JWKS: Final = "/_synapse/client/synapse_tim/jwks.json"
 #: Physicians, hospitals and practices.
 _PROFESSIONS: Final = ["1.2.276.0.76.4.30", "1.2.276.0.76.4.50", "1.2.276.0.76.4.53"]
@@ -32,6 +34,10 @@ class DemoWorld:
 
     Args:
         directory: for everything that they write.
+        say: is told what is being waited for.
+
+    Raises:
+        ChildFailedError: a server ended, does not get on, or does not get the list.
 
     Attributes:
         ti: the simulated TI.
@@ -42,7 +48,7 @@ class DemoWorld:
         outsider: a stock Synapse that is not in the list.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, say: Callable[[str], None] = lambda what: None) -> None:
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as undo:
             world = make_world()
@@ -59,8 +65,10 @@ class DemoWorld:
             for server in self.members:
                 insurance = server is self.insurer
                 self.ti.add(server.server_name, insurance=insurance, ik=[_IK] if insurance else [])
-            for server in self.servers:
-                server.wait()
+            for number, server in enumerate(self.servers, 1):
+                say(f"Starting {server.name} ({number} of {len(self.servers)})")
+                server.wait(_WITHOUT_PROGRESS_SECONDS)
+            say("Registering users")
             self.doctor = self.hospital.register("doctor", password=PASSWORD)
             self.nurse = self.hospital.register("nurse", password=PASSWORD)
             self.physician = self.practice.register("physician", password=PASSWORD)
@@ -69,6 +77,7 @@ class DemoWorld:
             self.insured = self.insurer.register("insured", password=PASSWORD)
             self.neighbour = self.insurer.register("neighbour", password=PASSWORD)
             self.stranger = self.outsider.register("stranger", password=PASSWORD)
+            say("Waiting for all servers to enforce the list")
             self.settle()
             self._stack = undo.pop_all()
 
@@ -104,13 +113,16 @@ class DemoWorld:
         ]
 
     def settle(self) -> None:
-        """Wait until every member enforces the directory's current list."""
+        """Wait until every member enforces the directory's current list.
+
+        Raises:
+            ChildFailedError: one does not get it.
+        """
         for server in self.members:
-            wait_for(
-                functools.partial(self._follows, server),
-                _PATIENCE_SECONDS,
-                f"{server.name} to enforce the list",
-            )
+            try:
+                wait_for(functools.partial(self._follows, server), what=f"{server.name} to enforce the list")
+            except TimeoutError as error:
+                raise ChildFailedError(f"{error}\n{server.last_words()}") from None
 
     def _follows(self, server: SynapseServer) -> bool:
         return _metric(server, "version") == self.ti.version
@@ -119,11 +131,7 @@ class DemoWorld:
         """Wait until the hospital has refused a list for a reason."""
         name = f'updates_total{{result="{reason}"}}'
         before = _metric(self.hospital, name)
-        return bool(
-            wait_for(
-                lambda: _metric(self.hospital, name) > before, _PATIENCE_SECONDS, f"the refusal {reason}"
-            )
-        )
+        return bool(wait_for(lambda: _metric(self.hospital, name) > before, what=f"the refusal {reason}"))
 
     def _member(self, name: str, directory: Path, product: str, spec_version: str = "1.2") -> SynapseServer:
         block: dict[str, Any] = {

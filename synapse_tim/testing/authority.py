@@ -89,6 +89,7 @@ class TestPki:
         now: the moment that validities are relative to, with a time zone.
         marks: whether subjects say ``TEST-ONLY`` and ``NOT-VALID``; each method can differ.
         ocsp_url: the address inside the certificates, which nobody should ever visit.
+        first_serial: the serial number of the first certificate; the next ones follow.
     """
 
     __test__ = False  # not a test class of pytest
@@ -96,7 +97,12 @@ class TestPki:
     now: dt.datetime
     marks: bool = True
     ocsp_url: str = "http://ocsp.komp-ca.telematik-test.invalid/ocsp"
-    _serials: Iterator[int] = attrs.field(factory=lambda: itertools.count(1001), init=False, repr=False)
+    first_serial: int = 1001
+    _serials: Iterator[int] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Count from there."""
+        self._serials = itertools.count(self.first_serial)
 
     def root(self, n: int, *, marks: bool | None = None, **wishes: Unpack[Wishes]) -> Identity:
         """A self-signed root ``GEM.RCA<n>``."""

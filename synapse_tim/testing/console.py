@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TextIO
 
 import yaml
 
+from synapse_tim.testing import kept
 from synapse_tim.testing.simulator import TiSimulator
 
 _HELP = """\
@@ -37,29 +40,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--insurance", action="append", default=[], metavar="NAME", help="an insurer's domain of the list"
     )
     parser.add_argument("--mutual-tls", action="store_true", help="demand a client certificate over TLS")
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        metavar="DIR",
+        help="keep certificates, ports and the list there, and go on with them at the next start",
+    )
     options = parser.parse_args(arguments)
-    with TiSimulator(require_client_certificate=options.mutual_tls) as ti:
-        for domain in options.domain:
-            ti.add(domain)
-        for domain in options.insurance:
-            ti.add(domain, insurance=True)
+    save: Callable[[TiSimulator], None] = kept.save if options.directory else lambda ti: None
+    with contextlib.ExitStack() as stack:
+        try:
+            ti = stack.enter_context(_simulator(options.directory, options.mutual_tls))
+            known = ti.directory.domains
+            for domains, insurance in ((options.domain, False), (options.insurance, True)):
+                for domain in domains:
+                    if domain not in known:
+                        ti.add(domain, insurance=insurance)
+            save(ti)
+        except kept.KeptStateError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except OSError as error:
+            hint = f"; does another simulator use {options.directory}?" if options.directory else ""
+            print(f"error: {error}{hint}", file=sys.stderr)
+            return 1
         _print_addresses(ti, sys.stdout)
         try:
-            run_commands(ti, sys.stdin, sys.stdout)
+            run_commands(ti, sys.stdin, sys.stdout, save)
         except KeyboardInterrupt:
             print(file=sys.stdout)
     return 0
 
 
-def run_commands(ti: TiSimulator, lines: Iterable[str], out: TextIO) -> None:
-    """Obey commands until ``quit`` or the end of the lines; a wrong one is answered with an error."""
+def _simulator(directory: Path | None, mutual_tls: bool) -> TiSimulator:
+    if directory is None:
+        return TiSimulator(require_client_certificate=mutual_tls)
+    return kept.open_simulator(directory.resolve(), require_client_certificate=mutual_tls)
+
+
+def run_commands(
+    ti: TiSimulator,
+    lines: Iterable[str],
+    out: TextIO,
+    done: Callable[[TiSimulator], None] = lambda ti: None,
+) -> None:
+    """Obey commands until ``quit`` or the end of the lines; a wrong one is answered with an error.
+
+    Args:
+        ti: what they are for.
+        lines: one command each.
+        out: where answers go.
+        done: called after each command.
+    """
     for line in lines:
         words = line.split()
         if words == ["quit"]:
             return
         if words:
             try:
-                print(_obey(ti, words), file=out, flush=True)
+                answer = _obey(ti, words)
+                done(ti)
+                print(answer, file=out, flush=True)
             except (ValueError, KeyError) as error:
                 print(f"error: {error}", file=out, flush=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from synapse_tim.testing.signing import compact_json
@@ -95,6 +95,22 @@ class Directory:
         with self._lock:
             self._generated = n
             self._changed()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The entries as they stand in the list, without generated ones."""
+        with self._lock:
+            return [dict(row) for row in self._rows.values()]
+
+    def restore(self, rows: Iterable[Mapping[str, Any]], version: int) -> None:
+        """Set the entries, as ``rows`` gave them, and the version.
+
+        Raises:
+            KeyError: a row has no domain.
+        """
+        with self._lock:
+            self._rows = {row["domain"]: dict(row) for row in rows}
+            self._version = version
+            self._revision += 1
 
     def payload(self, *, rollback: int = 0, extra: bool = False) -> bytes:
         """The list's payload as JSON.

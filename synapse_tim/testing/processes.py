@@ -99,22 +99,36 @@ class Child:
                 preexec_fn=_die_with(os.getpid(), self._death_signal) if sys.platform == "linux" else None,
             )
 
-    def wait_ready(self, ready: Callable[[], bool], timeout: float) -> None:
-        """Wait until it is ready.
+    def wait_ready(
+        self,
+        ready: Callable[[], bool],
+        timeout: float,
+        *,
+        progress: Callable[[], object] = lambda: None,
+        last_words: Callable[[], str] | None = None,
+    ) -> None:
+        """Wait until it is ready, for as long as it gets on.
 
         Args:
             ready: whether it is.
-            timeout: seconds.
+            timeout: seconds without progress; ten times as long with progress.
+            progress: is another value whenever it got on, such as the length of a log.
+            last_words: what to add to the message about a failure; default the last of its output.
 
         Raises:
             ChildFailedError: it ended, or was not ready in time.
         """
-        end = time.monotonic() + timeout
+        last_words = last_words or self.last_output
+        began = moved = time.monotonic()
+        before = progress()
         while not ready():
             if not self.running:
-                raise ChildFailedError(f"{self.name} ended with {self.returncode}:\n{self.last_output()}")
-            if time.monotonic() >= end:
-                raise ChildFailedError(f"{self.name} not ready in {timeout:g} s:\n{self.last_output()}")
+                raise ChildFailedError(f"{self.name} ended with exit code {self.returncode}:\n{last_words()}")
+            now, state = time.monotonic(), progress()
+            if state != before:
+                before, moved = state, now
+            if now - moved >= timeout or now - began >= 10 * timeout:
+                raise ChildFailedError(f"{self.name} not ready after {now - began:.0f} s:\n{last_words()}")
             time.sleep(0.03)
 
     def wait_end(self, timeout: float) -> int:

@@ -59,8 +59,10 @@ class TiSimulator:
         clock: the time by which OCSP answers are made and faulty signers are out of date; default the
             machine's.
         clock_offset: added to the clock; may be changed at any time.
+        ports: of the two listeners, plain and TLS; default free ones.
 
     Attributes:
+        ports: of the two listeners.
         faults: what goes wrong; change it at any time.
         directory: the content of the list.
         entries: who is listed in the directory.
@@ -79,6 +81,7 @@ class TiSimulator:
         require_client_certificate: bool = False,
         clock: Callable[[], dt.datetime] = _utc_now,
         clock_offset: dt.timedelta = dt.timedelta(),
+        ports: tuple[int, int] | None = None,
     ) -> None:
         self.world = world or make_world(clock())
         self.require_client_certificate = require_client_certificate
@@ -96,7 +99,8 @@ class TiSimulator:
         )
         self._lock = threading.Lock()
         self._requests: list[tuple[str, str, int]] = []
-        self._ports = tuple(free_ports(2))
+        plain, secure = ports or free_ports(2)
+        self.ports = (plain, secure)
         self._servers: tuple[LoopbackServer, ...] = ()
         self._own_dir = directory is None
         self.dir = directory or Path(tempfile.mkdtemp(prefix="ti-simulator-"))
@@ -116,12 +120,21 @@ class TiSimulator:
         self.close()
 
     def start(self) -> Self:
-        """Listen; on the ports of before if it was stopped. Nothing happens if it runs."""
+        """Listen; on the ports of before if it was stopped. Nothing happens if it runs.
+
+        Raises:
+            OSError: a port is taken.
+        """
         if not self._servers:
-            plain = LoopbackServer(self._ports[0], self._endpoints, self._log, self.faults)
-            secure = LoopbackServer(
-                self._ports[1], self._endpoints, self._log, self.faults, self._ssl_context()
-            )
+            plain = LoopbackServer(self.ports[0], self._endpoints, self._log, self.faults)
+            self._servers = (plain,)
+            try:
+                secure = LoopbackServer(
+                    self.ports[1], self._endpoints, self._log, self.faults, self._ssl_context()
+                )
+            except OSError:
+                self.stop()
+                raise
             self._servers = (plain, secure)
         return self
 
@@ -192,12 +205,12 @@ class TiSimulator:
     @property
     def http_url(self) -> str:
         """The plain listener, without a path."""
-        return f"http://localhost:{self._ports[0]}"
+        return f"http://localhost:{self.ports[0]}"
 
     @property
     def https_url(self) -> str:
         """The TLS listener, without a path."""
-        return f"https://localhost:{self._ports[1]}"
+        return f"https://localhost:{self.ports[1]}"
 
     @property
     def list_url(self) -> str:

@@ -134,13 +134,25 @@ class SynapseServer:
         return self
 
     def wait(self, timeout: float = HANGING_SECONDS) -> Self:
-        """Wait until it answers.
+        """Wait until it answers, on a slow machine for as long as its log grows.
+
+        Args:
+            timeout: seconds in which nothing happens.
 
         Raises:
-            ChildFailedError: it ended or did not answer in time; the message has the last of its output.
+            ChildFailedError: it ended or did not answer in time; the message ends with its last words.
         """
-        self._main.wait_ready(lambda: is_healthy(self.client_url), timeout)
+        self._wait_ready(self._main, self.client_url, timeout)
         return self
+
+    def _wait_ready(self, process: Child, url: str, timeout: float) -> None:
+        process.wait_ready(
+            lambda: is_healthy(url), timeout, progress=self._written, last_words=self.last_words
+        )
+
+    def _written(self) -> int:
+        """How much all its processes have written so far, in bytes."""
+        return sum(path.stat().st_size for kind in ("*.log", "*.out") for path in self.directory.glob(kind))
 
     def stop(self) -> None:
         """Stop all its processes; nothing happens if it does not run."""
@@ -164,7 +176,7 @@ class SynapseServer:
         self.write()
         self._main.start()
         try:
-            self._main.wait_ready(lambda: is_healthy(self.client_url), timeout)
+            self._wait_ready(self._main, self.client_url, timeout)
         except ChildFailedError:
             if self._main.returncode:
                 return self.output_text()[before:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import re
 import secrets
@@ -23,7 +22,7 @@ from synapse_tim.testing.ports import free_ports
 from synapse_tim.testing.postgres import PostgresServer
 from synapse_tim.testing.processes import Child
 from synapse_tim.testing.redis import RedisServer
-from synapse_tim.testing.synapse import SynapseServer, child_environment, is_healthy, scrape
+from synapse_tim.testing.synapse import SynapseServer, child_environment, scrape
 from synapse_tim.testing.waiting import HANGING_SECONDS
 
 _APP = "synapse.app.generic_worker"
@@ -158,7 +157,7 @@ class WorkerDeployment(SynapseServer):
         """Wait until all processes answer; see ``SynapseServer.wait``."""
         super().wait(timeout)
         for worker in self.workers:
-            worker.process.wait_ready(functools.partial(is_healthy, worker.client_url), timeout)
+            self._wait_ready(worker.process, worker.client_url, timeout)
         return self
 
     def _worker(self, name: str, client_port: int, metrics_port: int) -> Worker:

@@ -1,15 +1,20 @@
 """``synapse-tim demo``: agrees with itself, ends, leaves nothing behind."""
 
+import functools
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from unittest.mock import Mock
 
+import httpx
 import pytest
 
+from synapse_tim.cli import demo, demo_world, main
 from synapse_tim.cli.demo_story import Attempt
+from synapse_tim.testing import ChildFailedError, SynapseServer
 from synapse_tim.testing.cards import CARDS, INSURED_PERSONS
 from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
 
@@ -30,6 +35,7 @@ def test_the_story_happens_as_expected():
     assert answer["failed"] == 0
     assert len(answer["attempts"]) > 20
     assert all(attempt["expected"] == attempt["happened"] for attempt in answer["attempts"])
+    assert "Starting insurer (4 of 5)\n" in done.stderr
 
 
 NAMES = [card.display_name for card in (*CARDS.values(), *INSURED_PERSONS.values())]
@@ -93,6 +99,38 @@ def test_kept_servers_end_with_the_command(tmp_path):
         process.wait(HANGING_SECONDS)
     assert process.returncode == 130
     wait_for(lambda: synapses_of(process.pid) == [], what="the end of the servers")
+
+
+@pytest.fixture
+def signals():
+    """The command has its own ways to be ended."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_server_that_does_not_start_is_shown_with_its_last_words(tmp_path, monkeypatch, signals, capsys):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no more memory; exit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(demo_world, "SynapseServer", functools.partial(SynapseServer, python=str(broken)))
+    assert main(["demo"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Starting hospital (1 of 5)\n")
+    assert "The demo gave up: hospital ended with exit code 3:\n" in said
+    assert "homeserver.out\nno more memory" in said
+
+
+def test_a_server_that_does_not_answer_is_shown_with_its_last_words(tmp_path, monkeypatch):
+    def play(world):
+        yield Attempt("A_25534", "something", "200", "200")
+        raise httpx.ReadTimeout("")
+
+    server = Mock(spec=SynapseServer, **{"last_words.return_value": "--- hospital: it hangs"})
+    monkeypatch.setattr(demo, "play", play)
+    with pytest.raises(ChildFailedError, match=r"^ReadTimeout\n--- hospital: it hangs$"):
+        list(demo._story(Mock(servers=[server])))
 
 
 def test_an_answer_that_differs_is_no_agreement():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from synapse_tim.testing import processes
 from synapse_tim.testing.ports import free_ports
 from synapse_tim.testing.processes import Child, ChildFailedError
 from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
@@ -60,6 +61,34 @@ def test_a_child_that_is_never_ready_is_reported(tmp_path) -> None:
     try:
         with pytest.raises(ChildFailedError, match="not ready"):
             child.wait_ready(lambda: False, 0.1)
+    finally:
+        child.stop()
+
+
+class Clock:
+    """Stands for ``time``: seconds go by while one waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += 1
+
+
+def test_a_child_is_waited_for_while_it_gets_on(tmp_path, monkeypatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(processes, "time", clock)
+    child = Child("child", SLEEP, tmp_path / "out")
+    child.start()
+    try:
+        child.wait_ready(lambda: clock.now > 90, 10, progress=lambda: clock.now // 9)
+        with pytest.raises(ChildFailedError, match="not ready after 10 s:\nits log"):
+            child.wait_ready(lambda: False, 10, last_words=lambda: "its log")
+        with pytest.raises(ChildFailedError, match="not ready after 100 s"):
+            child.wait_ready(lambda: False, 10, progress=clock.monotonic)
     finally:
         child.stop()
 
