@@ -30,7 +30,7 @@ from tests.cli.configurations import Place, make_files, sound
 from tests.services.synapse_tables import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 #: What is done with the examples in each language; a test of its own for those that are not in a list.
