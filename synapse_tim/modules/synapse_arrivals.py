@@ -11,7 +11,7 @@ Nothing that is done here raises, so nothing that arrives makes the rest of a ba
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import attr
@@ -135,14 +135,12 @@ class ArrivingEvents:
         async def persist(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
             delta = arguments["state_delta_for_room"]
             if delta is not None:
-                # What is new was judged a moment ago, where it was made or arrived.
-                new = arguments["events_and_contexts"]
-                judged = {event.event_id for event, _ in new if not event.internal_metadata.is_soft_failed()}
-                await self._hold_back(delta, judged, refused)
+                new = [event for event, _ in arguments["events_and_contexts"]]
+                await self._hold_back(delta, new, refused)
             return await proceed()
 
         async def update(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
-            await self._hold_back(arguments["state_delta"], set(), refused)
+            await self._hold_back(arguments["state_delta"], [], refused)
             return await proceed()
 
         shape.around(self._handler, "_check_for_soft_fail", ("event",), check)
@@ -152,18 +150,29 @@ class ArrivingEvents:
             shape.around(self._persister, "update_current_state", ("state_delta",), update)
 
     async def _hold_back(
-        self, delta: Any, judged: set[str], refused: Callable[[EventBase], Awaitable[bool]]
+        self, delta: Any, new: Collection[EventBase], refused: Callable[[EventBase], Awaitable[bool]]
     ) -> None:
-        """Take refused invitations out of a change of a room's current state."""
-        new = {
+        """Take refused invitations out of a change of a room's current state.
+
+        What is new and not soft-failed was judged a moment ago, where it was made or arrived. A membership
+        that was rejected is none; Synapse takes those in the state of a join all the same, and trips over
+        them.
+        """
+        passed = {event.event_id for event in new if not event.internal_metadata.is_soft_failed()}
+        unsure = {
             event_id: key
             for key, event_id in delta.to_insert.items()
-            if key[0] == MEMBER and self._is_mine(key[1]) and event_id not in judged
+            if key[0] == MEMBER and self._is_mine(key[1]) and event_id not in passed
         }
-        if not new:
+        if not unsure:
             return
-        events = await self._store.get_events(new.keys())
-        held_back = {new[event_id] for event_id, event in events.items() if await refused(event)}
+        events = {event.event_id: event for event in new}
+        events.update(await self._store.get_events(unsure.keys() - events.keys()))
+        held_back = {
+            key
+            for event_id, key in unsure.items()
+            if event_id not in events or await refused(events[event_id])
+        }
         if held_back:
             delta.to_insert = {key: value for key, value in delta.to_insert.items() if key not in held_back}
 

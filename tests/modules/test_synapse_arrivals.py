@@ -62,8 +62,9 @@ def test_only_refused_invitations_of_local_users_are_held_back(api, run):
 
     persister._persist_events_and_state_updates = persist
     store = api._hs.get_datastores.return_value.main
-    store.get_events = AsyncMock(side_effect=lambda ids: {each: Mock(event_id=each) for each in ids})
-    refused = AsyncMock(side_effect=lambda event: event.event_id == "$refused")
+    known = {name: Mock(event_id=name) for name in ("$refused", "$allowed")}
+    store.get_events = AsyncMock(side_effect=lambda ids: {each: known[each] for each in ids & known.keys()})
+    refused = AsyncMock(side_effect=lambda event: event.event_id != "$allowed")
     ArrivingEvents(api).judge_invitations(refused)
     delta = DeltaState(
         [],
@@ -72,12 +73,15 @@ def test_only_refused_invitations_of_local_users_are_held_back(api, run):
             ("m.room.member", "@b:here"): "$allowed",
             ("m.room.member", "@c:here"): "$new",
             ("m.room.member", "@d:there"): "$refused",
+            ("m.room.member", "@e:here"): "$rejected",
+            ("m.room.member", "@f:here"): "$new and refused",
             ("m.room.topic", ""): "$topic",
         },
     )
-    new = Mock(event_id="$new")
+    new, soft_failed = Mock(event_id="$new"), Mock(event_id="$new and refused")
     new.internal_metadata.is_soft_failed.return_value = False
-    run(persister._persist_events_and_state_updates("!r", [(new, Mock())], state_delta_for_room=delta))
+    batch = [(new, Mock()), (soft_failed, Mock())]
+    run(persister._persist_events_and_state_updates("!r", batch, state_delta_for_room=delta))
     assert seen == [
         {
             ("m.room.member", "@b:here"): "$allowed",
@@ -87,7 +91,7 @@ def test_only_refused_invitations_of_local_users_are_held_back(api, run):
         }
     ]
     asked = {call.args[0].event_id for call in refused.await_args_list}
-    assert asked == {"$refused", "$allowed"}
+    assert asked == {"$refused", "$allowed", "$new and refused"}
 
 
 @pytest.mark.parametrize(

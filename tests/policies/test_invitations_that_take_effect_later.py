@@ -89,6 +89,23 @@ def test_a_26021_01_an_invitation_in_an_auth_chain_is_judged_when_it_is_sent(wor
     goes_on(leo, colleague, room)
 
 
+def test_a_membership_in_the_state_of_a_join_that_the_room_forbids(world):
+    """Synapse rejects it and takes it for the state of the room all the same."""
+    leo, outsider = world.user(world.lax, admin=True), world.user(world.lax)
+    colleague, invitee = world.user(world.hospital), world.user(world.hospital)
+    room = leo.create_room(**PRIVATE)
+    leo.invite(room, colleague.user_id).raise_for_status()
+    wait_for(lambda: room in colleague.invited_to(), timeout=60, what="the colleague's invitation")
+    content = {"membership": "invite"}
+    pdu = {"type": "m.room.member", "state_key": invitee.user_id, "content": content}
+    forged, _ = next_in_room(world.lax, leo, room, pdu, INVITATION, sender=outsider.user_id)
+    with planted(world.lax, forged, where="state"):
+        joined = colleague.join(room, via=[world.lax.server_name])
+    assert joined.status_code == 200, joined.text
+    is_as_expected(world, invitee, room, colleague, refuses=True)
+    goes_on(leo, colleague, room)
+
+
 @refusing
 def test_af_10233_a_server_that_has_become_an_insurers_in_between(world, refuses):
     invitee = world.user(world.insurer)

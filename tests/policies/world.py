@@ -85,7 +85,7 @@ class AppService:
 
 
 #: A server that does not deliver an invitation as one if the inviter says so, and that adds events that it
-#: has been given to the auth chain of each join.
+#: has been given to the auth chain or the state of each join.
 FAULTY = """
 import json
 import pathlib
@@ -99,7 +99,8 @@ class Faulty:
             joined = await answer(*args, **kwargs)
             planted = pathlib.Path(config["planted"])
             if planted.exists():
-                joined["auth_chain"] = [*joined["auth_chain"], *json.loads(planted.read_text())]
+                for name, pdus in json.loads(planted.read_text()).items():
+                    joined[name] = [*joined[name], *pdus]
             return joined
 
         federation.on_send_join_request = on_send_join_request
@@ -126,10 +127,10 @@ def make_faulty(server):
 
 
 @contextlib.contextmanager
-def planted(server, *pdus):
-    """Have a faulty server add events to the auth chain of each join."""
+def planted(server, *pdus, where="auth_chain"):
+    """Have a faulty server add events to the auth chain or the state of each join."""
     path = server.directory / "planted.json"
-    path.write_text(json.dumps(pdus))
+    path.write_text(json.dumps({where: pdus}))
     try:
         yield
     finally:
