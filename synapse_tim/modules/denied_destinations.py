@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from synapse.events import EventBase
-from synapse.federation.sender import FederationSender
 from synapse.federation.sender.per_destination_queue import PerDestinationQueue
 
 from synapse_tim.modules import shape
@@ -44,9 +43,9 @@ class DeniedDestinations:
         self._store = shape.attribute(hs, "get_datastores", "HomeServer.get_datastores")().main
         self._missed: set[str] = set()
         self._positioned: set[str] = set()
+        if not shape.attribute(hs, "should_send_federation", "HomeServer.should_send_federation")():
+            return  # generic workers have no sender at all, the main process may have one that only queues
         self._sender = shape.attribute(hs, "get_federation_sender", "HomeServer.get_federation_sender")()
-        if not isinstance(self._sender, FederationSender):
-            return
         for name in _STORED:
             shape.attribute(self._store, name, f"DataStore.{name}")
         for name in ("_per_destination_queues", "wake_destination"):

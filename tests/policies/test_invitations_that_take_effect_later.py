@@ -67,7 +67,7 @@ def is_as_expected(world, user, room, colleague, refuses):
         assert room not in user.invited_to()
         assert user.user_id not in colleague.members(room, "invite")
         assert code(user.join(room, via=[world.lax.server_name])) == FORBIDDEN
-        assert code(user.join(room)) == FORBIDDEN
+        assert user.join(room).status_code in (403, 404)  # 404 if the room's state does not mention the user
     else:
         wait_for(lambda: room in user.invited_to(), timeout=60, what="the invitation")
         joined = user.join(room, via=[world.lax.server_name])
