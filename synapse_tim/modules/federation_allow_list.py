@@ -28,6 +28,7 @@ from synapse_tim.modules.assembly import FederationListEngine, read_files
 from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.decisions import answer_to, refuse
 from synapse_tim.modules.federation_list_config import AllowListConfig
+from synapse_tim.modules.start_up_check import warn_of_violations
 from synapse_tim.modules.synapse_arrivals import ArrivingEvents
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.denials import (
@@ -86,6 +87,7 @@ class FederationAllowList:
         api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
         ArrivingEvents(api).limit_effect(self.effect_of)
         parts.register(api, self, config)
+        warn_of_violations(api, internals)
         self._engine.start()
 
     @property

@@ -98,4 +98,4 @@ class ListFollower:
         if restored.in_force is None and state.in_force is not None:
             logger.error("The stored federation list does not verify here; the one in force stays")
             return
-        await self._services.in_force.take(restored)
+        await self._services.in_force.take(restored, restored=True)

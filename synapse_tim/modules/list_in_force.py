@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 _SLICE: Final = 5_000
 #: Removing more than this at once empties the whitelist and fills it again, which takes less time.
 _MANY: Final = 5_000
+#: After a start: longer than fetching the list may take.
+_QUIET_SECONDS: Final = 120.0
 _NOTHING: Final[Mapping[str, bool]] = {}
 
 
@@ -80,7 +82,8 @@ class ListInForce:
         self._threads = threads
         self._state = ListState()
         self._confirmed_at = 0.0  # monotonic
-        self._stale: Staleness | None = None
+        self._stale: Staleness | None = None  # as it was logged
+        self._quiet_until = 0.0  # monotonic
         self._wanted: FederationList | None = None  # what the whitelist is to name
         self._filled: FederationList | None = None  # what it names, once it is complete
         self.membership = Membership(api.server_name)
@@ -95,13 +98,16 @@ class ListInForce:
         """What the update cycle goes on from."""
         return self._state
 
-    async def take(self, state: ListState) -> None:
+    async def take(self, state: ListState, *, restored: bool = False) -> None:
         """Enforce a state from now on.
 
         Args:
             state: with a list that verifies, or without one.
+            restored: it was stored, so it may be old and is about to be confirmed.
         """
         before, self._state = self._state, state
+        if restored and before.in_force is None:
+            self._quiet_until = time.monotonic() + _QUIET_SECONDS
         if state.remembered is not None:
             age = self._clock() - state.remembered.confirmed_at
             self._confirmed_at = time.monotonic() - max(0.0, age.total_seconds())
@@ -109,6 +115,10 @@ class ListInForce:
         self._report()
         if state.in_force is not None and state.in_force is not before.in_force:
             self._announce(state.in_force)
+
+    def not_confirmed(self) -> None:
+        """Log from now on that a restored list is stale: nobody has confirmed it."""
+        self._quiet_until = 0.0
 
     async def judge(self) -> None:
         """Judge whether the list may be used now, and let the whitelist follow."""
@@ -135,9 +145,9 @@ class ListInForce:
             metrics.LIST_STALE.set(1)
             return None
         stale = self._staleness(verified)
-        if stale is not self._stale:
+        if stale is not self._stale and (stale is None or time.monotonic() >= self._quiet_until):
             self._log_staleness(stale)
-        self._stale = stale
+            self._stale = stale
         metrics.LIST_STALE.set(0 if stale is None else 1)
         if stale is not None and self._policy.on_stale is OnStale.DENY:
             return None

@@ -71,7 +71,7 @@ class ListLeader:
     async def _load(self) -> None:
         services = self._services
         await services.database.create_tables()
-        await services.in_force.take(await services.restore())
+        await services.in_force.take(await services.restore(), restored=True)
         self._loaded = True
 
     async def _refresh(self) -> None:
@@ -85,6 +85,7 @@ class ListLeader:
                 update.refusal,
                 before.in_force.content.version if before.in_force else "none",
             )
+            self._services.in_force.not_confirmed()
             self._schedule.failed(time.monotonic())
             return
         if await self._store_and_take(update):

@@ -47,7 +47,7 @@ def login_warnings(synapse: SynapseConfig, rules: LoginRules, *, has_providers: 
     passwords = synapse.option("auth", "password_enabled_for_login")
     if rules.break_glass and not passwords:
         yield "login.break_glass_administrators cannot log in while password_config.enabled is false"
-    usable = {
+    usable: dict[str, object] = {
         LoginMethod.ID_TOKEN: has_providers,
         LoginMethod.SSO: any(
             synapse.option(*names)
@@ -58,6 +58,15 @@ def login_warnings(synapse: SynapseConfig, rules: LoginRules, *, has_providers: 
             )
         ),
         LoginMethod.PASSWORD: passwords,
+        LoginMethod.JWT: synapse.option("jwt", "jwt_enabled"),
+        LoginMethod.APPLICATION_SERVICE: False,  # which is for programs, not for people
     }
-    if not any(usable.get(LoginMethod(name), True) for name in rules.permitted & set(LoginMethod)):
-        yield "Nobody can log in: login.permitted names no way that is configured"
+    if not any(usable.get(name, True) for name in rules.permitted):
+        passwords_too = (
+            ", or set password_config.enabled: true" if LoginMethod.PASSWORD in rules.permitted else ""
+        )
+        yield (
+            "Nobody can log in, because no permitted way to do so is configured: add an identity provider to "
+            "login.providers of synapse_tim, or to oidc_providers with synapse_tim.OidcMapping"
+            f"{passwords_too} (docs/login.md)"
+        )

@@ -32,6 +32,7 @@ from synapse_tim.modules.room_views import ENTRY, RoomStates, RoomViews
 from synapse_tim.modules.synapse_internals import Answer, Proceed, StateBefore, SynapseInternals
 from synapse_tim.rules import client_api, room_state
 from synapse_tim.rules.denials import JOIN_RULE, ROOM_VERSION
+from synapse_tim.rules.products import Product
 from synapse_tim.rules.room_creation import CREATE, HISTORY_VISIBILITY, JOIN_RULES, Refused
 
 _CHANGED: Final = frozenset({JOIN_RULES, HISTORY_VISIBILITY})
@@ -51,6 +52,8 @@ class RoomPolicy:
     def __init__(self, config: RoomPolicyConfig, api: ModuleApi) -> None:
         internals = SynapseInternals(api)
         check_options(internals, "rooms", config.product)
+        if config.product is Product.EPA:
+            internals.ignore_auto_join_rooms()  # each of them would fail, with a stack trace
         self._api = api
         self._internals = internals
         self._rules = config.room_rules

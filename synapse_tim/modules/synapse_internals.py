@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -97,6 +97,17 @@ class SynapseInternals(SynapseConfig):
             self._federation_config, "federation_domain_whitelist", "federation.federation_domain_whitelist"
         )
         self.clock = shape.attribute(api, "_clock", "ModuleApi._clock")
+
+    @property
+    def config_files(self) -> Sequence[str]:
+        """The files that this process was configured with, in their order."""
+        files: list[str] = shape.attribute(self._config, "config_files", "config.config_files")
+        return files
+
+    def ignore_auto_join_rooms(self) -> None:
+        """Have nobody joined to rooms when their account is made."""
+        self.option("registration", "auto_join_rooms")
+        self._config.registration.auto_join_rooms = []
 
     # Accounts --------------------------------------------------------------------------------------------
 

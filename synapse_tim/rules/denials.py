@@ -226,7 +226,7 @@ MEMBERSHIP_IN_INITIAL_STATE = Denial(
     requirements=("A_25368-01",),
     status=400,
     errcode=_FORBIDDEN,
-    text="Memberships do not belong into 'initial_state'; use 'invite'. (A_25368-01)",
+    text="Memberships do not belong in 'initial_state'; use 'invite'. (A_25368-01)",
 )
 
 #: An invitation by e-mail address or telephone number.

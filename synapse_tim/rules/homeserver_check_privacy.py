@@ -53,7 +53,7 @@ CHECKS: Final = (
         is_false,
         requirement="A_22808, A_22965",
         wanted="false",
-        reason="push gateways get no content",
+        reason="push gateways must not get any content of messages",
         otherwise=Verdict.VIOLATION,
     ),
     value_check(
@@ -63,7 +63,7 @@ CHECKS: Final = (
         is_false,
         requirement="A_22808, A_22965",
         wanted="false",
-        reason="e-mails of missed messages hold their content, and names",
+        reason="e-mails about missed messages hold names and the content of messages",
         otherwise=Verdict.VIOLATION,
     ),
     value_check(
@@ -73,8 +73,10 @@ CHECKS: Final = (
         is_false,
         requirement="R1.23",
         wanted="false",
-        reason="how many users there are and how much they write is reported to matrix.org otherwise, or to "
-        "report_stats_endpoint",
+        reason=(
+            "otherwise the numbers of users and of their messages are reported to matrix.org, or to "
+            "report_stats_endpoint"
+        ),
         otherwise=Verdict.WARNING,
     ),
     value_check(
@@ -103,7 +105,7 @@ CHECKS: Final = (
         "…",
         GOOD_PRACTICE,
         "a path of a file: the same key with _path",
-        "whoever may read the configuration need not know it",
+        "whoever may read the configuration need not know its secrets",
         Verdict.WARNING,
         _inline_secrets,
     ),
@@ -112,7 +114,7 @@ CHECKS: Final = (
         "…",
         GOOD_PRACTICE,
         "0600 or less",
-        "others on this machine may read or change a secret",
+        "other users of this machine may read or change a secret",
         Verdict.WARNING,
         _modes_of_secrets,
     ),

@@ -9,6 +9,8 @@ add, never rename.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from typing import Final
 
 
 class Refusal(enum.StrEnum):
@@ -90,6 +92,14 @@ class Refusal(enum.StrEnum):
     INTERNAL = "internal"
 
 
+#: What else may be the reason, where people would look in the wrong place.
+_HINTS: Final[Mapping[Refusal, str]] = {
+    Refusal.OCSP_STALE: "the clock of this machine may be wrong",
+    Refusal.CERTIFICATE_NOT_YET_VALID: "the clock of this machine may be wrong",
+    Refusal.LIST_NOT_YET_VALID: "the clock of this machine may be wrong",
+}
+
+
 class ListRefusedError(Exception):
     """A federation list, or something it rests on, is refused; whatever is in force stays.
 
@@ -99,6 +109,7 @@ class ListRefusedError(Exception):
     """
 
     def __init__(self, reason: Refusal, detail: str = "") -> None:
+        detail = "; ".join(each for each in (detail, _HINTS.get(reason)) if each)
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
         self.reason = reason
         self.detail = detail

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 from cryptography import x509
 
-from synapse_tim.rules.certificates import fingerprint, parse_certificate
+from synapse_tim.rules.certificates import describe, fingerprint, parse_certificate
 from synapse_tim.rules.refusals import ListRefusedError, Refusal
 from synapse_tim.rules.signer_path import ROLE_VZD_TI, SignerPath, sub_ca_file_name, verify_signer_path
 from synapse_tim.rules.trust_anchors import RootLink, TrustAnchors, parse_roots
@@ -72,6 +72,7 @@ class TrustStore:
         self._anchors = TrustAnchors(fingerprints, allow_test)
         self._sub_cas: dict[str, x509.Certificate] = {}
         self._roots_read_at: dt.datetime | None = None
+        self._listed: tuple[x509.Certificate, ...] = ()  # as they were read last, trusted or not
 
     @property
     def material(self) -> TrustMaterial:
@@ -121,7 +122,22 @@ class TrustStore:
         Raises:
             ListRefusedError: there is no valid path, or the source cannot be reached.
         """
-        offered = tuple(offered)
+        try:
+            return self._find(signer, tuple(offered), now)
+        except ListRefusedError as error:
+            if error.reason is not Refusal.NO_TRUSTED_ROOT:
+                raise
+            raise ListRefusedError(error.reason, self._compared(error.detail)) from None
+
+    def _compared(self, issuer: str) -> str:
+        """Which roots there are of a name, and which are pinned, for people to see what is wrong."""
+        found = ", ".join(fingerprint(root) for root in self._listed if describe(root) == issuer)
+        pinned = ", ".join(sorted(self._anchors.pins))
+        return f"{issuer}; found: {found or 'none of this name'}; pinned: {pinned}"
+
+    def _find(
+        self, signer: x509.Certificate, offered: tuple[x509.Certificate, ...], now: dt.datetime
+    ) -> SignerPath:
         self._refresh_roots_weekly(now)
         try:
             return self.verify(signer, offered, now)
@@ -158,5 +174,7 @@ class TrustStore:
     def _read_roots(self, now: dt.datetime) -> None:
         if self._source is None:
             return
-        self._anchors = self._anchors.with_roots(parse_roots(self._source.roots()), now)
+        entries = parse_roots(self._source.roots())
+        self._listed = tuple(entry.certificate for entry in entries)
+        self._anchors = self._anchors.with_roots(entries, now)
         self._roots_read_at = now

@@ -501,6 +501,7 @@ WRONG = {
         ),
         Wrong(put("enable_registration", True), also={"start-up": VIOLATION}),
     ],
+    "auto_join_rooms": option("auto_join_rooms", ["#welcome:messenger.example.de"]),
     "allow_guest_access": option("allow_guest_access", True),
     "enable_set_displayname": [
         *option("enable_set_displayname", True),

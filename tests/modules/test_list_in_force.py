@@ -168,3 +168,28 @@ def test_the_last_verified_list_is_known_also_when_it_is_stale(make, run, clock)
     run(in_force.judge())
     assert not whitelist
     assert "a.example" in in_force.known_list
+
+
+def test_a_list_that_was_stored_long_ago_is_said_to_be_stale_once_nobody_confirms_it(make, run, caplog):
+    old = NOW - dt.timedelta(days=10)
+    caplog.set_level("INFO")
+    in_force, whitelist, _ = make()
+    run(in_force.take(state(1, "a.example", confirmed=old), restored=True))
+    run(in_force.judge())
+    assert dict(whitelist) == {}
+    assert "stale" not in caplog.text
+    in_force.not_confirmed()
+    run(in_force.judge())
+    assert "The federation list is stale (not_confirmed)" in caplog.text
+    run(in_force.take(state(1, "a.example")))
+    assert "current again" in caplog.text
+
+
+def test_or_not_at_all_if_somebody_does(make, run, caplog):
+    caplog.set_level("INFO")
+    in_force, whitelist, _ = make()
+    run(in_force.take(state(1, "a.example", confirmed=NOW - dt.timedelta(days=10)), restored=True))
+    run(in_force.take(state(1, "a.example")))
+    assert dict(whitelist) == {"a.example": True}
+    assert "stale" not in caplog.text
+    assert "current again" not in caplog.text

@@ -89,7 +89,7 @@ def test_nobody_starts_with_options_that_violate_a_requirement():
 
 def test_what_merely_makes_something_unavailable_is_a_warning():
     media = {"enable_authenticated_media": False}
-    assert wanted(Product.EPA, Severity.WARNING) == media
+    assert wanted(Product.EPA, Severity.WARNING) == media | {"auto_join_rooms": False}
     assert wanted(Product.PRO, Severity.WARNING) == media | {
         "room_list_publication_rules": True,
         "user_directory.search_all_users": True,

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from synapse_tim.rules.certificates import fingerprint
 from synapse_tim.rules.refusals import ListRefusedError, Refusal
 from synapse_tim.services.certificate_source import DownloadDirectory
 from synapse_tim.services.trust_store import TrustStore
@@ -62,6 +63,16 @@ def test_evidence_for_other_pins_is_worth_nothing(world, tmp_path):
     with pytest.raises(ListRefusedError) as caught:
         other.verify(world.list_signer.certificate, (), NOW)
     assert caught.value.reason is Refusal.NO_TRUSTED_ROOT
+
+
+def test_without_a_trusted_root_it_says_what_was_found_and_what_is_pinned(world, tmp_path):
+    world.write_download_tree(tmp_path)
+    other = TrustStore(DownloadDirectory(tmp_path), ["00" * 32], allow_test=True)
+    with pytest.raises(ListRefusedError) as caught:
+        other.find(world.list_signer.certificate, (), NOW)
+    assert caught.value.reason is Refusal.NO_TRUSTED_ROOT
+    found = fingerprint(world.sub_ca_root.certificate)
+    assert f"found: {found}; pinned: {'00' * 32}" in caught.value.detail
 
 
 def test_a_root_may_be_pinned_as_a_file(world, tmp_path):
