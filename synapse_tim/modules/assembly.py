@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import ssl
 import time
 from collections.abc import Callable
@@ -30,7 +29,6 @@ from synapse_tim.modules.vzd_credentials import read_credentials
 from synapse_tim.modules.whitelist import Whitelist
 from synapse_tim.rules.jws import JwsLimits
 from synapse_tim.rules.products import Product
-from synapse_tim.rules.revocation import OcspMode
 from synapse_tim.rules.signer_path import ROLE_VZD_TI
 from synapse_tim.services.directory_session import DirectorySession, ProviderCredentials
 from synapse_tim.services.fetcher import Fetcher
@@ -41,8 +39,6 @@ from synapse_tim.services.tls import client_context
 from synapse_tim.services.trust_store import TrustStore
 from synapse_tim.services.updater import Updater
 from synapse_tim.services.verifier import ListVerifier
-
-logger = logging.getLogger(__name__)
 
 _JUDGE_MS = 1000
 
@@ -205,8 +201,6 @@ def build_updater(
         trust: as ``list_trust`` gave it.
         clock: the current time, with a time zone.
     """
-    if config.trust.ocsp is OcspMode.OFF:
-        logger.warning("ocsp: off: revoked certificates behind the federation list are not noticed (A_25632)")
     ocsp = OcspClient(config.trust.ocsp, fetchers.open, config.trust.ocsp_responder_url)
     source = ListSource(fetchers.list, config.url, config.signature_algorithms[0], fetchers.session)
     verifier = ListVerifier(trust, ocsp, frozenset(config.signature_algorithms))

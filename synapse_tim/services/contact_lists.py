@@ -15,6 +15,7 @@ import attrs
 
 from synapse_tim.rules.contact_migration import DECIDED, Account, Note, Outcome, Plan, UserList
 from synapse_tim.rules.contacts import Contact
+from synapse_tim.rules.permission_config import is_empty
 from synapse_tim.services.homeserver_database import ReadOnlyDatabase, WritableDatabase
 
 CONTACTS: Final = "synapse_tim_contacts"
@@ -172,7 +173,7 @@ class ContactLists:
         return UserList(owner, contacts, account, stored, written, notes)
 
     def stored(self, owner: str) -> object:
-        """The permission configuration that a user has stored, or ``None``."""
+        """The permission configuration that a user has stored, or ``None``; an empty one is none."""
         with self._database.transaction() as cursor:
             return self._stored(cursor, owner)
 
@@ -185,9 +186,10 @@ class ContactLists:
         if row is None:
             return None
         try:
-            return json.loads(row[0])
+            document = json.loads(row[0])
         except (ValueError, RecursionError):
             return "unreadable"
+        return None if is_empty(document) else document
 
     def _has(self, cursor: Cursor, name: str) -> bool:
         return has_table(cursor, name, postgresql=self._database.postgresql)

@@ -36,7 +36,7 @@ def violations(server, capsys):
 def warnings_of(server):
     marker = "homeserver.yaml violates "
     lines = (line for line in server.log_text().splitlines() if marker in line)
-    return [line.partition(marker)[2] for line in lines if " - WARNING - " in line]
+    return [line.partition(marker)[2] for line in lines if " WARNING " in line]
 
 
 @pytest.mark.parametrize("product", ["pro", "epa"])

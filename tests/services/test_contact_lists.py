@@ -139,6 +139,12 @@ def test_a_document_that_cannot_be_read_is_one(opened, execute):
     assert ContactLists(opened, KIND).of(OWNER).stored == "unreadable"
 
 
+def test_an_empty_document_is_none(opened, execute):
+    """What Matrix leaves of a deleted one, and other products store for everybody."""
+    execute("INSERT INTO account_data VALUES (?, ?, ?)", OWNER, KIND, "{}")
+    assert ContactLists(opened, KIND).of(OWNER).stored is None
+
+
 def test_what_is_left_is_what_another_run_would_do(notes, listed, execute):
     a, b, c = contact("a"), contact("b", end=NOW), contact("c", end=NOW - 1)
     listed(a, b, c)
