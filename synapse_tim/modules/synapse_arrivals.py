@@ -12,20 +12,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from typing import Any, Final
 
 import attr
 import attrs
 from synapse.api.constants import RejectedReason
 from synapse.events import EventBase
 from synapse.events.utils import prune_event
+from synapse.logging.context import ContextRequest, current_context
 from synapse.module_api import ModuleApi
+from synapse.replication.http import REPLICATION_PREFIX
+from synapse.replication.http.federation import ReplicationFederationSendEventsRestServlet
 from synapse.storage.databases.main.events import DeltaState
 from synapse.synapse_rust.events import EventInternalMetadata
 
 from synapse_tim.modules import shape
 from synapse_tim.rules.relayed import ROOM_FRAME, Effect
 from synapse_tim.rules.room_creation import MEMBER
+
+#: Where one process asks another to store events that arrived. Joins on behalf of workers are not among them.
+_FORWARDED: Final = f"{REPLICATION_PREFIX}/{ReplicationFederationSendEventsRestServlet.NAME}/"
 
 #: Goes on with what was wrapped.
 _Proceed = Callable[[], Awaitable[Any]]
@@ -70,6 +76,8 @@ class ArrivingEvents:
         shape.attribute(EventInternalMetadata, "soft_failed", "EventInternalMetadata.soft_failed")
         if "to_insert" not in attr.fields_dict(DeltaState):
             raise shape.incompatible("DeltaState.to_insert")
+        if "url" not in attr.fields_dict(ContextRequest):
+            raise shape.incompatible("ContextRequest.url")
         if list(inspect.signature(prune_event).parameters) != ["event"]:
             raise shape.incompatible("synapse.events.utils.prune_event(event)")
 
@@ -84,6 +92,8 @@ class ArrivingEvents:
         """
 
         async def persist(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+            if _is_forwarded():
+                return await proceed()
             limited = []
             for event, context in arguments["event_and_contexts"]:
                 effect = effect_of(event)
@@ -194,3 +204,12 @@ class ArrivingEvents:
         """
         latest = await self._store.get_event(now.event_id, allow_none=True)
         return latest is not None and invitation.event_id in latest.auth_event_ids()
+
+
+def _is_forwarded() -> bool:
+    """Whether another process of this server received the event, judged it, and has it stored here.
+
+    The lists of two processes may differ for a moment. What one has taken must not be lost by the other.
+    """
+    request = current_context().request
+    return request is not None and request.url.startswith(_FORWARDED)

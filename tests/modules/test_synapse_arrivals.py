@@ -7,7 +7,9 @@ from synapse.handlers.federation_event import FederationEventHandler
 from synapse.module_api.errors import ConfigError
 from synapse.storage.databases.main.events import DeltaState, PersistEventsStore
 
+from synapse_tim.modules import synapse_arrivals
 from synapse_tim.modules.synapse_arrivals import ArrivingEvents, LocalMembership
+from synapse_tim.rules.relayed import Effect
 
 HANDLER = ["persist_events_and_notify", "process_remote_join", "_check_for_soft_fail"]
 STORE = ["_persist_events_and_state_updates", "update_current_state"]
@@ -103,3 +105,30 @@ def test_an_invitation_is_answered_by_what_it_permitted(api, run, latest, answer
     api._hs.get_datastores.return_value.main.get_event = AsyncMock(return_value=event)
     now = LocalMembership("leave", "$leave")
     assert run(ArrivingEvents(api).is_answered(Mock(event_id="$invite"), now)) is answered
+
+
+@pytest.mark.parametrize(
+    ("url", "judged"),
+    [
+        (None, True),
+        ("/_matrix/federation/v1/send/1", True),
+        ("/_synapse/replication/remote_join/!r/@a:here", True),
+        ("/_synapse/replication/fed_send_events/1", False),
+    ],
+)
+def test_what_another_process_has_taken_is_not_judged_again(api, run, monkeypatch, url, judged):
+    handler = api._hs.get_federation_event_handler.return_value
+    stored = []
+
+    async def persist(room_id, event_and_contexts, backfilled=False):
+        stored.extend(event_and_contexts)
+
+    handler.persist_events_and_notify = persist
+    ArrivingEvents(api).limit_effect(lambda event: Effect.NONE)
+    request = None if url is None else Mock(url=url)
+    monkeypatch.setattr(synapse_arrivals, "current_context", lambda: Mock(request=request))
+    monkeypatch.setattr(synapse_arrivals, "prune_event", lambda event: f"pruned {event}")
+    context = Mock(rejected=None)
+    run(handler.persist_events_and_notify("!r", [("event", context)]))
+    assert stored == [("pruned event" if judged else "event", context)]
+    assert bool(context.rejected) is judged
