@@ -1,4 +1,4 @@
-"""One world for all scenarios of clean-up, started once."""
+"""One world for all scenarios of clean-up."""
 
 import contextlib
 
@@ -11,7 +11,7 @@ from tests.policies.world import versions_at
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(request, tmp_path_factory):
     """The running servers, every list in force."""
     directory = tmp_path_factory.mktemp("cleanup")

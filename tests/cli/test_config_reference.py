@@ -1,6 +1,5 @@
 """The reference of the configuration says what the classes of the block do."""
 
-import pytest
 from synapse.config._base import Config
 
 from synapse_tim.cli.config_reference import Key, keys
@@ -8,11 +7,12 @@ from synapse_tim.modules.claims_config import OidcMappingConfig
 from synapse_tim.modules.config import Block, DurationOrOff, Pin
 from synapse_tim.modules.ti_messenger import TiMessenger
 from synapse_tim.rules.products import Product
+from tests.rules.helpers import for_each
 
 KEYS = list(keys())
 
 
-@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.path)
+@for_each(KEYS, lambda key: key.path)
 def test_every_key_is_explained(key):
     assert len(key.meaning) > 5, "a text below the field in its class"
     assert key.takes

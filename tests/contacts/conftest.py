@@ -1,4 +1,4 @@
-"""One server for all scenarios of contact management, started once."""
+"""One server for all scenarios of contact management."""
 
 import contextlib
 
@@ -12,7 +12,7 @@ from tests.contacts.world import ASKER, MAX_CONTACTS, ContactWorld, part
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(request, ti_world, tmp_path_factory):
     """The running server, the table made."""
     directory = tmp_path_factory.mktemp("contacts") / "clinic"

@@ -61,7 +61,7 @@ class DirectoryWorld:
         return self.server.metrics().get(f"{name}{{{text}}}" if text else name, 0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory):
     directory = tmp_path_factory.mktemp("directory")
     (directory / "asker.py").write_text(ASKER)

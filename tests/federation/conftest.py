@@ -1,4 +1,4 @@
-"""One federation for all scenarios: real Synapse processes on loopback, started once.
+"""One federation for all scenarios of this directory: real Synapse processes on loopback.
 
 - ``hospital``, ``practice``: members, product pro; ``insurer``: member, product epa; all three enforce.
 - ``lax``: a member that enforces nothing, as another vendor's faulty server might.
@@ -106,7 +106,7 @@ class Federation:
         self.settle()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def everything(tmp_path_factory):
     directory = tmp_path_factory.mktemp("federation")
     world = make_world()

@@ -1,4 +1,4 @@
-"""One world for all scenarios of information services, started once."""
+"""One world for all scenarios of information services."""
 
 import contextlib
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.servers
 OTHERS = (["federation"], ["health"], ["metrics"], ["media"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(request, tmp_path_factory):
     """The running servers, the list in force."""
     directory = tmp_path_factory.mktemp("information")

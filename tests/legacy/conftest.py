@@ -1,4 +1,4 @@
-"""One world for all scenarios of the legacy generation, started once."""
+"""One world for all scenarios of the legacy generation."""
 
 import contextlib
 
@@ -11,7 +11,7 @@ from tests.policies.world import make_faulty, module
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(request, tmp_path_factory):
     """The running servers, every list in force."""
     directory = tmp_path_factory.mktemp("legacy")

@@ -1,4 +1,4 @@
-"""One world for all scenarios of log-ins, started once."""
+"""One world for all scenarios of log-ins."""
 
 import contextlib
 
@@ -23,7 +23,7 @@ from tests.login.world import (
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(request, tmp_path_factory):
     """The running servers, the list in force."""
     directory = tmp_path_factory.mktemp("login")

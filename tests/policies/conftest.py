@@ -1,4 +1,4 @@
-"""One world for all scenarios, started once."""
+"""One world for all scenarios."""
 
 import contextlib
 
@@ -17,7 +17,7 @@ ENFORCING = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(request, tmp_path_factory):
     """The running servers, every list in force."""
     directory = tmp_path_factory.mktemp("policies")

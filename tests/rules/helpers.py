@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -15,6 +15,27 @@ from synapse_tim.testing.pki import Identity
 
 NOW = dt.datetime(2026, 6, 1, 12, 0, tzinfo=dt.UTC)
 SECOND, MINUTE, HOUR, DAY = (dt.timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
+
+
+def for_each(values: Iterable[Any], name: Callable[[Any], str]) -> Callable[[Callable[..., None]], Any]:
+    """Make one test of a test of a catalogue's entries; it says for which of them it fails."""
+
+    def decorate(test: Callable[..., None]) -> Callable[[], None]:
+        def run() -> None:
+            failed = {}
+            for value in values:
+                try:
+                    test(value)
+                except AssertionError as error:
+                    failed[name(value)] = error
+            if failed:
+                said = "\n".join(f"{each}: {error}" for each, error in failed.items())
+                raise AssertionError(said) from next(iter(failed.values()))
+
+        run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__
+        return run
+
+    return decorate
 
 
 @contextlib.contextmanager

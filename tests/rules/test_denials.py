@@ -6,6 +6,7 @@ import pytest
 
 from synapse_tim.rules import denials
 from synapse_tim.rules.denials import CATALOGUE, Denial
+from tests.rules.helpers import for_each
 
 #: gematik's identifiers of requirements and use cases, or the numbers of our own.
 REQUIREMENT = re.compile(r"A_[0-9]{5}(-[0-9]{2})?|AF_[0-9]{5}(-[0-9]{2})?|R[0-9]\.[0-9]{1,2}")
@@ -21,7 +22,7 @@ WITH_FAULT = (
 #: Answered alike, so that nobody learns who is there and what is allowed.
 ABOUT_THE_INVITEE = (denials.INVITEE_REFUSES, denials.INVITEE_UNREADABLE, denials.INVITEE_UNKNOWN)
 
-each_denial = pytest.mark.parametrize("denial", CATALOGUE, ids=lambda denial: denial.name)
+each_denial = for_each(CATALOGUE, lambda denial: denial.name)
 
 
 def answer(denial):

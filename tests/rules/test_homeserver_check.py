@@ -23,7 +23,7 @@ from synapse_tim.rules.homeserver_check_modules import LEGACY_PARTS, PARTS
 from synapse_tim.rules.homeserver_facts import Process, Verdict
 from synapse_tim.rules.homeserver_options import OPTIONS, Severity
 from synapse_tim.rules.products import Product, SpecVersion
-from tests.rules.helpers import NOW
+from tests.rules.helpers import NOW, for_each
 
 PRO, EPA = Product.PRO, Product.EPA
 V1_1, V1_2 = SpecVersion.V1_1, SpecVersion.V1_2
@@ -37,7 +37,7 @@ OK, VIOLATION, WARNING, NOT_APPLICABLE = (
 )
 
 
-@pytest.mark.parametrize("check", ALL, ids=lambda check: check.name)
+@for_each(ALL, lambda check: check.name)
 def test_a_check_says_what_for_and_why(check):
     assert check.requirement in (START_UP, GOOD_PRACTICE) or all(
         ID.fullmatch(each) for each in check.requirement.split(", ")

@@ -6,10 +6,11 @@ import pytest
 
 from synapse_tim.rules.homeserver_options import OPTIONS, Severity, options_for
 from synapse_tim.rules.products import Product
+from tests.rules.helpers import for_each
 
 PARTS = ("rooms", "client_api", "login", "cleanup")
 REQUIREMENT = re.compile(r"(A_[0-9]{5}(-[0-9]{2})?|AF_[0-9]{5}(-[0-9]{2})?|R[0-9]\.[0-9]{1,2})")
-each_option = pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
+each_option = for_each(OPTIONS, lambda option: option.key)
 
 
 @each_option
