@@ -63,7 +63,7 @@ def test_af_10057_somebody_logs_in_to_the_configuration_of_the_readme(
     ti.add(server.server_name)
     start(server)
     assert "Nobody can log in" not in server.log_text()
-    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version"), timeout=20)
+    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version"))
 
     doctor = Card(number, provider["professions"][0], "Dorothea", "Doktor")
     flows = server.anonymous_request("GET", "/_matrix/client/v3/login").json()["flows"]

@@ -60,7 +60,7 @@ def hospital(module_ti, tmp_path_factory):
     extra = {"experimental_features": {"msc4235_enabled": True}}
     server = enforcing("hospital", tmp_path_factory.mktemp("denied"), module_ti, extra=extra)
     with running(server):
-        wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version", 0), timeout=20)
+        wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version", 0))
         yield server
 
 
@@ -148,14 +148,14 @@ def test_a_25534_an_invitation_of_a_server_that_left_is_not_accepted_and_may_be_
     def settled():
         return hospital.metrics().get("synapse_tim_federation_list_version", 0) == ti.version
 
-    wait_for(settled, timeout=20, what="the list")
+    wait_for(settled, what="the list")
     alice, bob = hospital.register("alice"), member.register("bob")
     room, other = bob.create_room(room_version="10"), bob.create_room(room_version="10")
     for each in (room, other):
         bob.invite(each, alice.user_id).raise_for_status()
-    wait_for(lambda: {room, other} <= alice.invited_to(), timeout=15, what="the invitations")
+    wait_for(lambda: {room, other} <= alice.invited_to(), what="the invitations")
     ti.remove(member.server_name)
-    wait_for(settled, timeout=20, what="the list without the member")
+    wait_for(settled, what="the list without the member")
     for via in ([], [member.server_name]):
         answer = alice.join(room, via=via)
         assert code(answer) == NOT_LISTED
@@ -164,5 +164,5 @@ def test_a_25534_an_invitation_of_a_server_that_left_is_not_accepted_and_may_be_
     assert alice.leave(other).status_code == 200
     assert alice.invited_to() == {room}
     ti.add(member.server_name)
-    wait_for(settled, timeout=20, what="the list with the member")
+    wait_for(settled, what="the list with the member")
     assert alice.join(room).status_code == 200

@@ -19,7 +19,7 @@ class Pair:
 
     def settle(self):
         name = "synapse_tim_federation_list_version"
-        wait_for(lambda: self.hospital.metrics().get(name, 0) == self.ti.version, timeout=20)
+        wait_for(lambda: self.hospital.metrics().get(name, 0) == self.ti.version)
 
     def remove(self):
         self.ti.remove(self.member.server_name)
@@ -32,9 +32,9 @@ class Pair:
     def shared_room(self, host, guest):
         room = host.create_room(room_version="10")
         host.invite(room, guest.user_id).raise_for_status()
-        wait_for(lambda: room in guest.invited_to(), timeout=15, what="the invitation")
+        wait_for(lambda: room in guest.invited_to(), what="the invitation")
         guest.join(room, via=[host.server_name]).raise_for_status()
-        wait_for(lambda: guest.user_id in host.members(room), timeout=15, what="the join")
+        wait_for(lambda: guest.user_id in host.members(room), what="the join")
         return room
 
 
@@ -56,7 +56,7 @@ def test_r1_21_a_user_who_leaves_meanwhile_has_left_for_the_other_server_too(pai
     assert alice.leave(room).status_code == 200
     assert alice.user_id in bob.members(room)
     pair.add()
-    wait_for(lambda: alice.user_id not in bob.members(room), timeout=40, what="the leave")
+    wait_for(lambda: alice.user_id not in bob.members(room), what="the leave")
 
 
 def test_r1_21_messages_and_who_was_removed_reach_it_over_a_restart(pair):
@@ -65,7 +65,7 @@ def test_r1_21_messages_and_who_was_removed_reach_it_over_a_restart(pair):
     room = pair.shared_room(alice, bob)
     gone = pair.shared_room(alice, carol)
     alice.send(room, "before").raise_for_status()
-    wait_for(lambda: "before" in bob.texts(room), timeout=15, what="a message")
+    wait_for(lambda: "before" in bob.texts(room), what="a message")
     pair.remove()
     for text in ("one", "two"):
         alice.send(room, text).raise_for_status()
@@ -74,12 +74,12 @@ def test_r1_21_messages_and_who_was_removed_reach_it_over_a_restart(pair):
     assert "one" not in bob.texts(room)
     assert gone in carol.joined_rooms()
     pair.add()
-    wait_for(lambda: {"one", "two"} <= set(bob.texts(room)), timeout=40, what="the messages")
-    wait_for(lambda: gone not in carol.joined_rooms(), timeout=40, what="the removal")
+    wait_for(lambda: {"one", "two"} <= set(bob.texts(room)), what="the messages")
+    wait_for(lambda: gone not in carol.joined_rooms(), what="the removal")
 
     pair.remove()
     alice.send(room, "three").raise_for_status()
     pair.hospital.restart()
     pair.add()
     # Synapse looks once a minute whether somebody missed something.
-    wait_for(lambda: "three" in bob.texts(room), timeout=120, what="the message from before the restart")
+    wait_for(lambda: "three" in bob.texts(room), what="the message from before the restart")

@@ -44,7 +44,7 @@ def test_a_list_comes_into_force_whatever_form_the_answers_have(ti, start, tmp_p
     for server in (member, hospital):
         ti.add(server.server_name)
         start(server)
-    wait_for(lambda: version_of(hospital) == ti.version, timeout=30, what="the list")
+    wait_for(lambda: version_of(hospital) == ti.version, what="the list")
     assert member.federation_request("GET", VERSION, to=hospital).status_code == 200
 
     # The same form, and the signer is revoked: the nearest answer that has to be refused.
@@ -54,5 +54,5 @@ def test_a_list_comes_into_force_whatever_form_the_answers_have(ti, start, tmp_p
     ti.add("newcomer.example")
     hospital.restart()
     name = 'synapse_tim_federation_list_updates_total{result="revoked"}'
-    wait_for(lambda: hospital.metrics().get(name), timeout=30, what="the refusal")
+    wait_for(lambda: hospital.metrics().get(name), what="the refusal")
     assert version_of(hospital) in (0, before)

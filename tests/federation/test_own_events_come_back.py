@@ -51,7 +51,7 @@ class Returning:
 
     def rejoin(self, room):
         self.host.invite(room, self.user.user_id).raise_for_status()
-        wait_for(lambda: room in self.user.invited_to(), timeout=60, what="the invitation")
+        wait_for(lambda: room in self.user.invited_to(), what="the invitation")
         return self.user.join(room, via=[self.host.server_name])
 
 
@@ -59,14 +59,13 @@ def enter(host, user, **body):
     """A room of the host's in which the user may do everything."""
     room = host.create_room(room_version="10", preset="private_chat", **body)
     host.invite(room, user.user_id).raise_for_status()
-    wait_for(lambda: room in user.invited_to(), timeout=60, what="the invitation")
+    wait_for(lambda: room in user.invited_to(), what="the invitation")
     user.join(room, via=[host.server_name]).raise_for_status()
     levels = host.state(room, "m.room.power_levels").json()
     levels["users"][user.user_id] = 100
     host.put_state(room, "m.room.power_levels", levels).raise_for_status()
     wait_for(
         lambda: user.user_id in user.state(room, "m.room.power_levels").json()["users"],
-        timeout=60,
         what="the power",
     )
     return room
@@ -79,13 +78,13 @@ def redact(user, room, event_id):
 
 def leaves(user, host, room):
     user.leave(room).raise_for_status()
-    wait_for(lambda: user.user_id not in host.members(room), timeout=60, what="the leave")
+    wait_for(lambda: user.user_id not in host.members(room), what="the leave")
 
 
 def misbehave(user, host, room):
     """What would be refused in one generation or another: a redaction, a reaction, a thread, states."""
     question = host.send(room, "a question").json()["event_id"]
-    wait_for(lambda: "a question" in user.texts(room), timeout=60, what="the question")
+    wait_for(lambda: "a question" in user.texts(room), what="the question")
     redact(user, room, user.send(room, "mistyped").json()["event_id"])
     about = {"rel_type": "m.annotation", "event_id": question, "key": "not an emoji"}
     user.send_event(room, "m.reaction", {"m.relates_to": about}).raise_for_status()
@@ -104,7 +103,7 @@ def purge(server, admin, room):
     path = f"/_synapse/admin/v2/rooms/{url_part(room)}"
     job = admin.request("DELETE", path, {"purge": True}).raise_for_status().json()["delete_id"]
     path = f"/_synapse/admin/v2/rooms/delete_status/{job}"
-    wait_for(lambda: admin.request("GET", path).json()["status"] == "complete", timeout=60, what="the purge")
+    wait_for(lambda: admin.request("GET", path).json()["status"] == "complete", what="the purge")
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +132,7 @@ def homeservers(tmp_path_factory):
             user, admin = server.register("user"), server.register("admin", admin=True)
             purged, readable = enter(host, user), enter(host, user)
             misbehave(user, host, purged)
-            wait_for(lambda room=purged: "corrected" in host.texts(room), timeout=60, what="the messages")
+            wait_for(lambda room=purged: "corrected" in host.texts(room), what="the messages")
             visibility = {"history_visibility": "world_readable"}
             user.put_state(readable, "m.room.history_visibility", visibility).raise_for_status()
             for room in (purged, readable):
@@ -152,7 +151,7 @@ def homeservers(tmp_path_factory):
         ti.add(other.server_name)
         start(*servers.values())
         for name, server in servers.items():
-            wait_for(lambda server=server: versions_at(server) == {ti.version}, timeout=60, what="the list")
+            wait_for(lambda server=server: versions_at(server) == {ti.version}, what="the list")
             if GENERATIONS[name][1].startswith("legacy"):
                 approve(returning[name].user, host)
         yield ti, returning
@@ -173,7 +172,7 @@ def test_state_that_a_local_user_set_before_the_modules_were_there(returning):
     visibility = returning.user.state(returning.readable, "m.room.history_visibility").json()
     assert visibility == {"history_visibility": "world_readable"}
     returning.user.send(returning.readable, "back").raise_for_status()
-    wait_for(lambda: "back" in returning.host.texts(returning.readable), timeout=60, what="the message")
+    wait_for(lambda: "back" in returning.host.texts(returning.readable), what="the message")
 
 
 @generations
@@ -181,7 +180,7 @@ def test_a_history_that_was_purged_here(returning):
     room, user = returning.purged, returning.user
     returning.rejoin(room).raise_for_status()
     expected = {"a question", "in a thread", "corrected", *(f"while away {number}" for number in range(3))}
-    wait_for(lambda: expected <= set(user.texts(room)), timeout=60, what="the whole history")
+    wait_for(lambda: expected <= set(user.texts(room)), what="the whole history")
     shown = user.messages(room)
     assert "mistyped" not in user.texts(room)
     assert {"m.reaction", "m.room.redaction", "m.room.join_rules"} <= {event["type"] for event in shown}
@@ -189,7 +188,7 @@ def test_a_history_that_was_purged_here(returning):
     rule = user.put_state(room, "m.room.join_rules", {"join_rule": "public"})
     assert (rule.status_code, rule.json()["errcode"]) == (400, "M_INVALID_ROOM_STATE")
     user.send(room, "back").raise_for_status()
-    wait_for(lambda: "back" in returning.host.texts(room), timeout=60, what="the message")
+    wait_for(lambda: "back" in returning.host.texts(room), what="the message")
 
 
 @generations
@@ -198,18 +197,18 @@ def test_what_was_done_after_a_backup_that_was_restored(homeservers, returning):
     ti, server, user, host = homeservers[0], returning.server, returning.user, returning.host
     room = host.create_room(room_version="10", preset="private_chat")
     host.invite(room, user.user_id).raise_for_status()
-    wait_for(lambda: room in user.invited_to(), timeout=60, what="the invitation")
+    wait_for(lambda: room in user.invited_to(), what="the invitation")
     user.join(room, via=[host.server_name]).raise_for_status()
     event_id = user.send(room, "mistyped").json()["event_id"]
-    wait_for(lambda: "mistyped" in host.texts(room), timeout=60, what="the message")
+    wait_for(lambda: "mistyped" in host.texts(room), what="the message")
     server.stop()
     database, backup = server.directory / "homeserver.db", server.directory / "backup.db"
     shutil.copy(database, backup)
     server.start().wait()
-    wait_for(lambda: versions_at(server) == {ti.version}, timeout=60, what="the list")
+    wait_for(lambda: versions_at(server) == {ti.version}, what="the list")
     redact(user, room, event_id)
     user.send(room, "corrected").raise_for_status()
-    wait_for(lambda: "corrected" in host.texts(room), timeout=60, what="the message")
+    wait_for(lambda: "corrected" in host.texts(room), what="the message")
     server.stop()
     for leftover in server.directory.glob("homeserver.db*"):
         leftover.unlink()
@@ -218,10 +217,10 @@ def test_what_was_done_after_a_backup_that_was_restored(homeservers, returning):
         query = "UPDATE events SET received_ts = received_ts - ? WHERE event_id = ?"
         connection.execute(query, (TWO_DAYS_MS, event_id))
     server.start().wait()
-    wait_for(lambda: versions_at(server) == {ti.version}, timeout=60, what="the list")
+    wait_for(lambda: versions_at(server) == {ti.version}, what="the list")
     assert user.texts(room) == ["mistyped"]
     host.send(room, "after the restore").raise_for_status()
-    wait_for(lambda: "after the restore" in user.texts(room), timeout=60, what="the message")
+    wait_for(lambda: "after the restore" in user.texts(room), what="the message")
     assert user.texts(room) == ["after the restore", "corrected", ""]  # redacted
     user.send(room, "it goes on").raise_for_status()
-    wait_for(lambda: "it goes on" in host.texts(room), timeout=60, what="the message")
+    wait_for(lambda: "it goes on" in host.texts(room), what="the message")

@@ -132,7 +132,7 @@ def killed_at(server, step, attempt):
         dead = next(child for child in server.processes if not child.running)
         dead.start()
         url = processes(server)[server.processes.index(dead)].client_url
-        wait_for(lambda: is_up(url), 90, "the process")
+        wait_for(lambda: is_up(url), what="the process")
         with contextlib.suppress(httpx.HTTPError, AssertionError):
             running.result()  # another process may have gone on with it by now
 
@@ -152,7 +152,7 @@ def marks(server, user_id):
 
 def finished(server, user_id):
     """Nothing is left of how the account was made; what a dead process left goes within a minute."""
-    wait_for(lambda: row(server, user_id) is None and not marks(server, user_id), 75, "the end of the mark")
+    wait_for(lambda: row(server, user_id) is None and not marks(server, user_id), what="the end of the mark")
 
 
 def user_id_of(server, card):
@@ -248,7 +248,7 @@ def test_a_note_that_grew_stale_does_no_harm(here, step, stays):
     in_database(server, age, (25 * 60 * 60 * 1000, user_id))
     server.restart()
     time.sleep(2)
-    wait_for(lambda: bool(marks(server, user_id)) is stays, 30, "the note to be as it should")
+    wait_for(lambda: bool(marks(server, user_id)) is stays, what="the note to be as it should")
     assert logged_in(server, here.card_token(card))["user_id"] == user_id
     finished(server, user_id)
 

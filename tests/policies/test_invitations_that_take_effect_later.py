@@ -43,12 +43,12 @@ def planted_in_a_join(world, server, invitee):
     leo, colleague = world.user(world.lax, admin=True), world.user(server)
     room = leo.create_room(**PRIVATE)
     leo.invite(room, colleague.user_id).raise_for_status()
-    wait_for(lambda: room in colleague.invited_to(), timeout=60, what="the colleague's invitation")
+    wait_for(lambda: room in colleague.invited_to(), what="the colleague's invitation")
     pdu, event_id = invitation(world, leo, room, invitee)
     with planted(world.lax, pdu):
         colleague.join(room, via=[world.lax.server_name]).raise_for_status()
     leo.send(room, "hello").raise_for_status()
-    wait_for(lambda: "hello" in colleague.texts(room), timeout=60, what="the message")  # and the history
+    wait_for(lambda: "hello" in colleague.texts(room), what="the message")  # and the history
     assert room not in invitee.invited_to()
     return leo, colleague, room, pdu, event_id
 
@@ -56,9 +56,9 @@ def planted_in_a_join(world, server, invitee):
 def goes_on(leo, colleague, room):
     """The room works in both directions."""
     colleague.send(room, "from here").raise_for_status()
-    wait_for(lambda: "from here" in leo.texts(room), timeout=60, what="the message there")
+    wait_for(lambda: "from here" in leo.texts(room), what="the message there")
     leo.send(room, "from there").raise_for_status()
-    wait_for(lambda: "from there" in colleague.texts(room), timeout=60, what="the message here")
+    wait_for(lambda: "from there" in colleague.texts(room), what="the message here")
 
 
 def is_as_expected(world, user, room, colleague, refuses):
@@ -69,7 +69,7 @@ def is_as_expected(world, user, room, colleague, refuses):
         assert code(user.join(room, via=[world.lax.server_name])) == FORBIDDEN
         assert user.join(room).status_code in (403, 404)  # 404 if the room's state does not mention the user
     else:
-        wait_for(lambda: room in user.invited_to(), timeout=60, what="the invitation")
+        wait_for(lambda: room in user.invited_to(), what="the invitation")
         joined = user.join(room, via=[world.lax.server_name])
         assert joined.status_code == 200, joined.text
 
@@ -84,7 +84,7 @@ def test_a_26021_01_an_invitation_in_an_auth_chain_is_judged_when_it_is_sent(wor
     assert send(world.lax, world.hospital, pdu) == {event_id: {}}
     after, after_id = message_after(world, leo, room, event_id)
     assert send(world.lax, world.hospital, after) == {after_id: {}}
-    wait_for(lambda: "after" in colleague.texts(room), timeout=60, what="what follows it")
+    wait_for(lambda: "after" in colleague.texts(room), what="what follows it")
     is_as_expected(world, invitee, room, colleague, refuses)
     goes_on(leo, colleague, room)
 
@@ -95,7 +95,7 @@ def test_a_membership_in_the_state_of_a_join_that_the_room_forbids(world):
     colleague, invitee = world.user(world.hospital), world.user(world.hospital)
     room = leo.create_room(**PRIVATE)
     leo.invite(room, colleague.user_id).raise_for_status()
-    wait_for(lambda: room in colleague.invited_to(), timeout=60, what="the colleague's invitation")
+    wait_for(lambda: room in colleague.invited_to(), what="the colleague's invitation")
     content = {"membership": "invite"}
     pdu = {"type": "m.room.member", "state_key": invitee.user_id, "content": content}
     forged, _ = next_in_room(world.lax, leo, room, pdu, INVITATION, sender=outsider.user_id)
@@ -114,7 +114,7 @@ def test_af_10233_a_server_that_has_become_an_insurers_in_between(world, refuses
         assert send(world.lax, world.insurer, pdu) == {event_id: {}}
         after, after_id = message_after(world, leo, room, event_id)
         assert send(world.lax, world.insurer, after) == {after_id: {}}
-        wait_for(lambda: "after" in colleague.texts(room), timeout=60, what="what follows it")
+        wait_for(lambda: "after" in colleague.texts(room), what="what follows it")
         is_as_expected(world, invitee, room, colleague, refuses)
 
 
@@ -125,18 +125,18 @@ def test_af_10064_02_an_invitation_of_a_server_that_has_left_relayed_by_an_hones
     member = world.user(world.practice)
     room = together(leo, colleague, member, **PRIVATE)
     member.send(room, "hello").raise_for_status()
-    wait_for(lambda: "hello" in colleague.texts(room), timeout=60, what="the member's message")
-    wait_for(lambda: "hello" in leo.texts(room), timeout=60, what="the member's message")
+    wait_for(lambda: "hello" in colleague.texts(room), what="the member's message")
+    wait_for(lambda: "hello" in leo.texts(room), what="the member's message")
     pdu, event_id = invitation(world, leo, room, invitee)
     assert send(world.lax, world.practice, pdu) == {event_id: {}}
-    wait_for(lambda: invitee.user_id in member.members(room, "invite"), timeout=60, what="it at the member")
+    wait_for(lambda: invitee.user_id in member.members(room, "invite"), what="it at the member")
     left = listed_as(world, world.lax) if refuses else contextlib.nullcontext()
     with left:
         member.send(room, "and so on").raise_for_status()
-        wait_for(lambda: "and so on" in colleague.texts(room), timeout=60, what="the member's message")
+        wait_for(lambda: "and so on" in colleague.texts(room), what="the member's message")
         is_as_expected(world, invitee, room, colleague, refuses)
         colleague.send(room, "from here").raise_for_status()
-        wait_for(lambda: "from here" in member.texts(room), timeout=60, what="the message there")
+        wait_for(lambda: "from here" in member.texts(room), what="the message there")
 
 
 @pytest.mark.parametrize("blocks", [True, False])
@@ -146,18 +146,18 @@ def test_a_26021_01_an_invitation_that_was_declined_does_not_come_back_with_the_
     colleague, invitee = world.user(world.hospital), world.user(world.hospital)
     room = leo.create_room(**PRIVATE)
     leo.invite(room, invitee.user_id).raise_for_status()
-    wait_for(lambda: room in invitee.invited_to(), timeout=60, what="the invitation")
+    wait_for(lambda: room in invitee.invited_to(), what="the invitation")
     world.lax.stop()
     try:
         invitee.leave(room).raise_for_status()
-        wait_for(lambda: room not in invitee.invited_to(), timeout=60, what="the invitation to go")
+        wait_for(lambda: room not in invitee.invited_to(), what="the invitation to go")
     finally:
         world.lax.start().wait()
     if blocks:
         block(invitee)
     leo.invite(room, colleague.user_id).raise_for_status()
-    wait_for(lambda: room in colleague.invited_to(), timeout=60, what="the colleague's invitation")
-    wait_for(lambda: colleague.join(room, via=[world.lax.server_name]).is_success, timeout=60, what="a join")
+    wait_for(lambda: room in colleague.invited_to(), what="the colleague's invitation")
+    wait_for(lambda: colleague.join(room, via=[world.lax.server_name]).is_success, what="a join")
     is_as_expected(world, invitee, room, colleague, refuses=True)
     goes_on(leo, colleague, room)
     # A new one is judged like any other.
@@ -169,9 +169,7 @@ def test_a_26021_01_an_invitation_that_was_declined_does_not_come_back_with_the_
     assert code(again) == (FORBIDDEN if blocks else (200, None))
     if not blocks:
         # Synapse takes no local join between the delivery of a second invitation and its arrival in the room.
-        wait_for(
-            lambda: invitee.user_id in colleague.members(room, "invite"), timeout=60, what="it in the room"
-        )
+        wait_for(lambda: invitee.user_id in colleague.members(room, "invite"), what="it in the room")
         is_as_expected(world, invitee, room, colleague, refuses=False)
 
 
@@ -196,7 +194,7 @@ def test_a_26021_01_an_invitation_that_wins_a_state_resolution_is_judged(
     promoted = {**levels, "users": {**levels["users"], moderator.user_id: 50}}
     leo.put_state(room, "m.room.power_levels", promoted).raise_for_status()
     leo.send(room, "promoted").raise_for_status()
-    wait_for(lambda: "promoted" in colleague.texts(room), timeout=60, what="the message")
+    wait_for(lambda: "promoted" in colleague.texts(room), what="the message")
     state = leo.request("GET", f"/_matrix/client/v3/rooms/{room}/state").json()
     ids = {(event["type"], event["state_key"]): event["event_id"] for event in state}
     withdrawal, withdrawal_id = next_in_room(
@@ -225,8 +223,8 @@ def test_a_26021_01_an_invitation_that_wins_a_state_resolution_is_judged(
     for number, (pdu, event_id) in enumerate(branches if withdrawn_first else reversed(branches)):
         assert send(world.lax, world.hospital, pdu) == {event_id: {}}
         leo.send(room, f"seen {number}").raise_for_status()
-        wait_for(lambda text=f"seen {number}": text in colleague.texts(room), timeout=60, what="a message")
+        wait_for(lambda text=f"seen {number}": text in colleague.texts(room), what="a message")
     after, after_id = message_after(world, leo, room, withdrawal_id, demotion_id)
     assert send(world.lax, world.hospital, after) == {after_id: {}}
-    wait_for(lambda: "after" in colleague.texts(room), timeout=60, what="what follows both")
+    wait_for(lambda: "after" in colleague.texts(room), what="what follows both")
     is_as_expected(world, invitee, room, colleague, refuses)

@@ -21,7 +21,7 @@ OPEN = ["public", "knock", "knock_restricted", "restricted"]
 def change(guest, member, room, kind, content):
     """Have a guest change a room, and wait until it arrives."""
     guest.put_state(room, kind, content).raise_for_status()
-    wait_for(lambda: member.state(room, kind).json() == content, timeout=20, what=f"the new {kind}")
+    wait_for(lambda: member.state(room, kind).json() == content, what=f"the new {kind}")
 
 
 def opened(world, member, guest, rule, history="world_readable", **body):
@@ -38,7 +38,7 @@ def opened(world, member, guest, rule, history="world_readable", **body):
         change(guest, member, room, "m.room.history_visibility", {"history_visibility": history})
     member.send(room, "secret of the member").raise_for_status()
     guest.send(room, "secret of the guest").raise_for_status()
-    wait_for(lambda: "secret of the guest" in member.texts(room), timeout=20, what="the guest's message")
+    wait_for(lambda: "secret of the guest" in member.texts(room), what="the guest's message")
     return room
 
 
@@ -113,7 +113,7 @@ def test_a_25996_an_own_room_that_a_guest_opens_is_entered_by_invitation(world, 
     shows_nothing(world, stranger, room, newest(member, room), like=private(member))
     # Members stay and talk on, and whoever is invited comes in, if the room is not public.
     member.send(room, "still here").raise_for_status()
-    wait_for(lambda: "still here" in guest.texts(room), timeout=20, what="the message")
+    wait_for(lambda: "still here" in guest.texts(room), what="the message")
     if which == "hospital":
         member.invite(room, colleague.user_id).raise_for_status()
     else:
@@ -262,7 +262,7 @@ def test_r3_11_an_own_room_that_all_have_left_is_entered_by_invitation(world):
     doctor, guest, stranger = world.user(world.hospital), world.user(world.lax), world.user(world.hospital)
     room = opened(world, doctor, guest, "public")
     doctor.leave(room).raise_for_status()
-    wait_for(lambda: doctor.user_id not in guest.members(room), timeout=20, what="the departure")
+    wait_for(lambda: doctor.user_id not in guest.members(room), what="the departure")
     assert code(stranger.join(room, via=[world.lax.server_name])) == FORBIDDEN
     assert stranger.user_id not in guest.members(room)
     assert code(stranger.request("GET", f"{CLIENT}/rooms/{room}/messages?dir=b")) == FORBIDDEN
@@ -274,6 +274,6 @@ def test_r3_11_rooms_of_others_are_not_read_from_outside_either(world):
     change(leo, doctor, room, "m.room.history_visibility", {"history_visibility": "world_readable"})
     change(leo, doctor, room, "m.room.join_rules", {"join_rule": "public"})
     leo.send(room, "secret").raise_for_status()
-    wait_for(lambda: "secret" in doctor.texts(room), timeout=20, what="the message")
+    wait_for(lambda: "secret" in doctor.texts(room), what="the message")
     shows_nothing(world, stranger, room, newest(doctor, room), like=private(doctor))
     assert "Befund" in doctor.request("GET", f"/_matrix/client/v1/room_summary/{room}").text

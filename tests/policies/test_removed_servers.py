@@ -32,10 +32,10 @@ class Room:
     def hospital_has(self, text):
         """Have ``lax`` write, and wait until the hospital has this and everything before it."""
         self.leo.send(self.id, text).raise_for_status()
-        wait_for(lambda: text in self.doctor.texts(self.id), timeout=60, what=text)
+        wait_for(lambda: text in self.doctor.texts(self.id), what=text)
 
     def lax_has(self, predicate, what):
-        wait_for(predicate, timeout=60, what=f"{what} at lax")
+        wait_for(predicate, what=f"{what} at lax")
 
 
 def room_of_three(world, version="10", **body):
@@ -43,16 +43,16 @@ def room_of_three(world, version="10", **body):
     room = leo.create_room(room_version=version, preset="private_chat", **body)
     for guest in (doctor, nurse):
         leo.invite(room, guest.user_id).raise_for_status()
-        wait_for(lambda guest=guest: room in guest.invited_to(), timeout=60, what="the invitation")
+        wait_for(lambda guest=guest: room in guest.invited_to(), what="the invitation")
         guest.join(room, via=[world.lax.server_name]).raise_for_status()
     levels = leo.state(room, "m.room.power_levels").json()
     powers = {**levels, "users": {**levels["users"], nurse.user_id: 50}, "state_default": 50}
     leo.put_state(room, "m.room.power_levels", powers).raise_for_status()
     made = Room(world, room, leo, doctor, nurse)
     nurse.send(room, "from the nurse").raise_for_status()
-    wait_for(lambda: "from the nurse" in leo.texts(room), timeout=60, what="the nurse's message")
+    wait_for(lambda: "from the nurse" in leo.texts(room), what="the nurse's message")
     made.hospital_has("ready")
-    wait_for(lambda: "ready" in nurse.texts(room), timeout=60, what="the message at the practice")
+    wait_for(lambda: "ready" in nurse.texts(room), what="the message at the practice")
     return made
 
 
@@ -65,7 +65,7 @@ def off_the_list(world, removed):
 def test_af_10064_02_a_redaction_in_every_version_of_rooms(world, version, removed):
     room = room_of_three(world, version)
     event = room.doctor.send(room.id, "what the doctor said").json()["event_id"]
-    wait_for(lambda: "what the doctor said" in room.nurse.texts(room.id), timeout=60, what="the message")
+    wait_for(lambda: "what the doctor said" in room.nurse.texts(room.id), what="the message")
     with off_the_list(world, removed):
         path = f"/_matrix/client/v3/rooms/{room.id}/redact/{event}/1"
         room.nurse.request("PUT", path, {"reason": "said by the nurse"}).raise_for_status()
@@ -96,7 +96,7 @@ def test_af_10064_02_an_event_whose_content_does_not_match_its_hash(world, remov
 def test_af_10064_02_messages_and_reactions(world, removed):
     room = room_of_three(world)
     target = room.doctor.send(room.id, "a question").json()["event_id"]
-    wait_for(lambda: "a question" in room.nurse.texts(room.id), timeout=60, what="the question")
+    wait_for(lambda: "a question" in room.nurse.texts(room.id), what="the question")
     with off_the_list(world, removed):
         relation = {"rel_type": "m.annotation", "event_id": target, "key": "\N{THUMBS UP SIGN}"}
         room.nurse.send_event(room.id, "m.reaction", {"m.relates_to": relation}).raise_for_status()
@@ -113,7 +113,7 @@ def test_af_10064_02_state_that_is_shown(world, removed):
     """Names, topics and the like; who is in the room is known, whoever says so, but nothing else of it."""
     room = room_of_three(world)
     room.leo.put_state(room.id, "m.room.topic", {"topic": "before"}).raise_for_status()
-    wait_for(lambda: room.nurse.state(room.id, "m.room.topic").is_success, timeout=60, what="the topic")
+    wait_for(lambda: room.nurse.state(room.id, "m.room.topic").is_success, what="the topic")
     with off_the_list(world, removed):
         room.nurse.put_state(room.id, "m.room.topic", {"topic": "call 0900"}).raise_for_status()
         room.lax_has(
@@ -141,13 +141,13 @@ def test_af_10064_02_state_of_a_room_that_is_joined(world, removed):
     together(room.nurse, world.user(world.insurer))  # so that the practice's key is known there
     with off_the_list(world, removed):
         room.leo.invite(room.id, newcomer.user_id).raise_for_status()
-        wait_for(lambda: room.id in newcomer.invited_to(), timeout=60, what="the invitation")
+        wait_for(lambda: room.id in newcomer.invited_to(), what="the invitation")
         newcomer.join(room.id, via=[world.lax.server_name]).raise_for_status()
         assert newcomer.state(room.id, "m.room.name").json() == {"name": "ward"}
         assert newcomer.state(room.id, "m.room.topic").is_success is not removed
         assert room.nurse.user_id in newcomer.members(room.id)
         newcomer.send(room.id, "hello").raise_for_status()
-        wait_for(lambda: "hello" in room.leo.texts(room.id), timeout=60, what="the newcomer's message")
+        wait_for(lambda: "hello" in room.leo.texts(room.id), what="the newcomer's message")
         # The history has what members said, and no gap where the others did.
         texts = newcomer.texts(room.id)
         assert "ready" in texts
@@ -173,4 +173,4 @@ def test_af_10064_02_a_room_goes_on_after_a_gap_full_of_it(world):
         assert not [text for text in room.doctor.texts(room.id) if text.startswith("unseen")]
         assert room.doctor.state(room.id, "m.room.topic").status_code == 404
         room.doctor.send(room.id, "from here").raise_for_status()
-        wait_for(lambda: "from here" in room.leo.texts(room.id), timeout=60, what="the answer")
+        wait_for(lambda: "from here" in room.leo.texts(room.id), what="the answer")

@@ -62,7 +62,7 @@ def test_a_configuration_that_cannot_be_read_again_stops_nothing(ti, tmp_path, s
     start(server)
     assert "homeserver.yaml could not be checked (UnusableConfigError)" in server.log_text()
     assert warnings_of(server) == []
-    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version") == ti.version, timeout=20)
+    wait_for(lambda: server.metrics().get("synapse_tim_federation_list_version") == ti.version)
 
 
 #: A module that takes the configuration away before ours is made.
