@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         server = _read_server(files.document)
         with open_database(files.document, files.directory) as database, progress("Looking at rooms"):
             insurers = _insurers(database, server.server_name)
-            survey = RoomSurvey(database.postgresql, server.notices_user)
+            survey = RoomSurvey(database.postgresql, server.notices_user, _knows_begun(database))
             sweep = RoomSweep(survey, server.rules, insurers)
             looked_at, due = _judge(database, sweep, int(now.timestamp() * 1000))
     except (UnusableConfigError, DatabaseUnusableError, _UnusableSettingsError) as error:
@@ -117,6 +117,16 @@ def _insurers(database: ReadOnlyDatabase, server_name: str) -> InsurersOf | None
     except DatabaseUnusableError:
         return None  # the table is made when the homeserver first starts with the module
     return None if domains is None else InsurersOf.listed(domains, server_name)
+
+
+def _knows_begun(database: ReadOnlyDatabase) -> bool:
+    """Whether the homeserver has made the table of removals, which it does when it first starts."""
+    try:
+        with database.transaction() as cursor:
+            cursor.execute("SELECT 1 FROM synapse_tim_cleanup_rooms LIMIT 1")
+    except DatabaseUnusableError:
+        return False
+    return True
 
 
 def _judge(database: ReadOnlyDatabase, sweep: RoomSweep, now_ms: int) -> tuple[int, list[Due]]:

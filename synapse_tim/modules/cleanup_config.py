@@ -24,6 +24,13 @@ def _period(value: object) -> int | None:
     return milliseconds
 
 
+def _invitations(value: object) -> int:
+    milliseconds = duration(value)
+    if milliseconds < _DAY_MS:
+        raise ValueError("expected a day (1d) or more; leave it out for ever")
+    return milliseconds
+
+
 def _interval(value: object) -> int:
     milliseconds = duration(value)
     if milliseconds > 7 * _DAY_MS:
@@ -48,6 +55,10 @@ class CleanupConfig(Block):
     insured_only_rooms: Period = None
     """After how long insured persons leave a room in which only they are left (A_26348). A day or more. For
     `epa` only. Default: `1w`.
+    """
+    invitations_count_for: Annotated[int | None, BeforeValidator(_invitations), InMilliseconds()] = None
+    """For how long an invitation that nobody answers keeps an inactive room, and the insured persons in
+    one. A day or more. Default: for ever.
     """
     interval: Annotated[int, BeforeValidator(_interval), InMilliseconds()] = 60 * 60 * 1000
     """How often all rooms are looked at; a week at most."""
@@ -86,4 +97,5 @@ class RoomCleanupConfig(PartConfig):
             self.cleanup.inactive_rooms if "inactive_rooms" in said else demanded.inactive_ms,
             self.cleanup.orphaned_rooms if "orphaned_rooms" in said else demanded.orphaned_ms,
             self.cleanup.insured_only_rooms if "insured_only_rooms" in said else demanded.insured_only_ms,
+            self.cleanup.invitations_count_for,
         )

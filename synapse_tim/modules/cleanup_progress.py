@@ -12,6 +12,7 @@ import attrs
 from synapse.module_api import LoggingTransaction, ModuleApi
 
 from synapse_tim.modules.tables import create_tables
+from synapse_tim.rules.cleanup import Due
 
 _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS synapse_tim_cleanup (
@@ -20,6 +21,12 @@ _TABLES: Final = (
         finished_ts BIGINT NOT NULL,
         seen_ts BIGINT NOT NULL,
         acts_from_ts BIGINT NOT NULL
+    )""",
+    """CREATE TABLE IF NOT EXISTS synapse_tim_cleanup_rooms (
+        room_id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        since_ts BIGINT NOT NULL,
+        begun_ts BIGINT NOT NULL
     )""",
 )
 _ROW: Final = 1
@@ -70,7 +77,10 @@ class Progress:
 
 
 class ProgressStore:
-    """Reads and writes the table ``synapse_tim_cleanup``.
+    """Reads and writes the tables ``synapse_tim_cleanup`` and ``synapse_tim_cleanup_rooms``.
+
+    The second one has the rooms whose removal was begun. A row stays until the room is gone; what happens in
+    the room after ``begun_ts`` counts for more.
 
     Args:
         api: Synapse's module API.
@@ -79,8 +89,8 @@ class ProgressStore:
     def __init__(self, api: ModuleApi) -> None:
         self._api = api
 
-    async def create_table(self) -> None:
-        """Create it if it is missing; for one process only."""
+    async def create_tables(self) -> None:
+        """Create them if they are missing; for one process only."""
         await create_tables(self._api, _TABLES, "synapse_tim_create_cleanup")
 
     async def read(self) -> Progress:
@@ -110,3 +120,32 @@ class ProgressStore:
             )
 
         await self._api.run_db_interaction("synapse_tim_write_cleanup", write)
+
+    async def begin(self, due: Due, at_ms: int) -> None:
+        """Note that the removal of a room is begun.
+
+        Args:
+            due: the room, and why.
+            at_ms: the time.
+        """
+
+        def begin(txn: LoggingTransaction) -> None:
+            txn.execute(
+                "INSERT INTO synapse_tim_cleanup_rooms (room_id, kind, since_ts, begun_ts)"
+                " VALUES (?, ?, ?, ?) ON CONFLICT (room_id) DO UPDATE SET kind = excluded.kind,"
+                " since_ts = excluded.since_ts, begun_ts = excluded.begun_ts",
+                (due.room_id, due.kind.value, due.since_ts, at_ms),
+            )
+
+        await self._api.run_db_interaction("synapse_tim_begin_removal", begin)
+
+    async def forget_gone(self) -> None:
+        """Delete the notes about rooms that are gone."""
+
+        def forget(txn: LoggingTransaction) -> None:
+            txn.execute(
+                "DELETE FROM synapse_tim_cleanup_rooms WHERE NOT EXISTS"
+                " (SELECT 1 FROM rooms WHERE rooms.room_id = synapse_tim_cleanup_rooms.room_id)"
+            )
+
+        await self._api.run_db_interaction("synapse_tim_forget_removals", forget)

@@ -1,6 +1,7 @@
 """Going through all rooms again and again, and doing what is due; in one process of a homeserver.
 
-A restart goes on where the last process was. What fails is tried again in the next round.
+A restart goes on where the last process was. What fails is tried again in the next round. A room is taken
+apart in one round, and purged in a later one, when clients and other servers have had time to learn of it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from synapse_tim.modules import metrics
 from synapse_tim.modules.cleanup_config import CleanupConfig
 from synapse_tim.modules.cleanup_progress import Progress, ProgressStore
 from synapse_tim.modules.clock import now_ms
-from synapse_tim.modules.room_removal import Leave, RoomRemoval
+from synapse_tim.modules.room_removal import EndMembership, RoomRemoval
 from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, Due, InsurersOf
+from synapse_tim.services.purged_rooms import remove_stale_rows
 from synapse_tim.services.room_survey import PAGE, RoomSurvey
 from synapse_tim.services.room_sweep import RoomSweep
 
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 _TICK_MS: Final = 60 * 1000
 _PAUSE_SECONDS: Final = 0.2
+#: How long other servers that do not answer are waited for, before a room is purged all the same.
+_PATIENCE_MS: Final = 3 * 24 * 60 * 60 * 1000
 
 
 class CleanupRounds:
@@ -37,7 +41,7 @@ class CleanupRounds:
         rules: what is to be cleaned up.
         survey: reads what has to be known.
         insurers: whose users are insured persons, as of now; ``None`` if that is not known.
-        leave: has a user leave a room.
+        end: ends a membership.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class CleanupRounds:
         rules: CleanupRules,
         survey: RoomSurvey,
         insurers: Callable[[], InsurersOf | None],
-        leave: Leave,
+        end: EndMembership,
     ) -> None:
         self._api = api
         self._config = config
@@ -55,9 +59,9 @@ class CleanupRounds:
         self._survey = survey
         self._insurers = insurers
         self._store = ProgressStore(api)
-        self._removal = RoomRemoval(api, survey, leave)
+        self._removal = RoomRemoval(api, survey, end)
         self._found: Counter[CleanupKind] | None = None  # of a round that this process has begun
-        self._has_table = False
+        self._has_tables = False
 
     def start(self) -> None:
         """Look once a minute whether there is something to do."""
@@ -67,9 +71,9 @@ class CleanupRounds:
     async def tick(self) -> None:
         """Begin a round, or go on with one, if it is time."""
         try:
-            if not self._has_table:
-                await self._store.create_table()
-                self._has_table = True
+            if not self._has_tables:
+                await self._store.create_tables()
+                self._has_tables = True
             progress = self._seen(await self._store.read())
             metrics.CLEANUP_LAST_RUN.set(progress.finished_ts / 1000)
             await self._store.write(progress)
@@ -82,6 +86,10 @@ class CleanupRounds:
         """Go through the rest of the rooms."""
         if not progress.after_room_id:
             self._found = Counter()
+            await self._store.forget_gone()
+            if progress.acts() and not self._config.dry_run:
+                # Of rooms that were purged without this project, or before it was there.
+                await self._api.run_db_interaction("synapse_tim_stale_rows", remove_stale_rows)
         while True:
             progress = self._seen(progress)
             page = await self._api.run_db_interaction(
@@ -122,22 +130,37 @@ class CleanupRounds:
         except Exception as error:
             logger.warning("A room could not be cleaned up: %s", type(error).__name__)
             outcome = "failed"
-        metrics.CLEANUP_ROOMS.labels(due.kind.value, outcome).inc()
+        if outcome is not None:
+            metrics.CLEANUP_ROOMS.labels(due.kind.value, outcome).inc()
         return True
 
-    async def _do(self, due: Due) -> str:
+    async def _do(self, due: Due) -> str | None:
+        """Take the next step; returns its outcome, or ``None`` if the room waits for another round."""
         sweep = self._sweep()  # the list may have changed, or have become too old, since the page was judged
-        still_due = await self._api.run_db_interaction(
+        again = await self._api.run_db_interaction(
             "synapse_tim_cleanup_again", sweep.still_due, due, now_ms()
         )
-        if not still_due:
+        if again is None:
             return "skipped"
         if due.kind is CleanupKind.INSURED_ONLY:
             return "failed" if await self._removal.leave(due.room_id) else "left"
+        if not await self._is_ready(again):
+            return None
         has_failed = await self._removal.has_failed(due.room_id)
         if not await self._removal.delete(due.room_id):
             return "skipped"
         return "failed" if has_failed else "purged"
+
+    async def _is_ready(self, due: Due) -> bool:
+        """Take a room apart; returns whether it can be purged, which is in a later round."""
+        if due.begun_ts is None:
+            await self._store.begin(due, now_ms())
+        done = await self._removal.take_apart(due.room_id)
+        if due.begun_ts is None:
+            return False
+        if now_ms() - due.begun_ts > _PATIENCE_MS:
+            return True
+        return done and await self._removal.is_told(due.room_id)
 
     async def _finish(self, progress: Progress) -> None:
         await self._store.write(attrs.evolve(progress, after_room_id="", finished_ts=progress.seen_ts))

@@ -8,6 +8,7 @@ federation list that may be used, nobody knows who is insured, and nobody is mad
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from synapse.module_api import ModuleApi
@@ -19,8 +20,11 @@ from synapse_tim.modules.config import parse_block
 from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.modules.options import check_options
 from synapse_tim.modules.synapse_internals import SynapseInternals
-from synapse_tim.rules.cleanup import CleanupRules, InsurersOf
+from synapse_tim.rules.cleanup import InsurersOf
+from synapse_tim.services.purged_rooms import remove_stale_rows
 from synapse_tim.services.room_survey import RoomSurvey
+
+logger = logging.getLogger(__name__)
 
 
 class RoomCleanup:
@@ -42,11 +46,19 @@ class RoomCleanup:
         if rules.insured_only_ms is not None:
             federation = parts.require(api, FederationAllowList, "RoomCleanup")
         parts.register(api, self, config)
-        if api.should_run_background_tasks() and rules != CleanupRules():
+        self._api = api
+        internals.after_each_purge(self._remove_stale_rows)
+        if api.should_run_background_tasks() and rules.any:
             survey = RoomSurvey(internals.uses_postgresql, internals.server_notices_user)
-            CleanupRounds(
-                api, config.cleanup, rules, survey, lambda: _insurers(federation, api), internals.leaves()
-            ).start()
+            end = internals.membership_ends()
+            CleanupRounds(api, config.cleanup, rules, survey, lambda: _insurers(federation, api), end).start()
+
+    async def _remove_stale_rows(self) -> None:
+        """Remove what a purge forgets, at once: the room may be joined again the next moment."""
+        try:
+            await self._api.run_db_interaction("synapse_tim_stale_rows", remove_stale_rows)
+        except Exception as error:
+            logger.warning("What a purge left is removed in the next round: %s", type(error).__name__)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> RoomCleanupConfig:

@@ -180,11 +180,12 @@ class SynapseInternals(SynapseConfig):
         """Delete devices of a user, and with them their access tokens, on all workers."""
         await self._hs.get_device_handler().delete_devices(user_id, list(device_ids))
 
-    def leaves(self) -> Callable[[str, str], Awaitable[None]]:
-        """What has a user of this server leave a room, called with their id and that of the room.
+    def membership_ends(self) -> Callable[[str, str, str], Awaitable[None]]:
+        """What ends somebody's membership, called with who does it, whose it is, and the room.
 
-        What users do themselves is limited in its rate, and the module API counts this as theirs: they could
-        not leave many rooms, nor write a message after it.
+        Users of this server leave or decline by themselves; others are kicked, or their invitation is taken
+        back. What users do themselves is limited in its rate, and the module API counts this as theirs: they
+        could not leave many rooms, nor write a message after it.
 
         Raises:
             ConfigError: Synapse has no such thing.
@@ -194,13 +195,34 @@ class SynapseInternals(SynapseConfig):
         if not {"ratelimit", "require_consent"} <= inspect.signature(update).parameters.keys():
             raise shape.incompatible("RoomMemberHandler.update_membership(ratelimit, require_consent)")
 
-        async def leave(user_id: str, room_id: str) -> None:
-            user = UserID.from_string(user_id)
-            await update(
-                create_requester(user), user, room_id, "leave", ratelimit=False, require_consent=False
-            )
+        async def end(sender: str, user_id: str, room_id: str) -> None:
+            action = "leave" if sender == user_id else "kick"
+            requester, target = create_requester(sender), UserID.from_string(user_id)
+            await update(requester, target, room_id, action, ratelimit=False, require_consent=False)
 
-        return leave
+        return end
+
+    def after_each_purge(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Have something done each time Synapse has purged a room in this process, whoever asked for it.
+
+        Clean-up, administrators, and rooms that everybody has forgotten all end here.
+
+        Args:
+            run: called after the purge.
+
+        Raises:
+            ConfigError: purges do not look as expected.
+        """
+        what = "HomeServer.get_storage_controllers"
+        controllers = shape.attribute(self._hs, "get_storage_controllers", what)()
+        purging = shape.attribute(controllers, "purge_events", "StorageControllers.purge_events")
+
+        async def purge(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            purged = await proceed()
+            await run()
+            return purged
+
+        shape.around(purging, "purge_room", ("room_id",), purge)
 
     def modules_api(self) -> ModuleApi:
         """The module API that all modules have; a user mapping provider gets one of its own.

@@ -45,6 +45,21 @@ _REQUIREMENTS = {
 
 
 @attrs.frozen
+class Begun:
+    """A removal that clean-up has begun: users leave, invitations are taken back; the purge comes later.
+
+    Attributes:
+        kind: why.
+        since_ts: since when nothing had spoken for the room.
+        begun_ts: when it was begun.
+    """
+
+    kind: CleanupKind
+    since_ts: int
+    begun_ts: int
+
+
+@attrs.frozen
 class RoomFacts:
     """What is known of a room that nothing was said in, recently or ever.
 
@@ -52,15 +67,15 @@ class RoomFacts:
         room_id: of the room.
         last_message_ts: when an event that is not state last arrived, or ``None`` if there is none.
         last_event_ts: when an event of any kind last arrived.
-        last_arrival_ts: when somebody was last invited, or came, also once more; 0 if nobody ever.
+        last_arrival_ts: when somebody was last invited, knocked, or came, also once more; 0 if nobody ever.
         creator: who created it, or ``None`` if this server is not in it; its state is not known then.
         joined: how many are in it, as far as known.
         alone: who is in it, if it is one only.
-        invited: how many are invited and have not answered.
-        awaiting: whether a local user is invited to it, or knocks at it.
+        invited_ts: when the newest invitation that is not answered arrived, or ``None`` if there is none.
+        awaiting_ts: when a local user was invited to it or knocked at it, and waits; or ``None``.
         local: whether a local user is in it.
         space: whether it groups other rooms (``m.space``).
-        failed_ts: when Synapse last failed to delete it for clean-up, or ``None`` if it never did.
+        begun: its removal, if clean-up has begun it.
     """
 
     room_id: str
@@ -70,11 +85,11 @@ class RoomFacts:
     creator: str | None = None
     joined: int = 0
     alone: str | None = None
-    invited: int = 0
-    awaiting: bool = False
+    invited_ts: int | None = None
+    awaiting_ts: int | None = None
     local: bool = False
     space: bool = False
-    failed_ts: int | None = None
+    begun: Begun | None = None
 
 
 @attrs.frozen
@@ -85,11 +100,13 @@ class InsuredRoom:
         room_id: of the room.
         created_ts: when its creation arrived.
         departures: who is out of it, by user id, and when that arrived; insured or not.
+        invitations: who is invited and has not answered, and when that arrived; insured or not.
     """
 
     room_id: str
     created_ts: int
     departures: Mapping[str, int] = attrs.field(factory=dict)
+    invitations: Mapping[str, int] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -100,11 +117,13 @@ class Due:
         room_id: of the room.
         kind: what becomes of it.
         since_ts: since when nothing has spoken for it.
+        begun_ts: when its removal was begun, or ``None`` if it was not.
     """
 
     room_id: str
     kind: CleanupKind
     since_ts: int
+    begun_ts: int | None = None
 
 
 @attrs.frozen
@@ -115,11 +134,18 @@ class CleanupRules:
         inactive_ms: rooms in which nothing is said.
         orphaned_ms: rooms in which nothing was ever said and nobody is.
         insured_only_ms: rooms in which only insured persons are left.
+        invitations_ms: for how long an invitation that is not answered keeps a room; ``None`` for ever.
     """
 
     inactive_ms: int | None = None
     orphaned_ms: int | None = None
     insured_only_ms: int | None = None
+    invitations_ms: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is cleaned up."""
+        return (self.inactive_ms, self.orphaned_ms, self.insured_only_ms) != (None, None, None)
 
     @classmethod
     def of(cls, product: Product, spec_version: SpecVersion) -> CleanupRules:
@@ -149,15 +175,15 @@ class CleanupRules:
             room: what is known of it.
             now_ms: the time.
         """
-        if _only_failed(room) and self.may_be_due(None, now_ms):
-            kind = CleanupKind.INACTIVE if self.orphaned_ms is None else CleanupKind.ORPHANED
-            return Due(room.room_id, kind, room.last_event_ts)
+        begun = room.begun
+        if begun is not None and self._is_on(begun.kind) and _is_left_alone(room, begun):
+            return Due(room.room_id, begun.kind, begun.since_ts, begun.begun_ts)
         if self.orphaned_ms is not None:
             since = _orphaned_since(room)
             if since is not None and since < now_ms - self.orphaned_ms:
                 return Due(room.room_id, CleanupKind.ORPHANED, since)
         if self.inactive_ms is not None:
-            since = _inactive_since(room)
+            since = self._inactive_since(room, now_ms)
             if since is not None and since < now_ms - self.inactive_ms:
                 return Due(room.room_id, CleanupKind.INACTIVE, since)
         return None
@@ -172,15 +198,39 @@ class CleanupRules:
         """
         if self.insured_only_ms is None:
             return None
-        others = (
-            at for user_id, at in room.departures.items() if _server_of(user_id) not in insurers.servers
-        )
-        since = max((room.created_ts, *others))
+        invited = [at for who, at in room.invitations.items() if _server_of(who) not in insurers.servers]
+        if any(self._counts(at, now_ms) for at in invited):
+            return None
+        left = [at for who, at in room.departures.items() if _server_of(who) not in insurers.servers]
+        since = max((room.created_ts, *left, *(at + (self.invitations_ms or 0) for at in invited)))
         return (
             Due(room.room_id, CleanupKind.INSURED_ONLY, since)
             if since < now_ms - self.insured_only_ms
             else None
         )
+
+    def _counts(self, invited_ts: int | None, now_ms: int) -> bool:
+        """Whether an invitation that is not answered still keeps a room."""
+        if invited_ts is None:
+            return False
+        return self.invitations_ms is None or invited_ts >= now_ms - self.invitations_ms
+
+    def _is_on(self, kind: CleanupKind) -> bool:
+        return (self.inactive_ms if kind is CleanupKind.INACTIVE else self.orphaned_ms) is not None
+
+    def _inactive_since(self, room: RoomFacts, now_ms: int) -> int | None:
+        """When a room was last active, ``None`` if it is (A_25318).
+
+        Whoever is invited can still come, so the room stays; and somebody who has just come finds it. A room
+        in which nothing was ever said counts from its newest event; a space, which is not for talking, stays
+        while somebody is in it.
+        """
+        if self._counts(room.invited_ts, now_ms) or self._counts(room.awaiting_ts, now_ms):
+            return None
+        if room.space and room.local and room.last_message_ts is None:
+            return None
+        said = room.last_event_ts if room.last_message_ts is None else room.last_message_ts
+        return max(said, room.last_arrival_ts)
 
 
 @attrs.frozen
@@ -212,40 +262,20 @@ def _orphaned_since(room: RoomFacts) -> int | None:
     Invitations that nobody has answered do not count; that is gematik's rule. A room that is elsewhere, to
     which somebody here is invited, is no orphan: what is said in it is not known here.
     """
-    if room.last_message_ts is not None or (room.awaiting and not room.local):
+    if room.last_message_ts is not None or (room.awaiting_ts is not None and not room.local):
         return None
     if room.joined and room.alone != room.creator:
         return None
     return room.last_event_ts
 
 
-def _inactive_since(room: RoomFacts) -> int | None:
-    """When a room was last active, ``None`` if it is (A_25318).
+def _is_left_alone(room: RoomFacts, begun: Begun) -> bool:
+    """Whether nothing has happened in a room since its removal was begun.
 
-    Whoever is invited can still come, so the room stays; and somebody who has just come finds it. A room in
-    which nothing was ever said counts from its newest event; a space, which is not for talking, stays while
-    somebody is in it.
+    The users leaving it, which is a part of the removal, is the newest event of the room then, and would
+    speak for it.
     """
-    if room.invited or room.awaiting:
-        return None
-    if room.space and room.local and room.last_message_ts is None:
-        return None
-    said = room.last_event_ts if room.last_message_ts is None else room.last_message_ts
-    return max(said, room.last_arrival_ts)
-
-
-def _only_failed(room: RoomFacts) -> bool:
-    """Whether Synapse failed to delete a room in which nothing was ever said, and nothing happened since.
-
-    It has the users leave first. That is the newest event of the room then, and would speak for a room that
-    was due before.
-    """
-    return (
-        room.failed_ts is not None
-        and room.last_message_ts is None
-        and not (room.local or room.awaiting)
-        and max(room.last_event_ts, room.last_arrival_ts) <= room.failed_ts
-    )
+    return max(room.last_message_ts or 0, room.last_arrival_ts) <= begun.begun_ts
 
 
 def _server_of(user_id: str) -> str:

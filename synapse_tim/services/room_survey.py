@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from synapse_tim.rules.cleanup import InsuredRoom, InsurersOf, RoomFacts
+from synapse_tim.rules.cleanup import Begun, CleanupKind, InsuredRoom, InsurersOf, RoomFacts
 
 #: Rooms looked at in one transaction.
 PAGE: Final = 1000
@@ -28,11 +28,15 @@ _NOBODY: Final = "@"
 #: When something arrived that nobody knows of: later than everything, so that the room stays.
 _UNKNOWN: Final = 2**63 - 1
 
-# Neither a message nor a sign of life: Synapse sends these by itself.
-_SAID: Final = (
-    "e.state_key IS NULL AND e.type <> 'org.matrix.dummy_event'"
-    " AND NOT e.outlier AND e.rejection_reason IS NULL"
+# Rejected events have no effect, and nobody sees those that Synapse has soft-failed, such as what another
+# member relays from a server that is not in the federation list any more.
+_EFFECTIVE: Final = (
+    "e.type <> 'org.matrix.dummy_event' AND e.rejection_reason IS NULL AND NOT EXISTS ("
+    "SELECT 1 FROM event_json AS j WHERE j.event_id = e.event_id"
+    """ AND {position}(j.internal_metadata, '"soft_failed":true') > 0)"""
 )
+# Dummy events are neither a message nor a sign of life: Synapse sends them by itself.
+_SAID: Final = f"e.state_key IS NULL AND NOT e.outlier AND {_EFFECTIVE}"
 
 _LAST_MESSAGES: Final = f"""
     SELECT r.room_id, (
@@ -52,16 +56,16 @@ _NEWEST: Final = f"""
         (SELECT MAX(COALESCE(e.received_ts, {_UNKNOWN})) FROM events AS e
          WHERE e.room_id = r.room_id AND {_SAID}),
         (SELECT MAX(COALESCE(e.received_ts, {_UNKNOWN})) FROM events AS e
-         WHERE e.room_id = r.room_id AND e.type <> 'org.matrix.dummy_event'),
+         WHERE e.room_id = r.room_id AND {_EFFECTIVE}),
         (SELECT MAX(e.received_ts) FROM room_memberships AS m
          INNER JOIN events AS e ON e.event_id = m.event_id
-         WHERE m.room_id = r.room_id AND m.membership = 'invite'),
+         WHERE m.room_id = r.room_id AND m.membership IN ('invite', 'knock') AND {_EFFECTIVE}),
         (SELECT MAX(each.ts) FROM (
             SELECT e.received_ts AS ts, m.membership AS now,
                 LAG(m.membership) OVER (PARTITION BY m.user_id ORDER BY e.stream_ordering) AS before
             FROM room_memberships AS m
             INNER JOIN events AS e ON e.event_id = m.event_id
-            WHERE m.room_id = r.room_id
+            WHERE m.room_id = r.room_id AND {_EFFECTIVE}
          ) AS each WHERE each.now = 'join' AND COALESCE(each.before, '') <> 'join')
     FROM rooms AS r WHERE r.room_id IN ({{places}})
 """  # noqa: S608
@@ -81,15 +85,29 @@ _CREATION_EVENTS: Final = """
 """
 
 # The smallest of one user id is that user id.
-_MEMBERS: Final = """
-    SELECT room_id, membership, COUNT(*), MIN(state_key) FROM current_state_events
-    WHERE type = 'm.room.member' AND membership IN ('join', 'invite') AND room_id IN ({places})
-    GROUP BY room_id, membership
+_JOINED: Final = """
+    SELECT room_id, COUNT(*), MIN(state_key) FROM current_state_events
+    WHERE type = 'm.room.member' AND membership = 'join' AND room_id IN ({places})
+    GROUP BY room_id
 """
 
-_LOCAL: Final = """
-    SELECT DISTINCT room_id, membership FROM local_current_membership
-    WHERE membership IN ('join', 'invite', 'knock') AND room_id IN ({places})
+_INVITED: Final = f"""
+    SELECT c.room_id, c.state_key, COALESCE(e.received_ts, {_UNKNOWN})
+    FROM current_state_events AS c
+    INNER JOIN events AS e ON e.event_id = c.event_id
+    WHERE c.type = 'm.room.member' AND c.membership = 'invite' AND c.room_id IN ({{places}})
+"""  # noqa: S608
+
+_LOCAL: Final = f"""
+    SELECT m.room_id, m.membership, MAX(COALESCE(e.received_ts, {_UNKNOWN}))
+    FROM local_current_membership AS m
+    LEFT JOIN events AS e ON e.event_id = m.event_id
+    WHERE m.membership IN ('join', 'invite', 'knock') AND m.room_id IN ({{places}})
+    GROUP BY m.room_id, m.membership
+"""  # noqa: S608
+
+_BEGUN: Final = """
+    SELECT room_id, kind, since_ts, begun_ts FROM synapse_tim_cleanup_rooms WHERE room_id IN ({places})
 """
 
 _LEAVING: Final = """
@@ -98,16 +116,16 @@ _LEAVING: Final = """
     AND resource_id IN ({places})
 """
 
-# Somebody of this server is in the room, and nobody of another server than the insurers' is or is invited.
+# Somebody of this server is in the room, and nobody of another server than the insurers' is.
 _INSURED_ONLY: Final = """
     SELECT room_id FROM (
-        SELECT room_id, membership, substr(state_key, {position}(state_key, ':') + 1) AS server
+        SELECT room_id, substr(state_key, {position}(state_key, ':') + 1) AS server
         FROM current_state_events
-        WHERE type = 'm.room.member' AND membership IN ('join', 'invite') AND room_id >= ? AND room_id <= ?
+        WHERE type = 'm.room.member' AND membership = 'join' AND room_id >= ? AND room_id <= ?
     ) AS members
     GROUP BY room_id
     HAVING SUM(CASE WHEN server IN ({places}) THEN 0 ELSE 1 END) = 0
-    AND SUM(CASE WHEN server = ? AND membership = 'join' THEN 1 ELSE 0 END) > 0
+    AND SUM(CASE WHEN server = ? THEN 1 ELSE 0 END) > 0
 """
 
 _DEPARTURES: Final = f"""
@@ -130,14 +148,6 @@ _FAILED: Final = """
     LIMIT 1
 """
 
-# What clean-up asked for; administrators ask in their own name.
-_FAILED_AT: Final = """
-    SELECT resource_id, MAX(timestamp) FROM scheduled_tasks
-    WHERE action = 'shutdown_and_purge_room' AND status = 'failed'
-    AND {position}(params, '"requester_user_id":null') > 0 AND resource_id IN ({places})
-    GROUP BY resource_id
-"""
-
 _LOCAL_USERS: Final = "SELECT user_id FROM local_current_membership WHERE membership = 'join' AND room_id = ?"
 
 
@@ -158,10 +168,12 @@ class RoomSurvey:
     Attributes:
         postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
         notices_user: who sends server notices, whose rooms are left out, or ``None``.
+        knows_begun: whether there is a table of the removals that were begun.
     """
 
     postgresql: bool
     notices_user: str | None = None
+    knows_begun: bool = True
 
     def page(self, cursor: Cursor, after: str, limit: int = PAGE) -> dict[str, int | None]:
         """When something was said last, by room id, of the next rooms.
@@ -189,37 +201,38 @@ class RoomSurvey:
         """
         rooms = list(last_messages)
         leaving = {room_id for (room_id,) in _for_rooms(cursor, _LEAVING, rooms)}
-        newest = {room_id: rest for room_id, *rest in _for_rooms(cursor, _NEWEST, rooms)}
+        newest = {room_id: rest for room_id, *rest in _for_rooms(cursor, self._positioned(_NEWEST), rooms)}
         creators = {room_id: sender for room_id, sender, _ in _for_rooms(cursor, _CREATIONS, rooms)}
         spaces = {room for room, event in _for_rooms(cursor, _CREATION_EVENTS, rooms) if _is_space(event)}
-        members = {(room_id, what): rest for room_id, what, *rest in _for_rooms(cursor, _MEMBERS, rooms)}
-        failed = dict(map(tuple, _for_rooms(cursor, self._positioned(_FAILED_AT), rooms)))
-        local = {(room_id, what) for room_id, what in _for_rooms(cursor, _LOCAL, rooms)}
+        joined = {room_id: (count, anybody) for room_id, count, anybody in _for_rooms(cursor, _JOINED, rooms)}
+        invited = self._invited(cursor, rooms)
+        local = {(room_id, what): at for room_id, what, at in _for_rooms(cursor, _LOCAL, rooms)}
+        begun = self._begun(cursor, rooms)
         for room_id in rooms:
             if room_id in leaving or room_id not in newest:
                 continue
             last_message, last_event, last_invitation, last_arrival = newest[room_id]
             if last_event is None:
                 continue  # Synapse notes a room first and stores its first event, or an invitation, then
-            joined, anybody = members.get((room_id, "join"), (0, None))
-            invited, _ = members.get((room_id, "invite"), (0, None))
+            count, anybody = joined.get(room_id, (0, None))
+            waiting = [local[room_id, what] for what in ("invite", "knock") if (room_id, what) in local]
             yield RoomFacts(
                 room_id,
                 last_message_ts=last_message,
                 last_event_ts=last_event,
                 last_arrival_ts=max(last_invitation or 0, last_arrival or 0),
                 creator=creators.get(room_id),
-                joined=joined,
-                alone=anybody if joined == 1 else None,
-                invited=invited,
-                awaiting=bool({(room_id, "invite"), (room_id, "knock")} & local),
+                joined=count,
+                alone=anybody if count == 1 else None,
+                invited_ts=max(invited[room_id].values(), default=None),
+                awaiting_ts=max(waiting, default=None),
                 local=(room_id, "join") in local,
                 space=room_id in spaces,
-                failed_ts=failed.get(room_id),
+                begun=begun.get(room_id),
             )
 
     def insured_only(self, cursor: Cursor, first: str, last: str, insurers: InsurersOf) -> set[str]:
-        """The rooms that somebody of this server is in, and nobody but insured persons is or is invited to.
+        """The rooms that somebody of this server is in, and nobody but insured persons is.
 
         Args:
             cursor: of a transaction.
@@ -245,8 +258,22 @@ class RoomSurvey:
         departures: dict[str, dict[str, int]] = {room_id: {} for room_id in wanted}
         for room_id, user_id, at in _for_rooms(cursor, _DEPARTURES, wanted):
             departures[room_id][user_id] = at
+        invitations = self._invited(cursor, wanted)
         for room_id, _, created_ts in _for_rooms(cursor, _CREATIONS, wanted):
-            yield InsuredRoom(room_id, created_ts, departures[room_id])
+            yield InsuredRoom(room_id, created_ts, departures[room_id], invitations[room_id])
+
+    @staticmethod
+    def _invited(cursor: Cursor, rooms: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Who is invited and has not answered, and when the invitation arrived, by room."""
+        found: dict[str, dict[str, int]] = {room_id: {} for room_id in rooms}
+        for room_id, user_id, at in _for_rooms(cursor, _INVITED, rooms):
+            found[room_id][user_id] = at
+        return found
+
+    def _begun(self, cursor: Cursor, rooms: Sequence[str]) -> dict[str, Begun]:
+        """The removals that were begun, by room."""
+        found = _for_rooms(cursor, _BEGUN, rooms) if self.knows_begun else ()
+        return {room_id: Begun(CleanupKind(kind), since, at) for room_id, kind, since, at in found}
 
     @staticmethod
     def deletions_under_way(cursor: Cursor, now_ms: int) -> int:
@@ -267,7 +294,7 @@ class RoomSurvey:
         return bool(list(cursor.fetchall()))
 
     def _last_messages(self, cursor: Cursor, which: str, room_id: str, limit: int) -> dict[str, int | None]:
-        query = _LAST_MESSAGES.replace("{which}", which)
+        query = self._positioned(_LAST_MESSAGES).replace("{which}", which)
         cursor.execute(query, (room_id, self.notices_user or _NOBODY, limit))
         return dict(map(tuple, cursor.fetchall()))
 

@@ -58,8 +58,8 @@ class RoomSweep:
         due = tuple(self._judge(cursor, last_messages, now_ms))
         return JudgedPage(next(reversed(last_messages)), len(last_messages), due)
 
-    def still_due(self, cursor: Cursor, due: Due, now_ms: int) -> bool:
-        """Whether a room is to be cleaned up as was judged a while ago.
+    def still_due(self, cursor: Cursor, due: Due, now_ms: int) -> Due | None:
+        """The same as of now, of a room that is still to be cleaned up as was judged a while ago.
 
         Args:
             cursor: of a transaction.
@@ -67,7 +67,7 @@ class RoomSweep:
             now_ms: the time.
         """
         judged = self._judge(cursor, self.survey.room(cursor, due.room_id), now_ms)
-        return any(each.kind is due.kind for each in judged)
+        return next((each for each in judged if each.kind is due.kind), None)
 
     def _judge(self, cursor: Cursor, last_messages: dict[str, int | None], now_ms: int) -> Iterator[Due]:
         candidates = {

@@ -25,6 +25,9 @@ def world(request, tmp_path_factory):
                 options["extra"] = {
                     "federation_domain_whitelist": [],
                     "background_updates": {"sleep_enabled": False},
+                    "enable_ephemeral_messages": True,
+                    "experimental_features": {"msc4140_enabled": True},
+                    "max_event_delay_duration": "24h",
                     "forgotten_room_retention_period": "7d",
                     "server_notices": {"system_mxid_localpart": "notices", "room_name": "Notices"},
                 }

@@ -3,7 +3,15 @@
 import attrs
 import pytest
 
-from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, Due, InsuredRoom, InsurersOf, RoomFacts
+from synapse_tim.rules.cleanup import (
+    Begun,
+    CleanupKind,
+    CleanupRules,
+    Due,
+    InsuredRoom,
+    InsurersOf,
+    RoomFacts,
+)
 from synapse_tim.rules.products import Product, SpecVersion
 
 DAY = 24 * 60 * 60 * 1000
@@ -23,11 +31,11 @@ SILENT = RoomFacts(
 @pytest.mark.parametrize(
     ("product", "version", "expected"),
     [
-        ("pro", "legacy-1.1", (182 * DAY, None, None)),
-        ("pro", "1.1", (182 * DAY, None, None)),
-        ("pro", "1.2", (None, 14 * DAY, None)),
-        ("epa", "1.1", (182 * DAY, None, 7 * DAY)),
-        ("epa", "1.2", (None, 14 * DAY, 7 * DAY)),
+        ("pro", "legacy-1.1", (182 * DAY, None, None, None)),
+        ("pro", "1.1", (182 * DAY, None, None, None)),
+        ("pro", "1.2", (None, 14 * DAY, None, None)),
+        ("epa", "1.1", (182 * DAY, None, 7 * DAY, None)),
+        ("epa", "1.2", (None, 14 * DAY, 7 * DAY, None)),
     ],
 )
 def test_every_product_and_generation_has_its_own_clean_up(product, version, expected):
@@ -39,22 +47,26 @@ def test_every_product_and_generation_has_its_own_clean_up(product, version, exp
     ("change", "expected"),
     [
         ({}, True),
-        ({"failed_ts": None}, False),
-        ({"failed_ts": NOW - 2}, False),
-        ({"last_arrival_ts": NOW}, False),
-        ({"local": True}, False),
-        ({"awaiting": True}, False),
-        ({"last_message_ts": NOW - 1}, False),
+        ({"begun": None}, False),
+        ({"last_arrival_ts": NOW - 4}, False),
+        ({"last_arrival_ts": NOW - 5}, True),
+        ({"local": True}, True),
+        ({"awaiting_ts": NOW - 900 * DAY}, True),
+        ({"last_message_ts": NOW - 4}, False),
+        ({"last_message_ts": NOW - 900 * DAY}, True),
     ],
 )
-def test_a_room_that_synapse_failed_to_delete_is_due_as_long_as_nothing_happens(version, change, expected):
+def test_a_removal_that_was_begun_goes_on_as_long_as_nothing_happens(version, change, expected):
     """Everybody was made to leave just now, which alone is no reason to keep it."""
-    room = RoomFacts("!a", last_event_ts=NOW - 1, creator="@a:b", failed_ts=NOW - 1)
+    kind = CleanupKind.ORPHANED if version == "1.2" else CleanupKind.INACTIVE
+    begun = Begun(kind, since_ts=NOW - 300 * DAY, begun_ts=NOW - 5)
+    room = RoomFacts("!a", last_event_ts=NOW - 1, creator="@a:b", begun=begun)
     rules = CleanupRules.of(Product.PRO, SpecVersion(version))
     due = rules.judge(attrs.evolve(room, **change), NOW)
-    kind = CleanupKind.ORPHANED if version == "1.2" else CleanupKind.INACTIVE
-    assert due == (Due("!a", kind, NOW - 1) if expected else None)
+    assert due == (Due("!a", kind, NOW - 300 * DAY, NOW - 5) if expected else None)
     assert CleanupRules().judge(attrs.evolve(room, **change), NOW) is None
+    other = attrs.evolve(begun, kind=CleanupKind.ORPHANED if version != "1.2" else CleanupKind.INACTIVE)
+    assert rules.judge(attrs.evolve(room, begun=other), NOW) is None  # switched off meanwhile
 
 
 @pytest.mark.parametrize(
@@ -68,8 +80,8 @@ def test_a_room_that_synapse_failed_to_delete_is_due_as_long_as_nothing_happens(
         ({"alone": "@other:b"}, False),
         ({"joined": 0, "alone": None, "local": False}, True),
         ({"joined": 0, "alone": None, "local": False, "creator": None}, True),
-        ({"joined": 0, "alone": None, "local": False, "creator": None, "awaiting": True}, False),
-        ({"invited": 3, "awaiting": True}, True),
+        ({"joined": 0, "alone": None, "local": False, "creator": None, "awaiting_ts": NOW}, False),
+        ({"invited_ts": NOW, "awaiting_ts": NOW}, True),
         ({"space": True}, True),
     ],
 )
@@ -89,8 +101,8 @@ def test_a_28564_01_orphans(change, expected):
         ({"last_message_ts": None, "last_event_ts": NOW - 183 * DAY, "space": True}, False),
         ({"last_message_ts": None, "last_event_ts": NOW - 183 * DAY, "space": True, "local": False}, True),
         ({"space": True}, True),
-        ({"invited": 1}, False),
-        ({"awaiting": True}, False),
+        ({"invited_ts": NOW - 900 * DAY}, False),
+        ({"awaiting_ts": NOW}, False),
         ({"last_arrival_ts": NOW - 5 * DAY}, False),
         ({"last_arrival_ts": NOW - 500 * DAY}, True),
         ({"creator": None, "joined": 0, "local": False}, True),
@@ -99,6 +111,36 @@ def test_a_28564_01_orphans(change, expected):
 def test_a_25318_inactive_rooms(change, expected):
     due = INACTIVE.judge(attrs.evolve(SILENT, **change), NOW)
     assert (due is not None and due.kind is CleanupKind.INACTIVE) is expected
+
+
+@pytest.mark.parametrize("name", ["invited_ts", "awaiting_ts"])
+@pytest.mark.parametrize(("age", "expected"), [(30 * DAY, False), (30 * DAY + 1, True)])
+def test_a_25318_an_invitation_counts_for_as_long_as_is_configured(name, age, expected):
+    rules = attrs.evolve(INACTIVE, invitations_ms=30 * DAY)
+    room = attrs.evolve(SILENT, **{name: NOW - age})
+    assert (rules.judge(room, NOW) is not None) is expected
+    assert INACTIVE.judge(room, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("invited", "for_ever", "a_month"),
+    [
+        ({"@doctor:hospital.example": 90 * DAY}, False, True),
+        ({"@doctor:hospital.example": 37 * DAY + 1}, False, True),
+        ({"@doctor:hospital.example": 37 * DAY}, False, False),
+        ({"@doctor:hospital.example": 30 * DAY}, False, False),
+        ({"@doctor:hospital.example": 90 * DAY, "@nurse:hospital.example": DAY}, False, False),
+        ({"@patient:other.example": DAY}, True, True),
+    ],
+)
+def test_a_26348_an_invitation_of_somebody_else_counts_for_as_long_as_is_configured(
+    invited, for_ever, a_month
+):
+    """A week after it no longer does, the insured persons leave."""
+    room = InsuredRoom("!a", NOW - 99 * DAY, invitations={who: NOW - at for who, at in invited.items()})
+    assert (ALL.judge_insured(room, INSURERS, NOW) is not None) is for_ever
+    rules = attrs.evolve(ALL, invitations_ms=30 * DAY)
+    assert (rules.judge_insured(room, INSURERS, NOW) is not None) is a_month
 
 
 @pytest.mark.parametrize(

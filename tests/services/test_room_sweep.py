@@ -31,6 +31,11 @@ class Event:
     membership: str | None = None
     outlier: bool = False
     rejected: bool = False
+    soft_failed: bool = False
+
+    @property
+    def ignored(self):
+        return self.rejected or self.soft_failed or self.type == "org.matrix.dummy_event"
 
 
 @attrs.frozen
@@ -41,12 +46,13 @@ class Room:
     partial: bool
     leaving: bool
     space: bool
+    begun: tuple[CleanupKind, int] | None = None
 
     @property
     def state(self):
         found = {}
         for event in self.events:
-            if event.state_key is not None and not event.rejected:
+            if event.state_key is not None and not event.ignored:
                 found[event.type, event.state_key] = event
         return found
 
@@ -60,12 +66,14 @@ messages = st.builds(
     times,
     outlier=st.booleans(),
     rejected=st.booleans(),
+    soft_failed=st.booleans(),
 )
 memberships = st.builds(
-    lambda user, what, ts: Event("m.room.member", user, user, ts, what),
+    lambda user, what, ts, soft_failed: Event("m.room.member", user, user, ts, what, soft_failed=soft_failed),
     st.sampled_from(USERS),
     st.sampled_from(["join", "join", "invite", "leave", "ban", "knock"]),
     times,
+    st.sampled_from([False, False, False, True]),
 )
 
 
@@ -78,7 +86,9 @@ def rooms(draw):
         Event("m.room.member", creator, creator, first, "join"),
         *draw(st.lists(st.one_of(memberships, messages), max_size=6)),
     ]
-    return Room(creator, events, *(draw(st.booleans()) and draw(st.booleans()) for _ in range(4)))
+    kinds = st.sampled_from([CleanupKind.INACTIVE, CleanupKind.ORPHANED])
+    begun = draw(st.none() | st.tuples(kinds, times))
+    return Room(creator, events, *(draw(st.booleans()) and draw(st.booleans()) for _ in range(4)), begun)
 
 
 def fill(database, named):
@@ -92,10 +102,9 @@ def fill(database, named):
                 (*key[1:], number, event.outlier, "no" if event.rejected else None),
             )
             content = {"type": "m.space"} if room.space else {}
-            if event.type == "m.room.create":
-                database.execute(
-                    "INSERT INTO event_json VALUES (?, ?)", (event_id, json.dumps({"content": content}))
-                )
+            metadata = '{"soft_failed":true}' if event.soft_failed else "{}"
+            document = json.dumps({"content": content if event.type == "m.room.create" else {}})
+            database.execute("INSERT INTO event_json VALUES (?, ?, ?)", (event_id, document, metadata))
             if event.membership:
                 database.execute(
                     "INSERT INTO room_memberships VALUES (?, ?, ?, ?)",
@@ -109,11 +118,15 @@ def fill(database, named):
                     )
                 if event.membership and event.state_key.endswith(HOME):
                     database.execute(
-                        "INSERT INTO local_current_membership VALUES (?, ?, ?)",
-                        (room_id, event.state_key, event.membership),
+                        "INSERT INTO local_current_membership VALUES (?, ?, ?, ?)",
+                        (room_id, event.state_key, event.membership, event_id),
                     )
         if room.partial:
             database.execute("INSERT INTO partial_state_rooms VALUES (?)", (room_id,))
+        if room.begun:
+            kind, begun_ts = room.begun
+            row = (room_id, kind.value, 0, begun_ts)
+            database.execute("INSERT INTO synapse_tim_cleanup_rooms VALUES (?, ?, ?, ?)", row)
         status = "active" if room.leaving else "complete"
         database.execute(
             "INSERT INTO scheduled_tasks VALUES ('shutdown_and_purge_room', ?, ?, 1, '')", (status, room_id)
@@ -133,62 +146,69 @@ def is_in(room):
     return any(user.endswith(HOME) for user in members(room, "join"))
 
 
-def expected(room):
+def expected(room, invitations_ms):
     """The same as the queries and the rules, in plain words."""
     if room.partial or room.creator == NOTICES:
         return None
-    said = [
-        event
-        for event in room.events
-        if event.state_key is None
-        and event.type != "org.matrix.dummy_event"
-        and not event.outlier
-        and not event.rejected
-    ]
-    newest = max(event.ts for event in room.events if event.type != "org.matrix.dummy_event")
+    effective = [event for event in room.events if not event.ignored]
+    said = [event for event in effective if event.state_key is None and not event.outlier]
+    newest = max(event.ts for event in effective)
     local = is_in(room)
     joined = set(members(room, "join")) if local else set()
-    awaiting = any(user.endswith(HOME) for user in members(room, "invite", "knock"))
+    waiting = [event for user, event in members(room, "invite", "knock").items() if user.endswith(HOME)]
+    invited = list(members(room, "invite").values()) if local else []
+
+    def counts(event):
+        return invitations_ms is None or event.ts >= NOW - invitations_ms
+
     if not room.leaving:
-        orphaned = not said and joined <= {room.creator} and (local or not awaiting)
-        if orphaned and newest < NOW - RULES.orphaned_ms:
-            return CleanupKind.ORPHANED
-        arrivals = [event.ts for event in room.events if event.membership == "invite"]
+        arrivals = [event.ts for event in effective if event.membership in ("invite", "knock")]
         there = set()
-        for event in room.events:
+        for event in effective:
             if event.membership == "join" and event.state_key not in there:
                 arrivals.append(event.ts)
             if event.membership:
                 (there.add if event.membership == "join" else there.discard)(event.state_key)
-        pending = awaiting or (local and members(room, "invite"))
+        silent = not said or said[-1].ts < NOW - RULES.inactive_ms
+        if room.begun and silent and max([*(event.ts for event in said), *arrivals]) <= room.begun[1]:
+            return room.begun[0]
+        orphaned = not said and joined <= {room.creator} and (local or not waiting)
+        if orphaned and newest < NOW - RULES.orphaned_ms:
+            return CleanupKind.ORPHANED
+        pending = any(counts(event) for event in (*waiting, *invited))
         idle = room.space and local and not said
         last = max([max(event.ts for event in said) if said else newest, *arrivals])
         if not pending and not idle and last < NOW - RULES.inactive_ms:
             return CleanupKind.INACTIVE
-    if not local:
+    if not local or any(DOMAINS.get(server_of(user)) is not True for user in joined):
         return None
-    present = {user.partition(":")[2] for user in members(room, "join", "invite")}
+    outside = [event for event in invited if DOMAINS.get(server_of(event.state_key)) is not True]
+    if any(counts(event) for event in outside):
+        return None
     others = [
         event.ts
         for user, event in members(room, "leave", "ban", "knock").items()
-        if DOMAINS.get(user.partition(":")[2]) is not True
+        if DOMAINS.get(server_of(user)) is not True
     ]
-    since = max([room.events[0].ts, *others])
-    if all(DOMAINS.get(server) is True for server in present) and since < NOW - RULES.insured_only_ms:
-        return CleanupKind.INSURED_ONLY
-    return None
+    ended = [event.ts + invitations_ms for event in outside]
+    since = max([room.events[0].ts, *others, *ended])
+    return CleanupKind.INSURED_ONLY if since < NOW - RULES.insured_only_ms else None
+
+
+def server_of(user):
+    return user.partition(":")[2]
 
 
 @settings(max_examples=300)
-@given(st.lists(rooms(), min_size=1, max_size=8), st.integers(1, 3))
-def test_the_queries_say_what_a_plain_reading_says(made, limit):
+@given(st.lists(rooms(), min_size=1, max_size=8), st.integers(1, 3), st.none() | st.integers(1, NOW))
+def test_the_queries_say_what_a_plain_reading_says(made, limit, invitations_ms):
     named = {f"!{string.ascii_letters[number]}:home.example": room for number, room in enumerate(made)}
     database = sqlite3.connect(":memory:")
     database.executescript(SCHEMA)
     fill(database, named)
     sweep = RoomSweep(
         RoomSurvey(postgresql=False, notices_user=NOTICES),
-        RULES,
+        attrs.evolve(RULES, invitations_ms=invitations_ms),
         InsurersOf.listed(frozenset({"insurer.example"}), HOME),
     )
     cursor = database.cursor()
@@ -197,7 +217,7 @@ def test_the_queries_say_what_a_plain_reading_says(made, limit):
         page = sweep.page(cursor, after, NOW, limit)
         found.update({due.room_id: due for due in page.due})
         after, looked_at = page.last, looked_at + page.rooms
-    wanted = {room_id: kind for room_id, room in named.items() if (kind := expected(room))}
+    wanted = {room_id: kind for room_id, room in named.items() if (kind := expected(room, invitations_ms))}
     assert {room_id: due.kind for room_id, due in found.items()} == wanted
     assert looked_at == sum(not room.partial and room.creator != NOTICES for room in made)
     for due in found.values():
