@@ -22,6 +22,7 @@ from synapse_tim.services.homeserver_database import (
     ReadOnlyDatabase,
     open_database,
 )
+from synapse_tim.services.room_activity import RoomActivity
 from synapse_tim.services.room_survey import RoomSurvey
 from synapse_tim.services.room_sweep import RoomSweep
 
@@ -71,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
         server = _read_server(files.document)
         with open_database(files.document, files.directory) as database, progress("Looking at rooms"):
             insurers = _insurers(database, server.server_name)
-            survey = RoomSurvey(database.postgresql, server.notices_user, _knows_begun(database))
+            activity = RoomActivity(database.postgresql, server.server_name)
+            survey = RoomSurvey(activity, server.notices_user, _knows_begun(database))
             sweep = RoomSweep(survey, server.rules, insurers)
             looked_at, due = _judge(database, sweep, int(now.timestamp() * 1000))
     except (UnusableConfigError, DatabaseUnusableError, _UnusableSettingsError) as error:

@@ -22,6 +22,7 @@ from synapse_tim.modules.options import check_options
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.cleanup import InsurersOf
 from synapse_tim.services.purged_rooms import remove_stale_rows
+from synapse_tim.services.room_activity import RoomActivity
 from synapse_tim.services.room_survey import RoomSurvey
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class RoomCleanup:
         self._api = api
         internals.after_each_purge(self._remove_stale_rows)
         if api.should_run_background_tasks() and rules.any:
-            survey = RoomSurvey(internals.uses_postgresql, internals.server_notices_user)
+            activity = RoomActivity(internals.uses_postgresql, api.server_name)
+            survey = RoomSurvey(activity, internals.server_notices_user)
             end = internals.membership_ends()
             CleanupRounds(api, config.cleanup, rules, survey, lambda: _insurers(federation, api), end).start()
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from synapse_tim.services.room_survey import Cursor
+from synapse_tim.services.room_activity import Cursor
 
 #: Tables of Synapse with a column ``event_id`` that is part of a unique index.
 STALE_TABLES: Final = ("room_retention", "event_labels", "event_expiry")

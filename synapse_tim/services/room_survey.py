@@ -11,67 +11,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final
 
 import attrs
 
 from synapse_tim.rules.cleanup import Begun, CleanupKind, InsuredRoom, InsurersOf, RoomFacts
+from synapse_tim.services.room_activity import UNKNOWN, Cursor, RoomActivity, for_rooms
 
 #: Rooms looked at in one transaction.
 PAGE: Final = 1000
-#: Rooms named in one query; older releases of SQLite allow no more than 999 parameters.
-_AT_ONCE: Final = 500
-
 #: Stands for no creator: that of a room made elsewhere may be empty.
 _NOBODY: Final = "@"
 
-#: When something arrived that nobody knows of: later than everything, so that the room stays.
-_UNKNOWN: Final = 2**63 - 1
-
-# Rejected events have no effect, and nobody sees those that Synapse has soft-failed, such as what another
-# member relays from a server that is not in the federation list any more.
-_EFFECTIVE: Final = (
-    "e.type <> 'org.matrix.dummy_event' AND e.rejection_reason IS NULL AND NOT EXISTS ("
-    "SELECT 1 FROM event_json AS j WHERE j.event_id = e.event_id"
-    """ AND {position}(j.internal_metadata, '"soft_failed":true') > 0)"""
-)
-# Dummy events are neither a message nor a sign of life: Synapse sends them by itself.
-_SAID: Final = f"e.state_key IS NULL AND NOT e.outlier AND {_EFFECTIVE}"
-
-_LAST_MESSAGES: Final = f"""
-    SELECT r.room_id, (
-        SELECT COALESCE(e.received_ts, 0) FROM events AS e
-        WHERE e.room_id = r.room_id AND {_SAID}
-        ORDER BY e.stream_ordering DESC LIMIT 1
-    )
-    FROM rooms AS r
-    WHERE r.room_id {{which}} ? AND (r.creator IS NULL OR r.creator <> ?)
-    AND NOT EXISTS (SELECT 1 FROM partial_state_rooms AS p WHERE p.room_id = r.room_id)
-    ORDER BY r.room_id LIMIT ?
-"""  # noqa: S608
-
-# The clock may have been behind for a while: the latest time counts, not that of the last event.
-_NEWEST: Final = f"""
-    SELECT r.room_id,
-        (SELECT MAX(COALESCE(e.received_ts, {_UNKNOWN})) FROM events AS e
-         WHERE e.room_id = r.room_id AND {_SAID}),
-        (SELECT MAX(COALESCE(e.received_ts, {_UNKNOWN})) FROM events AS e
-         WHERE e.room_id = r.room_id AND {_EFFECTIVE}),
-        (SELECT MAX(e.received_ts) FROM room_memberships AS m
-         INNER JOIN events AS e ON e.event_id = m.event_id
-         WHERE m.room_id = r.room_id AND m.membership IN ('invite', 'knock') AND {_EFFECTIVE}),
-        (SELECT MAX(each.ts) FROM (
-            SELECT e.received_ts AS ts, m.membership AS now,
-                LAG(m.membership) OVER (PARTITION BY m.user_id ORDER BY e.stream_ordering) AS before
-            FROM room_memberships AS m
-            INNER JOIN events AS e ON e.event_id = m.event_id
-            WHERE m.room_id = r.room_id AND {_EFFECTIVE}
-         ) AS each WHERE each.now = 'join' AND COALESCE(each.before, '') <> 'join')
-    FROM rooms AS r WHERE r.room_id IN ({{places}})
-"""  # noqa: S608
-
 _CREATIONS: Final = f"""
-    SELECT c.room_id, e.sender, COALESCE(e.received_ts, {_UNKNOWN})
+    SELECT c.room_id, e.sender, COALESCE(e.received_ts, {UNKNOWN})
     FROM current_state_events AS c
     INNER JOIN events AS e ON e.event_id = c.event_id
     WHERE c.type = 'm.room.create' AND c.state_key = '' AND c.room_id IN ({{places}})
@@ -92,14 +45,14 @@ _JOINED: Final = """
 """
 
 _INVITED: Final = f"""
-    SELECT c.room_id, c.state_key, COALESCE(e.received_ts, {_UNKNOWN})
+    SELECT c.room_id, c.state_key, COALESCE(e.received_ts, {UNKNOWN})
     FROM current_state_events AS c
     INNER JOIN events AS e ON e.event_id = c.event_id
     WHERE c.type = 'm.room.member' AND c.membership = 'invite' AND c.room_id IN ({{places}})
 """  # noqa: S608
 
 _LOCAL: Final = f"""
-    SELECT m.room_id, m.membership, MAX(COALESCE(e.received_ts, {_UNKNOWN}))
+    SELECT m.room_id, m.membership, MAX(COALESCE(e.received_ts, {UNKNOWN}))
     FROM local_current_membership AS m
     LEFT JOIN events AS e ON e.event_id = m.event_id
     WHERE m.membership IN ('join', 'invite', 'knock') AND m.room_id IN ({{places}})
@@ -129,7 +82,7 @@ _INSURED_ONLY: Final = """
 """
 
 _DEPARTURES: Final = f"""
-    SELECT c.room_id, c.state_key, COALESCE(e.received_ts, {_UNKNOWN})
+    SELECT c.room_id, c.state_key, COALESCE(e.received_ts, {UNKNOWN})
     FROM current_state_events AS c
     INNER JOIN events AS e ON e.event_id = c.event_id
     WHERE c.type = 'm.room.member' AND c.membership NOT IN ('join', 'invite') AND c.room_id IN ({{places}})
@@ -151,27 +104,17 @@ _FAILED: Final = """
 _LOCAL_USERS: Final = "SELECT user_id FROM local_current_membership WHERE membership = 'join' AND room_id = ?"
 
 
-class Cursor(Protocol):
-    """What is needed of a cursor; placeholders are question marks."""
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object:
-        """Run a query."""
-
-    def fetchall(self) -> Iterable[Sequence[Any]]:
-        """The rows."""
-
-
 @attrs.frozen
 class RoomSurvey:
     """Reads what clean-up has to know.
 
     Attributes:
-        postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
+        activity: reads when something was last said.
         notices_user: who sends server notices, whose rooms are left out, or ``None``.
         knows_begun: whether there is a table of the removals that were begun.
     """
 
-    postgresql: bool
+    activity: RoomActivity
     notices_user: str | None = None
     knows_begun: bool = True
 
@@ -200,27 +143,27 @@ class RoomSurvey:
             last_messages: as ``page`` gave them.
         """
         rooms = list(last_messages)
-        leaving = {room_id for (room_id,) in _for_rooms(cursor, _LEAVING, rooms)}
-        newest = {room_id: rest for room_id, *rest in _for_rooms(cursor, self._positioned(_NEWEST), rooms)}
-        creators = {room_id: sender for room_id, sender, _ in _for_rooms(cursor, _CREATIONS, rooms)}
-        spaces = {room for room, event in _for_rooms(cursor, _CREATION_EVENTS, rooms) if _is_space(event)}
-        joined = {room_id: (count, anybody) for room_id, count, anybody in _for_rooms(cursor, _JOINED, rooms)}
+        leaving = {room_id for (room_id,) in for_rooms(cursor, _LEAVING, rooms)}
+        newest = self.activity.newest(cursor, rooms)
+        creators = {room_id: sender for room_id, sender, _ in for_rooms(cursor, _CREATIONS, rooms)}
+        spaces = {room for room, event in for_rooms(cursor, _CREATION_EVENTS, rooms) if _is_space(event)}
+        joined = {room_id: (count, anybody) for room_id, count, anybody in for_rooms(cursor, _JOINED, rooms)}
         invited = self._invited(cursor, rooms)
-        local = {(room_id, what): at for room_id, what, at in _for_rooms(cursor, _LOCAL, rooms)}
+        local = {(room_id, what): at for room_id, what, at in for_rooms(cursor, _LOCAL, rooms)}
         begun = self._begun(cursor, rooms)
         for room_id in rooms:
             if room_id in leaving or room_id not in newest:
                 continue
-            last_message, last_event, last_invitation, last_arrival = newest[room_id]
-            if last_event is None:
+            last = newest[room_id]
+            if last.event_ts is None:
                 continue  # Synapse notes a room first and stores its first event, or an invitation, then
             count, anybody = joined.get(room_id, (0, None))
             waiting = [local[room_id, what] for what in ("invite", "knock") if (room_id, what) in local]
             yield RoomFacts(
                 room_id,
-                last_message_ts=last_message,
-                last_event_ts=last_event,
-                last_arrival_ts=max(last_invitation or 0, last_arrival or 0),
+                last_message_ts=last.said_ts,
+                last_event_ts=last.event_ts,
+                last_arrival_ts=last.arrival_ts,
                 creator=creators.get(room_id),
                 joined=count,
                 alone=anybody if count == 1 else None,
@@ -240,7 +183,7 @@ class RoomSurvey:
             last: id of the last one.
             insurers: whose users are insured persons.
         """
-        query = self._positioned(_INSURED_ONLY)
+        query = self.activity.written_for_here(_INSURED_ONLY)
         cursor.execute(
             query.format(places=", ".join("?" * len(insurers.servers))),
             (first, last, *insurers.servers, insurers.own_server_name),
@@ -256,23 +199,23 @@ class RoomSurvey:
         """
         wanted = list(rooms)
         departures: dict[str, dict[str, int]] = {room_id: {} for room_id in wanted}
-        for room_id, user_id, at in _for_rooms(cursor, _DEPARTURES, wanted):
+        for room_id, user_id, at in for_rooms(cursor, _DEPARTURES, wanted):
             departures[room_id][user_id] = at
         invitations = self._invited(cursor, wanted)
-        for room_id, _, created_ts in _for_rooms(cursor, _CREATIONS, wanted):
+        for room_id, _, created_ts in for_rooms(cursor, _CREATIONS, wanted):
             yield InsuredRoom(room_id, created_ts, departures[room_id], invitations[room_id])
 
     @staticmethod
     def _invited(cursor: Cursor, rooms: Sequence[str]) -> dict[str, dict[str, int]]:
         """Who is invited and has not answered, and when the invitation arrived, by room."""
         found: dict[str, dict[str, int]] = {room_id: {} for room_id in rooms}
-        for room_id, user_id, at in _for_rooms(cursor, _INVITED, rooms):
+        for room_id, user_id, at in for_rooms(cursor, _INVITED, rooms):
             found[room_id][user_id] = at
         return found
 
     def _begun(self, cursor: Cursor, rooms: Sequence[str]) -> dict[str, Begun]:
         """The removals that were begun, by room."""
-        found = _for_rooms(cursor, _BEGUN, rooms) if self.knows_begun else ()
+        found = for_rooms(cursor, _BEGUN, rooms) if self.knows_begun else ()
         return {room_id: Begun(CleanupKind(kind), since, at) for room_id, kind, since, at in found}
 
     @staticmethod
@@ -294,25 +237,13 @@ class RoomSurvey:
         return bool(list(cursor.fetchall()))
 
     def _last_messages(self, cursor: Cursor, which: str, room_id: str, limit: int) -> dict[str, int | None]:
-        query = self._positioned(_LAST_MESSAGES).replace("{which}", which)
-        cursor.execute(query, (room_id, self.notices_user or _NOBODY, limit))
-        return dict(map(tuple, cursor.fetchall()))
-
-    def _positioned(self, query: str) -> str:
-        """The query with the function that this database has for the position of a text in another."""
-        return query.replace("{position}", "strpos" if self.postgresql else "instr")
+        left_out = self.notices_user or _NOBODY
+        return self.activity.last_messages(cursor, which, room_id, left_out, limit)
 
     def local_users(self, cursor: Cursor, room_id: str) -> list[str]:
         """The local users in a room."""
         cursor.execute(_LOCAL_USERS, (room_id,))
         return [user_id for (user_id,) in cursor.fetchall()]
-
-
-def _for_rooms(cursor: Cursor, query: str, rooms: Sequence[str]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(rooms), _AT_ONCE):
-        part = rooms[start : start + _AT_ONCE]
-        cursor.execute(query.format(places=", ".join("?" * len(part))), tuple(part))
-        yield from cursor.fetchall()
 
 
 def _is_space(creation: str | None) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence, Set
 import attrs
 
 from synapse_tim.rules.cleanup import CleanupRules, Due, InsurersOf
-from synapse_tim.services.room_survey import PAGE, Cursor, RoomSurvey
+from synapse_tim.services.room_activity import Cursor
+from synapse_tim.services.room_survey import PAGE, RoomSurvey
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from synapse_tim.services.room_survey import Cursor
+from synapse_tim.services.room_activity import Cursor
 
 _MEMBERS: Final = """
     SELECT c.state_key, c.membership, e.sender

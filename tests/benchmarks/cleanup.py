@@ -24,6 +24,7 @@ from synapse_tim.cli.output import print_json
 from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, InsurersOf
 from synapse_tim.rules.products import Product, SpecVersion
 from synapse_tim.services.homeserver_database import open_database
+from synapse_tim.services.room_activity import RoomActivity
 from synapse_tim.services.room_survey import RoomSurvey
 from synapse_tim.services.room_sweep import RoomSweep
 from synapse_tim.testing import PostgresServer, SynapseServer, make_world
@@ -34,7 +35,8 @@ KINDS = tuple((product, version) for product in Product for version in SpecVersi
 SAMPLE = 2000
 
 #: One room in 20 was given up long ago; in one of 50 nothing was ever said, its creator is alone in it. The
-#: others have a member elsewhere, on one of 300 servers. Events arrive as in life: all rooms in turn.
+#: others have a member elsewhere, on one of 300 servers, who sends half of the messages. Events arrive as in
+#: life: all rooms in turn.
 FILL = """
     INSERT INTO rooms (room_id, is_public, creator, room_version)
     SELECT '!r' || i || ':{home}', false, '@u' || (i % 5000) || ':{home}', '10'
@@ -45,7 +47,9 @@ FILL = """
     SELECT n, '$' || md5(i || '-' || n),
         CASE WHEN n = 1 THEN 'm.room.create' WHEN n IN (2, 6) THEN 'm.room.member'
             WHEN n <= 12 THEN 'm.room.state' || n ELSE 'm.room.encrypted' END,
-        '!r' || i || ':{home}', true, false, n, ts, ts, '@u' || (i % 5000) || ':{home}', false, 'master',
+        '!r' || i || ':{home}', true, false, n, ts, ts,
+        CASE WHEN n > 12 AND n % 2 = 0 THEN '@p' || i || ':h' || (i % 300) || '.example'
+            ELSE '@u' || (i % 5000) || ':{home}' END, false, 'master',
         row_number() OVER (ORDER BY ts),
         CASE WHEN n > 12 THEN NULL WHEN n = 2 THEN '@u' || (i % 5000) || ':{home}'
             WHEN n = 6 THEN '@p' || i || ':h' || (i % 300) || '.example' ELSE '' END
@@ -58,8 +62,12 @@ FILL = """
     ) AS each ORDER BY ts;
 
     INSERT INTO event_json (event_id, room_id, internal_metadata, json, format_version)
-    SELECT event_id, room_id, '{{}}', '{{"content": {{"room_version": "10"}}, "type": "m.room.create"}}', 3
-    FROM events WHERE type = 'm.room.create';
+    SELECT event_id, room_id, '{{"stream_ordering":' || stream_ordering || '}}',
+        '{{"content": {{"room_version": "10", "body": "' || repeat(md5(event_id), 20) || '"}}}}', 3
+    FROM events;
+
+    CREATE TABLE synapse_tim_cleanup_rooms
+        (room_id TEXT PRIMARY KEY, kind TEXT, since_ts BIGINT, begun_ts BIGINT);
 
     INSERT INTO current_state_events
         (event_id, room_id, type, state_key, membership, event_stream_ordering)
@@ -118,7 +126,7 @@ def filled_database(rooms, events, say):
 
 def judge(document, rules):
     """Judge all rooms as clean-up does, without its pauses."""
-    sweep = RoomSweep(RoomSurvey(True, f"@notices:{HOME}"), rules, INSURERS)
+    sweep = RoomSweep(RoomSurvey(RoomActivity(True, HOME), f"@notices:{HOME}"), rules, INSURERS)
     found = dict.fromkeys(CleanupKind, 0)
     now, rooms, worst, after = int(time.time() * 1000), 0, 0.0, ""
     with open_database(document, Path()) as database:

@@ -14,11 +14,13 @@ from synapse_tim.modules.clock import now_ms
 from synapse_tim.modules.metrics import CLEANUP_DUE, CLEANUP_LAST_RUN, CLEANUP_ROOMS
 from synapse_tim.modules.room_cleanup import RoomCleanup
 from synapse_tim.rules.cleanup import CleanupRules, InsurersOf
+from synapse_tim.services.room_activity import RoomActivity
 from synapse_tim.services.room_survey import RoomSurvey
 from tests.services.synapse_tables import SCHEMA
 
 HOME = "hospital.example"
 DAY = 24 * 60 * 60 * 1000
+SURVEY = RoomSurvey(RoomActivity(postgresql=False, server_name=HOME))
 
 
 @pytest.fixture
@@ -32,6 +34,7 @@ def rooms(database):
             "INSERT INTO events VALUES (?, ?, 'm.room.create', '@a:b', '', 1, ?, false, NULL)",
             (f"${number}", room, number),
         )
+        database.execute("INSERT INTO synapse_tim_cleanup_rooms VALUES (?, 'orphaned', 1, 5)", (room,))
     return [f"!{number}" for number in range(9)]
 
 
@@ -48,7 +51,7 @@ def rounds(api, rooms, monkeypatch):
             api,
             settings,
             rules or CleanupRules(orphaned_ms=DAY),
-            RoomSurvey(False),
+            SURVEY,
             lambda: None,
             AsyncMock(),
         )
@@ -194,7 +197,7 @@ def test_what_synapse_is_to_delete_days_later_keeps_nothing_waiting(api, rounds,
 
 def test_a_room_that_is_not_due_any_more_stays(api, rounds, rooms, database, run):
     async def delete(room):
-        database.execute("UPDATE events SET received_ts = ? WHERE room_id = '!2'", (10**15,))
+        database.execute("UPDATE events SET state_key = NULL WHERE room_id = '!2'")
 
     api.delete_room.side_effect = delete
     before = count("skipped")
@@ -206,7 +209,9 @@ def test_a_room_that_is_not_due_any_more_stays(api, rounds, rooms, database, run
 def test_everybody_who_can_leaves(api, database, rooms, run):
     left = AsyncMock(side_effect=[RuntimeError, None])
     for user in ("@a", "@b"):
-        database.execute("INSERT INTO local_current_membership VALUES ('!1', ?, 'join')", (f"{user}:{HOME}",))
+        database.execute(
+            "INSERT INTO local_current_membership VALUES ('!1', ?, 'join', '$')", (f"{user}:{HOME}",)
+        )
         database.execute(
             "INSERT INTO current_state_events VALUES ('$', '!1', 'm.room.member', ?, 'join')",
             (f"{user}:{HOME}",),
@@ -217,13 +222,33 @@ def test_everybody_who_can_leaves(api, database, rooms, run):
         api,
         CleanupConfig(),
         CleanupRules(insured_only_ms=DAY),
-        RoomSurvey(False),
+        SURVEY,
         lambda: InsurersOf.listed(frozenset(), HOME),
         left,
     )
     run(rounds.tick())
-    assert [call.args for call in left.await_args_list] == [(f"{user}:{HOME}", "!1") for user in ("@a", "@b")]
+    users = [f"{user}:{HOME}" for user in ("@a", "@b")]
+    assert [call.args for call in left.await_args_list] == [(user, user, "!1") for user in users]
     assert count("failed", "insured_only") == before + 1
+
+
+def test_a_room_is_taken_apart_first_and_deleted_when_others_were_told(api, rounds, rooms, database, run):
+    database.execute("DELETE FROM synapse_tim_cleanup_rooms WHERE room_id IN ('!1', '!2')")
+    database.execute("INSERT INTO destination_rooms VALUES ('other.example', '!2', 7)")
+    run(rounds().tick())
+    assert deleted(api) == [room for room in rooms if room not in ("!1", "!2")]
+
+    def again(begun_ts):
+        api.delete_room.reset_mock()
+        database.execute("UPDATE synapse_tim_cleanup SET finished_ts = 1")
+        database.execute("UPDATE synapse_tim_cleanup_rooms SET begun_ts = ? WHERE begun_ts > 5", (begun_ts,))
+        database.execute("DELETE FROM rooms WHERE room_id NOT IN ('!1', '!2')")
+        run(rounds().tick())
+        return deleted(api)
+
+    assert again(now_ms() - 2 * DAY) == ["!1"]
+    assert again(now_ms() - 4 * DAY) == ["!1", "!2"]  # nobody is waited for for ever
+    assert database.execute("SELECT COUNT(*) FROM synapse_tim_cleanup_rooms").fetchall() == [(2,)]
 
 
 @pytest.mark.parametrize(
@@ -280,6 +305,8 @@ BLOCK = {"product": "pro", "spec_version": "1.2"}
         ({"cleanup": {"orphaned_rooms": "soon"}}, "or off"),
         ({"cleanup": {"interval": "2w"}}, "cleanup.interval: expected a week (1w) or less"),
         ({"cleanup": {"dry_run": 1}}, "cleanup.dry_run"),
+        ({"cleanup": {"invitations_count_for": "1h"}}, "cleanup.invitations_count_for: expected a day (1d)"),
+        ({"cleanup": {"invitations_count_for": "off"}}, "cleanup.invitations_count_for: expected a duration"),
         ({"cleanup": {"rooms": "1w"}}, "cleanup.rooms: this key is unknown"),
         ({"cleanup": {"insured_only_rooms": "1w"}}, "cleanup.insured_only_rooms: is for product epa"),
         ({"product": "epa", "cleanup": {"inactive_rooms": "26w"}}, "cleanup.inactive_rooms: what insured"),
@@ -299,6 +326,10 @@ def test_what_is_refused(change, message):
         ({"cleanup": {"orphaned_rooms": False}}, CleanupRules()),
         ({"cleanup": {"orphaned_rooms": "off", "inactive_rooms": "52w"}}, CleanupRules(364 * DAY)),
         ({"spec_version": "1.1"}, CleanupRules(182 * DAY)),
+        (
+            {"cleanup": {"invitations_count_for": "30d"}},
+            CleanupRules(orphaned_ms=14 * DAY, invitations_ms=30 * DAY),
+        ),
         ({"spec_version": "legacy-1.1"}, CleanupRules(182 * DAY)),
         ({"spec_version": "1.1", "cleanup": {"inactive_rooms": "off"}}, CleanupRules()),
         ({"product": "epa"}, CleanupRules(None, 14 * DAY, 7 * DAY)),
@@ -315,7 +346,7 @@ def test_a_list_that_ends_while_rooms_are_cleaned_up_counts_at_once(api, databas
     user = f"@a:{HOME}"
     for number in (1, 2):
         room = f"!{number}"
-        database.execute("INSERT INTO local_current_membership VALUES (?, ?, 'join')", (room, user))
+        database.execute("INSERT INTO local_current_membership VALUES (?, ?, 'join', '$')", (room, user))
         for event, kind, key, what in (("$", "member", user, "join"), (f"${number}", "create", "", None)):
             database.execute(
                 "INSERT INTO current_state_events VALUES (?, ?, ?, ?, ?)",
@@ -323,13 +354,13 @@ def test_a_list_that_ends_while_rooms_are_cleaned_up_counts_at_once(api, databas
             )
     lists = [InsurersOf.listed(frozenset(), HOME)]
 
-    left = AsyncMock(side_effect=lambda user_id, room_id: lists.clear())
+    left = AsyncMock(side_effect=lambda sender, user_id, room_id: lists.clear())
     before = count("skipped", "insured_only")
     rounds = CleanupRounds(
         api,
         CleanupConfig(),
         CleanupRules(insured_only_ms=DAY),
-        RoomSurvey(False),
+        SURVEY,
         lambda: lists[0] if lists else None,
         left,
     )

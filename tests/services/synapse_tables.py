@@ -14,6 +14,12 @@ SCHEMA = """
     CREATE TABLE partial_state_rooms (room_id TEXT);
     CREATE TABLE scheduled_tasks (action TEXT, status TEXT, resource_id TEXT, timestamp BIGINT,
         params TEXT);
+    CREATE TABLE federation_stream_position (type TEXT, stream_id INTEGER);
+    CREATE TABLE destinations (destination TEXT, last_successful_stream_ordering INTEGER);
+    CREATE TABLE destination_rooms (destination TEXT, room_id TEXT, stream_ordering INTEGER);
+    CREATE TABLE room_retention (room_id TEXT, event_id TEXT);
+    CREATE TABLE event_labels (event_id TEXT, label TEXT);
+    CREATE TABLE event_expiry (event_id TEXT);
     CREATE TABLE synapse_tim_cleanup_rooms
         (room_id TEXT PRIMARY KEY, kind TEXT, since_ts BIGINT, begun_ts BIGINT);
 """
