@@ -24,13 +24,6 @@ def _period(value: object) -> int | None:
     return milliseconds
 
 
-def _invitations(value: object) -> int:
-    milliseconds = duration(value)
-    if milliseconds < _DAY_MS:
-        raise ValueError("expected a day (1d) or more; leave it out for ever")
-    return milliseconds
-
-
 def _interval(value: object) -> int:
     milliseconds = duration(value)
     if milliseconds > 7 * _DAY_MS:
@@ -56,9 +49,9 @@ class CleanupConfig(Block):
     """After how long insured persons leave a room in which only they are left (A_26348). A day or more. For
     `epa` only. Default: `1w`.
     """
-    invitations_count_for: Annotated[int | None, BeforeValidator(_invitations), InMilliseconds()] = None
+    invitations_count_for: Period = None
     """For how long an invitation that nobody answers keeps an inactive room, and the insured persons in
-    one. A day or more. Default: for ever.
+    one. A day or more; `off` is for ever. Default: `off`.
     """
     interval: Annotated[int, BeforeValidator(_interval), InMilliseconds()] = 60 * 60 * 1000
     """How often all rooms are looked at; a week at most."""

@@ -42,6 +42,7 @@ class CleanupRounds:
         survey: reads what has to be known.
         insurers: whose users are insured persons, as of now; ``None`` if that is not known.
         end: ends a membership.
+        may_reach: whether this server may talk to another one.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class CleanupRounds:
         survey: RoomSurvey,
         insurers: Callable[[], InsurersOf | None],
         end: EndMembership,
+        may_reach: Callable[[str], bool],
     ) -> None:
         self._api = api
         self._config = config
@@ -59,7 +61,7 @@ class CleanupRounds:
         self._survey = survey
         self._insurers = insurers
         self._store = ProgressStore(api)
-        self._removal = RoomRemoval(api, survey, end)
+        self._removal = RoomRemoval(api, survey, end, may_reach)
         self._found: Counter[CleanupKind] | None = None  # of a round that this process has begun
         self._has_tables = False
 

@@ -52,8 +52,15 @@ class RoomCleanup:
         if api.should_run_background_tasks() and rules.any:
             activity = RoomActivity(internals.uses_postgresql, api.server_name)
             survey = RoomSurvey(activity, internals.server_notices_user)
-            end = internals.membership_ends()
-            CleanupRounds(api, config.cleanup, rules, survey, lambda: _insurers(federation, api), end).start()
+            CleanupRounds(
+                api,
+                config.cleanup,
+                rules,
+                survey,
+                lambda: _insurers(federation, api),
+                internals.membership_ends(),
+                internals.may_reach,
+            ).start()
 
     async def _remove_stale_rows(self) -> None:
         """Remove what a purge forgets, at once: the room may be joined again the next moment."""

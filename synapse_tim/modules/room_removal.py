@@ -21,7 +21,7 @@ from synapse.module_api.errors import SynapseError
 from synapse_tim.modules.clock import now_ms
 from synapse_tim.rules.withdrawal import who_may_withdraw
 from synapse_tim.services.room_survey import RoomSurvey
-from synapse_tim.services.room_withdrawal import Attendance, is_delivered, read_attendance
+from synapse_tim.services.room_withdrawal import Attendance, read_attendance, read_untold
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +46,16 @@ class RoomRemoval:
         api: Synapse's module API.
         survey: to see what is going on already.
         end: ends a membership.
+        may_reach: whether this server may talk to another one.
     """
 
-    def __init__(self, api: ModuleApi, survey: RoomSurvey, end: EndMembership) -> None:
+    def __init__(
+        self, api: ModuleApi, survey: RoomSurvey, end: EndMembership, may_reach: Callable[[str], bool]
+    ) -> None:
         self._api = api
         self._survey = survey
         self._end = end
+        self._may_reach = may_reach
 
     async def has_room_for_more(self) -> bool:
         """Wait until Synapse can take another deletion; false if it takes too long."""
@@ -84,8 +88,12 @@ class RoomRemoval:
         return not (there.waiting or there.joined)
 
     async def is_told(self, room_id: str) -> bool:
-        """Whether the other servers have got what there was to tell them about a room."""
-        return await self._api.run_db_interaction("synapse_tim_cleanup_told", is_delivered, room_id)
+        """Whether the other servers have got what there was to tell them about a room.
+
+        Servers that this one must not talk to are not waited for.
+        """
+        untold = await self._api.run_db_interaction("synapse_tim_cleanup_told", read_untold, room_id)
+        return untold is not None and not any(map(self._may_reach, untold))
 
     async def delete(self, room_id: str) -> bool:
         """Have Synapse delete a room, also if it has tried in vain before.

@@ -202,6 +202,16 @@ class SynapseInternals(SynapseConfig):
 
         return end
 
+    def may_reach(self, server_name: str) -> bool:
+        """Whether this server may talk to another one, now or soon.
+
+        While there is no list that may be used, nobody knows, and the answer is yes.
+        """
+        allowed = self._federation_config.federation_domain_whitelist
+        if not allowed:
+            return True
+        return allowed.allows(server_name) if isinstance(allowed, Whitelist) else server_name in allowed
+
     def after_each_purge(self, run: Callable[[], Awaitable[None]]) -> None:
         """Have something done each time Synapse has purged a room in this process, whoever asked for it.
 

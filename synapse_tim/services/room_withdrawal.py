@@ -31,10 +31,9 @@ _UNPROCESSED: Final = """
     LIMIT 1
 """
 _UNDELIVERED: Final = """
-    SELECT 1 FROM destination_rooms AS r
+    SELECT r.destination FROM destination_rooms AS r
     LEFT JOIN destinations AS d ON d.destination = r.destination
     WHERE r.room_id = ? AND r.stream_ordering > COALESCE(d.last_successful_stream_ordering, 0)
-    LIMIT 1
 """
 
 
@@ -76,15 +75,18 @@ def read_attendance(cursor: Cursor, room_id: str, server_name: str) -> Attendanc
     )
 
 
-def is_delivered(cursor: Cursor, room_id: str) -> bool:
-    """Whether every server has got what Synapse wanted to send it of a room.
+def read_untold(cursor: Cursor, room_id: str) -> frozenset[str] | None:
+    """The servers that have not got what Synapse wanted to send them of a room.
 
     Args:
         cursor: of a transaction.
         room_id: of the room.
+
+    Returns:
+        ``None`` if Synapse has not noted yet whom it has to send what.
     """
-    for query in (_UNPROCESSED, _UNDELIVERED):
-        cursor.execute(query, (room_id,))
-        if list(cursor.fetchall()):
-            return False
-    return True
+    cursor.execute(_UNPROCESSED, (room_id,))
+    if list(cursor.fetchall()):
+        return None
+    cursor.execute(_UNDELIVERED, (room_id,))
+    return frozenset(destination for (destination,) in cursor.fetchall())

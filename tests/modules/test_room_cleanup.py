@@ -54,6 +54,7 @@ def rounds(api, rooms, monkeypatch):
             SURVEY,
             lambda: None,
             AsyncMock(),
+            lambda server_name: server_name != "removed.example",
         )
 
     return make
@@ -225,6 +226,7 @@ def test_everybody_who_can_leaves(api, database, rooms, run):
         SURVEY,
         lambda: InsurersOf.listed(frozenset(), HOME),
         left,
+        lambda server_name: True,
     )
     run(rounds.tick())
     users = [f"{user}:{HOME}" for user in ("@a", "@b")]
@@ -235,6 +237,7 @@ def test_everybody_who_can_leaves(api, database, rooms, run):
 def test_a_room_is_taken_apart_first_and_deleted_when_others_were_told(api, rounds, rooms, database, run):
     database.execute("DELETE FROM synapse_tim_cleanup_rooms WHERE room_id IN ('!1', '!2')")
     database.execute("INSERT INTO destination_rooms VALUES ('other.example', '!2', 7)")
+    database.execute("INSERT INTO destination_rooms VALUES ('removed.example', '!1', 7)")
     run(rounds().tick())
     assert deleted(api) == [room for room in rooms if room not in ("!1", "!2")]
 
@@ -306,7 +309,6 @@ BLOCK = {"product": "pro", "spec_version": "1.2"}
         ({"cleanup": {"interval": "2w"}}, "cleanup.interval: expected a week (1w) or less"),
         ({"cleanup": {"dry_run": 1}}, "cleanup.dry_run"),
         ({"cleanup": {"invitations_count_for": "1h"}}, "cleanup.invitations_count_for: expected a day (1d)"),
-        ({"cleanup": {"invitations_count_for": "off"}}, "cleanup.invitations_count_for: expected a duration"),
         ({"cleanup": {"rooms": "1w"}}, "cleanup.rooms: this key is unknown"),
         ({"cleanup": {"insured_only_rooms": "1w"}}, "cleanup.insured_only_rooms: is for product epa"),
         ({"product": "epa", "cleanup": {"inactive_rooms": "26w"}}, "cleanup.inactive_rooms: what insured"),
@@ -326,6 +328,7 @@ def test_what_is_refused(change, message):
         ({"cleanup": {"orphaned_rooms": False}}, CleanupRules()),
         ({"cleanup": {"orphaned_rooms": "off", "inactive_rooms": "52w"}}, CleanupRules(364 * DAY)),
         ({"spec_version": "1.1"}, CleanupRules(182 * DAY)),
+        ({"cleanup": {"invitations_count_for": "off"}}, CleanupRules(orphaned_ms=14 * DAY)),
         (
             {"cleanup": {"invitations_count_for": "30d"}},
             CleanupRules(orphaned_ms=14 * DAY, invitations_ms=30 * DAY),
@@ -363,6 +366,7 @@ def test_a_list_that_ends_while_rooms_are_cleaned_up_counts_at_once(api, databas
         SURVEY,
         lambda: lists[0] if lists else None,
         left,
+        lambda server_name: True,
     )
     run(rounds.tick())
     assert left.await_count == 1
