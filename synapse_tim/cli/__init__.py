@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cleanup,
         compliance,
         contacts,
+        database,
         demo,
         directory,
         federation_list,
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cleanup.add_command(commands)
     compliance.add_command(commands)
     contacts.add_command(commands)
+    database.add_command(commands)
     demo.add_command(commands)
     directory.add_command(commands)
     federation_list.add_command(commands)

@@ -1,8 +1,8 @@
 """A homeserver's database over a connection of one's own, which cannot change anything unless it has to.
 
 For commands that run beside the homeserver or while it is down. For reading, SQLite is opened read-only, and
-with PostgreSQL every transaction is. Changed are tables of this project only: Synapse remembers what its own
-have in them.
+with PostgreSQL every transaction is. Changed are tables of this project only: Synapse remembers what its
+own have in them; and, while it is down, sequences.
 """
 
 from __future__ import annotations
