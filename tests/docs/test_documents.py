@@ -97,6 +97,8 @@ def test_commands_run(body, files, monkeypatch):
             arguments = shlex.split(line)
             if arguments[0] == "synapse-tim" and ">" in arguments:
                 written_by_a_shell(line, files)
+            elif arguments[0] == "synapse_port_db" or arguments[1:2] == ["database"]:
+                assert "database.md" in (ROOT / "tests/workers/test_move_to_postgresql.py").read_text()
             elif arguments[0] == "synapse-tim" and arguments[1] in ("check", "cleanup", "contacts"):
                 assert main(arguments[1:]) == 0
             elif arguments[:2] == ["synapse-tim", "directory"]:

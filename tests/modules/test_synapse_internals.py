@@ -265,4 +265,19 @@ def test_leaving_rooms_that_may_not_go_beyond_the_rate_is_refused(api, parameter
     }
     api._hs.get_room_member_handler.return_value.update_membership = update[parameters]
     with pytest.raises(ConfigError, match="update_membership"):
-        SynapseInternals(api).leaves()
+        SynapseInternals(api).membership_ends()
+
+
+def test_purges_that_look_different_are_refused(api):
+    api._hs.get_storage_controllers.return_value.purge_events = object()
+    with pytest.raises(ConfigError, match="purge_room"):
+        SynapseInternals(api).after_each_purge(None)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [(None, True), ({}, True), ({"a.example": True}, True), ({"b.example": True}, False)],
+)
+def test_a_server_that_is_not_allowed_is_not_reached(api, allowed, expected):
+    api._hs.config.federation.federation_domain_whitelist = allowed
+    assert SynapseInternals(api).may_reach("a.example") is expected

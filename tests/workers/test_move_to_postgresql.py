@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import secrets
 import shlex
 import subprocess
 import sys
@@ -68,9 +69,10 @@ def moved(ti, tmp_path, postgres_server, monkeypatch):
         server.stop()
     monkeypatch.chdir(server.directory)
     Path("homeserver.yaml").rename("homeserver-sqlite.yaml")
-    postgres_server.create_database("moved")
+    database = f"moved_{secrets.token_hex(4)}"
+    postgres_server.create_database(database)
     server.config = copy.deepcopy(server.config)
-    server.config["database"] = postgres_server.synapse_database("moved")
+    server.config["database"] = postgres_server.synapse_database(database)
     Path("homeserver.yaml").write_text(yaml.safe_dump(server.config))
     theirs, ours = commands()
     script = Path(sys.executable).parent / theirs[0]
