@@ -104,8 +104,8 @@ def _check_shared_accounts(config: LoginPolicyConfig, providers: Mapping[str, Oi
                 raise wrong("this name is Synapse's own; expected another one", *keys)
             if block.id.startswith("oidc-"):
                 logger.warning(
-                    "login.providers[%d].id is not one of oidc_providers: it takes over the accounts of one "
-                    "that was",
+                    "login.providers[%d].id looks like one of oidc_providers, but none has it: the accounts "
+                    "of an earlier one with this id now belong to this provider",
                     position,
                 )
             continue
