@@ -1,11 +1,12 @@
 """What clients are told about servers that are not talked to: the answer of the federation list, everywhere.
 
 Synapse asks its allow-list before each request to another server, and has words of its own for a denial; in
-some places it takes one for a server that is down. Each of these gets the same answer as an invitation:
+some places it takes one for a server that is down. All of these get the same answer as an invitation:
 
-- profiles, room lists, keys, media and whatever else asks one server: the error that Synapse raises;
-- aliases, joins, knocks, summaries of rooms and of spaces: before or after Synapse makes another error of it;
-- profiles, before Synapse asks for a room in common.
+- room lists, keys, media and whatever else asks one server: the error that Synapse raises says it;
+- profiles: before Synapse asks for a room in common;
+- aliases, joins and knocks: before Synapse makes another error of it;
+- summaries of rooms and of spaces: once Synapse has found nothing.
 
 Leaving a room and declining an invitation go on without the other server. What other servers are answered
 stays as it is. Used by ``synapse_internals``.
