@@ -6,6 +6,8 @@ from string import ascii_lowercase
 import pytest
 
 from synapse_tim.testing import SynapseServer
+from tests.policies.test_rooms import history, join_rule
+from tests.policies.test_ways_around import send, signed
 from tests.policies.world import CLIENT, code, in_database, module, together
 
 pytestmark = pytest.mark.servers
@@ -184,3 +186,106 @@ def test_r4_18_malformed_questions_for_keys_get_400(hiding):
     for body in ({}, {"device_keys": []}, {"device_keys": {alice.user_id: "x"}}, {"device_keys": {"\0": 5}}):
         assert code(alice.request("POST", f"{CLIENT}/keys/query", body))[0] == 400
     assert keys_of(alice, "\0", "@x", "") == set()
+
+
+# Rooms that do not federate, as other servers see them
+
+
+def of_room(server, room, user, event):
+    """Requests of another server about a room; some with a body that it has signed."""
+    member = {
+        "type": "m.room.member",
+        "room_id": room,
+        "sender": user.user_id,
+        "state_key": user.user_id,
+    }
+    v1, v2 = "/_matrix/federation/v1", "/_matrix/federation/v2"
+
+    def signed_as(membership):
+        return signed(server, {**member, "content": {"membership": membership}})[0]
+
+    missing = {"earliest_events": [event], "latest_events": [event], "limit": 10}
+    exchange = {**member, "content": {"membership": "invite", "third_party_invite": {"signed": {}}}}
+    return {
+        "make_join": ("GET", f"{v1}/make_join/{room}/{user.user_id}?ver=10", None),
+        "make_join of a version": ("GET", f"{v1}/make_join/{room}/{user.user_id}?ver=1", None),
+        "make_knock": ("GET", f"{v1}/make_knock/{room}/{user.user_id}?ver=10", None),
+        "make_leave": ("GET", f"{v1}/make_leave/{room}/{user.user_id}", None),
+        "send_join 1": ("PUT", f"{v1}/send_join/{room}/$x", signed_as("join")),
+        "send_join 2": ("PUT", f"{v2}/send_join/{room}/$x", signed_as("join")),
+        "send_join of nothing": ("PUT", f"{v2}/send_join/{room}/$x", {}),
+        "send_knock": ("PUT", f"{v1}/send_knock/{room}/$x", signed_as("knock")),
+        "send_leave 1": ("PUT", f"{v1}/send_leave/{room}/$x", signed_as("leave")),
+        "send_leave 2": ("PUT", f"{v2}/send_leave/{room}/$x", signed_as("leave")),
+        "state": ("GET", f"{v1}/state/{room}?event_id={event}", None),
+        "state_ids": ("GET", f"{v1}/state_ids/{room}?event_id={event}", None),
+        "event": ("GET", f"{v1}/event/{event}", None),
+        "event_auth": ("GET", f"{v1}/event_auth/{room}/{event}", None),
+        "backfill": ("GET", f"{v1}/backfill/{room}?v={event}&limit=10", None),
+        "get_missing_events": ("POST", f"{v1}/get_missing_events/{room}", missing),
+        "timestamp_to_event": ("GET", f"{v1}/timestamp_to_event/{room}?ts=0&dir=f", None),
+        "hierarchy": ("GET", f"{v1}/hierarchy/{room}", None),
+        "complexity": ("GET", f"/_matrix/federation/unstable/rooms/{room}/complexity", None),
+        "exchange": ("PUT", f"{v1}/exchange_third_party_invite/{room}", exchange),
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"preset": "public_chat", "visibility": "public"},
+        {"creation_content": {"m.federate": False}},
+        {"creation_content": {"m.federate": False}, "initial_state": [join_rule("knock")]},
+        {"preset": "public_chat", "initial_state": [history("world_readable")]},
+    ],
+)
+@pytest.mark.requirement("A_26520", "A_26515-01")
+def test_a_28590_a_room_that_does_not_federate_is_none_to_other_servers(world, body):
+    doctor, leo = world.user(world.hospital), world.user(world.lax)
+    room = doctor.create_room(name="Board", **body)
+    event = doctor.send(room, "secret").raise_for_status().json()["event_id"]
+    nowhere, no_event = f"!nowhere:{world.hospital.server_name}", "$nothing"
+    others = of_room(world.lax, nowhere, leo, no_event)
+    for name, (method, path, content) in of_room(world.lax, room, leo, event).items():
+        answer, other = (
+            world.lax.federation_request(method, where, to=world.hospital, content=what)
+            for where, what in ((path, content), others[name][1:])
+        )
+        plain = answer.text.replace(room, nowhere).replace(event, no_event)
+        assert (answer.status_code, plain) == (other.status_code, other.text), name
+        assert other.status_code >= 400, name
+    # Nor does it show what becomes of an event that is sent there.
+    pdu = {"type": "m.room.message", "sender": leo.user_id, "content": {"body": "x"}}
+    for where in (room, nowhere):
+        assert send(world.lax, world.hospital, signed(world.lax, {**pdu, "room_id": where})[0]) == {}
+
+
+def test_a_28590_events_of_rooms_that_a_server_is_not_in_are_none(world):
+    doctor, nurse, leo = world.user(world.hospital), world.user(world.hospital), world.user(world.lax)
+
+    def event(event_id):
+        path = f"/_matrix/federation/v1/event/{event_id}"
+        return world.lax.federation_request("GET", path, to=world.hospital)
+
+    room = together(doctor, nurse)
+    secret = doctor.send(room, "secret").raise_for_status().json()["event_id"]
+    assert code(event(secret)) == code(event("$nothing"))
+    assert event(secret).content == event("$nothing").content
+    shared = together(doctor, leo)
+    shown = doctor.send(shared, "hello").raise_for_status().json()["event_id"]
+    assert event(shown).json()["pdus"][0]["content"]["body"] == "hello"
+
+
+def test_a_28590_a_room_that_federates_goes_on(world):
+    """All of those endpoints as they are used."""
+    doctor, leo = world.user(world.hospital), world.user(world.lax)
+    room = together(doctor, leo)
+    public = doctor.create_room(preset="public_chat")
+    child = {"via": [doctor.server_name]}
+    doctor.put_state(room, "m.space.child", child, public).raise_for_status()
+    for name in ("hierarchy", "backfill", "state", "event_auth", "get_missing_events", "timestamp_to_event"):
+        event = doctor.send(room, name).raise_for_status().json()["event_id"]
+        method, path, content = of_room(world.lax, room, leo, event)[name]
+        answer = world.lax.federation_request(method, path, to=world.hospital, content=content)
+        assert answer.status_code == 200, (name, answer.text)
+    leo.leave(room).raise_for_status()
