@@ -32,7 +32,7 @@ from synapse_tim.rules.denials import (
     REDACTION_TOO_LATE,
     REDACTION_UNAVAILABLE,
 )
-from synapse_tim.rules.events import REACTION_TYPE, REDACTION_TYPE, is_one_emoji
+from synapse_tim.rules.events import REACTION_TYPE, REDACTION_TYPE, REDACTS_ALL, is_one_emoji, redacts_all
 from synapse_tim.rules.storable import is_storable
 
 logger = logging.getLogger(__name__)
@@ -54,6 +54,8 @@ class EventPolicy:
         self._internals = SynapseInternals(api)
         self._internals.assert_lookups()
         self._rules = config.event_rules
+        # Without the feature, what a kick or a ban says of redactions has no effect.
+        self._bans_redact = bool(self._internals.option("experimental", "msc4293_enabled"))
         is_one_emoji("\N{THUMBS UP SIGN}")  # the library reads its tables now, not at the first reaction
         self._internals.check_local_events(self.check_local_event)
         self._internals.allow_redactions_by_send()
@@ -93,8 +95,12 @@ class EventPolicy:
             refuse(denial)
         if kind == REACTION_TYPE:
             metrics.count_allowed(REACTION.policy, REACTION.rule)
-        elif kind == REDACTION_TYPE and self._rules.redaction_window is not None:
+        elif self._rules.redaction_window is None:
+            return
+        elif kind == REDACTION_TYPE:
             await self._check_redaction(event)
+        elif self._bans_redact and redacts_all(kind, event.sender, event.get_state_key(), event.content):
+            await self._check_ban(event, self._rules.redaction_window)
 
     async def check_body(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Refuse a reaction or a redaction that Synapse would trip over before it asks anybody.
@@ -139,6 +145,30 @@ class EventPolicy:
             refuse(REDACTION_TARGET)
         decide(self._rules.redaction_denied(age), REDACTION_TOO_LATE.policy, REDACTION_TOO_LATE.rule)
 
+    async def _check_ban(self, event: EventBase, window: dt.timedelta) -> None:
+        """Judge a kick or a ban that redacts whatever the user has sent into the room.
+
+        Memberships do not count: redacted, they lose a name.
+        """
+        subject = event.state_key
+        oldest_ms = int((time.time() - window.total_seconds()) * 1000)
+        query = _OLDER_OWN if self._api.is_mine(subject) else _OLDER
+
+        def is_older(txn: LoggingTransaction) -> bool:
+            txn.execute(query, (event.room_id, subject, oldest_ms, oldest_ms))
+            return txn.fetchone() is not None
+
+        try:
+            if await self._api.is_user_admin(event.sender):
+                return
+            is_too_late = await self._api.run_db_interaction("synapse_tim_older_events", is_older)
+        except Exception as error:
+            logger.error("A ban that redacts could not be judged: %s", type(error).__name__)
+            refuse(REDACTION_UNAVAILABLE)
+        if is_too_late:
+            refuse(REDACTION_TOO_LATE, f"the user has sent older ones; leave '{REDACTS_ALL}' out")
+        metrics.count_allowed(REDACTION_TOO_LATE.policy, REDACTION_TOO_LATE.rule)
+
     async def _age(self, redaction: EventBase, target: str) -> dt.timedelta | None:
         """How old the target is; ``None`` if the user cannot see it in this room."""
         seen = await self._internals.visible_event(redaction.sender, redaction.room_id, target)
@@ -150,6 +180,16 @@ class EventPolicy:
         known = self._api.is_mine(seen.sender) or is_history
         sent = min(sent, arrived) if known else arrived
         return dt.timedelta(milliseconds=time.time() * 1000 - sent)
+
+
+#: What a user has sent into a room before a moment, or got here before it: as ``_age`` reckons.
+_OLDER = """
+    SELECT 1 FROM events
+    WHERE room_id = ? AND sender = ? AND type != 'm.room.member' AND NOT outlier
+    AND (COALESCE(received_ts, 0) < ? OR (origin_server_ts < ? AND stream_ordering < 0))
+    LIMIT 1
+"""
+_OLDER_OWN = _OLDER.replace(" AND stream_ordering < 0", "")
 
 
 def _arrival(txn: LoggingTransaction, event_id: str) -> tuple[int, bool]:

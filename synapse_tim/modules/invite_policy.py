@@ -38,6 +38,7 @@ from synapse_tim.modules.request_body import read_json
 from synapse_tim.modules.synapse_arrivals import ArrivingEvents
 from synapse_tim.modules.synapse_internals import (
     Answer,
+    FederationRequest,
     Proceed,
     StateBefore,
     SynapseInternals,
@@ -91,6 +92,7 @@ class InvitePolicy:
         internals.check_local_events(self.check_local_event)
         self._arrivals = ArrivingEvents(api)
         self._arrivals.judge_invitations(self.refuses_arriving)
+        internals.guard_federation("FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange)
         servlet = "room.RoomMembershipRestServlet"
         internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
         parts.register(api, self, config)
@@ -246,6 +248,14 @@ class InvitePolicy:
             return False
         metrics.count_denied(denial)
         return True
+
+    async def exchange(self, request: FederationRequest, proceed: Proceed) -> Answer:
+        """Refuse to make an invitation of one by address, before the room is looked for (requirement R4.10).
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        refuse(INVITE_BY_ADDRESS)
 
     async def check_threepid_can_be_invited(self, medium: str, address: str, state: object) -> bool:
         """Refuse invitations by e-mail address or telephone number (requirement R4.10).

@@ -192,6 +192,8 @@ class SynapseRooms:
                 if servlet.__name__ not in always and not await is_hidden(asked):
                     return await proceed(content, **path)
                 decoy = self._decoy(asked)
+                if isinstance(content, Mapping) and content.get("room_id") == asked:
+                    content = {**content, "room_id": decoy}
                 return await _with_decoy(proceed, content, {**path, "room_id": decoy}, decoy, asked)
 
             _around_endpoint(servlet, name, run)

@@ -1,8 +1,9 @@
 """Which events a local user may send: reactions (A_26228-01), threads (A_25395-02), redactions (A_28358).
 
 Refused: reactions whose key is anything but one emoji; in generation 1.1, threads; redactions of events that
-are older than the window, or that the user cannot see. Whoever may not see an event is answered as if there
-were none, so that the answer tells nothing about it. Events of other servers are not judged.
+are older than the window, or that the user cannot see; kicks and bans that redact older ones. Whoever may not
+see an event is answered as if there were none, so that the answer tells nothing about it. Events of other
+servers are not judged.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import attrs
 import emoji
 
 from synapse_tim.rules.denials import REACTION, REDACTION_TOO_LATE, THREAD, Denial
+from synapse_tim.rules.room_creation import MEMBER
 from synapse_tim.rules.storable import is_storable
 
 REACTION_TYPE: Final = "m.reaction"
 REDACTION_TYPE: Final = "m.room.redaction"
+#: Says of a kick or a ban that it redacts whatever the user has sent into the room (MSC4293).
+REDACTS_ALL: Final = "org.matrix.msc4293.redact_events"
 
 #: Code points of a key that is looked at; the longest emoji has ten.
 _MAX_CODE_POINTS: Final = 32
@@ -60,6 +64,23 @@ class EventRules:
         """
         window = self.redaction_window
         return REDACTION_TOO_LATE if window is not None and age > window else None
+
+
+def redacts_all(kind: str, sender: str, subject: object, content: Mapping[str, Any]) -> bool:
+    """Whether an event is a kick or a ban that redacts whatever the user has sent into the room (MSC4293).
+
+    Args:
+        kind: the type of the event.
+        sender: of the event.
+        subject: its state key.
+        content: of the event.
+    """
+    return (
+        kind == MEMBER
+        and subject != sender
+        and content.get("membership") in ("leave", "ban")
+        and content.get(REDACTS_ALL) is True
+    )
 
 
 def is_one_emoji(text: str) -> bool:
