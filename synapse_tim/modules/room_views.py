@@ -22,6 +22,7 @@ from synapse_tim.rules.denials import ROOM_NOT_FOUND, WORLD_READABLE
 from synapse_tim.rules.joins import Room
 from synapse_tim.rules.products import Product
 from synapse_tim.rules.room_creation import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, may_federate
+from synapse_tim.rules.storable import is_storable
 
 State = Mapping[tuple[str, str], EventBase]
 
@@ -70,7 +71,7 @@ class RoomStates:
     async def not_federating(self, room_ids: Iterable[str]) -> set[str]:
         """Those of several rooms in which other servers may not take part, in one query at most."""
         wanted = set(room_ids)
-        asked = [room for room in wanted if room not in self._federating]
+        asked = [room for room in wanted if room not in self._federating and is_storable(room)]
 
         def ask(txn: LoggingTransaction) -> list[tuple[str, str]]:
             txn.execute(_CREATIONS.format(places=", ".join("?" * len(asked))), asked)

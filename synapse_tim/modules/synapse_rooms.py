@@ -242,14 +242,19 @@ def _without_hidden(is_hidden: OfRoom) -> Callable[..., Awaitable[Any]]:
     async def run(proceed: Callable[..., Awaitable[Any]], path: dict[str, str], content: Any) -> Any:
         sent = content.get("pdus")
         if isinstance(sent, list):
-            rooms = {pdu.get("room_id") for pdu in sent if isinstance(pdu, dict)}
-            hidden = {room for room in rooms if isinstance(room, str) and await is_hidden(room)}
+            named = {room for pdu in sent if (room := _room_of(pdu)) is not None}
+            hidden = {room for room in named if await is_hidden(room)}
             if hidden:
-                kept = [pdu for pdu in sent if not isinstance(pdu, dict) or pdu.get("room_id") not in hidden]
-                content = {**content, "pdus": kept}
+                content = {**content, "pdus": [pdu for pdu in sent if _room_of(pdu) not in hidden]}
         return await proceed(content, **path)
 
     return run
+
+
+def _room_of(pdu: object) -> str | None:
+    """Which room an event is sent to; another server may send anything."""
+    room = pdu.get("room_id") if isinstance(pdu, Mapping) else None
+    return room if isinstance(room, str) else None
 
 
 def _around_endpoint(servlet: type, name: str, run: Callable[..., Awaitable[Any]]) -> None:
