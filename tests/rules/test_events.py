@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from synapse_tim.rules.denials import REACTION, REDACTION_TOO_LATE, THREAD
-from synapse_tim.rules.events import EventRules, is_one_emoji
+from synapse_tim.rules.events import REDACTS_ALL, EventRules, is_one_emoji, redacts_all
 
 DAY = dt.timedelta(hours=24)
 RULES = EventRules(single_emoji_reactions=True, threads=False, redaction_window=DAY)
@@ -197,3 +197,24 @@ def test_any_content_is_judged(kind, content):
     assert LAX.denies(kind, content) is None
     if kind == "m.reaction" and RULES.denies(kind, content) is None:
         assert is_one_emoji(content["m.relates_to"]["key"])
+
+
+# Kicks and bans that redact -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "content", "redacts"),
+    [
+        ("m.room.member", "@b:x", {"membership": "ban", REDACTS_ALL: True}, True),
+        ("m.room.member", "@b:x", {"membership": "leave", REDACTS_ALL: True}, True),
+        ("m.room.member", "@a:x", {"membership": "leave", REDACTS_ALL: True}, False),
+        ("m.room.member", "@b:x", {"membership": "invite", REDACTS_ALL: True}, False),
+        ("m.room.member", "@b:x", {"membership": "ban"}, False),
+        ("m.room.member", "@b:x", {"membership": "ban", REDACTS_ALL: "true"}, False),
+        ("m.room.member", "@b:x", {"membership": "ban", REDACTS_ALL: 1}, False),
+        ("m.room.member", None, {"membership": ["ban"], REDACTS_ALL: True}, False),
+        ("m.room.topic", "@b:x", {"membership": "ban", REDACTS_ALL: True}, False),
+    ],
+)
+def test_a_28358_which_kicks_and_bans_redact(kind, subject, content, redacts):
+    assert redacts_all(kind, "@a:x", subject, content) is redacts
