@@ -158,6 +158,17 @@ OPTIONS: Final = (
         _PRO,
     ),
     Option(
+        "experimental_features.msc3720_enabled",
+        "experimental",
+        "msc3720_enabled",
+        False,
+        "A_26375",
+        "it tells everybody, other servers included, who has an account here",
+        Severity.ERROR,
+        "client_api",
+        _EPA,
+    ),
+    Option(
         "url_preview_enabled",
         "media",
         "url_preview_enabled",

@@ -492,6 +492,7 @@ WRONG = {
         *option("user_directory.search_all_users", False),
         Wrong(drop("user_directory")),
     ],
+    "experimental_features.msc3720_enabled": option("experimental_features.msc3720_enabled", True),
     "url_preview_enabled": [Wrong(_preview)],
     "enable_registration": [
         Wrong(

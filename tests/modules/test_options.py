@@ -23,7 +23,8 @@ def values():
 
 @pytest.fixture
 def internals(values):
-    wanted = {(o.section, o.attribute): o.wanted for part in PARTS for o in options_for(part, PRO)}
+    options = [o for product in (EPA, PRO) for part in PARTS for o in options_for(part, product)]
+    wanted = {(o.section, o.attribute): o.wanted for o in options}
     internals = Mock(spec=SynapseInternals)
     internals.option = lambda section, attribute: {**wanted, **values}[section, attribute]
     return internals

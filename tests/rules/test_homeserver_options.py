@@ -77,6 +77,7 @@ FOR_BOTH = {
 FOR_INSURED = {
     "limit_profile_requests_to_users_who_share_rooms": True,
     "user_directory.search_all_users": False,
+    "experimental_features.msc3720_enabled": False,
     "password_config.enabled": False,
     "jwt_config": False,
     "saml2_config": False,
