@@ -20,7 +20,7 @@ from synapse.module_api.errors import Codes, SynapseError
 from synapse.types import UserID
 
 from synapse_tim.modules.clock import utc_now
-from synapse_tim.modules.new_accounts import NewAccount, NewAccounts
+from synapse_tim.modules.new_accounts import Name, NewAccount, NewAccounts
 from synapse_tim.modules.synapse_internals import SynapseInternals
 from synapse_tim.rules.account_naming import localpart
 from synapse_tim.rules.identity_provider import IdentityProvider, Person
@@ -64,10 +64,7 @@ class Accounts:
             TokenRefusedError: ``registration_off``, ``not_linked`` or ``localpart``.
         """
         name = localpart(provider.accounts.localpart, claims, self.api.server_name)
-        user_id = self._user_id(name)
-        if await self.api.check_user_exists(user_id) and not await self.new.is_ours(
-            user_id, provider.id, person.subject
-        ):
+        if await self._look_up(provider, person, name) is Name.TAKEN:
             raise TokenRefusedError(TokenRefusal.NOT_LINKED)
         if not provider.registration:
             raise TokenRefusedError(TokenRefusal.REGISTRATION_OFF)
@@ -142,7 +139,7 @@ class Accounts:
             TokenRefusedError: with the reason.
         """
         name = localpart(provider.accounts.localpart, claims, self.api.server_name)
-        if await self.new.is_ours(self._user_id(name), provider.id, person.subject):
+        if await self._look_up(provider, person, name) is Name.THEIRS:
             await self.make(provider, person, claims)
 
     async def rename(self, user_id: str, display_name: str | None) -> None:
@@ -167,6 +164,9 @@ class Accounts:
         if await self.internals.is_locked(user_id):
             raise TokenRefusedError(TokenRefusal.LOCKED)
         return user_id
+
+    async def _look_up(self, provider: IdentityProvider, person: Person, name: str) -> Name:
+        return await self.new.look_up(self._user_id(name), provider.id, person.subject)
 
     async def _begin(self, provider: IdentityProvider, person: Person, name: str) -> NewAccount | None:
         return await self.new.begin(self._user_id(name), provider.id, person.subject, utc_now())

@@ -1,7 +1,8 @@
 """Every process that does not fetch: reads what the leader has stored, verifies it again, enforces it.
 
 The leader's signal arrives within milliseconds; a poll once a minute makes up for one that got lost. At the
-very first start the tables may not exist yet: then this process denies and looks again soon.
+very first start the tables may not exist yet: then this process denies and looks again soon, and says so as a
+warning only if it lasts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from typing import Final
 
 from synapse_tim.modules.list_services import ListServices
+from synapse_tim.modules.tables import is_missing_table
 from synapse_tim.rules.acceptance import Acceptance
 from synapse_tim.services.schedule import Throttle
 from synapse_tim.services.updater import ListState
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _TICK_MS: Final = 1000
 _POLL_SECONDS: Final = 60.0
+#: Within this time the process that makes the tables is expected to have started.
+_FIRST_START_SECONDS: Final = 120.0
 
 
 class ListFollower:
@@ -35,9 +39,11 @@ class ListFollower:
         self._failures = 0
         self._stored = True
         self._running = False
+        self._started_at = time.monotonic()
 
     def start(self) -> None:
         """Begin as soon as the reactor is free."""
+        self._started_at = time.monotonic()
         self._services.api.delayed_background_call(0, self._list_stored, desc="synapse_tim_first_list")
         self._services.api.looping_background_call(
             self._tick, _TICK_MS, desc="synapse_tim_follow", run_on_all_instances=True
@@ -77,7 +83,10 @@ class ListFollower:
                 self._read_again_at = time.monotonic() + _POLL_SECONDS
         except Exception as error:
             # No tables yet, or no database: the list in force stays. Soon, then less and less often.
-            logger.warning("The federation list could not be read: %s", type(error).__name__)
+            if is_missing_table(error) and time.monotonic() - self._started_at < _FIRST_START_SECONDS:
+                logger.info("There are no tables yet; the process that runs background tasks makes them")
+            else:
+                logger.warning("The federation list could not be read: %s", type(error).__name__)
             self._read_again_at = time.monotonic() + min(2.0**self._failures, _POLL_SECONDS)
             self._failures = min(self._failures + 1, 10)
         finally:

@@ -11,6 +11,7 @@ removed.
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import secrets
 from typing import Final
 
@@ -32,6 +33,20 @@ _TABLES: Final = (
 )
 _KEPT: Final = dt.timedelta(days=1)
 _COST: Final = 4  # nothing can be guessed about 32 random octets, whatever it costs to try
+
+
+class Name(enum.Enum):
+    """What a user id is to a person.
+
+    Attributes:
+        FREE: nobody has it.
+        THEIRS: an account was made for them under it, and is not linked yet.
+        TAKEN: somebody else has it, or had it.
+    """
+
+    FREE = enum.auto()
+    THEIRS = enum.auto()
+    TAKEN = enum.auto()
 
 
 @attrs.frozen
@@ -63,14 +78,22 @@ class NewAccounts:
         """Create what is missing; for one process only."""
         await create_tables(self._api, _TABLES, "synapse_tim_create_new_account_table")
 
-    async def is_ours(self, user_id: str, provider: str, subject: str) -> bool:
-        """Whether an account was made for a person and is not linked yet."""
+    async def look_up(self, user_id: str, provider: str, subject: str) -> Name:
+        """What a user id is to a person whom no account is linked to.
 
-        def read(txn: LoggingTransaction) -> bool:
+        The module API's ``check_user_exists`` would write each user id that is free to the log (A_22813).
+        """
+
+        def read(txn: LoggingTransaction) -> Name:
+            # Accounts from long ago may have capital letters, and Synapse tells nobody apart by them.
+            txn.execute("SELECT 1 FROM users WHERE lower(name) = ?", (user_id.lower(),))
+            if txn.fetchone() is None:
+                return Name.FREE
             mark = _noted(txn, user_id, person_key(provider, subject))
-            return mark is not None and _is_unlinked(txn, user_id) and _hash_of(txn, user_id) == (mark,)
+            ours = mark is not None and _is_unlinked(txn, user_id) and _hash_of(txn, user_id) == (mark,)
+            return Name.THEIRS if ours else Name.TAKEN
 
-        return await self._api.run_db_interaction("synapse_tim_is_new_account", read)
+        return await self._api.run_db_interaction("synapse_tim_look_up_name", read)
 
     async def begin(self, user_id: str, provider: str, subject: str, now: dt.datetime) -> NewAccount | None:
         """Note that an account is about to be made for a person, unless there is one already.

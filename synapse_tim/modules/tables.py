@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from typing import Final
 
 from synapse.logging.context import PreserveLoggingContext
 from synapse.module_api import LoggingTransaction, ModuleApi, make_deferred_yieldable
 from twisted.internet.defer import DeferredLock
+
+_UNDEFINED_TABLE: Final = "42P01"
 
 
 async def create_tables(api: ModuleApi, statements: Iterable[str], description: str) -> None:
@@ -24,6 +27,11 @@ async def create_tables(api: ModuleApi, statements: Iterable[str], description: 
             txn.execute(statement)
 
     await api.run_db_interaction(description, create)
+
+
+def is_missing_table(error: BaseException) -> bool:
+    """Whether a statement failed because a table does not exist; PostgreSQL only, which workers need."""
+    return getattr(error, "pgcode", None) == _UNDEFINED_TABLE
 
 
 def lock_table(txn: LoggingTransaction, table: str) -> None:

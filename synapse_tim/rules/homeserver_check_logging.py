@@ -21,6 +21,11 @@ _DEFAULT: Final = {
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"level": "INFO", "handlers": ["console"]},
 }
+#: Loggers of single sign-on: subjects and user ids at INFO, a stack trace for each refusal at ERROR.
+_SINGLE_SIGN_ON: Final = {
+    "synapse.handlers.sso": logging.WARNING,
+    "synapse.handlers.oidc": logging.CRITICAL,
+}
 _ROTATION: Final = {
     "logging.FileHandler": None,
     "logging.handlers.RotatingFileHandler": ("maxBytes", "backupCount"),
@@ -93,6 +98,16 @@ def _info(facts: Facts) -> Iterable[Found]:
         yield Found(f"synapse: {_name(said['synapse'])}", True)
 
 
+def _single_sign_on(facts: Facts) -> Iterable[Found]:
+    """Synapse's handlers of single sign-on, where there is any."""
+    if not facts.value("oidc", "oidc_providers"):
+        return
+    levels = _levels(facts)
+    heard = {name: levels.heard_from(name) for name in _SINGLE_SIGN_ON}
+    said = ", ".join(f"{name}: {_name(level)}" for name, level in heard.items())
+    yield Found(said, all(heard[name] >= right for name, right in _SINGLE_SIGN_ON.items()))
+
+
 def _rotation(facts: Facts) -> Iterable[Found]:
     for name, handler in _levels(facts).handlers.items():
         kind = str(handler.get("class"))
@@ -150,6 +165,16 @@ CHECKS: Final = (
         "at INFO Synapse logs every request with its user, room and address",
         Verdict.WARNING,
         _with_key(_info),
+    ),
+    Check(
+        "log_config.single_sign_on",
+        "log_config",
+        "A_22813",
+        "synapse.handlers.sso: WARNING or more, synapse.handlers.oidc: CRITICAL",
+        "the former logs subjects and user ids at INFO, the latter answers of the provider at WARNING and a "
+        "stack trace for each person who is refused",
+        Verdict.WARNING,
+        _with_key(_single_sign_on),
     ),
     Check(
         "log_config.rotation",

@@ -306,6 +306,31 @@ def _log(**changes):
     return change
 
 
+def _with_single_sign_on(**changes):
+    def change(config, place):
+        key = place.file("hash_key", "0123456789" * 4)
+        config["log_config"] = place.log(**changes)
+        config["sso"] = {"update_profile_information": True}
+        config["oidc_providers"] = [
+            {
+                "idp_id": "broker",
+                "idp_name": "Broker",
+                "issuer": "https://broker.example.de",
+                "client_id": "synapse",
+                "client_secret_path": place.file("secret", "secret"),
+                "user_mapping_provider": {
+                    "module": "synapse_tim.OidcMapping",
+                    "config": {
+                        "profile": "gesundheitsid" if block(config)["product"] == "epa" else "oidc",
+                        "localpart": {"hash_of": ["sub"], "hash_key_path": key},
+                    },
+                },
+            }
+        ]
+
+    return change
+
+
 def _root(level):
     return {"level": level, "handlers": ["file"]}
 
@@ -651,6 +676,21 @@ WRONG = {
         Wrong(_log(root=_root("INFO"))),
         Wrong(_log(loggers={"synapse.access": {"level": "INFO"}})),
         Wrong(drop("log_config")),
+    ],
+    "log_config.single_sign_on": [
+        Wrong(_with_single_sign_on(loggers={})),
+        Wrong(_with_single_sign_on(loggers={"synapse.handlers.oidc": {"level": "ERROR"}})),
+        Wrong(
+            _with_single_sign_on(
+                root=_root("INFO"),
+                loggers={
+                    "synapse": {"level": "WARNING"},
+                    "synapse.handlers.oidc": {"level": "CRITICAL"},
+                    "synapse.handlers.sso": {"level": "INFO"},
+                },
+            ),
+            also={"log_config.synapse": WARNING},
+        ),
     ],
     "log_config.rotation": [
         Wrong(_log(handlers={"file": {"class": "logging.FileHandler", "filename": "x.log"}})),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import attrs
 import pytest
 
 from synapse_tim.rules.homeserver_catalogue import CHECKS, ONLINE_CHECKS
@@ -263,6 +264,31 @@ def test_a_22813_nothing_personal_is_logged_at_debug(process, verdict):
 )
 def test_a_22813_synapse_says_less_than_it_would(process, verdict):
     assert judge("log_config.synapse", process).verdict is verdict
+
+
+def with_single_sign_on(process):
+    return attrs.evolve(process, values={("oidc", "oidc_providers"): ("a provider",)})
+
+
+@pytest.mark.parametrize(
+    ("process", "verdict"),
+    [
+        (log(synapse__handlers__oidc="CRITICAL"), OK),
+        (log("INFO", synapse__handlers__sso="WARNING", synapse__handlers__oidc="CRITICAL"), OK),
+        (log(), WARNING),
+        (log(synapse__handlers__oidc="ERROR"), WARNING),
+        (log("INFO", synapse__handlers__oidc="CRITICAL"), WARNING),
+        (log(synapse__handlers="CRITICAL"), OK),
+        (Process(), WARNING),
+    ],
+)
+def test_a_22813_single_sign_on_says_nothing_about_persons(process, verdict):
+    assert judge("log_config.single_sign_on", with_single_sign_on(process)).verdict is verdict
+
+
+def test_without_single_sign_on_its_loggers_do_not_matter():
+    process = attrs.evolve(log("INFO"), values={("oidc", "oidc_providers"): ()})
+    assert judge("log_config.single_sign_on", process).verdict is NOT_APPLICABLE
 
 
 @pytest.mark.parametrize(
