@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -61,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
         except OSError as error:
-            hint = f"; does another simulator use {options.directory}?" if options.directory else ""
+            taken = error.errno == errno.EADDRINUSE and options.directory
+            hint = f"; does another simulator use {options.directory}?" if taken else ""
             print(f"error: {error}{hint}", file=sys.stderr)
             return 1
         _print_addresses(ti, sys.stdout)
