@@ -127,6 +127,8 @@ class RoomEntry:
         subject = request.content.get("state_key")
         members = [(MEMBER, subject)] if isinstance(subject, str) and is_storable(subject) else []
         state = await self._api.get_room_state(request.path["room_id"], [*ENTRY, *members])
+        if not state:
+            refuse(REMOTE_USER_IN_PUBLIC_ROOM)  # none, or one that is hidden: the same answer for both
         _decide(joins.remote_user_enters(self._rooms.of(state), _membership(state, str(subject))))
         return await proceed()
 
