@@ -69,6 +69,9 @@ FILL = """
     CREATE TABLE synapse_tim_cleanup_rooms
         (room_id TEXT PRIMARY KEY, kind TEXT, since_ts BIGINT, begun_ts BIGINT);
 
+    INSERT INTO event_forward_extremities (event_id, room_id)
+    SELECT DISTINCT ON (room_id) event_id, room_id FROM events ORDER BY room_id, stream_ordering DESC;
+
     INSERT INTO current_state_events
         (event_id, room_id, type, state_key, membership, event_stream_ordering)
     SELECT event_id, room_id, type, state_key,
@@ -117,7 +120,9 @@ def filled_database(rooms, events, say):
         server.wait(timeout=120)
         server.stop()
         say(f"making {rooms} rooms with {events} events each", 0)
-        postgres.query("synapse", "TRUNCATE rooms, events, current_state_events CASCADE")
+        postgres.query(
+            "synapse", "TRUNCATE rooms, events, current_state_events, event_forward_extremities CASCADE"
+        )
         postgres.query("synapse", FILL.format(home=HOME, rooms=rooms, events=events))
         postgres.query("synapse", "VACUUM ANALYZE")
         ((count,),) = [postgres.query("synapse", "SELECT COUNT(*) FROM events").splitlines()]

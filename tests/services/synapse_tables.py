@@ -17,6 +17,7 @@ SCHEMA = """
     CREATE TABLE federation_stream_position (type TEXT, stream_id INTEGER);
     CREATE TABLE destinations (destination TEXT, last_successful_stream_ordering INTEGER);
     CREATE TABLE destination_rooms (destination TEXT, room_id TEXT, stream_ordering INTEGER);
+    CREATE TABLE event_forward_extremities (event_id TEXT, room_id TEXT);
     CREATE TABLE room_retention (room_id TEXT, event_id TEXT);
     CREATE TABLE event_labels (event_id TEXT, label TEXT);
     CREATE TABLE event_expiry (event_id TEXT);
