@@ -33,16 +33,17 @@ HARMLESS = {
 
 def use(room, sender, reader):
     """Use a room in every way that Synapse notes somewhere; the event ids of what was said."""
+    main = reader.at(getattr(reader, "main_url", reader.base_url))  # writes what workers are not to write
     text = {"msgtype": "m.text", "body": "hello"}
     root = said(sender, room, text)
     arrived(reader, room, root)
     for kind in ("m.read", "m.read.private"):
-        post(reader, room, f"receipt/{kind}/{root}", {})
-    post(reader, room, "read_markers", {"m.fully_read": root})
+        post(main, room, f"receipt/{kind}/{root}", {})
+    post(main, room, "read_markers", {"m.fully_read": root})
     relation = {"rel_type": "m.thread", "event_id": root}
     answer = said(sender, room, {**text, "m.relates_to": relation})
     arrived(reader, room, answer)
-    post(reader, room, f"receipt/m.read/{answer}", {"thread_id": root})
+    post(main, room, f"receipt/m.read/{answer}", {"thread_id": root})
     reaction = {"m.relates_to": {"rel_type": "m.annotation", "event_id": root, "key": "👍"}}
     reader.send_event(room, "m.reaction", reaction).raise_for_status()
     mistake = said(reader, room, {**text, "body": "a mistake"})
@@ -51,13 +52,13 @@ def use(room, sender, reader):
     put(reader, room, f"redact/{mistake}/1", {})
     said(sender, room, {**text, "org.matrix.labels": ["work", "urgent"]})
     said(sender, room, {**text, "org.matrix.self_destruct_after": 10**13})
-    put(reader, room, "send/m.room.message/later?org.matrix.msc4140.delay=9000000", text)
-    post(reader, room, f"report/{root}", {"reason": "spam"})
+    put(main, room, "send/m.room.message/later?org.matrix.msc4140.delay=9000000", text)
+    post(main, room, f"report/{root}", {"reason": "spam"})
     mine = f"{CLIENT}/user/{reader.user_id}/rooms/{room}"
-    reader.request("PUT", f"{mine}/tags/m.favourite", {"order": 0.5}).raise_for_status()
-    reader.request("PUT", f"{mine}/account_data/org.example.note", {"a": 1}).raise_for_status()
+    main.request("PUT", f"{mine}/tags/m.favourite", {"order": 0.5}).raise_for_status()
+    main.request("PUT", f"{mine}/account_data/org.example.note", {"a": 1}).raise_for_status()
     rule = f"{CLIENT}/pushrules/global/room/{room}"
-    reader.request("PUT", rule, {"actions": ["notify"]}).raise_for_status()
+    main.request("PUT", rule, {"actions": ["notify"]}).raise_for_status()
     last = said(sender, room, {**text, "body": "the last word"})
     arrived(reader, room, last)
     return root, last
@@ -126,7 +127,6 @@ def remove(request, world, server):
     """How the room goes."""
 
     def clean_up(room):
-        world.user(server)
         statement = (
             "UPDATE events SET type = 'org.matrix.dummy_event' WHERE room_id = {0} AND state_key IS NULL"
         )
@@ -136,7 +136,7 @@ def remove(request, world, server):
         assert is_deleted(server, room)
 
     def purge(room):
-        administrator = server.register(f"administrator{id(room)}", admin=True)
+        administrator = world.user(server, admin=True)
         path = f"/_synapse/admin/v2/rooms/{room}"
         administrator.request("DELETE", path, {"purge": True}).raise_for_status()
         assert is_deleted(server, room)

@@ -108,6 +108,8 @@ def fill(database, named):
             metadata = '{"soft_failed":true}' if event.soft_failed else "{}"
             document = json.dumps({"content": content if event.type == "m.room.create" else {}})
             database.execute("INSERT INTO event_json VALUES (?, ?, ?)", (event_id, document, metadata))
+            if number == len(room.events) - 1 and not event.ignored:
+                database.execute("INSERT INTO event_forward_extremities VALUES (?, ?)", (event_id, room_id))
             if event.membership:
                 database.execute(
                     "INSERT INTO room_memberships VALUES (?, ?, ?, ?)",
