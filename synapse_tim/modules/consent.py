@@ -25,3 +25,14 @@ class Consent(Protocol):
             inviter: user id, of a member of the federation or of this server.
             invitee: user id of this server.
         """
+
+    async def refuses_contact(self, parties: Parties, sender: str, addressee: str) -> Denial | None:
+        """Why somebody who shares no room with a local user must not address the user, or ``None``.
+
+        Asked about messages, of which there are many: whatever it takes is in a cache.
+
+        Args:
+            parties: the federation.
+            sender: user id, of a member of the federation or of this server.
+            addressee: user id of this server.
+        """

@@ -9,6 +9,9 @@ server delivers as such; and those that it slips in among the events or into the
 this server takes part, which are judged when they take effect. ``createRoom`` is judged before there is a
 room. Server notices are exempt.
 
+Whoever may not invite somebody does not reach them otherwise either: ``device_messages`` and
+``stranger_memberships``.
+
 Users read and write their permission configuration as account data: ``permission_routes``.
 """
 
@@ -28,6 +31,7 @@ from synapse_tim.modules.consent import Consent
 from synapse_tim.modules.contact_management import ContactManagement
 from synapse_tim.modules.contacts_left import tell_of_contacts_left
 from synapse_tim.modules.decisions import decide, refuse
+from synapse_tim.modules.device_messages import DeviceMessages
 from synapse_tim.modules.directory import Directory
 from synapse_tim.modules.federation_allow_list import FederationAllowList
 from synapse_tim.modules.local_users import LocalUsers
@@ -35,6 +39,8 @@ from synapse_tim.modules.permission_documents import PermissionDocuments
 from synapse_tim.modules.permission_routes import PermissionRoutes
 from synapse_tim.modules.policy_config import InvitePolicyConfig
 from synapse_tim.modules.request_body import read_json
+from synapse_tim.modules.stranger_memberships import StrangerMemberships
+from synapse_tim.modules.strangers import Strangers
 from synapse_tim.modules.synapse_arrivals import ArrivingEvents
 from synapse_tim.modules.synapse_internals import (
     Answer,
@@ -73,6 +79,7 @@ class InvitePolicy:
     def __init__(self, config: InvitePolicyConfig, api: ModuleApi) -> None:
         internals = SynapseInternals(api)
         internals.assert_lookups()
+        internals.assert_joined_rooms()
         self._allow_list = parts.require(api, FederationAllowList, "InvitePolicy")
         self._api = api
         self._internals = internals
@@ -93,6 +100,9 @@ class InvitePolicy:
         self._arrivals = ArrivingEvents(api)
         self._arrivals.judge_invitations(self.refuses_arriving)
         internals.guard_federation("FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange)
+        strangers = Strangers(api, internals, self._parties, self._consent)
+        DeviceMessages(api, internals.device_inbox(), strangers)
+        StrangerMemberships(api, internals, self._arrivals, strangers, self._denial, self._decision)
         servlet = "room.RoomMembershipRestServlet"
         internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
         parts.register(api, self, config)
@@ -266,7 +276,7 @@ class InvitePolicy:
         return False
 
     async def _denial(self, inviter: str, invitee: str) -> Denial | None:
-        parties = Parties(self._allow_list.membership, self._product)
+        parties = self._parties()
         denial = parties.denies(inviter, invitee)
         if denial is not None:
             self._allow_list.ask_about_users((inviter, invitee))
@@ -274,3 +284,6 @@ class InvitePolicy:
         if not self._api.is_mine(invitee):
             return None  # the invitee's own server knows what the invitee wants
         return await self._consent.refuses(parties, inviter, invitee)
+
+    def _parties(self) -> Parties:
+        return Parties(self._allow_list.membership, self._product)

@@ -79,6 +79,10 @@ class PermissionDocuments:
         config = await self.of(invitee)
         return config if isinstance(config, Denial) else parties.permits(config, inviter)
 
+    async def refuses_contact(self, parties: Parties, sender: str, addressee: str) -> Denial | None:
+        """See ``Consent.refuses_contact``: whoever may not invite the user. Synapse caches account data."""
+        return await self.refuses(parties, sender, addressee)
+
     async def stored(self, user_id: str) -> Mapping[str, object] | None:
         """The document that a local user has stored, whatever it says.
 

@@ -11,6 +11,7 @@ different, start-up fails with a message that says so; nothing silently stops en
 - Every event made here can be checked with just the state that the check needs, administrators' included.
 - Requests to the client API and to the federation API can be guarded.
 - Events that arrive from other servers are judged where they take effect: ``synapse_arrivals``.
+- Messages to devices can be left out, wherever they come from.
 - Users can be made to leave a room beyond the rate at which they may act themselves.
 - Resources can be served beside the client API, and beside the well-known documents.
 - A few things are looked up: options, invitations, OpenID tokens, whether a user may see an event.
@@ -45,6 +46,7 @@ from twisted.web.resource import Resource
 from synapse_tim.modules import denied_servers, shape
 from synapse_tim.modules.denied_destinations import DeniedDestinations
 from synapse_tim.modules.synapse_config import SynapseConfig
+from synapse_tim.modules.synapse_device_inbox import DeviceInbox
 from synapse_tim.modules.whitelist import Whitelist
 
 Answer = tuple[int, Any]
@@ -280,6 +282,35 @@ class SynapseInternals(SynapseConfig):
         delete = shape.attribute(handler, "delete_devices", "DeviceHandler.delete_devices")
         if list(inspect.signature(delete).parameters)[:2] != ["user_id", "device_ids"]:
             raise shape.incompatible("DeviceHandler.delete_devices(user_id, device_ids)")
+
+    # Messages to devices ---------------------------------------------------------------------------------
+
+    def device_inbox(self) -> DeviceInbox:
+        """Where all messages to devices pass.
+
+        Raises:
+            ConfigError: it does not look as expected.
+        """
+        return DeviceInbox(self._hs, self._store())
+
+    async def joined_rooms(self, user_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+        """The rooms of this server that users are in, out of a cache that all processes keep up to date.
+
+        Args:
+            user_ids: of any server, each of them once.
+        """
+        rooms: Mapping[str, frozenset[str]] = await self._store().get_rooms_for_users(user_ids)
+        return rooms
+
+    def assert_joined_rooms(self) -> None:
+        """Assert that the rooms of users can be looked up.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        look_up = shape.attribute(self._store(), "get_rooms_for_users", "DataStore.get_rooms_for_users")
+        if list(inspect.signature(look_up).parameters) != ["user_ids"]:
+            raise shape.incompatible("DataStore.get_rooms_for_users(user_ids)")
 
     # Federation ------------------------------------------------------------------------------------------
 

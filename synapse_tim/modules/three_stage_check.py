@@ -86,6 +86,13 @@ class ThreeStageCheck:
             if not self._waiting[server]:
                 del self._waiting[server]
 
+    async def refuses_contact(self, parties: Parties, sender: str, addressee: str) -> Denial | None:
+        """See ``Consent.refuses_contact``: users of other servers.
+
+        Approvals and the directory would have to be asked for each message.
+        """
+        return None if self._api.is_mine(sender) else INVITEE_NOT_APPROVED
+
     async def _stage_three(self, inviter: str, invitee: str) -> Denial | None:
         ends = self._directory.deadline()  # one for both: the inviter's server does not wait for ever
         owner = await self._directory.owner_type(invitee, ends)

@@ -259,6 +259,40 @@ PERMISSION_REMOVED = Denial(
     text="A permission configuration cannot be removed; store one that says what you want. (A_25043)",
 )
 
+# Contact without an invitation ---------------------------------------------------------------------------
+
+#: A message to devices of somebody whom the sender may not invite and shares no room with. Never an answer:
+#: the sender is told the same as about a message that is delivered.
+MESSAGE_TO_STRANGER = Denial(
+    name="message_to_stranger",
+    policy="contact",
+    requirements=("A_26021-01", "AF_10233"),
+    status=403,
+    errcode=_FORBIDDEN,
+    text="The message is not delivered; its sender is not told. (A_26021-01, AF_10233)",
+)
+
+#: A knock with words, at a room with somebody in it who is a stranger to whoever knocks.
+KNOCK_WITH_TEXT = Denial(
+    name="knock_with_text",
+    policy="contact",
+    requirements=("A_26021-01", "AF_10233"),
+    status=403,
+    errcode=_FORBIDDEN,
+    text="There is somebody in this room whom you may not invite: knock without 'reason'. (A_26021-01)",
+)
+
+#: Whether somebody may be addressed could not be looked up.
+CONTACT_UNAVAILABLE = Denial(
+    name="contact_unavailable",
+    policy="contact",
+    requirements=("A_26021-01", "AF_10233"),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="Whether this user may be addressed could not be looked up. Try again later. (A_26021-01)",
+    retry_after=_RETRY_SECONDS,
+)
+
 # Rooms -------------------------------------------------------------------------------------------------
 
 #: A room version that may be neither created nor upgraded to.
