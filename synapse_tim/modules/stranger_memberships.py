@@ -124,8 +124,7 @@ class StrangerMemberships:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
-        pdu = request.content if isinstance(request.content, Mapping) else {}
-        content, sender = pdu.get("content"), pdu.get("sender")
+        content, sender = request.content.get("content"), request.content.get("sender")
         if isinstance(content, Mapping) and isinstance(sender, str) and _says_something(content):
             await self._refuse_knock(sender, request.path["room_id"])
         return await proceed()

@@ -173,7 +173,7 @@ class WorkerDeployment(SynapseServer):
 
     def _worker_config(self, worker: Worker, *, federation: bool) -> dict[str, Any]:
         listeners = [
-            http_listener(worker.client_port, ["client", "federation"]),
+            http_listener(worker.client_port, ["client", "federation", "replication"]),
             {"port": worker.metrics_port, "bind_addresses": ["127.0.0.1"], "type": "metrics"},
         ]
         if federation:

@@ -1,4 +1,4 @@
-"""What the modules cost a homeserver: messages and invitations, against plain Synapse.
+"""What the modules cost a homeserver: messages, invitations, keys for devices, against plain Synapse.
 
 Four real Synapse servers on loopback: two plain ones that federate, and two with synapse_tim.TiMessenger,
 configured alike otherwise. Both do the same for a second or so, one after the other, and then the other way
@@ -11,6 +11,7 @@ depends least on what else the machine does.
 import argparse
 import concurrent.futures
 import sys
+from collections.abc import Sequence
 
 from loads import Loads, Sample, Sizes
 from pairs import started_pairs, wait_until_idle
@@ -19,14 +20,15 @@ from report import progress, show
 
 from synapse_tim.testing import ChildFailedError
 
-_FULL = Sizes(senders=4, messages_each=15, messages_alone=60, invites=20)
-_QUICK = Sizes(senders=4, messages_each=5, messages_alone=10, invites=5)
+_FULL = Sizes(senders=4, messages_each=15, messages_alone=60, invites=20, keys=100)
+_QUICK = Sizes(senders=4, messages_each=5, messages_alone=10, invites=5, keys=10)
 #: The closer the target, the more often.
 _ROUND = (
     *("concurrent_messages", "concurrent_messages", "lone_messages"),
     *("concurrent_messages", "concurrent_messages", "local_invites"),
     *("concurrent_messages", "concurrent_messages", "remote_invites"),
 )
+_ROUND_OF_DEVICES = ("concurrent_keys", "lone_keys", "keys_for_many", "remote_keys")
 #: Of two equal processes one is faster by luck, as long as it runs; so there are several.
 _ROUNDS_PER_START = 5
 
@@ -39,7 +41,8 @@ def main() -> int:
     sizes = _QUICK if arguments.quick else _FULL
     rounds = arguments.rounds or (3 if arguments.quick else 15)
     try:
-        comparisons = _measure(sizes, rounds, control=arguments.control)
+        loads = _ROUND_OF_DEVICES if arguments.devices else _ROUND
+        comparisons = _measure(loads, sizes, rounds, control=arguments.control)
     except KeyboardInterrupt:
         return 130
     except ChildFailedError as error:
@@ -67,6 +70,9 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="plain Synapse against itself: how far from 100 %% chance alone gets",
     )
+    parser.add_argument(
+        "--devices", action="store_true", help="messages to devices, instead of events and invitations"
+    )
     parser.add_argument("--json", action="store_true", help="the value of every sample, too")
     return parser.parse_args()
 
@@ -78,19 +84,19 @@ def _count(text: str) -> int:
     return number
 
 
-def _measure(sizes: Sizes, rounds: int, *, control: bool) -> list[Comparison]:
-    turns: Turns = {load: [] for load in _ROUND}
+def _measure(round_: Sequence[str], sizes: Sizes, rounds: int, *, control: bool) -> list[Comparison]:
+    turns: Turns = {load: [] for load in round_}
     with progress(rounds) as say:
         for first in range(0, rounds, _ROUNDS_PER_START):
             say("starting the servers", first)
             with started_pairs(control=control) as pairs:
                 both = (Loads(pairs[0], sizes), Loads(pairs[1], sizes))
                 say("warming up", first)
-                for load in dict.fromkeys(_ROUND):
+                for load in dict.fromkeys(round_):
                     _turn(load, both, plain_first=True)
                 for number in range(first, min(first + _ROUNDS_PER_START, rounds)):
                     say(f"round {number + 1} of {rounds}", number)
-                    for load in _ROUND:
+                    for load in round_:
                         turns[load].append(_turn(load, both, plain_first=len(turns[load]) % 2 == 0))
     return compare(turns)
 

@@ -18,6 +18,10 @@ from pairs import Pair
 
 from synapse_tim.testing import MatrixUser, SynapseServer
 
+#: As long as a room key in an Olm message, more or less.
+_KEY = {"algorithm": "m.olm.v1.curve25519-aes-sha2", "sender_key": "x" * 43, "ciphertext": "x" * 1_200}
+#: Devices of a room that get a key in one request.
+_MANY = 20
 #: Said outright, because the module would put it in and plain Synapse would do otherwise.
 _ROOM = {
     "preset": "private_chat",
@@ -40,6 +44,7 @@ class Sizes:
     messages_each: int
     messages_alone: int
     invites: int
+    keys: int
 
 
 @attrs.frozen
@@ -126,6 +131,61 @@ class Loads:
     def remote_invites(self) -> Callable[[], Sample]:
         """Inviter on one server, invitees on the other: answered once the other server has signed."""
         return self._invites(self.pair.there)
+
+    def concurrent_keys(self) -> Callable[[], Sample]:
+        """Several members of a room, each sending keys to the next one as fast as it is answered."""
+        members = self._senders
+
+        def run() -> list[float]:
+            start = threading.Barrier(len(members))
+
+            def work(number: int) -> list[float]:
+                to = [members[(number + 1) % len(members)].user_id]
+                start.wait()
+                return [self._send_key(members[number], to) for _ in range(self._sizes.keys // len(members))]
+
+            with concurrent.futures.ThreadPoolExecutor(len(members)) as threads:
+                return list(itertools.chain.from_iterable(threads.map(work, range(len(members)))))
+
+        return functools.partial(self._measured, run)
+
+    def lone_keys(self) -> Callable[[], Sample]:
+        """One member of a room sending keys to another one."""
+        return self._keys([self._senders[1].user_id], self._sizes.keys)
+
+    def keys_for_many(self) -> Callable[[], Sample]:
+        """One member of a room sending keys to many at once."""
+        return self._keys(self._many, self._sizes.keys // 2)
+
+    def remote_keys(self) -> Callable[[], Sample]:
+        """One member of a room sending keys to one on the other server."""
+        return self._keys([self._far.user_id], self._sizes.keys)
+
+    def _keys(self, recipients: list[str], times: int) -> Callable[[], Sample]:
+        def run() -> list[float]:
+            return [self._send_key(self._senders[0], recipients) for _ in range(times)]
+
+        return functools.partial(self._measured, run)
+
+    @functools.cached_property
+    def _many(self) -> list[str]:
+        members = [self._client(self.pair.here) for _ in range(_MANY)]
+        for member in members:
+            self._senders[0].invite(self._room, member.user_id)
+            member.join(self._room)
+        return [member.user_id for member in members]
+
+    @functools.cached_property
+    def _far(self) -> Client:
+        far = self._client(self.pair.there)
+        self._senders[0].invite(self._room, far.user_id)
+        far.join(self._room, via=[self._senders[0].server_name])
+        return far
+
+    def _send_key(self, sender: Client, recipients: list[str]) -> float:
+        messages = {user: {"*": _KEY} for user in recipients}
+        path = f"/_matrix/client/v3/sendToDevice/m.room.encrypted/{next(self._numbers)}"
+        return _timed(sender.request, "PUT", path, {"messages": messages})
 
     def _invites(self, server: SynapseServer) -> Callable[[], Sample]:
         inviter = self._client(self.pair.here)

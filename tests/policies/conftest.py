@@ -17,6 +17,12 @@ ENFORCING = {
 }
 
 
+def write_device_messages_at(server, worker):
+    """Have messages to devices written where clients are served, and not in the main process."""
+    server.config["stream_writers"] = {"to_device": [worker.name]}
+    server.config["instance_map"][worker.name] = {"host": "127.0.0.1", "port": worker.client_port}
+
+
 @pytest.fixture(scope="package")
 def world(request, tmp_path_factory):
     """The running servers, every list in force."""
@@ -31,7 +37,11 @@ def world(request, tmp_path_factory):
             }
             if several and request.config.getoption("--with-workers"):
                 databases = [request.getfixturevalue(f"{kind}_server") for kind in ("postgres", "redis")]
-                return WorkerDeployment(name, directory / name, ti.world, *databases, n_workers=2, **options)
+                several = WorkerDeployment(
+                    name, directory / name, ti.world, *databases, n_workers=2, **options
+                )
+                write_device_messages_at(several, several.workers[-1])
+                return several
             return SynapseServer(name, directory / name, ti.world, **options)
 
         world = World(

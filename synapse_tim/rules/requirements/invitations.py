@@ -7,6 +7,11 @@ from typing import Final
 from synapse_tim.rules.requirements.requirement import EPA, PRO, V1_1, V1_2, Requirement, Status
 
 _INVITES: Final = "synapse_tim.modules.invite_policy"
+_CONTACT: Final = (
+    _INVITES,
+    "synapse_tim.modules.device_messages",
+    "synapse_tim.modules.stranger_memberships",
+)
 _PARTIES: Final = "synapse_tim.rules.invitation.Parties"
 _DOCUMENTS: Final = ("synapse_tim.modules.permission_routes", "synapse_tim.modules.permission_documents")
 _PARSE: Final = "synapse_tim.rules.permission_config.parse"
@@ -21,7 +26,7 @@ INVITATIONS: Final = (
         Status.ENFORCED,
         products=EPA,
         rules=(_PARTIES,),
-        where=(_INVITES,),
+        where=_CONTACT,
     ),
     Requirement(
         "A_25704",
@@ -72,7 +77,7 @@ INVITATIONS: Final = (
         Status.ENFORCED,
         generations=V1_2,
         rules=(_PARTIES, "synapse_tim.rules.permission_config.PermissionConfig"),
-        where=(_INVITES, "synapse_tim.modules.permission_documents"),
+        where=(*_CONTACT, "synapse_tim.modules.permission_documents"),
         note="Enforced for 1.1, too.",
     ),
     Requirement(

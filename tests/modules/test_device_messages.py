@@ -1,0 +1,225 @@
+"""Messages to devices: where they pass, what is kept for later, and what happens if nobody can tell."""
+
+from unittest.mock import AsyncMock, Mock, create_autospec
+
+import pytest
+from synapse.module_api.errors import ConfigError, SynapseError
+from synapse.notifier import Notifier
+from synapse.storage.databases.main import DataStore
+
+from synapse_tim.modules import device_messages
+from synapse_tim.modules.device_messages import DeviceMessages
+from synapse_tim.modules.strangers import Strangers
+from synapse_tim.modules.synapse_device_inbox import DeviceInbox
+from synapse_tim.rules.denials import INVITEE_REFUSES, PERMISSION_UNAVAILABLE
+from synapse_tim.rules.invitation import Parties
+from synapse_tim.rules.membership import Membership
+from synapse_tim.rules.products import Product
+
+LEO, DOCTOR, NURSE = "@leo:lax.example", "@doctor:own.example", "@nurse:own.example"
+METHODS = (
+    "add_local_messages_from_client_to_device_inbox",
+    "add_remote_messages_from_client_to_device_inbox",
+    "add_messages_from_remote_to_device_inbox",
+)
+
+
+class Store:
+    """What was stored, with Synapse's signatures."""
+
+    def __init__(self):
+        self.stored = []
+
+    async def add_local_messages_from_client_to_device_inbox(self, local_messages_by_user_then_device):
+        self.stored.append(local_messages_by_user_then_device)
+        return 1
+
+    async def add_remote_messages_from_client_to_device_inbox(self, remote_messages_by_destination):
+        self.stored.append(remote_messages_by_destination)
+        return 1
+
+    async def add_messages_from_remote_to_device_inbox(
+        self, origin, message_id, local_messages_by_user_then_device
+    ):
+        self.stored.append((message_id, local_messages_by_user_then_device))
+        return 1
+
+
+@pytest.fixture
+def hs():
+    hs = Mock()
+    hs.get_notifier.return_value = create_autospec(Notifier, instance=True)
+    return hs
+
+
+@pytest.fixture
+def later(api):
+    """What was to be called in the background."""
+    calls = []
+    api.delayed_background_call = lambda ms, function, *args, desc: calls.append((ms, function, args))
+    api.is_mine = lambda user: user.endswith(":own.example")
+    return calls
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+@pytest.fixture
+def strangers():
+    return AsyncMock(spec=Strangers, **{"among.return_value": {}})
+
+
+@pytest.fixture
+def messages(api, later, hs, store, strangers):
+    return DeviceMessages(api, DeviceInbox(hs, store), strangers)
+
+
+def to(*users, sender=LEO, kind="m.room.encrypted", content="x"):
+    return {user: {"*": {"content": content, "type": kind, "sender": sender}} for user in users}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_store_that_looks_different_is_refused(api, hs, strangers, store, monkeypatch, method):
+    real = {name: getattr(DataStore, name).__get__(store) for name in METHODS}
+    DeviceMessages(api, DeviceInbox(hs, Mock(**real)), strangers)
+    monkeypatch.setattr(Store, method, lambda self, messages: None)
+    with pytest.raises(ConfigError, match=method):
+        DeviceMessages(api, DeviceInbox(hs, Store()), strangers)
+    monkeypatch.delattr(Store, method)
+    with pytest.raises(ConfigError, match=method):
+        DeviceMessages(api, DeviceInbox(hs, Store()), strangers)
+
+
+def test_a_notifier_that_looks_different_is_refused(hs, store):
+    hs.get_notifier.return_value = Mock(on_new_event=lambda stream, token: None)
+    with pytest.raises(ConfigError, match="on_new_event"):
+        DeviceInbox(hs, store)
+
+
+def test_what_goes_to_strangers_is_left_out_everywhere(messages, strangers, store, run):
+    strangers.among.return_value = {NURSE: INVITEE_REFUSES}
+    run(store.add_local_messages_from_client_to_device_inbox(to(DOCTOR, NURSE)))
+    edu = {"sender": LEO, "type": "x", "message_id": "1", "messages": {DOCTOR: {}, NURSE: {}}}
+    only = {**edu, "messages": {NURSE: {}}}
+    run(store.add_remote_messages_from_client_to_device_inbox({"own.example": edu, "b.example": only}))
+    run(store.add_messages_from_remote_to_device_inbox("lax.example", "2", to(DOCTOR, NURSE)))
+    run(store.add_local_messages_from_client_to_device_inbox({}))
+    assert store.stored == [
+        to(DOCTOR),
+        {"own.example": {**edu, "messages": {DOCTOR: {}}}},
+        ("2", to(DOCTOR)),
+        {},
+    ]
+
+
+def test_what_is_left_out_is_judged_three_times_more_and_then_forgotten(
+    messages, strangers, store, later, run
+):
+    strangers.among.return_value = {DOCTOR: INVITEE_REFUSES}
+    run(store.add_messages_from_remote_to_device_inbox("lax.example", "1", to(DOCTOR)))
+    for expected in (2_000, 10_000, 48_000):
+        ((ms, function, arguments),) = later
+        assert ms == expected
+        later.clear()
+        run(function(*arguments))
+    assert not later
+    strangers.among.return_value = {}
+    run(store.add_messages_from_remote_to_device_inbox("lax.example", "2", to(DOCTOR)))
+    assert store.stored == [("1", {}), ("2", to(DOCTOR))]
+
+
+def test_a_database_that_fails_meanwhile_loses_nothing(messages, strangers, store, later, run):
+    strangers.among.return_value = {DOCTOR: INVITEE_REFUSES}
+    run(store.add_messages_from_remote_to_device_inbox("lax.example", "1", to(DOCTOR)))
+    strangers.among.side_effect = SynapseError(503, "later")
+    _, function, arguments = later.pop()
+    run(function(*arguments))
+    strangers.among.side_effect, strangers.among.return_value = None, {}
+    _, function, arguments = later.pop()
+    run(function(*arguments))
+    assert store.stored == [("1", {}), (f"1 {DOCTOR}", to(DOCTOR))]
+
+
+def test_what_is_kept_is_limited(messages, strangers, store, later, run, monkeypatch):
+    monkeypatch.setattr(device_messages, "MAX_KEPT_OF_A_SERVER", 3)
+    monkeypatch.setattr(device_messages, "MAX_KEPT", 5)
+    strangers.among.return_value = {DOCTOR: INVITEE_REFUSES}
+
+    def arrive(origin, **message):
+        sender = f"@somebody:{origin}"
+        arrived = to(DOCTOR, sender=sender, **message)
+        run(store.add_messages_from_remote_to_device_inbox(origin, str(len(later)), arrived))
+        return len(later)
+
+    assert arrive("a.example", content="x" * 70_000) == 0
+    assert [arrive("a.example") for _ in range(5)] == [1, 2, 3, 3, 3]
+    assert [arrive("b.example") for _ in range(4)] == [4, 5, 5, 5]
+    # There is room again once something is forgotten.
+    while later:
+        _, function, arguments = later.pop(0)
+        run(function(*arguments))
+    assert arrive("a.example") == 1
+
+
+def test_only_keys_from_elsewhere_count_for_invitations_to_rooms_elsewhere(messages, strangers, run):
+    for sender, kind, expected in (
+        (LEO, "m.room.encrypted", True),
+        (LEO, "m.room_key_request", False),
+        (NURSE, "m.room.encrypted", False),
+    ):
+        run(messages.permitted(sender, [DOCTOR], kind))
+        assert strangers.among.await_args.kwargs == {"invited_elsewhere": expected}
+
+
+# Who is a stranger
+
+
+@pytest.fixture
+def tell(api, later):
+    """Strangers with caches that know of no common room, and a database that fails."""
+    consent, internals = AsyncMock(), AsyncMock()
+    consent.refuses_contact.return_value = INVITEE_REFUSES
+    internals.joined_rooms.side_effect = lambda users: dict.fromkeys(users, frozenset())
+    api.run_db_interaction = AsyncMock(side_effect=RuntimeError)
+    parties = Parties(Membership("own.example"), Product.PRO)
+    strangers = Strangers(api, internals, lambda: parties, consent)
+    strangers.consent, strangers.internals = consent, internals
+    return strangers
+
+
+def test_without_a_database_nobody_is_taken_for_a_stranger(tell, run):
+    with pytest.raises(SynapseError) as refused:
+        run(tell.among(NURSE, [DOCTOR]))
+    assert (refused.value.code, refused.value.headers) == (503, {"Retry-After": "30"})
+    tell.internals.joined_rooms.side_effect = RuntimeError
+    with pytest.raises(SynapseError) as refused:
+        run(tell.among(NURSE, [DOCTOR]))
+    assert refused.value.code == 503
+
+
+def test_without_a_permission_configuration_nobody_is_taken_for_a_stranger(tell, api, run):
+    tell.consent.refuses_contact.return_value = PERMISSION_UNAVAILABLE
+    api.run_db_interaction = AsyncMock(return_value=Mock(sharing=frozenset(), invited_elsewhere=frozenset()))
+    with pytest.raises(SynapseError) as refused:
+        run(tell.among(NURSE, [DOCTOR]))
+    assert refused.value.code == 503
+
+
+def test_members_of_a_room_cost_no_query(tell, api, run):
+    tell.internals.joined_rooms.side_effect = lambda users: dict.fromkeys(users, frozenset({"!room"}))
+    assert run(tell.among(NURSE, [DOCTOR, NURSE])) == {}
+    tell.consent.refuses_contact.assert_not_awaited()
+    api.run_db_interaction.assert_not_awaited()
+
+
+def test_whoever_allows_it_costs_no_query(tell, api, run):
+    tell.consent.refuses_contact.return_value = None
+    assert run(tell.among(NURSE, [DOCTOR])) == {}
+    api.run_db_interaction.assert_not_awaited()
+
+
+def test_ones_own_devices_are_looked_up_nowhere(tell, run):
+    assert run(tell.among(NURSE, [NURSE])) == {}
+    tell.internals.joined_rooms.assert_not_awaited()
