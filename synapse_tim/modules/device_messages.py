@@ -90,7 +90,7 @@ class DeviceMessages:
         """Keep what was left out, to judge it again."""
         for recipient in recipients:
             one = attrs.evolve(arrived, messages={recipient: arrived.messages[recipient]})
-            if self._is_room_for(one):
+            if _can_be_stored(one, recipient) and self._is_room_for(one):
                 line = (one.sender, recipient, one.kind)
                 self._kept.setdefault(line, []).append(one)
                 self._kept_of[one.origin] += 1
@@ -148,3 +148,9 @@ class DeviceMessages:
         self._kept_of[arrived.origin] -= 1
         if not self._kept_of[arrived.origin]:
             del self._kept_of[arrived.origin]
+
+
+def _can_be_stored(arrived: ArrivedMessages, recipient: str) -> bool:
+    """Whether Synapse will take messages: what it fails on would keep back whatever comes after."""
+    devices = arrived.messages[recipient]
+    return all(isinstance(message.get("content"), Mapping) for message in devices.values())

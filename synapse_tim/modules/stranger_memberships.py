@@ -23,6 +23,7 @@ from synapse.module_api.errors import Codes
 from synapse_tim.modules import metrics
 from synapse_tim.modules.decisions import decide, refuse
 from synapse_tim.modules.strangers import Strangers
+from synapse_tim.modules.synapse_arrivals import ArrivingEvents
 from synapse_tim.modules.synapse_internals import (
     Answer,
     FederationRequest,
@@ -32,11 +33,12 @@ from synapse_tim.modules.synapse_internals import (
 )
 from synapse_tim.rules.denials import KNOCK_WITH_TEXT, Denial
 from synapse_tim.rules.room_creation import CREATE, MEMBER
+from synapse_tim.rules.storable import is_storable
 
 logger = logging.getLogger(__name__)
 
-#: What ``was_in_room`` takes as a proof: what only the user's own server can have made, and invitations that
-#: were delivered or are part of the room.
+#: Proofs: what only the user's own server can have made, and invitations that were delivered or judged, which
+#: those are not that were slipped in, be it into a state, into history, or soft-failed.
 _WAS_IN_ROOM: Final = """
     SELECT 1
     FROM room_memberships AS member
@@ -44,11 +46,16 @@ _WAS_IN_ROOM: Final = """
     INNER JOIN event_json AS stored ON stored.event_id = member.event_id
     WHERE member.room_id = ? AND member.user_id = ? AND event.rejection_reason IS NULL AND (
         member.membership IN ('join', 'knock')
-        OR member.membership = 'invite' AND (NOT event.outlier OR stored.internal_metadata LIKE ?)
+        OR member.membership = 'leave' AND member.sender = member.user_id
+        OR member.membership = 'invite' AND (
+            stored.internal_metadata LIKE ?
+            OR NOT event.outlier AND event.stream_ordering > 0 AND stored.internal_metadata NOT LIKE ?
+        )
     )
     LIMIT 1
 """
 _DELIVERED: Final = '%"out_of_band_membership":true%'
+_SOFT_FAILED: Final = '%"soft_failed":true%'
 _IS_IN_ROOM: Final = """
     SELECT 1 FROM current_state_events
     WHERE room_id = ? AND state_key = ? AND type = 'm.room.member' AND membership = 'join'
@@ -71,6 +78,7 @@ class StrangerMemberships:
     Args:
         api: Synapse's module API.
         internals: for events that are made here.
+        arrivals: for those of other servers.
         strangers: tells who is one.
         invitation: says why one user may not invite another.
         rule: policy and gematik's id of what is decided, for the metrics.
@@ -83,6 +91,7 @@ class StrangerMemberships:
         self,
         api: ModuleApi,
         internals: SynapseInternals,
+        arrivals: ArrivingEvents,
         strangers: Strangers,
         invitation: Judge,
         rule: tuple[str, str],
@@ -94,7 +103,7 @@ class StrangerMemberships:
         self._server_notices_user = internals.server_notices_user
         internals.check_local_events(self.check_local_event)
         internals.guard_federation("FederationV1SendKnockServlet", "PUT", self.send_knock)
-        internals.reject_arriving_events(self.refuses_arriving)
+        arrivals.reject(self.refuses_arriving)
         api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
@@ -143,7 +152,9 @@ class StrangerMemberships:
         if (
             event.type != MEMBER
             or event.content.get("membership") not in _TOLD
-            or target in (None, event.sender)
+            or target is None
+            or target == event.sender
+            or not is_storable(target)
             or not self._api.is_mine(target)
             or self._api.is_mine(event.sender)
             or await self._was_in_room(event.room_id, target)
@@ -202,7 +213,7 @@ class StrangerMemberships:
 
     async def _was_in_room(self, room_id: str, user_id: str) -> bool:
         """Whether a user is or was in a room, invited to it, or knocking at it."""
-        return await self._found(_WAS_IN_ROOM, room_id, user_id, _DELIVERED)
+        return await self._found(_WAS_IN_ROOM, room_id, user_id, _DELIVERED, _SOFT_FAILED)
 
     async def _refuse_knock(self, user_id: str, room_id: str) -> None:
         """Refuse words if there is a stranger in the room."""

@@ -5,7 +5,7 @@ another event refers to it, does not stop a redaction whose target is named in i
 and is not asked about events whose content does not match their hash. What is wrapped here sees every event,
 whatever way it arrives: ``/send``, the state and the auth chain of a join, a gap, history.
 
-Nothing that is done here raises, so nothing that arrives makes the rest of a batch fail.
+Nothing that arrives makes anything here raise, so nothing makes the rest of a batch fail.
 """
 
 from __future__ import annotations
@@ -113,6 +113,38 @@ class ArrivingEvents:
             unsure = [event_id for (kind, _), event_id in state.items() if kind not in ROOM_FRAME]
             events = await self._store.get_events(unsure, allow_rejected=True)
             without = {event_id for event_id, event in events.items() if effect_of(event) is Effect.NONE}
+            return {key: event_id for key, event_id in state.items() if event_id not in without}
+
+        shape.around(self._handler, "persist_events_and_notify", ("event_and_contexts",), persist)
+        shape.around(self._handler, "process_remote_join", ("state",), join)
+        shape.around(self._handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
+
+    def reject(self, refused: Callable[[EventBase], Awaitable[bool]]) -> None:
+        """Reject events, and with them what builds on them: they are stored, and nobody here is told of them.
+
+        Args:
+            refused: asked about every event of another server that is stored, new or old, and about the state
+                of a join or a gap; raises what the database raises, if it fails.
+
+        Raises:
+            ConfigError: the handler does not look as expected.
+        """
+
+        async def persist(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+            for event, context in arguments["event_and_contexts"]:
+                if context.rejected is None and await refused(event):
+                    context.rejected = RejectedReason.AUTH_ERROR
+            return await proceed()
+
+        async def join(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+            arguments["state"] = [event for event in arguments["state"] if not await refused(event)]
+            return await proceed()
+
+        async def close_gap(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+            state = await proceed()
+            ours = [event_id for (_, key), event_id in state.items() if self._is_mine(key)]
+            events = await self._store.get_events(ours, allow_rejected=True)
+            without = {event_id for event_id, event in events.items() if await refused(event)}
             return {key: event_id for key, event_id in state.items() if event_id not in without}
 
         shape.around(self._handler, "persist_events_and_notify", ("event_and_contexts",), persist)

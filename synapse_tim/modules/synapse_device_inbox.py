@@ -150,6 +150,9 @@ class DeviceInbox:
 
 
 def _origin(messages: Messages) -> tuple[str, str]:
-    """Sender and type of messages of one request, which are in each of them."""
+    """Sender and type of messages of one request, which are in each of them.
+
+    Synapse takes any type of another server; here it is text.
+    """
     message = next(message for devices in messages.values() for message in devices.values())
-    return message["sender"], message["type"]
+    return message["sender"], str(message["type"])

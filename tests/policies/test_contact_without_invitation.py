@@ -57,8 +57,8 @@ class Inbox:
         self.texts += [event["content"].get("text") for event in events]
         return self.texts
 
-    def gets(self, text, timeout=15):
-        wait_for(lambda: text in self.look(), timeout=timeout, what="the message")
+    def gets(self, text):
+        wait_for(lambda: text in self.look(), what="the message")
 
     def gets_not(self, text, later):
         """Whatever comes later is there, and this is not."""
@@ -112,7 +112,7 @@ def test_af_10233_insured_persons_in_a_room_of_a_professional_exchange_keys(worl
     doctor = world.user(world.hospital)
     anna, berta, fred = world.user(world.insurer), world.user(world.insurer), world.user(world.fund)
     room = together(doctor, anna, berta, fred)
-    wait_for(lambda: len(anna.members(room)) == 4 == len(fred.members(room)), timeout=15)
+    wait_for(lambda: len(anna.members(room)) == 4 == len(fred.members(room)))
     for sender, recipient in ((anna, berta), (berta, anna), (anna, fred), (fred, berta), (doctor, anna)):
         inbox = Inbox(recipient)
         inbox.gets(write(sender, recipient, kind=KEY))
@@ -193,7 +193,7 @@ def test_a_26021_01_members_and_invitees_of_a_room_exchange_keys(world):
         inbox.gets(write(sender, recipient, kind=KEY))
     guest.join(room).raise_for_status()
     other.join(room, via=[host.server_name]).raise_for_status()
-    wait_for(lambda: len(guest.members(room)) == 3 == len(other.members(room)), timeout=15)
+    wait_for(lambda: len(guest.members(room)) == 3 == len(other.members(room)))
     for sender, recipient in ((host, guest), (other, guest), (guest, other)):
         inbox = Inbox(recipient)
         inbox.gets(write(sender, recipient))
@@ -258,7 +258,7 @@ def test_a_26021_01_a_key_that_overtakes_the_event_that_lets_its_sender_in_arriv
     second = arrives(world.lax, world.hospital, lea, doctor, kind=KEY)
     leo.invite(room, lea.user_id).raise_for_status()
     lea.join(room).raise_for_status()
-    wait_for(lambda: lea.user_id in doctor.members(room), timeout=15)
+    wait_for(lambda: lea.user_id in doctor.members(room))
     third = arrives(world.lax, world.hospital, lea, doctor, kind=KEY)
     inbox.gets(third)
     inbox.gets(first)
@@ -276,8 +276,8 @@ def test_a_26021_01_a_key_that_comes_too_early_is_delivered_without_another_one(
     inbox = Inbox(doctor)
     text = arrives(world.lax, world.hospital, lea, doctor, kind=KEY)
     leo.invite(room, lea.user_id).raise_for_status()
-    wait_for(lambda: lea.user_id in doctor.members(room, "invite"), timeout=15)
-    inbox.gets(text, timeout=30)
+    wait_for(lambda: lea.user_id in doctor.members(room, "invite"))
+    inbox.gets(text)
 
 
 def test_a_26021_01_members_of_a_room_that_is_elsewhere_send_keys_to_whom_is_invited(world):
