@@ -131,7 +131,7 @@ class ArrivingEvents:
         """
 
         async def persist(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
-            for event, context in arguments["event_and_contexts"]:
+            for event, context in () if _is_forwarded() else arguments["event_and_contexts"]:
                 if context.rejected is None and await refused(event):
                     context.rejected = RejectedReason.AUTH_ERROR
             return await proceed()
