@@ -76,7 +76,8 @@ def messages(api, later, hs, store, strangers):
     return DeviceMessages(api, DeviceInbox(hs, store), strangers)
 
 
-def to(*users, sender=LEO, kind="m.room.encrypted", content="x"):
+def to(*users, sender=LEO, kind="m.room.encrypted", text="x"):
+    content = {"text": text}
     return {user: {"*": {"content": content, "type": kind, "sender": sender}} for user in users}
 
 
@@ -142,6 +143,14 @@ def test_a_database_that_fails_meanwhile_loses_nothing(messages, strangers, stor
     assert store.stored == [("1", {}), (f"1 {DOCTOR}", to(DOCTOR))]
 
 
+def test_what_synapse_would_fail_on_is_not_kept(messages, strangers, store, later, run):
+    strangers.among.return_value = {DOCTOR: INVITEE_REFUSES}
+    malformed = {DOCTOR: {"*": {"content": "text", "type": ["m.x"], "sender": LEO}}}
+    run(store.add_messages_from_remote_to_device_inbox("lax.example", "1", malformed))
+    assert store.stored == [("1", {})]
+    assert not later
+
+
 def test_what_is_kept_is_limited(messages, strangers, store, later, run, monkeypatch):
     monkeypatch.setattr(device_messages, "MAX_KEPT_OF_A_SERVER", 3)
     monkeypatch.setattr(device_messages, "MAX_KEPT", 5)
@@ -153,7 +162,7 @@ def test_what_is_kept_is_limited(messages, strangers, store, later, run, monkeyp
         run(store.add_messages_from_remote_to_device_inbox(origin, str(len(later)), arrived))
         return len(later)
 
-    assert arrive("a.example", content="x" * 70_000) == 0
+    assert arrive("a.example", text="x" * 70_000) == 0
     assert [arrive("a.example") for _ in range(5)] == [1, 2, 3, 3, 3]
     assert [arrive("b.example") for _ in range(4)] == [4, 5, 5, 5]
     # There is room again once something is forgotten.
