@@ -9,7 +9,7 @@ import time
 import pytest
 
 from synapse_tim.testing import MatrixUser, wait_for
-from tests.policies.test_ways_around import now_ms
+from tests.policies.pdus import now_ms
 from tests.policies.world import (
     CLIENT,
     EPA,
