@@ -185,7 +185,12 @@ class ArrivingEvents:
             await self._hold_back(arguments["state_delta"], [], refused)
             return await proceed()
 
+        async def changes(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+            return [event for event in await proceed() if not event.internal_metadata.is_soft_failed()]
+
         shape.around(self._handler, "_check_for_soft_fail", ("event",), check)
+        # Synapse shows invitations in ``/sync`` as they come, and not only those that took effect.
+        shape.around(self._store, "get_membership_changes_for_user", ("user_id",), changes)
         if self._persister is not None:
             parameters = ("state_delta_for_room", "events_and_contexts")
             shape.around(self._persister, "_persist_events_and_state_updates", parameters, persist)

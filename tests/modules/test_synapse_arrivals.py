@@ -5,6 +5,7 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 from synapse.handlers.federation_event import FederationEventHandler
 from synapse.module_api.errors import ConfigError
+from synapse.storage.databases.main import DataStore
 from synapse.storage.databases.main.events import DeltaState, PersistEventsStore
 
 from synapse_tim.modules import synapse_arrivals
@@ -27,6 +28,8 @@ def api():
         setattr(persister, name, getattr(PersistEventsStore, name).__get__(persister))
     api._hs.get_federation_event_handler.return_value = handler
     api._hs.get_datastores.return_value.persist_events = persister
+    store = api._hs.get_datastores.return_value.main
+    store.get_membership_changes_for_user = DataStore.get_membership_changes_for_user.__get__(store)
     return api
 
 
@@ -42,15 +45,30 @@ def api():
         ("_check_for_soft_fail", "judge_invitations"),
         ("_persist_events_and_state_updates", "judge_invitations"),
         ("update_current_state", "judge_invitations"),
+        ("get_membership_changes_for_user", "judge_invitations"),
     ],
 )
 def test_a_synapse_that_stores_what_arrives_elsewhere_is_refused(api, method, capability):
     getattr(ArrivingEvents(api), capability)(AsyncMock())
     owner = api._hs.get_federation_event_handler.return_value
     owner = api._hs.get_datastores.return_value.persist_events if method in STORE else owner
+    owner = api._hs.get_datastores.return_value.main if method.startswith("get_") else owner
     delattr(owner, method)
     with pytest.raises(ConfigError, match=method):
         getattr(ArrivingEvents(api), capability)(AsyncMock())
+
+
+def test_soft_failed_memberships_are_not_shown(api, run):
+    store = api._hs.get_datastores.return_value.main
+    shown, hidden = Mock(), Mock()
+    shown.internal_metadata.is_soft_failed.return_value = False
+
+    async def changes(user_id, from_key, to_key, excluded_rooms=None):
+        return [shown, hidden]
+
+    store.get_membership_changes_for_user = changes
+    ArrivingEvents(api).judge_invitations(AsyncMock())
+    assert run(store.get_membership_changes_for_user("@user:here", 1, 2)) == [shown]
 
 
 def test_a_process_that_stores_no_events_has_nothing_to_hold_back(api):
