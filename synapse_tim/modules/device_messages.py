@@ -24,7 +24,7 @@ from synapse.module_api import ModuleApi
 from synapse_tim.modules import metrics
 from synapse_tim.modules.strangers import Strangers
 from synapse_tim.modules.synapse_device_inbox import ArrivedMessages, DeviceInbox
-from synapse_tim.rules.denials import MESSAGE_TO_STRANGER, Denial
+from synapse_tim.rules.denials import MESSAGE_TO_STRANGER
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ class DeviceMessages:
         Raises:
             SynapseError: 503 if it cannot be looked up; then other servers send the messages again.
         """
-        strangers = await self._strangers_among(sender, recipients, kind)
+        elsewhere = self._may_be_elsewhere(sender, kind)
+        strangers = await self._strangers.among(sender, recipients, invited_elsewhere=elsewhere)
         for _ in strangers:
             metrics.count_denied(MESSAGE_TO_STRANGER)
         return recipients if not strangers else [user for user in recipients if user not in strangers]
@@ -84,7 +85,9 @@ class DeviceMessages:
     async def before_arrival(self, sender: str, recipients: Collection[str], kind: str) -> None:
         """Deliver what was kept before what arrives now."""
         for recipient in recipients if self._kept else ():
-            await self._deliver((sender, recipient, kind))
+            line = (sender, recipient, kind)
+            if line in self._kept and await self._share(line):
+                await self._deliver(line)
 
     def keep(self, arrived: ArrivedMessages, recipients: Collection[str]) -> None:
         """Keep what was left out, to judge it again."""
@@ -112,10 +115,8 @@ class DeviceMessages:
     async def _judge_again(self, line: _Line, arrived: ArrivedMessages, times: int) -> None:
         if arrived not in self._kept.get(line, ()):
             return  # delivered
-        sender, recipient, kind = line
         try:
-            strangers = await self._strangers_among(sender, [recipient], kind)
-            if not strangers:
+            if await self._share(line):
                 await self._deliver(line)
                 return
         except Exception as error:
@@ -125,11 +126,14 @@ class DeviceMessages:
         else:
             self._forget(line, arrived)
 
-    async def _strangers_among(
-        self, sender: str, recipients: Collection[str], kind: str
-    ) -> Mapping[str, Denial]:
-        elsewhere = kind == _ENCRYPTED and not self._api.is_mine(sender)
-        return await self._strangers.among(sender, recipients, invited_elsewhere=elsewhere)
+    async def _share(self, line: _Line) -> bool:
+        """Whether an event came later that lets the sender in; a permission that came later does not count."""
+        sender, recipient, kind = line
+        elsewhere = self._may_be_elsewhere(sender, kind)
+        return await self._strangers.share(sender, recipient, invited_elsewhere=elsewhere)
+
+    def _may_be_elsewhere(self, sender: str, kind: str) -> bool:
+        return kind == _ENCRYPTED and not self._api.is_mine(sender)
 
     async def _deliver(self, line: _Line) -> None:
         """Deliver all that is kept for a line, the oldest first."""

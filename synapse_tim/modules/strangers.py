@@ -82,6 +82,15 @@ class Strangers:
             refuse(PERMISSION_UNAVAILABLE)
         return strangers
 
+    async def share(self, user_id: str, other: str, *, invited_elsewhere: bool = False) -> bool:
+        """Whether two users share a room or an invitation, whatever they allow each other; see ``among``.
+
+        Raises:
+            SynapseError: 503 if it cannot be looked up.
+        """
+        common = await _looked_up(self._rooms.of(user_id, [other]))
+        return other in common.sharing or (invited_elsewhere and other in common.invited_elsewhere)
+
     async def denial(self, user_id: str, other: str) -> Denial | None:
         """Why a user may not address another one, common rooms aside.
 

@@ -68,7 +68,7 @@ def store():
 
 @pytest.fixture
 def strangers():
-    return AsyncMock(spec=Strangers, **{"among.return_value": {}})
+    return AsyncMock(spec=Strangers, **{"among.return_value": {}, "share.return_value": False})
 
 
 @pytest.fixture
@@ -134,10 +134,10 @@ def test_what_is_left_out_is_judged_three_times_more_and_then_forgotten(
 def test_a_database_that_fails_meanwhile_loses_nothing(messages, strangers, store, later, run):
     strangers.among.return_value = {DOCTOR: INVITEE_REFUSES}
     run(store.add_messages_from_remote_to_device_inbox("lax.example", "1", to(DOCTOR)))
-    strangers.among.side_effect = SynapseError(503, "later")
+    strangers.share.side_effect = SynapseError(503, "later")
     _, function, arguments = later.pop()
     run(function(*arguments))
-    strangers.among.side_effect, strangers.among.return_value = None, {}
+    strangers.share.side_effect, strangers.share.return_value = None, True
     _, function, arguments = later.pop()
     run(function(*arguments))
     assert store.stored == [("1", {}), (f"1 {DOCTOR}", to(DOCTOR))]

@@ -294,8 +294,8 @@ def test_a_26021_01_members_of_a_room_that_is_elsewhere_send_keys_to_whom_is_inv
     assert {plain, own}.isdisjoint(inbox.look())
     doctor.leave(room).raise_for_status()
     text = write(member, doctor, kind=KEY)
-    allow(doctor)
-    inbox.gets_not(text, write(member, doctor))
+    block(doctor, userExceptions={leo.user_id: {}})
+    inbox.gets_not(text, write(leo, doctor))
 
 
 def test_a_26021_01_ones_own_devices_are_reached(world):
