@@ -127,7 +127,7 @@ class DeviceMessages:
             self._forget(line, arrived)
 
     async def _share(self, line: _Line) -> bool:
-        """Whether an event came later that lets the sender in; a permission that came later does not count."""
+        """Whether an event came later that lets the sender in; a later permission does not count."""
         sender, recipient, kind = line
         elsewhere = self._may_be_elsewhere(sender, kind)
         return await self._strangers.share(sender, recipient, invited_elsewhere=elsewhere)
