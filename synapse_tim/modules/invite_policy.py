@@ -98,11 +98,11 @@ class InvitePolicy:
         )
         internals.check_local_events(self.check_local_event)
         self._arrivals = ArrivingEvents(api)
-        self._arrivals.judge_invitations(self.refuses_arriving)
         internals.guard_federation("FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange)
         strangers = Strangers(api, internals, self._parties, self._consent)
         DeviceMessages(api, internals.device_inbox(), strangers)
-        StrangerMemberships(api, internals, self._arrivals, strangers, self._denial, self._decision)
+        self._memberships = StrangerMemberships(api, internals, strangers, self._denial, self._decision)
+        self._arrivals.judge_memberships(self.refuses_arriving)
         servlet = "room.RoomMembershipRestServlet"
         internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
         parts.register(api, self, config)
@@ -229,21 +229,25 @@ class InvitePolicy:
         return NOT_SPAM
 
     async def refuses_arriving(self, event: EventBase) -> bool:
-        """Whether a membership event invites a local user who must not be invited; never raises.
+        """Whether a membership event does to a local user what its sender must not do; never raises.
 
-        Asked whenever an invitation takes effect that nobody makes or delivers at the moment: a new one among
+        Asked whenever a membership takes effect that nobody makes or delivers at the moment: a new one among
         the events of a room, and whatever becomes a local user's membership by the state of a join, of a gap
-        or of a room that is resolved anew. An invitation that was delivered as such was judged then, and
-        counts while it is pending. One that was answered has had its effect. Invitations of local users are
-        judged like others: they come back after a backup was restored or a room was purged.
+        or of a room that is resolved anew. Bans and removals are for ``stranger_memberships``.
+
+        An invitation that was delivered as such was judged then, and counts while it is pending. One that was
+        answered has had its effect. Invitations of local users are judged like others: they come back after a
+        backup was restored or a room was purged.
 
         What cannot be judged now is refused, too: put off, it would put off everything after it in the room,
         for everybody there, and whoever means well delivers an invitation.
         """
         invitee = event.get_state_key()
-        if event.content.get("membership") != "invite" or invitee is None or not self._api.is_mine(invitee):
+        if invitee is None or not self._api.is_mine(invitee):
             return False
         try:
+            if event.content.get("membership") != "invite":
+                return await self._memberships.refuses_arriving(event)
             now = await self._arrivals.local_membership(invitee, event.room_id)
             if now is not None and now.event_id == event.event_id:
                 return False
@@ -252,7 +256,7 @@ class InvitePolicy:
             by_address = "third_party_invite" in event.content
             denial = INVITE_BY_ADDRESS if by_address else await self._denial(event.sender, invitee)
         except Exception as error:
-            logger.error("An invitation that arrived could not be judged: %s", type(error).__name__)
+            logger.error("A membership that arrived could not be judged: %s", type(error).__name__)
             return True
         if denial is None:
             return False

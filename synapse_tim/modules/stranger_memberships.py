@@ -6,8 +6,9 @@
 - A knock shows its reason to everybody in the room. It has to do without if there is a stranger among them.
 
 Judged are events that are made here, by whatever request, administrators' and delayed ones included, but not
-the bans that an upgrade of a room takes over from the old one, nor a user's own leaving. Of other servers'
-events, bans and removals of users of this server are rejected, and knocks are hidden, which do take effect.
+the bans that an upgrade of a room takes over from the old one, nor a user's own leaving. Bans and removals
+that other servers make are judged when they take effect, as invitations are; their knocks are hidden, which
+do take effect.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from synapse.module_api.errors import Codes
 from synapse_tim.modules import metrics
 from synapse_tim.modules.decisions import decide, refuse
 from synapse_tim.modules.strangers import Strangers
-from synapse_tim.modules.synapse_arrivals import ArrivingEvents
 from synapse_tim.modules.synapse_internals import (
     Answer,
     FederationRequest,
@@ -78,7 +78,6 @@ class StrangerMemberships:
     Args:
         api: Synapse's module API.
         internals: for events that are made here.
-        arrivals: for those of other servers.
         strangers: tells who is one.
         invitation: says why one user may not invite another.
         rule: policy and gematik's id of what is decided, for the metrics.
@@ -91,7 +90,6 @@ class StrangerMemberships:
         self,
         api: ModuleApi,
         internals: SynapseInternals,
-        arrivals: ArrivingEvents,
         strangers: Strangers,
         invitation: Judge,
         rule: tuple[str, str],
@@ -103,7 +101,6 @@ class StrangerMemberships:
         self._server_notices_user = internals.server_notices_user
         internals.check_local_events(self.check_local_event)
         internals.guard_federation("FederationV1SendKnockServlet", "PUT", self.send_knock)
-        arrivals.reject(self.refuses_arriving)
         api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
@@ -141,22 +138,19 @@ class StrangerMemberships:
     async def refuses_arriving(self, event: EventBase) -> bool:
         """Whether an event of another server bans or removes a stranger here.
 
-        Asked about whatever is among the events or in the state of a room. Hiding the event would not do:
-        once it is in effect, Synapse shows the user the room. Everything that makes a user of this server
-        known to a room is made here or was delivered here, so it is stored, unless the room was purged since.
+        Asked when it is to take effect (``InvitePolicy.refuses_arriving``): Synapse would show the user the
+        room. Everything that makes a user of this server known to a room is made here or was delivered here,
+        so it is stored, unless the room was purged since.
 
         Raises:
-            Exception: whatever the database raises; then Synapse takes the event later.
+            Exception: whatever the database raises.
         """
-        target = event.get_state_key()
+        target = event.state_key
         if (
-            event.type != MEMBER
-            or event.content.get("membership") not in _TOLD
-            or target is None
+            event.content.get("membership") not in _TOLD
             or target == event.sender
-            or not is_storable(target)
-            or not self._api.is_mine(target)
             or self._api.is_mine(event.sender)
+            or not is_storable(target)
             or await self._was_in_room(event.room_id, target)
         ):
             return False

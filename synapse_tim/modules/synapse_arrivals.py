@@ -5,7 +5,7 @@ another event refers to it, does not stop a redaction whose target is named in i
 and is not asked about events whose content does not match their hash. What is wrapped here sees every event,
 whatever way it arrives: ``/send``, the state and the auth chain of a join, a gap, history.
 
-Nothing that arrives makes anything here raise, so nothing makes the rest of a batch fail.
+Nothing that is done here raises, so nothing that arrives makes the rest of a batch fail.
 """
 
 from __future__ import annotations
@@ -119,49 +119,17 @@ class ArrivingEvents:
         shape.around(self._handler, "process_remote_join", ("state",), join)
         shape.around(self._handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
 
-    def reject(self, refused: Callable[[EventBase], Awaitable[bool]]) -> None:
-        """Reject events, and with them what builds on them: they are stored, and nobody here is told of them.
+    def judge_memberships(self, refused: Callable[[EventBase], Awaitable[bool]]) -> None:
+        """Have memberships of local users that others decide judged when they take effect.
+
+        A membership takes effect when it becomes that of the user in the current state of the room, which may
+        be long after it arrived: it may have been in an auth chain, in the state of a join or a gap, in
+        history, or lose and win a state resolution. A new one among the events of a room is soft-failed, so
+        that nobody is told of it; other servers may build on it, and so may this one.
 
         Args:
-            refused: asked about every event of another server that is stored, new or old, and about the state
-                of a join or a gap; raises what the database raises, if it fails.
-
-        Raises:
-            ConfigError: the handler does not look as expected.
-        """
-
-        async def persist(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
-            for event, context in () if _is_forwarded() else arguments["event_and_contexts"]:
-                if context.rejected is None and await refused(event):
-                    context.rejected = RejectedReason.AUTH_ERROR
-            return await proceed()
-
-        async def join(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
-            arguments["state"] = [event for event in arguments["state"] if not await refused(event)]
-            return await proceed()
-
-        async def close_gap(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
-            state = await proceed()
-            ours = [event_id for (_, key), event_id in state.items() if self._is_mine(key)]
-            events = await self._store.get_events(ours, allow_rejected=True)
-            without = {event_id for event_id, event in events.items() if await refused(event)}
-            return {key: event_id for key, event_id in state.items() if event_id not in without}
-
-        shape.around(self._handler, "persist_events_and_notify", ("event_and_contexts",), persist)
-        shape.around(self._handler, "process_remote_join", ("state",), join)
-        shape.around(self._handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
-
-    def judge_invitations(self, refused: Callable[[EventBase], Awaitable[bool]]) -> None:
-        """Have invitations of local users judged when they take effect without being delivered as such.
-
-        An invitation takes effect when it becomes the membership of the user in the current state of the
-        room, which may be long after it arrived: it may have been in an auth chain, in the state of a join or
-        a gap, in history, or lose and win a state resolution. A new one among the events of a room is
-        soft-failed, so that nobody is notified of it; other servers may build on it, and so may this one.
-
-        Args:
-            refused: says of a membership event whether it invites a local user who must not be invited;
-                must not raise.
+            refused: says of a membership event whether it invites, removes or bans a local user in a way that
+                must not be; must not raise.
 
         Raises:
             ConfigError: the handler or the store does not look as expected.
@@ -189,7 +157,7 @@ class ArrivingEvents:
             return [event for event in await proceed() if not event.internal_metadata.is_soft_failed()]
 
         shape.around(self._handler, "_check_for_soft_fail", ("event",), check)
-        # Synapse shows invitations in ``/sync`` as they come, and not only those that took effect.
+        # Synapse shows memberships in ``/sync`` as they come, and not only those that took effect.
         shape.around(self._store, "get_membership_changes_for_user", ("user_id",), changes)
         if self._persister is not None:
             parameters = ("state_delta_for_room", "events_and_contexts")
@@ -199,7 +167,7 @@ class ArrivingEvents:
     async def _hold_back(
         self, delta: Any, new: Collection[EventBase], refused: Callable[[EventBase], Awaitable[bool]]
     ) -> None:
-        """Take refused invitations out of a change of a room's current state.
+        """Take refused memberships out of a change of a room's current state.
 
         What is new and not soft-failed was judged a moment ago, where it was made or arrived. A membership
         that was rejected is none; Synapse takes those in the state of a join all the same, and trips over

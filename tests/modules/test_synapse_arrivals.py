@@ -39,13 +39,10 @@ def api():
         ("persist_events_and_notify", "limit_effect"),
         ("process_remote_join", "limit_effect"),
         ("_get_state_ids_after_missing_prev_event", "limit_effect"),
-        ("persist_events_and_notify", "reject"),
-        ("process_remote_join", "reject"),
-        ("_get_state_ids_after_missing_prev_event", "reject"),
-        ("_check_for_soft_fail", "judge_invitations"),
-        ("_persist_events_and_state_updates", "judge_invitations"),
-        ("update_current_state", "judge_invitations"),
-        ("get_membership_changes_for_user", "judge_invitations"),
+        ("_check_for_soft_fail", "judge_memberships"),
+        ("_persist_events_and_state_updates", "judge_memberships"),
+        ("update_current_state", "judge_memberships"),
+        ("get_membership_changes_for_user", "judge_memberships"),
     ],
 )
 def test_a_synapse_that_stores_what_arrives_elsewhere_is_refused(api, method, capability):
@@ -67,13 +64,13 @@ def test_soft_failed_memberships_are_not_shown(api, run):
         return [shown, hidden]
 
     store.get_membership_changes_for_user = changes
-    ArrivingEvents(api).judge_invitations(AsyncMock())
+    ArrivingEvents(api).judge_memberships(AsyncMock())
     assert run(store.get_membership_changes_for_user("@user:here", 1, 2)) == [shown]
 
 
 def test_a_process_that_stores_no_events_has_nothing_to_hold_back(api):
     api._hs.get_datastores.return_value.persist_events = None
-    ArrivingEvents(api).judge_invitations(AsyncMock())
+    ArrivingEvents(api).judge_memberships(AsyncMock())
 
 
 def test_only_refused_invitations_of_local_users_are_held_back(api, run):
@@ -88,7 +85,7 @@ def test_only_refused_invitations_of_local_users_are_held_back(api, run):
     known = {name: Mock(event_id=name) for name in ("$refused", "$allowed")}
     store.get_events = AsyncMock(side_effect=lambda ids: {each: known[each] for each in ids & known.keys()})
     refused = AsyncMock(side_effect=lambda event: event.event_id != "$allowed")
-    ArrivingEvents(api).judge_invitations(refused)
+    ArrivingEvents(api).judge_memberships(refused)
     delta = DeltaState(
         [],
         {
@@ -153,31 +150,3 @@ def test_what_another_process_has_taken_is_not_judged_again(api, run, monkeypatc
     run(handler.persist_events_and_notify("!r", [("event", context)]))
     assert stored == [("pruned event" if judged else "event", context)]
     assert bool(context.rejected) is judged
-
-
-def test_what_is_refused_is_rejected_wherever_it_comes_from(api, run):
-    handler = api._hs.get_federation_event_handler.return_value
-    stored, joined = [], []
-
-    async def persist(room_id, event_and_contexts, backfilled=False):
-        stored.extend(context.rejected for _, context in event_and_contexts)
-
-    async def join(origin, room_id, auth_events, state, event, room_version, partial_state):
-        joined.extend(state)
-
-    async def close_gap(destination, room_id, event_id):
-        return {("m.room.member", f"@{name}:here"): name for name in ("refused", "allowed", "unknown")}
-
-    handler.persist_events_and_notify = persist
-    handler.process_remote_join = join
-    handler._get_state_ids_after_missing_prev_event = close_gap
-    events = {name: Mock(event_id=name) for name in ("refused", "allowed")}
-    api._hs.get_datastores.return_value.main.get_events = AsyncMock(return_value=events)
-    ArrivingEvents(api).reject(AsyncMock(side_effect=lambda event: event.event_id == "refused"))
-    pairs = [(event, Mock(rejected=None)) for event in events.values()]
-    run(handler.persist_events_and_notify("!room", pairs))
-    assert stored == ["auth_error", None]
-    run(handler.process_remote_join("there", "!room", [], list(events.values()), Mock(), Mock(), False))
-    assert joined == [events["allowed"]]
-    state = run(handler._get_state_ids_after_missing_prev_event("there", "!room", "$event"))
-    assert set(state.values()) == {"allowed", "unknown"}

@@ -41,6 +41,7 @@ def planted_in_a_join(world, server, invitee):
         The inviter, the colleague, the room, the invitation and its id.
     """
     leo, colleague = world.user(world.lax, admin=True), world.user(server)
+    invitee.sync()
     room = leo.create_room(**PRIVATE)
     leo.invite(room, colleague.user_id).raise_for_status()
     wait_for(lambda: room in colleague.invited_to(), what="the colleague's invitation")
@@ -65,6 +66,7 @@ def is_as_expected(world, user, room, colleague, refuses):
     """The user is not invited and cannot join; or is and can."""
     if refuses:
         assert room not in user.invited_to()
+        assert room not in user.sync().get("rooms", {}).get("invite", {})  # what came since the last one
         assert user.user_id not in colleague.members(room, "invite")
         joined = user.join(room, via=[world.lax.server_name])
         assert code(joined) == FORBIDDEN, joined.text
@@ -127,6 +129,7 @@ def test_af_10064_02_an_invitation_of_a_server_that_has_left_relayed_by_an_hones
     leo = world.user(world.lax, admin=True)
     colleague, invitee = world.user(world.hospital), world.user(world.hospital)
     member = world.user(world.practice)
+    invitee.sync()
     room = together(leo, colleague, member, **PRIVATE)
     member.send(room, "hello").raise_for_status()
     wait_for(lambda: "hello" in colleague.texts(room), what="the member's message")
@@ -157,6 +160,7 @@ def test_a_26021_01_an_invitation_that_was_declined_does_not_come_back_with_the_
         wait_for(lambda: room not in invitee.invited_to(), what="the invitation to go")
     finally:
         world.lax.start().wait()
+    invitee.sync()
     if blocks:
         block(invitee)
     leo.invite(room, colleague.user_id).raise_for_status()
