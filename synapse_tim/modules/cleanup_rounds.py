@@ -139,28 +139,27 @@ class CleanupRounds:
     async def _do(self, due: Due) -> str | None:
         """Take the next step; returns its outcome, or ``None`` if the room waits for another round."""
         sweep = self._sweep()  # the list may have changed, or have become too old, since the page was judged
-        again = await self._api.run_db_interaction(
-            "synapse_tim_cleanup_again", sweep.still_due, due, now_ms()
-        )
+        now = now_ms()  # what happens in the room from here on counts
+        again = await self._api.run_db_interaction("synapse_tim_cleanup_again", sweep.still_due, due, now)
         if again is None:
             return "skipped"
         if due.kind is CleanupKind.INSURED_ONLY:
             return "failed" if await self._removal.leave(due.room_id) else "left"
-        if not await self._is_ready(again):
+        if not await self._is_ready(again, now):
             return None
         has_failed = await self._removal.has_failed(due.room_id)
         if not await self._removal.delete(due.room_id):
             return "skipped"
         return "failed" if has_failed else "purged"
 
-    async def _is_ready(self, due: Due) -> bool:
+    async def _is_ready(self, due: Due, judged_ts: int) -> bool:
         """Take a room apart; returns whether it can be purged, which is in a later round."""
         if due.begun_ts is None:
-            await self._store.begin(due, now_ms())
+            await self._store.begin(due, judged_ts)
         done = await self._removal.take_apart(due.room_id)
         if due.begun_ts is None:
             return False
-        if now_ms() - due.begun_ts > _PATIENCE_MS:
+        if judged_ts - due.begun_ts > _PATIENCE_MS:
             return True
         return done and await self._removal.is_told(due.room_id)
 

@@ -239,16 +239,19 @@ class InvitePolicy:
         answered has had its effect. Invitations of local users are judged like others: they come back after a
         backup was restored or a room was purged.
 
-        What cannot be judged now is refused, too: put off, it would put off everything after it in the room,
-        for everybody there, and whoever means well delivers an invitation.
+        An invitation that cannot be judged now is refused, too: put off, it would put off everything after it
+        in the room, for everybody there, and whoever means well delivers it. A ban or a removal is not: it
+        may be what keeps somebody out.
         """
         invitee = event.get_state_key()
         if invitee is None or not self._api.is_mine(invitee):
             return False
+        is_invitation = event.content.get("membership") == "invite"
         try:
-            if event.content.get("membership") != "invite":
-                return await self._memberships.refuses_arriving(event)
             now = await self._arrivals.local_membership(invitee, event.room_id)
+            if not is_invitation:
+                is_known = now is not None and now.membership in ("join", "invite", "knock")
+                return not is_known and await self._memberships.refuses_arriving(event)
             if now is not None and now.event_id == event.event_id:
                 return False
             if now is not None and await self._arrivals.is_answered(event, now):
@@ -257,7 +260,7 @@ class InvitePolicy:
             denial = INVITE_BY_ADDRESS if by_address else await self._denial(event.sender, invitee)
         except Exception as error:
             logger.error("A membership that arrived could not be judged: %s", type(error).__name__)
-            return True
+            return is_invitation
         if denial is None:
             return False
         metrics.count_denied(denial)

@@ -119,12 +119,13 @@ class NewAccounts:
                     return None
                 return NewAccount(user_id, mark, exists=True)
             if mark is None:
-                mark = fresh
+                # Two at once: the later one is repeated by Synapse, and finds the mark of the other.
                 txn.execute(
                     "INSERT INTO synapse_tim_new_account (user_id, person_key, mark, noted_ts)"
-                    " VALUES (?, ?, ?, ?)",
-                    (user_id, person, mark, to_ms(now)),
+                    " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    (user_id, person, fresh, to_ms(now)),
                 )
+                mark = _noted(txn, user_id, person) or fresh
             return NewAccount(user_id, mark, exists=False)
 
         return await self._api.run_db_interaction("synapse_tim_note_account", note)

@@ -26,6 +26,7 @@ from synapse_tim.modules.synapse_internals import (
 from synapse_tim.rules import joins
 from synapse_tim.rules.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM, Denial
 from synapse_tim.rules.room_creation import MEMBER
+from synapse_tim.rules.server_name import of_matrix_id
 from synapse_tim.rules.storable import is_storable
 
 
@@ -75,11 +76,14 @@ class RoomEntry:
         if membership == "knock":
             _decide(joins.user_knocks(room))
         elif is_local:
-            if before != "join" and (room.is_opened or not room.is_own):
+            is_withheld = False
+            if before == "invite" or (before != "join" and (room.is_opened or not room.is_own)):
                 # What counts is the invitation that was accepted here: a room's state may be made by others,
-                # and get here later.
-                before = "invite" if await self._internals.is_invited(subject, event.room_id) else None
-            _decide(joins.local_user_joins(room, before))
+                # and get here later, or never take effect.
+                is_invited = await self._internals.is_invited(subject, event.room_id)
+                is_withheld = before == "invite" and not is_invited
+                before = "invite" if is_invited else None
+            _decide(joins.local_user_joins(room, before, is_withheld=is_withheld))
         else:
             _decide(joins.remote_user_enters(room, "invite" if membership == "invite" else before))
 
@@ -125,7 +129,10 @@ class RoomEntry:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
         subject = request.content.get("state_key")
-        members = [(MEMBER, subject)] if isinstance(subject, str) and is_storable(subject) else []
+        members = []
+        # Nothing of the event is verified yet: of others' users nobody is told whether they are in the room.
+        if isinstance(subject, str) and is_storable(subject) and of_matrix_id(subject) == request.origin:
+            members = [(MEMBER, subject)]
         state = await self._api.get_room_state(request.path["room_id"], [*ENTRY, *members])
         if not state:
             refuse(REMOTE_USER_IN_PUBLIC_ROOM)  # none, or one that is hidden: the same answer for both

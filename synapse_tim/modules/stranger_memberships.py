@@ -32,7 +32,8 @@ from synapse_tim.modules.synapse_internals import (
     SynapseInternals,
 )
 from synapse_tim.rules.denials import KNOCK_WITH_TEXT, Denial
-from synapse_tim.rules.room_creation import CREATE, MEMBER
+from synapse_tim.rules.room_creation import CREATE, JOIN_RULES, MEMBER
+from synapse_tim.rules.server_name import of_matrix_id
 from synapse_tim.rules.storable import is_storable
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ _IN_ROOM: Final = """
     WHERE room_id = ? AND type = 'm.room.member' AND membership = 'join'
 """
 _TOLD: Final = frozenset({"ban", "leave"})
+_KNOCKABLE: Final = ("knock", "knock_restricted")
 #: Of a knock without words; the name and the avatar are those of the profile.
 _PLAIN: Final = frozenset({"membership", "displayname", "avatar_url", "join_authorised_via_users_server"})
 
@@ -106,7 +108,8 @@ class StrangerMemberships:
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
         """Judge a membership event that is made here, and knocks of users of other servers.
 
-        Called for every event; also for the templates of other servers' joins, knocks and leaves.
+        Called for every event; also for the templates of other servers' joins, knocks and leaves. This comes
+        before Synapse looks at who may do what: those who may not anyway learn nothing about others here.
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
@@ -115,24 +118,37 @@ class StrangerMemberships:
             return
         membership, target = event.content.get("membership"), event.get_state_key()
         if membership == "knock":
-            if _says_something(event.content):
+            if _says_something(event.content) and _may_knock(await state_before([(JOIN_RULES, "")])):
                 await self._refuse_knock(event.sender, event.room_id)
         elif membership in _TOLD and target is not None and target != event.sender:
             if event.sender == self._server_notices_user:
                 return
-            state = await state_before([(MEMBER, target), (CREATE, "")])
-            if not await self._is_known(event, target, state):
+            state = await state_before([(MEMBER, target), (MEMBER, event.sender), (CREATE, "")])
+            sender = state.get((MEMBER, event.sender))
+            is_in_room = sender is not None and sender.content.get("membership") == "join"
+            if is_in_room and not await self._is_known(event, target, state):
                 decide(await self._invitation(event.sender, target), *self._rule)
 
     async def send_knock(self, request: FederationRequest, proceed: Proceed) -> Answer:
         """Refuse a knock of another server's user before Synapse hides it, so that the user is told.
 
+        Nothing of the event is verified yet. What Synapse is to refuse is left to it: otherwise another
+        server could ask here for whom it likes.
+
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
         content, sender = request.content.get("content"), request.content.get("sender")
-        if isinstance(content, Mapping) and isinstance(sender, str) and _says_something(content):
-            await self._refuse_knock(sender, request.path["room_id"])
+        if (
+            isinstance(content, Mapping)
+            and isinstance(sender, str)
+            and of_matrix_id(sender) == request.origin
+            and request.content.get("state_key") == sender
+            and _says_something(content)
+        ):
+            room_id = request.path["room_id"]
+            if _may_knock(await self._api.get_room_state(room_id, [(JOIN_RULES, "")])):
+                await self._refuse_knock(sender, room_id)
         return await proceed()
 
     async def refuses_arriving(self, event: EventBase) -> bool:
@@ -227,6 +243,11 @@ class StrangerMemberships:
             return txn.fetchone() is not None
 
         return await self._api.run_db_interaction("synapse_tim_memberships", ask)
+
+
+def _may_knock(state: Mapping[tuple[str, str], EventBase]) -> bool:
+    rules = state.get((JOIN_RULES, ""))
+    return rules is not None and rules.content.get("join_rule") in _KNOCKABLE
 
 
 def _says_something(knock: Mapping[str, Any]) -> bool:

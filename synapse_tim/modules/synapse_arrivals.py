@@ -69,8 +69,10 @@ class ArrivingEvents:
         self._handler = get_handler()
         stores = shape.attribute(hs, "get_datastores", "HomeServer.get_datastores")()
         self._store = shape.attribute(stores, "main", "Databases.main")
-        #: ``None`` in processes that do not store events.
+        controllers = shape.attribute(hs, "get_storage_controllers", "HomeServer.get_storage_controllers")()
+        #: ``None`` in processes that do not store events, both of them.
         self._persister = shape.attribute(stores, "persist_events", "Databases.persist_events")
+        self._persistence = shape.attribute(controllers, "persistence", "StorageControllers.persistence")
         for name in ("get_event", "get_events", "get_local_current_membership_for_user_in_room"):
             shape.attribute(self._store, name, f"DataStore.{name}")
         shape.attribute(EventInternalMetadata, "soft_failed", "EventInternalMetadata.soft_failed")
@@ -115,6 +117,15 @@ class ArrivingEvents:
             without = {event_id for event_id, event in events.items() if effect_of(event) is Effect.NONE}
             return {key: event_id for key, event_id in state.items() if event_id not in without}
 
+        async def accepted(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+            # Synapse trips over rejected events here, which it seldom stores together with others.
+            arguments["events_context"] = [
+                (event, context) for event, context in arguments["events_context"] if not context.rejected
+            ]
+            return await proceed()
+
+        if self._persistence is not None:
+            shape.around(self._persistence, "_get_new_state_after_events", ("events_context",), accepted)
         shape.around(self._handler, "persist_events_and_notify", ("event_and_contexts",), persist)
         shape.around(self._handler, "process_remote_join", ("state",), join)
         shape.around(self._handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
@@ -142,30 +153,33 @@ class ArrivingEvents:
                 event.internal_metadata.soft_failed = True
             return result
 
-        async def persist(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
-            delta = arguments["state_delta_for_room"]
-            if delta is not None:
-                new = [event for event, _ in arguments["events_and_contexts"]]
-                await self._hold_back(delta, new, refused)
-            return await proceed()
-
-        async def update(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
-            await self._hold_back(arguments["state_delta"], [], refused)
+        async def hold_back(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+            await self._hold_back(arguments["delta_state"], arguments["events_and_contexts"], refused)
             return await proceed()
 
         async def changes(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
-            return [event for event in await proceed() if not event.internal_metadata.is_soft_failed()]
+            shown = []
+            for event in await proceed():
+                if event.internal_metadata.is_soft_failed():
+                    now = await self.local_membership(arguments["user_id"], event.room_id)
+                    if now is None or now.event_id != event.event_id:
+                        continue
+                shown.append(event)
+            return shown
 
         shape.around(self._handler, "_check_for_soft_fail", ("event",), check)
         # Synapse shows memberships in ``/sync`` as they come, and not only those that took effect.
         shape.around(self._store, "get_membership_changes_for_user", ("user_id",), changes)
         if self._persister is not None:
-            parameters = ("state_delta_for_room", "events_and_contexts")
-            shape.around(self._persister, "_persist_events_and_state_updates", parameters, persist)
-            shape.around(self._persister, "update_current_state", ("state_delta",), update)
+            # Every change of a room's current state passes here right before it is stored.
+            parameters = ("events_and_contexts", "delta_state")
+            shape.around(self._persister, "_calculate_sliding_sync_table_changes", parameters, hold_back)
 
     async def _hold_back(
-        self, delta: Any, new: Collection[EventBase], refused: Callable[[EventBase], Awaitable[bool]]
+        self,
+        delta: Any,
+        new: Collection[tuple[EventBase, Any]],
+        refused: Callable[[EventBase], Awaitable[bool]],
     ) -> None:
         """Take refused memberships out of a change of a room's current state.
 
@@ -173,7 +187,8 @@ class ArrivingEvents:
         that was rejected is none; Synapse takes those in the state of a join all the same, and trips over
         them.
         """
-        passed = {event.event_id for event in new if not event.internal_metadata.is_soft_failed()}
+        accepted = [event for event, context in new if not context.rejected]
+        passed = {event.event_id for event in accepted if not event.internal_metadata.is_soft_failed()}
         unsure = {
             event_id: key
             for key, event_id in delta.to_insert.items()
@@ -181,7 +196,7 @@ class ArrivingEvents:
         }
         if not unsure:
             return
-        events = {event.event_id: event for event in new}
+        events = {event.event_id: event for event in accepted}
         events.update(await self._store.get_events(unsure.keys() - events.keys()))
         held_back = {
             key

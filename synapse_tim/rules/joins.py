@@ -70,17 +70,19 @@ class Room:
         return True
 
 
-def local_user_joins(room: Room, membership: object) -> Denial | None:
+def local_user_joins(room: Room, membership: object, *, is_withheld: bool = False) -> Denial | None:
     """Judge the join of a local user to a room that this server knows.
 
     Args:
         room: to enter.
         membership: of the joining user until now.
+        is_withheld: whether the room's state has an invitation of that user which does not count.
     """
     if membership == "join":
         return None  # a new name or picture, not a way in
     if room.is_own and not room.is_opened:
-        return None
+        # Synapse would take the invitation for one, whatever the join rule.
+        return JOIN_WITHOUT_INVITE if is_withheld and room.join_rule != PUBLIC else None
     if room.join_rule == PUBLIC or membership != "invite":
         return JOIN_WITHOUT_INVITE
     return None

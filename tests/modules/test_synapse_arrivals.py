@@ -5,6 +5,7 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 from synapse.handlers.federation_event import FederationEventHandler
 from synapse.module_api.errors import ConfigError
+from synapse.storage.controllers.persist_events import EventsPersistenceStorageController
 from synapse.storage.databases.main import DataStore
 from synapse.storage.databases.main.events import DeltaState, PersistEventsStore
 
@@ -13,7 +14,8 @@ from synapse_tim.modules.synapse_arrivals import ArrivingEvents, LocalMembership
 from synapse_tim.rules.relayed import Effect
 
 HANDLER = ["persist_events_and_notify", "process_remote_join", "_check_for_soft_fail"]
-STORE = ["_persist_events_and_state_updates", "update_current_state"]
+STORE = ["_calculate_sliding_sync_table_changes"]
+CONTROLLER = ["_get_new_state_after_events"]
 
 
 @pytest.fixture
@@ -28,6 +30,11 @@ def api():
         setattr(persister, name, getattr(PersistEventsStore, name).__get__(persister))
     api._hs.get_federation_event_handler.return_value = handler
     api._hs.get_datastores.return_value.persist_events = persister
+    controller = Mock(spec=EventsPersistenceStorageController)
+    for name in CONTROLLER:
+        method = getattr(EventsPersistenceStorageController, name)
+        setattr(controller, name, method.__get__(controller))
+    api._hs.get_storage_controllers.return_value.persistence = controller
     store = api._hs.get_datastores.return_value.main
     store.get_membership_changes_for_user = DataStore.get_membership_changes_for_user.__get__(store)
     return api
@@ -40,8 +47,8 @@ def api():
         ("process_remote_join", "limit_effect"),
         ("_get_state_ids_after_missing_prev_event", "limit_effect"),
         ("_check_for_soft_fail", "judge_memberships"),
-        ("_persist_events_and_state_updates", "judge_memberships"),
-        ("update_current_state", "judge_memberships"),
+        ("_get_new_state_after_events", "limit_effect"),
+        ("_calculate_sliding_sync_table_changes", "judge_memberships"),
         ("get_membership_changes_for_user", "judge_memberships"),
     ],
 )
@@ -49,38 +56,42 @@ def test_a_synapse_that_stores_what_arrives_elsewhere_is_refused(api, method, ca
     getattr(ArrivingEvents(api), capability)(AsyncMock())
     owner = api._hs.get_federation_event_handler.return_value
     owner = api._hs.get_datastores.return_value.persist_events if method in STORE else owner
+    owner = api._hs.get_storage_controllers.return_value.persistence if method in CONTROLLER else owner
     owner = api._hs.get_datastores.return_value.main if method.startswith("get_") else owner
     delattr(owner, method)
     with pytest.raises(ConfigError, match=method):
         getattr(ArrivingEvents(api), capability)(AsyncMock())
 
 
-def test_soft_failed_memberships_are_not_shown(api, run):
+def test_soft_failed_memberships_are_shown_only_if_they_count(api, run):
     store = api._hs.get_datastores.return_value.main
-    shown, hidden = Mock(), Mock()
+    shown, hidden, counts = (Mock(event_id=name) for name in ("$shown", "$hidden", "$counts"))
     shown.internal_metadata.is_soft_failed.return_value = False
 
     async def changes(user_id, from_key, to_key, excluded_rooms=None):
-        return [shown, hidden]
+        return [shown, hidden, counts]
 
     store.get_membership_changes_for_user = changes
+    store.get_local_current_membership_for_user_in_room = AsyncMock(return_value=("leave", "$counts"))
     ArrivingEvents(api).judge_memberships(AsyncMock())
-    assert run(store.get_membership_changes_for_user("@user:here", 1, 2)) == [shown]
+    assert run(store.get_membership_changes_for_user("@user:here", 1, 2)) == [shown, counts]
 
 
 def test_a_process_that_stores_no_events_has_nothing_to_hold_back(api):
     api._hs.get_datastores.return_value.persist_events = None
+    api._hs.get_storage_controllers.return_value.persistence = None
     ArrivingEvents(api).judge_memberships(AsyncMock())
+    ArrivingEvents(api).limit_effect(Mock())
 
 
 def test_only_refused_invitations_of_local_users_are_held_back(api, run):
     persister = api._hs.get_datastores.return_value.persist_events
     seen = []
 
-    async def persist(room_id, events_and_contexts, *, state_delta_for_room):
-        seen.append(dict(state_delta_for_room.to_insert))
+    async def calculate(room_id, events_and_contexts, delta_state):
+        seen.append(dict(delta_state.to_insert))
 
-    persister._persist_events_and_state_updates = persist
+    persister._calculate_sliding_sync_table_changes = calculate
     store = api._hs.get_datastores.return_value.main
     known = {name: Mock(event_id=name) for name in ("$refused", "$allowed")}
     store.get_events = AsyncMock(side_effect=lambda ids: {each: known[each] for each in ids & known.keys()})
@@ -100,8 +111,9 @@ def test_only_refused_invitations_of_local_users_are_held_back(api, run):
     )
     new, soft_failed = Mock(event_id="$new"), Mock(event_id="$new and refused")
     new.internal_metadata.is_soft_failed.return_value = False
-    batch = [(new, Mock()), (soft_failed, Mock())]
-    run(persister._persist_events_and_state_updates("!r", batch, state_delta_for_room=delta))
+    batch = [(each, Mock(rejected=None)) for each in (new, soft_failed)]
+    batch.append((Mock(event_id="$rejected"), Mock(rejected="auth_error")))
+    run(persister._calculate_sliding_sync_table_changes("!r", batch, delta))
     assert seen == [
         {
             ("m.room.member", "@b:here"): "$allowed",
@@ -150,3 +162,17 @@ def test_what_another_process_has_taken_is_not_judged_again(api, run, monkeypatc
     run(handler.persist_events_and_notify("!r", [("event", context)]))
     assert stored == [("pruned event" if judged else "event", context)]
     assert bool(context.rejected) is judged
+
+
+def test_rejected_events_change_no_state_that_synapse_computes(api, run):
+    controller = api._hs.get_storage_controllers.return_value.persistence
+    seen = []
+
+    async def compute(room_id, events_context, old_latest_event_ids, new_latest_event_ids, should_prune=True):
+        seen.extend(events_context)
+
+    controller._get_new_state_after_events = compute
+    ArrivingEvents(api).limit_effect(Mock())
+    accepted, rejected = (Mock(), Mock(rejected=None)), (Mock(), Mock(rejected="auth_error"))
+    run(controller._get_new_state_after_events("!r", [accepted, rejected], set(), set()))
+    assert seen == [accepted]

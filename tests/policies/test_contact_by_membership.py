@@ -8,6 +8,7 @@ import secrets
 import pytest
 
 from synapse_tim.testing import wait_for
+from tests.policies.pdus import signed
 from tests.policies.world import (
     CLIENT,
     EPA,
@@ -304,3 +305,56 @@ def test_a_26021_01_a_knock_elsewhere_says_nothing_to_strangers_here(world):
     reasons = [event["content"].get("reason") for event in doctor.messages(room)]
     assert not any(reasons)
     assert "reason" not in doctor.state(room, "m.room.member", lea.user_id).json()
+
+
+def test_a_28590_a_knock_in_somebody_elses_name_tells_nothing(world):
+    """Nor does one at a room without knocks; Synapse refuses both, whoever is in the room."""
+    leo, doctor = world.user(world.lax), world.user(world.hospital)
+    patient, other = world.user(world.hospital), world.user(world.hospital)
+    closed = together(leo, doctor, **PRIVATE)
+    open_ = together(leo, doctor, **PRIVATE)
+    leo.put_state(open_, "m.room.join_rules", {"join_rule": "knock"}).raise_for_status()
+    wait_for(
+        lambda: doctor.state(open_, "m.room.join_rules").json() == {"join_rule": "knock"},
+        what="the join rule",
+    )
+    together(doctor, patient)
+    block(doctor)
+    for room in (closed, open_):
+        answers = set()
+        for sender in (patient, other):
+            content = {"membership": "knock", "reason": "Call 0123"}
+            pdu = {"type": "m.room.member", "room_id": room, "state_key": sender.user_id, "content": content}
+            pdu, event_id = signed(world.lax, {**pdu, "sender": sender.user_id})
+            path = f"/_matrix/federation/v1/send_knock/{room}/{event_id}"
+            answer = world.lax.federation_request("PUT", path, to=world.hospital, content=pdu)
+            text = answer.json()["error"].replace(event_id, "EVENT").replace(sender.user_id, "SENDER")
+            answers.add((answer.status_code, text))
+        assert len(answers) == 1, answers
+    # In one's own name it is judged where the room takes knocks, and by Synapse where it does not.
+    otto = world.user(world.lax)
+    for room, told in ((open_, True), (closed, False)):
+        content = {"membership": "knock", "reason": "Call 0123"}
+        pdu = {"type": "m.room.member", "room_id": room, "state_key": otto.user_id, "content": content}
+        pdu, event_id = signed(world.lax, {**pdu, "sender": otto.user_id})
+        path = f"/_matrix/federation/v1/send_knock/{room}/{event_id}"
+        answer = world.lax.federation_request("PUT", path, to=world.hospital, content=pdu)
+        assert answer.status_code == 403
+        assert ("may not invite" in answer.json()["error"]) is told, answer.text
+
+
+def test_a_28590_whoever_is_not_in_a_room_learns_nothing_by_a_ban_or_a_knock(world):
+    outsider, host, member, refusing = (world.user(world.hospital) for _ in range(4))
+    room = together(host, member)
+    block(refusing)
+    answers = {
+        (
+            answer.status_code,
+            answer.json()["error"].replace(outsider.user_id, "OUTSIDER").replace(room, "ROOM"),
+        )
+        for target in (member, refusing)
+        for answer in (ban(outsider, room, target), put_membership(outsider, room, target, "ban"))
+    }
+    assert len(answers) == 1, answers
+    block(host)
+    assert "may not invite" not in knock(outsider, room, "Call 0123").text

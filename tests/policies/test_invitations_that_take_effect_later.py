@@ -113,6 +113,26 @@ def test_a_membership_in_the_state_of_a_join_that_the_room_forbids(world):
 
 
 @refusing
+def test_a_26021_01_an_invitation_slipped_into_a_room_of_this_server(world, refuses):
+    """Whose state is then made by others, too."""
+    host, invitee = world.user(world.hospital), world.user(world.hospital)
+    leo = world.user(world.lax, admin=True)
+    invitee.sync()
+    room = together(host, leo, preset="private_chat")
+    leo.send(room, "hello").raise_for_status()
+    wait_for(lambda: "hello" in host.texts(room), what="the message")
+    if refuses:
+        block(invitee)
+    pdu, event_id = invitation(world, leo, room, invitee)
+    assert send(world.lax, world.hospital, pdu) == {event_id: {}}
+    after, after_id = message_after(world, leo, room, event_id)
+    assert send(world.lax, world.hospital, after) == {after_id: {}}
+    wait_for(lambda: "after" in host.texts(room), what="what follows it")
+    is_as_expected(world, invitee, room, host, refuses)
+    goes_on(leo, host, room)
+
+
+@refusing
 def test_af_10233_a_server_that_has_become_an_insurers_in_between(world, refuses):
     invitee = world.user(world.insurer)
     leo, colleague, room, pdu, event_id = planted_in_a_join(world, world.insurer, invitee)

@@ -34,6 +34,13 @@ def test_synapse_knows_about_invitations_into_rooms_of_the_own_server(product, j
     assert local_user_joins(own(join_rule, product=product), membership) is None
 
 
+@pytest.mark.parametrize("join_rule", [*CLOSED, *OPEN])
+def test_an_invitation_that_does_not_count_lets_nobody_into_a_room_of_the_own_server(join_rule):
+    for membership in (None, "leave"):
+        denial = local_user_joins(own(join_rule, federates=False), membership, is_withheld=True)
+        assert denial is (None if join_rule == "public" else JOIN_WITHOUT_INVITE)
+
+
 @pytest.mark.parametrize("membership", BEFORE)
 @pytest.mark.parametrize("join_rule", OPEN)
 def test_r3_11_colleagues_enter_rooms_that_do_not_federate_as_their_rules_say(join_rule, membership):
