@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from synapse_tim.modules.client_api_policy import ClientApiPolicy
-    from synapse_tim.modules.contact_management import ContactManagement
-    from synapse_tim.modules.directory import Directory
-    from synapse_tim.modules.event_policy import EventPolicy
-    from synapse_tim.modules.federation_allow_list import FederationAllowList
-    from synapse_tim.modules.information_services import InformationServices
-    from synapse_tim.modules.invite_policy import InvitePolicy
-    from synapse_tim.modules.login_policy import LoginPolicy
-    from synapse_tim.modules.oidc_mapping import OidcMapping
-    from synapse_tim.modules.room_cleanup import RoomCleanup
-    from synapse_tim.modules.room_policy import RoomPolicy
-    from synapse_tim.modules.ti_messenger import TiMessenger
+    from synapse_tim.cleanup.module import RoomCleanup
+    from synapse_tim.client_api.module import ClientApiPolicy
+    from synapse_tim.contacts.module import ContactManagement
+    from synapse_tim.directory.module import Directory
+    from synapse_tim.events.module import EventPolicy
+    from synapse_tim.federation.module import FederationAllowList
+    from synapse_tim.information.module import InformationServices
+    from synapse_tim.invites.module import InvitePolicy
+    from synapse_tim.login.module import LoginPolicy
+    from synapse_tim.login.oidc_mapping import OidcMapping
+    from synapse_tim.rooms.module import RoomPolicy
+    from synapse_tim.ti_messenger import TiMessenger
 
 __all__ = [
     "ClientApiPolicy",
@@ -41,18 +41,18 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ClientApiPolicy": "synapse_tim.modules.client_api_policy",
-    "ContactManagement": "synapse_tim.modules.contact_management",
-    "Directory": "synapse_tim.modules.directory",
-    "EventPolicy": "synapse_tim.modules.event_policy",
-    "FederationAllowList": "synapse_tim.modules.federation_allow_list",
-    "InformationServices": "synapse_tim.modules.information_services",
-    "InvitePolicy": "synapse_tim.modules.invite_policy",
-    "LoginPolicy": "synapse_tim.modules.login_policy",
-    "OidcMapping": "synapse_tim.modules.oidc_mapping",
-    "RoomCleanup": "synapse_tim.modules.room_cleanup",
-    "RoomPolicy": "synapse_tim.modules.room_policy",
-    "TiMessenger": "synapse_tim.modules.ti_messenger",
+    "ClientApiPolicy": "synapse_tim.client_api.module",
+    "ContactManagement": "synapse_tim.contacts.module",
+    "Directory": "synapse_tim.directory.module",
+    "EventPolicy": "synapse_tim.events.module",
+    "FederationAllowList": "synapse_tim.federation.module",
+    "InformationServices": "synapse_tim.information.module",
+    "InvitePolicy": "synapse_tim.invites.module",
+    "LoginPolicy": "synapse_tim.login.module",
+    "OidcMapping": "synapse_tim.login.oidc_mapping",
+    "RoomCleanup": "synapse_tim.cleanup.module",
+    "RoomPolicy": "synapse_tim.rooms.module",
+    "TiMessenger": "synapse_tim.ti_messenger",
 }
 
 

@@ -21,12 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compliance,
         contacts,
         database,
-        demo,
         directory,
         federation_list,
         monitoring,
         reference,
     )
+    from synapse_tim.demo import run as demo
 
     parser = argparse.ArgumentParser(
         prog="synapse-tim",

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
+from synapse_tim.check.checks import Result, judge_all
+from synapse_tim.check.facts import Online, Verdict
 from synapse_tim.cli.output import print_facts, print_json, print_table, progress
-from synapse_tim.rules.homeserver_catalogue import CHECKS, ONLINE_CHECKS
-from synapse_tim.rules.homeserver_check import Result, judge_all
-from synapse_tim.rules.homeserver_facts import Online, Verdict
 
 if TYPE_CHECKING:
-    from synapse_tim.modules.homeserver_reading import Homeserver
+    from synapse_tim.check.reading import Homeserver
 
 _EXAMPLE: Final = "Example: synapse-tim check homeserver.yaml conf.d --worker worker1.yaml --online"
 _ORDER: Final = (Verdict.VIOLATION, Verdict.WARNING, Verdict.OK, Verdict.NOT_APPLICABLE)
@@ -63,9 +63,9 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check a configuration."""
     # Synapse takes a second to load; the other commands need not wait for it.
-    from synapse_tim.modules.clock import utc_now
-    from synapse_tim.modules.homeserver_files import UnusableConfigError
-    from synapse_tim.modules.homeserver_reading import read_homeserver
+    from synapse_tim.adapter.clock import utc_now
+    from synapse_tim.check.files import UnusableConfigError
+    from synapse_tim.check.reading import read_homeserver
 
     try:
         with progress("Reading the configuration"):
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     known = (homeserver.product, homeserver.spec_version)
     online: Online | None = None
     if options.online:
-        from synapse_tim.modules.homeserver_online import look_online
+        from synapse_tim.check.online import look_online
 
         with progress("Fetching and verifying the federation list"):
             online = look_online(homeserver, utc_now)

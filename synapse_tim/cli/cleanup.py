@@ -15,16 +15,12 @@ from typing import Any, Final
 
 import attrs
 
+from synapse_tim.admin.database import DatabaseUnusableError, ReadOnlyDatabase, open_database
+from synapse_tim.cleanup.activity import RoomActivity
+from synapse_tim.cleanup.rules import CleanupKind, CleanupRules, Due, InsurersOf
+from synapse_tim.cleanup.survey import RoomSurvey
+from synapse_tim.cleanup.sweep import RoomSweep
 from synapse_tim.cli.output import moment, print_facts, print_json, print_table, progress
-from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, Due, InsurersOf
-from synapse_tim.services.homeserver_database import (
-    DatabaseUnusableError,
-    ReadOnlyDatabase,
-    open_database,
-)
-from synapse_tim.services.room_activity import RoomActivity
-from synapse_tim.services.room_survey import RoomSurvey
-from synapse_tim.services.room_sweep import RoomSweep
 
 _EXAMPLE: Final = "Example: synapse-tim cleanup --dry-run homeserver.yaml --json"
 _MODULES: Final = ("synapse_tim.TiMessenger", "synapse_tim.RoomCleanup")
@@ -64,7 +60,7 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge all rooms and print what is due."""
-    from synapse_tim.modules.homeserver_files import UnusableConfigError, read_config
+    from synapse_tim.check.files import UnusableConfigError, read_config
 
     now: dt.datetime = options.at or dt.datetime.now(dt.UTC)
     try:
@@ -90,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 def _read_server(document: Mapping[str, Any]) -> _Server:
     from synapse.module_api.errors import ConfigError
 
-    from synapse_tim.modules.room_cleanup import RoomCleanup
+    from synapse_tim.cleanup.module import RoomCleanup
 
     name = document.get("server_name")
     modules = document.get("modules")
@@ -111,7 +107,7 @@ def _read_server(document: Mapping[str, Any]) -> _Server:
 
 def _insurers(database: ReadOnlyDatabase, server_name: str) -> InsurersOf | None:
     """Whose users are insured persons, by the list that the homeserver has verified and stored."""
-    from synapse_tim.modules.list_store import read_stored_insurers
+    from synapse_tim.federation.store import read_stored_insurers
 
     try:
         with database.transaction() as cursor:

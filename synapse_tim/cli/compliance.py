@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import attrs
 
-from synapse_tim.cli.evidence import Evidence, EvidenceError, collect, packaged, to_json
 from synapse_tim.cli.output import print_json, print_table
-from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.rules.requirements import BY_ID, REQUIREMENTS
-from synapse_tim.rules.requirements.requirement import MEANING, Requirement, Status
+from synapse_tim.compliance.evidence import Evidence, EvidenceError, collect, packaged, to_json
+from synapse_tim.compliance.register import BY_ID, REQUIREMENTS
+from synapse_tim.compliance.requirement import MEANING, Requirement, Status
+from synapse_tim.core.products import Product, SpecVersion
 
 _EXAMPLE: Final = "Example: synapse-tim compliance --product pro --spec-version 1.2 --status enforced"
 

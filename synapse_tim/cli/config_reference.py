@@ -19,10 +19,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from synapse_tim.modules import config
-from synapse_tim.modules.config import InMilliseconds, PartConfig
-from synapse_tim.modules.policy_config import TiMessengerConfig
-from synapse_tim.rules import durations
+from synapse_tim.adapter import config_block as config
+from synapse_tim.adapter.config_block import InMilliseconds, PartConfig
+from synapse_tim.core import durations
+from synapse_tim.ti_messenger_config import TiMessengerConfig
 
 #: How texts that are checked are called.
 _TEXTS: Final = (

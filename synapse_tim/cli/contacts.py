@@ -19,14 +19,14 @@ from typing import Any, Final
 
 import attrs
 
+from synapse_tim.admin.api import AdminUnusableError, HomeserverAdmin
+from synapse_tim.admin.database import DatabaseUnusableError, open_database, open_for_changes
 from synapse_tim.cli.output import print_facts, print_json, print_table, progress
-from synapse_tim.rules.contact_migration import MEANING, Limited, MigrationRules, Outcome, Plan
-from synapse_tim.rules.permission_config import ACCOUNT_DATA_TYPES
-from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.services.contact_lists import ContactLists, ContactNotes
-from synapse_tim.services.contact_migration import ContactMigration, Done
-from synapse_tim.services.homeserver_admin import AdminUnusableError, HomeserverAdmin
-from synapse_tim.services.homeserver_database import DatabaseUnusableError, open_database, open_for_changes
+from synapse_tim.contacts.lists import ContactLists, ContactNotes
+from synapse_tim.contacts.migration import ContactMigration, Done
+from synapse_tim.contacts.migration_rules import MEANING, Limited, MigrationRules, Outcome, Plan
+from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.invites.permission_config import ACCOUNT_DATA_TYPES
 
 _MIGRATE_EXAMPLE: Final = "Example: synapse-tim contacts migrate homeserver.yaml --dry-run"
 _REMOVE_EXAMPLE: Final = "Example: synapse-tim contacts remove-old homeserver.yaml --yes"
@@ -96,7 +96,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 def _guarded(command: Any) -> Any:
     def run(options: argparse.Namespace) -> int:
-        from synapse_tim.modules.homeserver_files import UnusableConfigError
+        from synapse_tim.check.files import UnusableConfigError
 
         try:
             code: int = command(options, _read_server(options.config))
@@ -245,7 +245,7 @@ def _remove_old(options: argparse.Namespace, server: _Server) -> int:
 
 
 def _read_server(paths: Sequence[str]) -> _Server:
-    from synapse_tim.modules.homeserver_files import read_config
+    from synapse_tim.check.files import read_config
 
     files = read_config(paths)
     name = files.document.get("server_name")

@@ -6,9 +6,9 @@ import argparse
 import sys
 from typing import Any, Final
 
+from synapse_tim.admin.database import DatabaseUnusableError, open_database, open_for_changes
+from synapse_tim.admin.database_port import Ported, PortRefusedError, port
 from synapse_tim.cli.output import print_facts, print_json, progress
-from synapse_tim.services.database_port import Ported, PortRefusedError, port
-from synapse_tim.services.homeserver_database import DatabaseUnusableError, open_database, open_for_changes
 
 _EXAMPLE: Final = (
     "Example: synapse-tim database port --from homeserver-sqlite.yaml --to homeserver.yaml --json. "
@@ -42,7 +42,7 @@ def add_command(commands: Any) -> None:
 
 
 def _port(options: argparse.Namespace) -> int:
-    from synapse_tim.modules.homeserver_files import UnusableConfigError, read_config
+    from synapse_tim.check.files import UnusableConfigError, read_config
 
     try:
         old, new = read_config(options.config_from), read_config(options.config_to)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from synapse_tim.cli.output import print_facts, print_json, print_table, progress
-from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
-from synapse_tim.rules.fhir_search import is_ik
-from synapse_tim.rules.owner_types import OwnerType, user_id_of
+from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
+from synapse_tim.directory.fhir_search import is_ik
+from synapse_tim.directory.owner_types import OwnerType, user_id_of
 
 if TYPE_CHECKING:
-    from synapse_tim.modules.directory_assembly import DirectoryServices
-    from synapse_tim.rules.directory_entries import DirectoryEntry, Entries
-    from synapse_tim.services.directory_search import DirectorySearch
+    from synapse_tim.directory.assembly import DirectoryServices
+    from synapse_tim.directory.entries import DirectoryEntry, Entries
+    from synapse_tim.directory.search import DirectorySearch
 
 _EXAMPLE: Final = (
     "Example: synapse-tim directory lookup @reception:hospital.example --config homeserver.yaml. "
@@ -102,7 +102,7 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask, and print what was answered."""
-    from synapse_tim.modules.homeserver_files import UnusableConfigError, read_config
+    from synapse_tim.check.files import UnusableConfigError, read_config
 
     kind = kind_of(options.id)
     if kind is IdKind.MXID and user_id_of(options.id) is None:
@@ -140,9 +140,9 @@ def kind_of(text: str) -> IdKind:
 def _connect(document: Mapping[str, Any], *, insured: bool) -> tuple[DirectoryServices, DirectorySearch]:
     from synapse.module_api.errors import ConfigError
 
-    from synapse_tim.modules.directory_assembly import build_directory
-    from synapse_tim.modules.homeserver_directory import NoDirectoryError, read_directory
-    from synapse_tim.services.directory_search import DirectorySearch
+    from synapse_tim.directory.assembly import build_directory
+    from synapse_tim.directory.from_file import NoDirectoryError, read_directory
+    from synapse_tim.directory.search import DirectorySearch
 
     try:
         config, log_in = read_directory(document)

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from synapse_tim.cli.output import moment, print_facts, print_json, print_table, progress
-from synapse_tim.rules.acceptance import VerifiedList, check_times
-from synapse_tim.rules.certificates import describe
-from synapse_tim.rules.jws import ALGORITHM_CURVES, JwsLimits
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.rules.revocation import OcspMode
-from synapse_tim.rules.server_name import normalise
-from synapse_tim.services.certificate_source import CertificateSource, DownloadDirectory, DownloadServer
-from synapse_tim.services.fetcher import Fetcher
-from synapse_tim.services.list_source import ListSource
-from synapse_tim.services.ocsp_client import OcspClient
-from synapse_tim.services.pins import read_root
-from synapse_tim.services.tls import client_context
-from synapse_tim.services.trust_store import TrustStore
-from synapse_tim.services.verifier import ListVerifier
+from synapse_tim.core.server_name import normalise
+from synapse_tim.federation.acceptance import VerifiedList, check_times
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.federation.source import ListSource
+from synapse_tim.federation.verifier import ListVerifier
+from synapse_tim.jose.large_jws import ALGORITHM_CURVES, JwsLimits
+from synapse_tim.pki.certificate_source import CertificateSource, DownloadDirectory, DownloadServer
+from synapse_tim.pki.certificates import describe
+from synapse_tim.pki.ocsp_client import OcspClient
+from synapse_tim.pki.pins import read_root
+from synapse_tim.pki.revocation import OcspMode
+from synapse_tim.pki.trust_store import TrustStore
+from synapse_tim.transport.fetcher import Fetcher
+from synapse_tim.transport.tls import client_context
 
 _PRODUCTION = "https://download.tsl.ti-dienste.de"
 _EXAMPLE = (

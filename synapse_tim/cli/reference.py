@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import attrs
 
+from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
 from synapse_tim.cli.output import print_json, print_table
-from synapse_tim.rules.denials import CATALOGUE
-from synapse_tim.rules.homeserver_catalogue import CHECKS, ONLINE_CHECKS
-from synapse_tim.rules.homeserver_options import OPTIONS
+from synapse_tim.core.denial import CATALOGUE
+from synapse_tim.core.homeserver_options import OPTIONS
 
 _EXAMPLE: Final = "Example: synapse-tim reference denials --json"
 

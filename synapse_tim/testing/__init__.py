@@ -40,14 +40,12 @@ prints the ``federation_list`` block to put into its homeserver.yaml.
 
 What there is:
 
-- ``pki``: ``make_world``, ``sign_list``, ``ocsp_answer``: certificates and signatures in gematik's shape, and
-  every wrong one.
-- ``simulator``, ``faults``: ``TiSimulator`` and what can go wrong with it.
-- ``idp_central``, ``idp_sectoral``, ``idp_broker``: identity providers; ``cards``: who logs in there.
-- ``relying_party``, ``jws``, ``jwe``: their client, and tokens, right ones and wrong ones.
-- ``synapse``, ``client``: ``SynapseServer``, ``MatrixUser``.
-- ``workers``, ``postgres``, ``redis``: a deployment of several processes.
-- ``waiting``, ``ports``, ``processes``: what those are made of.
+- ``simulator``: ``TiSimulator``, a TI on loopback, and what can go wrong with it (``simulator.faults``);
+  ``simulator.pki``: ``make_world``, ``sign_list``, ``ocsp_answer``, certificates and signatures in gematik's
+  shape, and every wrong one; ``simulator.directory``: the VZD directory; ``simulator.idp``: identity
+  providers, who logs in there, their client, and tokens.
+- ``servers``: ``SynapseServer``, ``WorkerDeployment``, ``PostgresServer``, ``RedisServer``, and their client
+  ``MatrixUser``.
 - ``fixtures``: all of it for pytest.
 """
 
@@ -57,21 +55,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from synapse_tim.testing.cards import Card, InsuredPerson
-    from synapse_tim.testing.client import MatrixUser
-    from synapse_tim.testing.faults import Faults
-    from synapse_tim.testing.jws import sign_token
     from synapse_tim.testing.merge import REMOVED
-    from synapse_tim.testing.pki import Identity, TestPki, TiWorld, make_world, ocsp_answer, sign_list
     from synapse_tim.testing.ports import free_port, free_ports
-    from synapse_tim.testing.postgres import PostgresServer
-    from synapse_tim.testing.processes import Child, ChildFailedError
-    from synapse_tim.testing.redis import RedisServer
-    from synapse_tim.testing.relying_party import RelyingParty
-    from synapse_tim.testing.simulator import TiSimulator
-    from synapse_tim.testing.synapse import SynapseServer
+    from synapse_tim.testing.servers.client import MatrixUser
+    from synapse_tim.testing.servers.postgres import PostgresServer
+    from synapse_tim.testing.servers.processes import Child, ChildFailedError
+    from synapse_tim.testing.servers.redis import RedisServer
+    from synapse_tim.testing.servers.synapse import SynapseServer
+    from synapse_tim.testing.servers.workers import WorkerDeployment
+    from synapse_tim.testing.simulator.faults import Faults
+    from synapse_tim.testing.simulator.idp.cards import Card, InsuredPerson
+    from synapse_tim.testing.simulator.idp.jws import sign_token
+    from synapse_tim.testing.simulator.idp.relying_party import RelyingParty
+    from synapse_tim.testing.simulator.pki.world import (
+        Identity,
+        TestPki,
+        TiWorld,
+        make_world,
+        ocsp_answer,
+        sign_list,
+    )
+    from synapse_tim.testing.simulator.simulator import TiSimulator
     from synapse_tim.testing.waiting import wait_for
-    from synapse_tim.testing.workers import WorkerDeployment
 
 __all__ = [
     "REMOVED",
@@ -100,21 +105,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "cards": ("Card", "InsuredPerson"),
-    "client": ("MatrixUser",),
-    "faults": ("Faults",),
-    "jws": ("sign_token",),
+    "simulator.idp.cards": ("Card", "InsuredPerson"),
+    "servers.client": ("MatrixUser",),
+    "simulator.faults": ("Faults",),
+    "simulator.idp.jws": ("sign_token",),
     "merge": ("REMOVED",),
-    "pki": ("Identity", "TestPki", "TiWorld", "make_world", "ocsp_answer", "sign_list"),
+    "simulator.pki.world": ("Identity", "TestPki", "TiWorld", "make_world", "ocsp_answer", "sign_list"),
     "ports": ("free_port", "free_ports"),
-    "postgres": ("PostgresServer",),
-    "processes": ("Child", "ChildFailedError"),
-    "redis": ("RedisServer",),
-    "relying_party": ("RelyingParty",),
-    "simulator": ("TiSimulator",),
-    "synapse": ("SynapseServer",),
+    "servers.postgres": ("PostgresServer",),
+    "servers.processes": ("Child", "ChildFailedError"),
+    "servers.redis": ("RedisServer",),
+    "simulator.idp.relying_party": ("RelyingParty",),
+    "simulator.simulator": ("TiSimulator",),
+    "servers.synapse": ("SynapseServer",),
     "waiting": ("wait_for",),
-    "workers": ("WorkerDeployment",),
+    "servers.workers": ("WorkerDeployment",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

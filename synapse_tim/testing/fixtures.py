@@ -20,13 +20,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from synapse_tim.testing import postgres, redis, workers
-from synapse_tim.testing.pki import TiWorld, make_world
-from synapse_tim.testing.postgres import PostgresServer
-from synapse_tim.testing.redis import RedisServer
-from synapse_tim.testing.simulator import TiSimulator
-from synapse_tim.testing.synapse import SynapseServer
-from synapse_tim.testing.workers import WorkerDeployment
+from synapse_tim.testing.servers import postgres, redis, workers
+from synapse_tim.testing.servers.postgres import PostgresServer
+from synapse_tim.testing.servers.redis import RedisServer
+from synapse_tim.testing.servers.synapse import SynapseServer
+from synapse_tim.testing.servers.workers import WorkerDeployment
+from synapse_tim.testing.simulator.pki.world import TiWorld, make_world
+from synapse_tim.testing.simulator.simulator import TiSimulator
 
 _Server = TypeVar("_Server", bound=SynapseServer)
 _SERVERS = pytest.StashKey[list[SynapseServer]]()

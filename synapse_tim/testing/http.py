@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import attrs
 
-from synapse_tim.testing.faults import Faults
+from synapse_tim.testing.simulator.faults import Faults
 
 _CHUNK = 64 * 1024
 

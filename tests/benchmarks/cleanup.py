@@ -20,13 +20,13 @@ from report import progress
 from rich.console import Console
 from rich.table import Table
 
+from synapse_tim.admin.database import open_database
+from synapse_tim.cleanup.activity import RoomActivity
+from synapse_tim.cleanup.rules import CleanupKind, CleanupRules, InsurersOf
+from synapse_tim.cleanup.survey import RoomSurvey
+from synapse_tim.cleanup.sweep import RoomSweep
 from synapse_tim.cli.output import print_json
-from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, InsurersOf
-from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.services.homeserver_database import open_database
-from synapse_tim.services.room_activity import RoomActivity
-from synapse_tim.services.room_survey import RoomSurvey
-from synapse_tim.services.room_sweep import RoomSweep
+from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.testing import PostgresServer, SynapseServer, make_world
 
 HOME = "bench.example"

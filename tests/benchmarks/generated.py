@@ -4,7 +4,7 @@ import datetime as dt
 import random
 from pathlib import Path
 
-from synapse_tim.testing.pki import make_world, sign_list
+from synapse_tim.testing.simulator.pki.world import make_world, sign_list
 
 #: The moment at which everything is judged.
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)

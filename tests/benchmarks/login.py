@@ -29,20 +29,20 @@ from jwcrypto import jws as other_jws
 from ratios import Comparison
 
 from synapse_tim.cli.output import print_json, print_table
-from synapse_tim.rules import jwe
-from synapse_tim.rules.federation_list import parse_payload
-from synapse_tim.rules.identity_provider import (
+from synapse_tim.core.products import Product
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.jose import jwe
+from synapse_tim.jose.jwk import parse_key_set, to_jwk
+from synapse_tim.jose.signed_token import SignatureRules, SignedToken
+from synapse_tim.login.rules.claims import ClaimRules
+from synapse_tim.login.rules.identity_provider import (
     DEFAULTS,
     AccountRules,
     Homeserver,
     IdentityProvider,
     Profile,
 )
-from synapse_tim.rules.insured import Insurer
-from synapse_tim.rules.jwk import parse_key_set, to_jwk
-from synapse_tim.rules.products import Product
-from synapse_tim.rules.token_claims import ClaimRules
-from synapse_tim.rules.token_signature import SignatureRules, SignedToken
+from synapse_tim.login.rules.insured import Insurer
 from synapse_tim.testing import SynapseServer, TiSimulator, sign_token, wait_for
 
 AUDIENCE, SERVER_NAME = "app", "benchmark.example"

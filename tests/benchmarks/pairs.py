@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
-from synapse_tim.testing.homeserver_config import needed_options
+from synapse_tim.testing.servers.homeserver_config import needed_options
 
 #: Members of the federation besides the two servers, so that the list has a size of real life.
 _OTHER_MEMBERS = 10_000

@@ -17,10 +17,10 @@ Read = Callable[[bytes], object]
 
 def synapse_tim(directory: Path) -> Read:
     """What the modules of this project do with a list that was received."""
-    from synapse_tim.rules.certificates import parse_certificate
-    from synapse_tim.rules.federation_list import parse_payload
-    from synapse_tim.rules.jws import CompactJws
-    from synapse_tim.rules.signer_path import verify_signer_path
+    from synapse_tim.federation.list import parse_payload
+    from synapse_tim.jose.large_jws import CompactJws
+    from synapse_tim.pki.certificates import parse_certificate
+    from synapse_tim.pki.signer_path import verify_signer_path
 
     sub_ca, root = (
         parse_certificate((directory / f"{name}.der").read_bytes()) for name in ("sub_ca", "root")

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from signedjson.key import generate_signing_key, write_signing_keys
 
-from synapse_tim.rules.homeserver_check import CURRENT, LEGACY
-from synapse_tim.rules.homeserver_facts import Verdict
-from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.check.checks import CURRENT, LEGACY
+from synapse_tim.check.facts import Verdict
+from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.testing import make_world
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -669,7 +669,7 @@ WRONG = {
     "log_config.debug": [
         Wrong(_log(root=_root("DEBUG"))),
         Wrong(_log(loggers={"synapse.storage.SQL": {"level": "DEBUG"}})),
-        Wrong(_log(loggers={"synapse_tim.modules": {"level": "DEBUG"}})),
+        Wrong(_log(loggers={"synapse_tim.login": {"level": "DEBUG"}})),
         Wrong(_log(loggers={"": {"level": "NOTSET", "handlers": ["file"]}}, root={})),
     ],
     "log_config.synapse": [

@@ -7,10 +7,10 @@ import os
 import pytest
 import yaml
 
+from synapse_tim.check.catalogue import CHECKS
+from synapse_tim.check.facts import Verdict
 from synapse_tim.cli import main
-from synapse_tim.rules.homeserver_catalogue import CHECKS
-from synapse_tim.rules.homeserver_facts import Verdict
-from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.core.products import Product, SpecVersion
 from tests.cli.configurations import WRONG, Place, listener, make_files, sound
 
 KINDS = [
@@ -236,7 +236,7 @@ def test_secrets_are_never_printed(base, place, write, capsys, product, form):
 
 def test_no_check_prints_a_secret_on_purpose(base, place, write, check, monkeypatch):
     """Also if nothing were hidden afterwards: of options that take secrets, in the right place."""
-    monkeypatch.setattr("synapse_tim.rules.secrets_in_text.Redactor.hide", lambda self, text: text)
+    monkeypatch.setattr("synapse_tim.check.redaction.Redactor.hide", lambda self, text: text)
     config = sound(base.directory, Product.PRO, SpecVersion.V1_2)
     with_secrets(config, place)
     for key in ("signing_key", "matrix_authentication_service", "oidc_providers", "public_baseurl"):
@@ -381,7 +381,7 @@ def test_only_modules_of_this_project_are_loaded(base, write, check, name):
 
 def test_modules_may_be_named_by_where_they_are(base, write, check):
     config = sound(base.directory, Product.PRO, SpecVersion.V1_2)
-    config["modules"][0]["module"] = "synapse_tim.modules.ti_messenger.TiMessenger"
+    config["modules"][0]["module"] = "synapse_tim.ti_messenger.TiMessenger"
     assert check(write(config), "--strict")[0] == 0
 
 
@@ -464,7 +464,13 @@ def test_wrong_usage(arguments):
     [
         {"modules": {"module": "synapse_tim.TiMessenger"}},
         {"modules": [None, 7, "text", {"module": 7}, {"module": "synapse_tim.TiMessenger", "config": [1]}]},
-        {"modules": [{"module": "synapse_tim.modules.config.Block"}, {"module": "nodots"}, {"module": "."}]},
+        {
+            "modules": [
+                {"module": "synapse_tim.core.durations.Block"},
+                {"module": "nodots"},
+                {"module": "."},
+            ]
+        },
         {"listeners": [7]},
         {"listeners": [{"type": "http"}]},
         {"listeners": [{"type": "http", "port": 1, "bind_addresses": [7, None]}]},

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from synapse_tim.cli import main
-from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.core.products import Product, SpecVersion
 from tests.cli.configurations import make_files, sound
 
 URL = "https://directory.example"

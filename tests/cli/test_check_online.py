@@ -6,10 +6,10 @@ import re
 import pytest
 import yaml
 
+from synapse_tim.check import online as homeserver_online
+from synapse_tim.check.catalogue import ONLINE_CHECKS
 from synapse_tim.cli import main
-from synapse_tim.modules import homeserver_online
-from synapse_tim.rules.homeserver_catalogue import ONLINE_CHECKS
-from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.testing import TiSimulator
 from tests.cli.configurations import make_files, sound
 

@@ -7,10 +7,10 @@ import sqlite3
 import pytest
 import yaml
 
+from synapse_tim.check import stored_permissions
 from synapse_tim.cli import main
-from synapse_tim.rules.permission_config import ACCOUNT_DATA_TYPES
-from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.services import stored_permissions
+from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.invites.permission_config import ACCOUNT_DATA_TYPES
 from tests.cli.configurations import make_files, sound
 
 

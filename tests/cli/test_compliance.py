@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from synapse_tim.cli import compliance, main
-from synapse_tim.cli.evidence import EvidenceError, all_tests, collect, packaged, to_json
-from synapse_tim.rules.requirements import BY_ID, REQUIREMENTS
-from synapse_tim.rules.requirements.requirement import Status
+from synapse_tim.compliance.evidence import EvidenceError, all_tests, collect, packaged, to_json
+from synapse_tim.compliance.register import BY_ID, REQUIREMENTS
+from synapse_tim.compliance.requirement import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +39,7 @@ def test_json(capsys):
     assert [row["id"] for row in rows] == [requirement.id for requirement in REQUIREMENTS]
     row = next(row for row in rows if row["id"] == "A_28271")
     assert "join_rule" in row["denials"]
-    assert "synapse_tim.modules.room_policy" in row["where"]
+    assert "synapse_tim.rooms.module" in row["where"]
     assert any(test.startswith("tests/policies/test_room_changes.py::test_a_28271_") for test in row["tests"])
     assert (row["products"], row["spec_versions"], row["status"]) == (["pro"], ["1.2"], "enforced")
 

@@ -2,11 +2,11 @@
 
 from synapse.config._base import Config
 
+from synapse_tim.adapter.config_block import Block, DurationOrOff, Pin
 from synapse_tim.cli.config_reference import Key, keys
-from synapse_tim.modules.claims_config import OidcMappingConfig
-from synapse_tim.modules.config import Block, DurationOrOff, Pin
-from synapse_tim.modules.ti_messenger import TiMessenger
-from synapse_tim.rules.products import Product
+from synapse_tim.core.products import Product
+from synapse_tim.login.claims_config import OidcMappingConfig
+from synapse_tim.ti_messenger import TiMessenger
 from tests.rules.helpers import for_each
 
 KEYS = list(keys())

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from synapse_tim.cli import main
-from synapse_tim.modules.contact_store import TABLES
+from synapse_tim.contacts.store import TABLES
 from tests.services.test_contact_lists import SCHEMA
 
 BLOCK = {"product": "pro", "spec_version": "1.2"}

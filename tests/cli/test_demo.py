@@ -12,10 +12,12 @@ from unittest.mock import Mock
 import httpx
 import pytest
 
-from synapse_tim.cli import demo, demo_world, main
-from synapse_tim.cli.demo_story import Attempt
+from synapse_tim.cli import main
+from synapse_tim.demo import run as demo
+from synapse_tim.demo import world as demo_world
+from synapse_tim.demo.story import Attempt
 from synapse_tim.testing import ChildFailedError, SynapseServer
-from synapse_tim.testing.cards import CARDS, INSURED_PERSONS
+from synapse_tim.testing.simulator.idp.cards import CARDS, INSURED_PERSONS
 from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
 
 pytestmark = pytest.mark.servers

@@ -7,8 +7,8 @@ import yaml
 
 from synapse_tim.cli import main
 from synapse_tim.cli.directory import IdKind, kind_of
-from synapse_tim.testing.directory_entries import ListedAddress
 from synapse_tim.testing.paths import INSURED_SEARCH, LOCALIZATION, SEARCH, TOKEN
+from synapse_tim.testing.simulator.directory.entries import ListedAddress
 
 USER = "@alice:hospital.example"
 

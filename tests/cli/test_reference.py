@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
 from synapse_tim.cli import main, reference
-from synapse_tim.rules.denials import CATALOGUE
-from synapse_tim.rules.homeserver_catalogue import CHECKS, ONLINE_CHECKS
-from synapse_tim.rules.homeserver_options import OPTIONS
+from synapse_tim.core.denial import CATALOGUE
+from synapse_tim.core.homeserver_options import OPTIONS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -5,8 +5,8 @@ import contextlib
 import pytest
 
 from synapse_tim.testing import SynapseServer, WorkerDeployment, wait_for
-from synapse_tim.testing.homeserver_config import http_listener
 from synapse_tim.testing.ports import free_port
+from synapse_tim.testing.servers.homeserver_config import http_listener
 from tests.contacts.world import ASKER, MAX_CONTACTS, ContactWorld, part
 
 pytestmark = pytest.mark.servers

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from synapse_tim.rules.contacts import LATEST, MAX_OCTETS
+from synapse_tim.contacts.rules import LATEST, MAX_OCTETS
 from synapse_tim.testing import wait_for
 from tests.contacts.world import (
     BASE,

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, settings
 
-from synapse_tim.rules.contacts import LATEST, MAX_NAME
+from synapse_tim.contacts.rules import LATEST, MAX_NAME
 
 schemathesis = pytest.importorskip("schemathesis")
 DOCUMENTS = Path(__file__).parents[3] / "shared" / "data" / "gematik"

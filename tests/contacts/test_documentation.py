@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from synapse_tim.rules.contact_migration import MEANING, permission_document
-from synapse_tim.rules.contacts import Contact
+from synapse_tim.contacts.migration_rules import MEANING, permission_document
+from synapse_tim.contacts.rules import Contact
 from tests.information.test_documentation import DOCS, as_curl, examples
 
 pytestmark = pytest.mark.servers

@@ -6,9 +6,9 @@ import json
 import attrs
 import pytest
 
+from synapse_tim.admin import api as homeserver_admin
+from synapse_tim.admin.api import HomeserverAdmin
 from synapse_tim.cli import main
-from synapse_tim.services import homeserver_admin
-from synapse_tim.services.homeserver_admin import HomeserverAdmin
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment, wait_for
 from tests.contacts.world import in_database, lines_of_ours, now, owner_of, part
 from tests.policies.world import PRIVATE, PRO, at_worker, invited, module, versions_at

@@ -10,7 +10,7 @@ import attrs
 import httpx
 
 from synapse_tim.testing import SynapseServer
-from synapse_tim.testing.client import url_part
+from synapse_tim.testing.servers.client import url_part
 from tests.information.world import lines_of_ours, open_id_token, refused
 from tests.policies.world import CLIENT, at_worker, in_database
 
@@ -22,8 +22,8 @@ ERIKA = "@erika:practice.example"
 #: Asks what the check of invitations asks.
 ASKER = """
 from synapse.module_api import DirectServeJsonResource
-from synapse_tim.modules import parts
-from synapse_tim.modules.contact_management import ContactManagement
+from synapse_tim.adapter import parts
+from synapse_tim.contacts.module import ContactManagement
 
 class Asked(DirectServeJsonResource):
     isLeaf = True

@@ -14,9 +14,9 @@ from tests.policies.world import module
 ASKER = """
 from synapse.module_api import DirectServeJsonResource
 
-from synapse_tim.modules import parts
-from synapse_tim.modules.directory import Directory
-from synapse_tim.rules.directory_failures import DirectoryError
+from synapse_tim.adapter import parts
+from synapse_tim.directory.module import Directory
+from synapse_tim.directory.failures import DirectoryError
 
 
 class Resource(DirectServeJsonResource):

@@ -20,11 +20,11 @@ import yaml
 
 import synapse_tim
 from synapse_tim.cli import main
-from synapse_tim.modules.list_store import TABLES as LIST_TABLES
-from synapse_tim.rules.directory_failures import DirectoryFailure
-from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.rules.refusals import Refusal
-from synapse_tim.rules.token_refusals import TokenRefusal
+from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.directory.failures import DirectoryFailure
+from synapse_tim.federation.refusals import Refusal
+from synapse_tim.federation.store import TABLES as LIST_TABLES
+from synapse_tim.login.rules.refusals import TokenRefusal
 from synapse_tim.testing import SynapseServer, TiSimulator, make_world, wait_for
 from tests.cli.configurations import Place, make_files, sound
 from tests.services.synapse_tables import SCHEMA

@@ -9,7 +9,7 @@ import yaml
 
 from synapse_tim.cli import main
 from synapse_tim.testing import MatrixUser, SynapseServer, TiSimulator, make_world, wait_for
-from synapse_tim.testing.cards import Card
+from synapse_tim.testing.simulator.idp.cards import Card
 
 pytestmark = pytest.mark.servers
 

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
-from synapse_tim.testing.pki import TiWorld, make_world
+from synapse_tim.testing.simulator.pki.world import TiWorld, make_world
 
 pytestmark = pytest.mark.servers
 

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 
 from synapse_tim.testing import SynapseServer, wait_for
-from synapse_tim.testing import endpoints as simulator
+from synapse_tim.testing.simulator import endpoints as simulator
 from tests.federation.conftest import enforcing, version_of
 from tests.rules.ocsp_answers import answer_of, statement
 

@@ -13,9 +13,9 @@ import attrs
 import pytest
 
 from synapse_tim.testing import MatrixUser, SynapseServer, TiSimulator, wait_for
-from synapse_tim.testing.client import url_part
-from synapse_tim.testing.homeserver_config import needed_options
 from synapse_tim.testing.merge import deep_merge
+from synapse_tim.testing.servers.client import url_part
+from synapse_tim.testing.servers.homeserver_config import needed_options
 from tests.legacy.world import approve, legacy
 from tests.policies.world import module, versions_at
 

@@ -5,8 +5,8 @@ import contextlib
 import pytest
 
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment, wait_for
-from synapse_tim.testing.homeserver_config import http_listener
 from synapse_tim.testing.ports import free_ports
+from synapse_tim.testing.servers.homeserver_config import http_listener
 from tests.information.world import CONTACTS, IK, OTHER_IK, OTHER_INSURER, PAGE, InformationWorld, module
 from tests.policies.world import versions_at
 

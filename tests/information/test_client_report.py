@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from synapse_tim.modules.client_report_store import MAX_ROWS
-from synapse_tim.modules.client_reports import BURST
-from synapse_tim.rules.client_report import MAX_ENTRIES, MAX_EVENTS, MAX_OCTETS
+from synapse_tim.information.client_report import MAX_ENTRIES, MAX_EVENTS, MAX_OCTETS
+from synapse_tim.information.client_report_resource import BURST
+from synapse_tim.information.client_report_store import MAX_ROWS
 from tests.information.world import (
     CLIENT,
     REPORT,

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, settings
 
-from synapse_tim.rules.client_report import MAX_ENTRIES, MAX_EVENTS, MAX_LENGTH
+from synapse_tim.information.client_report import MAX_ENTRIES, MAX_EVENTS, MAX_LENGTH
 from tests.information.world import asking
 
 schemathesis = pytest.importorskip("schemathesis")

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from synapse_tim.rules.login_methods import ID_TOKEN_TYPE
-from synapse_tim.testing.client import url_part
+from synapse_tim.login.rules.methods import ID_TOKEN_TYPE
+from synapse_tim.testing.servers.client import url_part
 from tests.information.world import open_id_token
 
 pytestmark = pytest.mark.servers

@@ -14,7 +14,7 @@ import attrs
 import httpx
 
 from synapse_tim.testing import SynapseServer, TiSimulator
-from synapse_tim.testing.client import url_part
+from synapse_tim.testing.servers.client import url_part
 from tests.policies.world import CLIENT, at_worker, in_database, module
 
 INFORMATION = "/tim-information"

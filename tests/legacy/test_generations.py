@@ -3,7 +3,7 @@
 import pytest
 
 from synapse_tim.testing import SynapseServer, wait_for
-from synapse_tim.testing.client import url_part
+from synapse_tim.testing.servers.client import url_part
 from tests.cleanup.world import WEEK_MS, exists, is_deleted, wait_long, wait_until_updated
 from tests.legacy.world import CONTACTS, approve, contacts_api, legacy
 from tests.policies.world import CLIENT, allow, block, code, invited, module, together

@@ -15,9 +15,9 @@ import attrs
 import httpx
 
 from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
-from synapse_tim.testing.client import url_part
-from synapse_tim.testing.directory_entries import ListedAddress
 from synapse_tim.testing.paths import LOCALIZATION
+from synapse_tim.testing.servers.client import url_part
+from synapse_tim.testing.simulator.directory.entries import ListedAddress
 from tests.policies.world import CLIENT, at_worker, module, versions_at
 
 CONTACTS = "/tim-contact-mgmt/v1.0.2/contacts"

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from synapse_tim.testing.cards import Card
+from synapse_tim.testing.simulator.idp.cards import Card
 from tests.login.world import CLIENT, PHARMACIST, reasons
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

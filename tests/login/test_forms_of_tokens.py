@@ -3,9 +3,10 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.rules import jwe, jwk, token_signature
-from synapse_tim.testing.jwe import encrypt
+from synapse_tim.jose import jwe, jwk
+from synapse_tim.jose import signed_token as token_signature
 from synapse_tim.testing.merge import REMOVED
+from synapse_tim.testing.simulator.idp.jwe import encrypt
 from tests.login.test_start_up import server_with
 from tests.login.world import AUDIENCE, Keys, broker, logged_in, refused
 

@@ -4,12 +4,12 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.rules import jwk
-from synapse_tim.rules.base64url import encode as base64url
-from synapse_tim.rules.jwe import DecryptionKey
+from synapse_tim.jose import jwk
+from synapse_tim.jose.base64url import encode as base64url
+from synapse_tim.jose.jwe import DecryptionKey
 from synapse_tim.testing import wait_for
-from synapse_tim.testing.jwe import encrypt
 from synapse_tim.testing.merge import REMOVED
+from synapse_tim.testing.simulator.idp.jwe import encrypt
 from tests.login.world import DOCTOR, OTHER_IK, OURS, log_in, logged_in, profile, refused
 
 pytestmark = pytest.mark.servers

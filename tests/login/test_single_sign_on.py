@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from synapse_tim.testing import wait_for
-from synapse_tim.testing.cards import Card
 from synapse_tim.testing.merge import REMOVED
+from synapse_tim.testing.simulator.idp.cards import Card
 from tests.login.world import (
     ADMIN,
     CLIENT,

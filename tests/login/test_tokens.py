@@ -9,10 +9,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.rules.base64url import encode
+from synapse_tim.jose.base64url import encode
 from synapse_tim.testing import wait_for
-from synapse_tim.testing.jws import sign_token
 from synapse_tim.testing.merge import REMOVED
+from synapse_tim.testing.simulator.idp.jws import sign_token
 from tests.login.world import (
     AUDIENCE,
     CLIENT,
@@ -192,7 +192,7 @@ def test_signatures_that_are_refused(world):
     genuine = httpx.get(
         f"{world.ti.idp.issuer}/certs/puk_idp_sig", verify=ssl.create_default_context(cafile=world.ti.ca_file)
     ).json()
-    from synapse_tim.rules import jwk
+    from synapse_tim.jose import jwk
 
     public = jwk.public_key(genuine)
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

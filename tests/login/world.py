@@ -15,9 +15,9 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.rules.jwe import DecryptionKey
+from synapse_tim.jose.jwe import DecryptionKey
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment
-from synapse_tim.testing.cards import Card, InsuredPerson
+from synapse_tim.testing.simulator.idp.cards import Card, InsuredPerson
 
 CLIENT = "/_matrix/client/v3"
 ADMIN = "/_synapse/admin"

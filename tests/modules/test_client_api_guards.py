@@ -10,7 +10,7 @@ from synapse.module_api.errors import ConfigError
 from synapse.rest.client import room
 from synapse.types import UserID
 
-from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.adapter.internals import SynapseInternals
 
 SERVLET = "room.RoomSendEventRestServlet"
 CLASS = SERVLET.partition(".")[2]

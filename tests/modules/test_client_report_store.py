@@ -6,9 +6,10 @@ from unittest.mock import Mock
 import pytest
 from synapse.module_api import LoggingTransaction
 
-from synapse_tim.modules import client_report_store, tables
-from synapse_tim.modules.client_report_store import KEPT, MAX_ROWS, ClientReportStore
-from synapse_tim.rules.client_report import Label
+from synapse_tim.adapter import database as tables
+from synapse_tim.information import client_report_store
+from synapse_tim.information.client_report import Label
+from synapse_tim.information.client_report_store import KEPT, MAX_ROWS, ClientReportStore
 
 DAY = dt.date(2026, 3, 23)
 A, B = (Label("sent", f"de.x.{name}", "v1") for name in "ab")

@@ -7,8 +7,8 @@ import pytest
 from synapse.module_api.errors import ConfigError
 
 import synapse_tim
-from synapse_tim.rules.acceptance import OnStale
-from synapse_tim.rules.revocation import OcspMode
+from synapse_tim.federation.acceptance import OnStale
+from synapse_tim.pki.revocation import OcspMode
 
 PIN = "ab" * 32
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from synapse_tim.modules import contact_store
-from synapse_tim.modules.contact_store import ContactStore, Put
-from synapse_tim.rules.contacts import Contact
+from synapse_tim.contacts import store as contact_store
+from synapse_tim.contacts.rules import Contact
+from synapse_tim.contacts.store import ContactStore, Put
 
 OWNER, OTHER = "@owner:clinic.example", "@other:clinic.example"
 NOW = 1_700_000_000

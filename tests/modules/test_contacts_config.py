@@ -3,9 +3,9 @@
 import pytest
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.modules.contact_management import ContactManagement
-from synapse_tim.modules.contacts_config import ContactManagementConfig
-from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.contacts.config import ContactManagementConfig
+from synapse_tim.contacts.module import ContactManagement
+from synapse_tim.core.products import Product, SpecVersion
 
 
 def parse(spec_version="legacy-1.1", **block):

@@ -7,14 +7,14 @@ from synapse.module_api.errors import ConfigError, SynapseError
 from synapse.notifier import Notifier
 from synapse.storage.databases.main import DataStore
 
-from synapse_tim.modules import device_messages
-from synapse_tim.modules.device_messages import DeviceMessages
-from synapse_tim.modules.strangers import Strangers
-from synapse_tim.modules.synapse_device_inbox import DeviceInbox
-from synapse_tim.rules.denials import INVITEE_REFUSES, PERMISSION_UNAVAILABLE
-from synapse_tim.rules.invitation import Parties
-from synapse_tim.rules.membership import Membership
-from synapse_tim.rules.products import Product
+from synapse_tim.adapter.device_inbox import DeviceInbox
+from synapse_tim.core.denial import INVITEE_REFUSES, PERMISSION_UNAVAILABLE
+from synapse_tim.core.products import Product
+from synapse_tim.federation.federation_members import Membership
+from synapse_tim.invites import device_messages
+from synapse_tim.invites.device_messages import DeviceMessages
+from synapse_tim.invites.rules import Parties
+from synapse_tim.invites.strangers import Strangers
 
 LEO, DOCTOR, NURSE = "@leo:lax.example", "@doctor:own.example", "@nurse:own.example"
 METHODS = (

@@ -7,13 +7,13 @@ import pytest
 from prometheus_client import REGISTRY
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.modules import directory as module
-from synapse_tim.modules import parts
-from synapse_tim.modules.directory import Directory
-from synapse_tim.modules.federation_allow_list import FederationAllowList
-from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
-from synapse_tim.rules.owner_types import OwnerType
-from synapse_tim.services.directory_session import DirectorySession
+from synapse_tim.adapter import parts
+from synapse_tim.directory import module
+from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
+from synapse_tim.directory.module import Directory
+from synapse_tim.directory.owner_types import OwnerType
+from synapse_tim.directory.session import DirectorySession
+from synapse_tim.federation.module import FederationAllowList
 from synapse_tim.testing.paths import LOCALIZATION, TOKEN
 
 USER = "@alice:hospital.example"

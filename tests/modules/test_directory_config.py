@@ -3,11 +3,11 @@
 import pytest
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.modules.config import parse_block
-from synapse_tim.modules.directory import Directory
-from synapse_tim.modules.directory_assembly import build_directory
-from synapse_tim.modules.directory_config import DirectoryConfig
-from synapse_tim.modules.federation_list_config import FederationListConfig
+from synapse_tim.adapter.config_block import parse_block
+from synapse_tim.directory.assembly import build_directory
+from synapse_tim.directory.config import DirectoryConfig
+from synapse_tim.directory.module import Directory
+from synapse_tim.federation.config import FederationListConfig
 
 URL = "https://directory.example"
 

@@ -10,7 +10,7 @@ from synapse.module_api.callbacks.third_party_event_rules_callbacks import (
 )
 from synapse.module_api.errors import ConfigError, SynapseError
 
-from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.adapter.internals import SynapseInternals
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim import InformationServices, TiMessenger
-from synapse_tim.rules.products import Product
+from synapse_tim.core.products import Product
 
 FEDERATION_LIST = {
     "url": "https://list.example/federationList.jws",

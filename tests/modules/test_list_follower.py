@@ -5,9 +5,9 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from synapse_tim.modules import list_follower
-from synapse_tim.modules.list_follower import ListFollower
-from synapse_tim.modules.list_services import ListServices
+from synapse_tim.federation import follower as list_follower
+from synapse_tim.federation.follower import ListFollower
+from synapse_tim.federation.services import ListServices
 
 
 class UndefinedError(Exception):

@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from synapse_tim.modules.list_in_force import ListInForce, StalenessPolicy
-from synapse_tim.modules.whitelist import Whitelist
-from synapse_tim.rules.acceptance import Acceptance, OnStale, VerifiedList
-from synapse_tim.rules.federation_list import parse_payload
-from synapse_tim.rules.signer_path import SignerPath
-from synapse_tim.services.updater import ListState
-from synapse_tim.testing.pki import make_world
+from synapse_tim.adapter.whitelist import Whitelist
+from synapse_tim.federation.acceptance import Acceptance, OnStale, VerifiedList
+from synapse_tim.federation.enforcement import ListInForce, StalenessPolicy
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.federation.updater import ListState
+from synapse_tim.pki.signer_path import SignerPath
+from synapse_tim.testing.simulator.pki.world import make_world
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 WORLD = make_world(NOW)

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from synapse_tim.modules.list_store import ListStore
-from synapse_tim.rules.acceptance import Acceptance
-from synapse_tim.rules.trust_anchors import TrustAnchors, parse_roots
-from synapse_tim.services.trust_store import TrustMaterial
-from synapse_tim.testing.pki import make_world
+from synapse_tim.federation.acceptance import Acceptance
+from synapse_tim.federation.store import ListStore
+from synapse_tim.pki.trust_anchors import TrustAnchors, parse_roots
+from synapse_tim.pki.trust_store import TrustMaterial
+from synapse_tim.testing.simulator.pki.world import make_world
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 LIMIT = 10_000_000

@@ -8,8 +8,8 @@ import pytest
 from synapse.http.site import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.modules.login_attempts import LoginAttempts
-from synapse_tim.rules.login_methods import ID_TOKEN_TYPE, LoginRules
+from synapse_tim.login.attempts import LoginAttempts
+from synapse_tim.login.rules.methods import ID_TOKEN_TYPE, LoginRules
 
 SERVER = "hospital.example"
 PASSWORD = "m.login.password"

@@ -6,7 +6,7 @@ import pytest
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.modules import parts
+from synapse_tim.adapter import parts
 
 
 class Needed:

@@ -8,17 +8,17 @@ from immutabledict import immutabledict
 from synapse.module_api import AccountDataManager
 from synapse.types import UserInfo
 
-from synapse_tim.modules.local_users import LocalUsers
-from synapse_tim.modules.permission_documents import PermissionDocuments
-from synapse_tim.modules.synapse_internals import SynapseInternals
-from synapse_tim.rules.denials import INVITEE_UNKNOWN, INVITEE_UNREADABLE, PERMISSION_UNAVAILABLE
-from synapse_tim.rules.permission_config import (
+from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.core.denial import INVITEE_UNKNOWN, INVITEE_UNREADABLE, PERMISSION_UNAVAILABLE
+from synapse_tim.core.products import Product
+from synapse_tim.invites.permission_config import (
     ACCOUNT_DATA_TYPES,
     LOCAL_SERVER,
     PermissionConfigError,
     parse,
 )
-from synapse_tim.rules.products import Product
+from synapse_tim.invites.permission_documents import PermissionDocuments
 
 ALICE, BOT = "@alice:hospital.example", "@bot:hospital.example"
 BLOCK = {"defaultSetting": "block all"}

@@ -6,16 +6,16 @@ import pytest
 from synapse.module_api.errors import ConfigError, SynapseError
 from synapse.util.task_scheduler import TaskScheduler
 
-from synapse_tim.modules import cleanup_rounds
-from synapse_tim.modules.cleanup_config import CleanupConfig
-from synapse_tim.modules.cleanup_progress import Progress, ProgressStore
-from synapse_tim.modules.cleanup_rounds import CleanupRounds
-from synapse_tim.modules.clock import now_ms
-from synapse_tim.modules.metrics import CLEANUP_DUE, CLEANUP_LAST_RUN, CLEANUP_ROOMS
-from synapse_tim.modules.room_cleanup import RoomCleanup
-from synapse_tim.rules.cleanup import CleanupRules, InsurersOf
-from synapse_tim.services.room_activity import RoomActivity
-from synapse_tim.services.room_survey import RoomSurvey
+from synapse_tim.adapter.clock import now_ms
+from synapse_tim.adapter.metrics import CLEANUP_DUE, CLEANUP_LAST_RUN, CLEANUP_ROOMS
+from synapse_tim.cleanup import rounds as cleanup_rounds
+from synapse_tim.cleanup.activity import RoomActivity
+from synapse_tim.cleanup.config import CleanupConfig
+from synapse_tim.cleanup.module import RoomCleanup
+from synapse_tim.cleanup.progress import Progress, ProgressStore
+from synapse_tim.cleanup.rounds import CleanupRounds
+from synapse_tim.cleanup.rules import CleanupRules, InsurersOf
+from synapse_tim.cleanup.survey import RoomSurvey
 from tests.services.synapse_tables import SCHEMA
 
 HOME = "hospital.example"

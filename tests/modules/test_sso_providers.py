@@ -6,8 +6,8 @@ import pytest
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim import LoginPolicy
-from synapse_tim.modules.sso_providers import check_sso
-from synapse_tim.modules.synapse_internals import SynapseInternals
+from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.login.start_up_sso import check_sso
 
 
 def internals(saml=False, gives_away=False):

@@ -9,9 +9,9 @@ from synapse.storage.controllers.persist_events import EventsPersistenceStorageC
 from synapse.storage.databases.main import DataStore
 from synapse.storage.databases.main.events import DeltaState, PersistEventsStore
 
-from synapse_tim.modules import synapse_arrivals
-from synapse_tim.modules.synapse_arrivals import ArrivingEvents, LocalMembership
-from synapse_tim.rules.relayed import Effect
+from synapse_tim.adapter import arrivals as synapse_arrivals
+from synapse_tim.adapter.arrivals import ArrivingEvents, LocalMembership
+from synapse_tim.federation.relayed import Effect
 
 HANDLER = ["persist_events_and_notify", "process_remote_join", "_check_for_soft_fail"]
 STORE = ["_calculate_sliding_sync_table_changes"]

@@ -10,8 +10,8 @@ from synapse.rest import well_known
 from synapse.storage.databases.main.openid import OpenIdStore
 from twisted.web.resource import Resource
 
-from synapse_tim.modules.synapse_internals import FederationRequest, SynapseInternals
-from synapse_tim.modules.whitelist import Whitelist
+from synapse_tim.adapter.internals import FederationRequest, SynapseInternals
+from synapse_tim.adapter.whitelist import Whitelist
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from synapse.api.errors import AuthError
 from synapse.federation.transport.server import federation as servlets
 from synapse.module_api.errors import ConfigError, SynapseError
 
-from synapse_tim.modules.synapse_rooms import SynapseRooms
+from synapse_tim.adapter.room_views import SynapseRooms
 
 ROOM = "!room:own.example"
 

@@ -5,7 +5,7 @@ from unittest.mock import AsyncMock, call
 
 import pytest
 
-from synapse_tim.modules.table_keeper import TableKeeper
+from synapse_tim.adapter.table_keeper import TableKeeper
 
 
 @pytest.fixture

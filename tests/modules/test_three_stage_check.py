@@ -6,18 +6,14 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from synapse_tim.modules.contact_management import ContactManagement
-from synapse_tim.modules.directory import Directory
-from synapse_tim.modules.local_users import LocalUsers
-from synapse_tim.modules.three_stage_check import MAX_WAITING_OF_A_SERVER, ThreeStageCheck
-from synapse_tim.rules.denials import (
-    APPROVAL_UNAVAILABLE,
-    INVITEE_NOT_APPROVED,
-    INVITEE_NOT_REGISTERED,
-)
-from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
-from synapse_tim.rules.invitation import Parties
-from synapse_tim.rules.owner_types import OwnerType
+from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.contacts.module import ContactManagement
+from synapse_tim.contacts.three_stage_check import MAX_WAITING_OF_A_SERVER, ThreeStageCheck
+from synapse_tim.core.denial import APPROVAL_UNAVAILABLE, INVITEE_NOT_APPROVED, INVITEE_NOT_REGISTERED
+from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
+from synapse_tim.directory.module import Directory
+from synapse_tim.directory.owner_types import OwnerType
+from synapse_tim.invites.rules import Parties
 
 DOCTOR, NURSE, STRANGER = "@doctor:hospital.example", "@nurse:hospital.example", "@a:other.example"
 PARTIES = Mock(spec=Parties)

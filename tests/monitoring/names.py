@@ -6,8 +6,8 @@ import yaml
 from prometheus_client import Counter, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from synapse_tim.adapter import metrics
 from synapse_tim.cli.monitoring import text_of
-from synapse_tim.modules import metrics
 
 RULES = [rule for group in yaml.safe_load(text_of("alerts"))["groups"] for rule in group["rules"]]
 ALERTS = [rule["expr"] for rule in RULES]
@@ -23,7 +23,7 @@ _GROUPED = re.compile(r"\b(?:by|on|ignoring|group_left)\s*\(([^)]*)\)")
 
 
 def of_this_project():
-    """Names, as Prometheus has them, and labels of all metrics in ``modules/metrics.py``."""
+    """Names, as Prometheus has them, and labels of all metrics in ``adapter/metrics.py``."""
     found = {}
     for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from synapse_tim.rules.homeserver_options import OPTIONS, Severity
-from synapse_tim.rules.products import Product
+from synapse_tim.core.homeserver_options import OPTIONS, Severity
+from synapse_tim.core.products import Product
 from synapse_tim.testing import SynapseServer, wait_for
 from tests.policies.world import CLIENT, code, module, versions_at
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from synapse_tim.testing.pki import TiWorld, make_world
+from synapse_tim.testing.simulator.pki.world import TiWorld, make_world
 from tests.rules.helpers import NOW
 
 _DATA = Path(__file__).parents[3] / "shared" / "data" / "federation-list"

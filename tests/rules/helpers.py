@@ -10,8 +10,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.testing.pki import Identity
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.testing.simulator.pki.world import Identity
 
 NOW = dt.datetime(2026, 6, 1, 12, 0, tzinfo=dt.UTC)
 SECOND, MINUTE, HOUR, DAY = (dt.timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))

@@ -4,8 +4,8 @@ import base64
 import json
 from typing import Any
 
-from synapse_tim.rules.jws import CompactJws
-from synapse_tim.testing.pki import Identity, base64url, raw_signature
+from synapse_tim.jose.large_jws import CompactJws
+from synapse_tim.testing.simulator.pki.world import Identity, base64url, raw_signature
 
 BOTH = frozenset({"BP256R1", "ES256"})
 

@@ -5,11 +5,18 @@ import datetime as dt
 import attrs
 import pytest
 
-from synapse_tim.rules.acceptance import Staleness, VerifiedList, accept, check_clock, check_times, staleness
-from synapse_tim.rules.certificates import CLOCK_SKEW
-from synapse_tim.rules.federation_list import parse_payload
-from synapse_tim.rules.refusals import Refusal
-from synapse_tim.rules.signer_path import SignerPath
+from synapse_tim.federation.acceptance import (
+    Staleness,
+    VerifiedList,
+    accept,
+    check_clock,
+    check_times,
+    staleness,
+)
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.federation.refusals import Refusal
+from synapse_tim.pki.certificates import CLOCK_SKEW
+from synapse_tim.pki.signer_path import SignerPath
 from tests.rules.helpers import DAY, HOUR, MINUTE, NOW, SECOND, document, entry, refused
 
 

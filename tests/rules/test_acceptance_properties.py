@@ -4,12 +4,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from synapse_tim.rules.acceptance import VerifiedList, accept
-from synapse_tim.rules.certificates import CLOCK_SKEW
-from synapse_tim.rules.federation_list import parse_payload
-from synapse_tim.rules.refusals import ListRefusedError
-from synapse_tim.rules.signer_path import SignerPath
-from synapse_tim.testing.pki import make_world
+from synapse_tim.federation.acceptance import VerifiedList, accept
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.federation.refusals import ListRefusedError
+from synapse_tim.pki.certificates import CLOCK_SKEW
+from synapse_tim.pki.signer_path import SignerPath
+from synapse_tim.testing.simulator.pki.world import make_world
 from tests.rules.helpers import MINUTE, NOW, document, entry
 
 WORLD = make_world(NOW)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.account_naming import KeyedHash, Template, display_name, localpart
-from synapse_tim.rules.professions import INSURED
-from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.rules.account_naming import KeyedHash, Template, display_name, localpart
+from synapse_tim.login.rules.professions import INSURED
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 
 SERVER = "hospital.example"
 KEY = bytes(range(32))

@@ -6,7 +6,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID
 
-from synapse_tim.rules.certificates import (
+from synapse_tim.federation.refusals import Refusal
+from synapse_tim.pki.certificates import (
     CLOCK_SKEW,
     check_ca,
     check_environment,
@@ -19,8 +20,7 @@ from synapse_tim.rules.certificates import (
     public_key_info,
     to_der,
 )
-from synapse_tim.rules.refusals import Refusal
-from synapse_tim.testing.pki import key_usage_of
+from synapse_tim.testing.simulator.pki.world import key_usage_of
 from tests.rules.helpers import SECOND, altered, refused
 
 CURVES = [ec.BrainpoolP256R1(), ec.BrainpoolP384R1(), ec.SECP256R1(), ec.SECP384R1()]

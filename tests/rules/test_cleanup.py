@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from synapse_tim.rules.cleanup import (
+from synapse_tim.cleanup.rules import (
     Begun,
     CleanupKind,
     CleanupRules,
@@ -12,7 +12,7 @@ from synapse_tim.rules.cleanup import (
     InsurersOf,
     RoomFacts,
 )
-from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.core.products import Product, SpecVersion
 
 DAY = 24 * 60 * 60 * 1000
 NOW = 1000 * DAY

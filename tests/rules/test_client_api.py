@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.client_api import capabilities, newest_version, versions
-from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.rules.room_creation import RoomRules
+from synapse_tim.client_api.rules import capabilities, newest_version, versions
+from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.rooms.creation import RoomRules
 
 RULES = RoomRules(Product.PRO, SpecVersion.V1_2)
 

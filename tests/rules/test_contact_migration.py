@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.contact_migration import (
+from synapse_tim.contacts.migration_rules import (
     MEANING,
     Account,
     Limited,
@@ -17,9 +17,9 @@ from synapse_tim.rules.contact_migration import (
     encoded,
     permission_document,
 )
-from synapse_tim.rules.contacts import Contact
-from synapse_tim.rules.permission_config import MAX_OCTETS, parse
-from synapse_tim.rules.products import Product
+from synapse_tim.contacts.rules import Contact
+from synapse_tim.core.products import Product
+from synapse_tim.invites.permission_config import MAX_OCTETS, parse
 
 NOW = 1_700_000_000
 OWNER, SERVER = "@owner:clinic.example", "clinic.example"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.contacts import (
+from synapse_tim.contacts.rules import (
     LATEST,
     MAX_NAME,
     MAX_OCTETS,
@@ -16,10 +16,10 @@ from synapse_tim.rules.contacts import (
     is_user_id,
     parse_contact,
 )
-from synapse_tim.rules.invitees import is_user_id as is_invitee
-from synapse_tim.rules.permission_config import parse as parse_permissions
-from synapse_tim.rules.products import Product
-from synapse_tim.rules.storable import is_storable
+from synapse_tim.core.create_room import is_user_id as is_invitee
+from synapse_tim.core.products import Product
+from synapse_tim.core.text import is_storable
+from synapse_tim.invites.permission_config import parse as parse_permissions
 
 NOW = 1_700_000_000
 MXID = "@erika:practice.example"

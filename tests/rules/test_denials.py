@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from synapse_tim.rules import denials
-from synapse_tim.rules.denials import CATALOGUE, Denial
+from synapse_tim.core import denial as denials
+from synapse_tim.core.denial import CATALOGUE, Denial
 from tests.rules.helpers import for_each
 
 #: gematik's identifiers of requirements and use cases, or the numbers of our own.

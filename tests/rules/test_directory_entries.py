@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_tim.rules.directory_entries import (
+from synapse_tim.directory.entries import (
     DirectoryEntry,
     OwnerKind,
     Role,
@@ -19,10 +19,10 @@ from synapse_tim.rules.directory_entries import (
     is_user,
     read_entries,
 )
-from synapse_tim.rules.fhir_bundle import read_page
-from synapse_tim.rules.fhir_resources import KINDS, validated
-from synapse_tim.testing.directory_entries import DirectoryEntries, ListedAddress
-from synapse_tim.testing.directory_resources import resources_of
+from synapse_tim.directory.fhir_bundle import read_page
+from synapse_tim.directory.fhir_resources import KINDS, validated
+from synapse_tim.testing.simulator.directory.entries import DirectoryEntries, ListedAddress
+from synapse_tim.testing.simulator.directory.resources import resources_of
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data" / "vzd" / "fhir-samples.json"
 USER = "@alice:hospital.example"
@@ -297,8 +297,8 @@ def test_every_page_among_the_samples_is_read_in_pieces(samples):
     "code",
     [
         "import synapse_tim; synapse_tim.TiMessenger; synapse_tim.Directory",
-        "import synapse_tim.services.directory_search, synapse_tim.cli.directory",
-        "from synapse_tim.rules.directory_entries import *; read_entries([{'resourceType': 'Location'}])",
+        "import synapse_tim.directory.search, synapse_tim.cli.directory",
+        "from synapse_tim.directory.entries import *; read_entries([{'resourceType': 'Location'}])",
     ],
 )
 def test_the_library_is_loaded_by_searches_only(code):

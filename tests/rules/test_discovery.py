@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.discovery import DiscoveryError, keys_url
+from synapse_tim.login.rules.discovery import DiscoveryError, keys_url
 from tests.rules.helpers import NOW
 
 ISSUER = "https://idp.example"

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from synapse_tim.rules.certificates import check_validity
-from synapse_tim.rules.jws import CompactJws
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.rules.trust_anchors import parse_roots
-from synapse_tim.testing.pki import make_world, sign_list
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.jose.large_jws import CompactJws
+from synapse_tim.pki.certificates import check_validity
+from synapse_tim.pki.trust_anchors import parse_roots
+from synapse_tim.testing.simulator.pki.world import make_world, sign_list
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 WORLD = make_world(NOW)

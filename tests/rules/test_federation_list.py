@@ -3,9 +3,9 @@
 import attrs
 import pytest
 
-from synapse_tim.rules import federation_list
-from synapse_tim.rules.federation_list import MAX_VERSION, parse_payload
-from synapse_tim.rules.refusals import Refusal
+from synapse_tim.federation import list as federation_list
+from synapse_tim.federation.list import MAX_VERSION, parse_payload
+from synapse_tim.federation.refusals import Refusal
 from tests.rules.helpers import document, entry, refused
 
 IK = "109500969"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from synapse_tim.rules import federation_list
-from synapse_tim.rules.federation_list import parse_payload
-from synapse_tim.rules.refusals import ListRefusedError
-from synapse_tim.rules.server_name import normalise
+from synapse_tim.core.server_name import normalise
+from synapse_tim.federation import list as federation_list
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.federation.refusals import ListRefusedError
 from tests.rules.helpers import document, entry
 
 NAMES = st.one_of(

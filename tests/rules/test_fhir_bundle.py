@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules import fhir_bundle
-from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
-from synapse_tim.rules.fhir_bundle import read_page
+from synapse_tim.directory import fhir_bundle
+from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
+from synapse_tim.directory.fhir_bundle import read_page
 
 
 def bundle(**changes):

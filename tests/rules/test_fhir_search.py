@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules import fhir_search
-from synapse_tim.testing.directory_search import _alternatives, _token
+from synapse_tim.directory import fhir_search
+from synapse_tim.testing.simulator.directory.search import _alternatives, _token
 
 
 def parts(search):

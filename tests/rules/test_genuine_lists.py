@@ -4,12 +4,12 @@ import datetime as dt
 
 import pytest
 
-from synapse_tim.rules.certificates import fingerprint, parse_certificate
-from synapse_tim.rules.federation_list import parse_payload
-from synapse_tim.rules.jws import CompactJws
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.rules.signer_path import sub_ca_file_name, verify_signer_path
-from synapse_tim.rules.trust_anchors import TrustAnchors, parse_roots
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.jose.large_jws import CompactJws
+from synapse_tim.pki.certificates import fingerprint, parse_certificate
+from synapse_tim.pki.signer_path import sub_ca_file_name, verify_signer_path
+from synapse_tim.pki.trust_anchors import TrustAnchors, parse_roots
 from tests.rules.helpers import refused
 
 AT = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import synapse_tim
-from synapse_tim.rules.homeserver_catalogue import CHECKS, ONLINE_CHECKS
-from synapse_tim.rules.homeserver_check import (
+from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
+from synapse_tim.check.catalogue.modules import LEGACY_PARTS, PARTS
+from synapse_tim.check.checks import (
     GOOD_PRACTICE,
     START_UP,
     Check,
@@ -19,10 +20,9 @@ from synapse_tim.rules.homeserver_check import (
     show_value,
     value_check,
 )
-from synapse_tim.rules.homeserver_check_modules import LEGACY_PARTS, PARTS
-from synapse_tim.rules.homeserver_facts import Process, Verdict
-from synapse_tim.rules.homeserver_options import OPTIONS, Severity
-from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.check.facts import Process, Verdict
+from synapse_tim.core.homeserver_options import OPTIONS, Severity
+from synapse_tim.core.products import Product, SpecVersion
 from tests.rules.helpers import NOW, for_each
 
 PRO, EPA = Product.PRO, Product.EPA

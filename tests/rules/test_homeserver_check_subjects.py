@@ -5,9 +5,9 @@ import datetime as dt
 import attrs
 import pytest
 
-from synapse_tim.rules.homeserver_catalogue import CHECKS, ONLINE_CHECKS
-from synapse_tim.rules.homeserver_check import judge_all
-from synapse_tim.rules.homeserver_facts import (
+from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
+from synapse_tim.check.checks import judge_all
+from synapse_tim.check.facts import (
     Certificate,
     Connection,
     Endpoint,
@@ -18,7 +18,7 @@ from synapse_tim.rules.homeserver_facts import (
     Process,
     Verdict,
 )
-from synapse_tim.rules.products import Product, SpecVersion
+from synapse_tim.core.products import Product, SpecVersion
 from tests.rules.helpers import NOW
 
 BY_NAME = {check.name: check for check in (*CHECKS, *ONLINE_CHECKS)}

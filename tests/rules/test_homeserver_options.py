@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from synapse_tim.rules.homeserver_options import OPTIONS, Severity, options_for
-from synapse_tim.rules.products import Product
+from synapse_tim.core.homeserver_options import OPTIONS, Severity, options_for
+from synapse_tim.core.products import Product
 from tests.rules.helpers import for_each
 
 PARTS = ("rooms", "client_api", "login", "cleanup")

@@ -5,9 +5,12 @@ import datetime as dt
 import attrs
 import pytest
 
-from synapse_tim.rules.account_naming import Template, localpart
-from synapse_tim.rules.federation_list import parse_payload
-from synapse_tim.rules.identity_provider import (
+from synapse_tim.core.products import Product
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.jose.signed_token import ALGORITHMS, SignatureRules
+from synapse_tim.login.rules.account_naming import Template, localpart
+from synapse_tim.login.rules.claims import ClaimRules
+from synapse_tim.login.rules.identity_provider import (
     DEFAULTS,
     AccountRules,
     Homeserver,
@@ -15,13 +18,10 @@ from synapse_tim.rules.identity_provider import (
     Person,
     Profile,
 )
-from synapse_tim.rules.insured import Insurer
-from synapse_tim.rules.products import Product
-from synapse_tim.rules.professions import INSURED
-from synapse_tim.rules.token_claims import ClaimRules
-from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
-from synapse_tim.rules.token_signature import ALGORITHMS, SignatureRules
-from synapse_tim.testing.cards import CARDS, INSURED_PERSONS
+from synapse_tim.login.rules.insured import Insurer
+from synapse_tim.login.rules.professions import INSURED
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.testing.simulator.idp.cards import CARDS, INSURED_PERSONS
 from tests.rules.helpers import NOW, document, entry
 
 ISSUER, US = "https://idp.example", "messenger"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules import information
-from synapse_tim.rules.bearer import MAX_OCTETS, bearer_token
-from synapse_tim.rules.federation_list import parse_payload
-from synapse_tim.rules.information import QueryError, ServiceInfo
+from synapse_tim.core.bearer import MAX_OCTETS, bearer_token
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.information import rules as information
+from synapse_tim.information.rules import QueryError, ServiceInfo
 
 PAYLOAD = b"""{"version": 1, "domainList": [
     {"domain": "Clinic.example", "telematikID": "1", "isInsurance": false},

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_tim.rules.client_report import (
+from synapse_tim.core.rate_limit import RequestRate
+from synapse_tim.information.client_report import (
     MAX_ENTRIES,
     MAX_EVENTS,
     MAX_LENGTH,
@@ -18,7 +19,6 @@ from synapse_tim.rules.client_report import (
     parse_report,
     within,
 )
-from synapse_tim.rules.request_rate import RequestRate
 
 START = "2026-03-23T12:13:23.183Z"
 

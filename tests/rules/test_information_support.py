@@ -2,7 +2,7 @@
 
 import pytest
 
-from synapse_tim.rules.support_contacts import (
+from synapse_tim.information.support_contacts import (
     Contact,
     is_email_address,
     is_page,

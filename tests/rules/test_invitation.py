@@ -2,17 +2,12 @@
 
 import pytest
 
-from synapse_tim.rules.denials import (
-    INSURED_INVITES_INSURED,
-    INVITEE_REFUSES,
-    NO_USABLE_LIST,
-    NOT_A_MEMBER,
-)
-from synapse_tim.rules.federation_list import parse_payload
-from synapse_tim.rules.invitation import Parties
-from synapse_tim.rules.membership import Membership
-from synapse_tim.rules.permission_config import parse
-from synapse_tim.rules.products import Product
+from synapse_tim.core.denial import INSURED_INVITES_INSURED, INVITEE_REFUSES, NO_USABLE_LIST, NOT_A_MEMBER
+from synapse_tim.core.products import Product
+from synapse_tim.federation.federation_members import Membership
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.invites.permission_config import parse
+from synapse_tim.invites.rules import Parties
 from tests.rules.helpers import document, entry
 
 PRO, EPA = Product.PRO, Product.EPA

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.invitees import Malformed, invited_servers, names_address
+from synapse_tim.core.create_room import Malformed, invited_servers, names_address
 
 
 def member(state_key, **content):

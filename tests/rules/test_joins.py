@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
-from synapse_tim.rules.joins import (
+from synapse_tim.core.denial import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
+from synapse_tim.core.products import Product
+from synapse_tim.rooms.joins import (
     Room,
     local_user_joins,
     remote_user_enters,
     stripped_state_is_public,
     user_knocks,
 )
-from synapse_tim.rules.products import Product
 
 BEFORE = (None, "leave", "ban", "knock", "invite", "join")
 OPEN = ("public", "knock", "restricted", "knock_restricted", "org.example.open", ["public"], 5)

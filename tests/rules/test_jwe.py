@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_tim.rules import base64url, jwe, jwk
-from synapse_tim.rules.jwe import MAX_OCTETS, DecryptionKey, decrypt, decrypt_with, derive, is_encrypted
-from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
-from synapse_tim.testing.jwe import encrypt
+from synapse_tim.jose import base64url, jwe, jwk
+from synapse_tim.jose.jwe import MAX_OCTETS, DecryptionKey, decrypt, decrypt_with, derive, is_encrypted
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.testing.merge import REMOVED
+from synapse_tim.testing.simulator.idp.jwe import encrypt
 
 P256, BP256, P384 = ec.SECP256R1(), ec.BrainpoolP256R1(), ec.SECP384R1()
 KEYS = {curve.name: DecryptionKey.of(ec.generate_private_key(curve)) for curve in (P256, BP256, P384)}

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from synapse_tim.rules import jwk
-from synapse_tim.rules.jwk import JwkError, KeySet, parse_key_set, public_key, verification_key
+from synapse_tim.jose import jwk
+from synapse_tim.jose.jwk import JwkError, KeySet, parse_key_set, public_key, verification_key
 
 RSA = rsa.generate_private_key(65537, 2048).public_key()
 ED = Ed25519PrivateKey.generate().public_key()

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from synapse_tim.rules import jws as jws_module
-from synapse_tim.rules.jws import CompactJws, JwsLimits
-from synapse_tim.rules.refusals import Refusal
-from synapse_tim.testing.pki import base64url, sign_list
+from synapse_tim.federation.refusals import Refusal
+from synapse_tim.jose import large_jws as jws_module
+from synapse_tim.jose.large_jws import CompactJws, JwsLimits
+from synapse_tim.testing.simulator.pki.world import base64url, sign_list
 from tests.rules.helpers import document, entry, refused
 from tests.rules.jws_helpers import header_of, put_together, read, signed
 

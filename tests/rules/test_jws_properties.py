@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from synapse_tim.rules.certificates import parse_certificate
-from synapse_tim.rules.jws import CompactJws
-from synapse_tim.rules.refusals import ListRefusedError
-from synapse_tim.rules.signer_path import verify_signer_path
-from synapse_tim.testing.pki import make_world, sign_list
+from synapse_tim.federation.refusals import ListRefusedError
+from synapse_tim.jose.large_jws import CompactJws
+from synapse_tim.pki.certificates import parse_certificate
+from synapse_tim.pki.signer_path import verify_signer_path
+from synapse_tim.testing.simulator.pki.world import make_world, sign_list
 from tests.rules.helpers import NOW, document, entry
 from tests.rules.jws_helpers import read
 

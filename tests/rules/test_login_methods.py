@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.denials import LOGIN_METHOD
-from synapse_tim.rules.login_methods import DEFAULTS, FOR_INSURED, ID_TOKEN_TYPE, LoginMethod, LoginRules
-from synapse_tim.rules.products import Product
+from synapse_tim.core.denial import LOGIN_METHOD
+from synapse_tim.core.products import Product
+from synapse_tim.login.rules.methods import DEFAULTS, FOR_INSURED, ID_TOKEN_TYPE, LoginMethod, LoginRules
 
 SERVER = "hospital.example"
 ROOT, USER = f"@root:{SERVER}", f"@user:{SERVER}"

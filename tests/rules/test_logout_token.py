@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from synapse_tim.rules.logout_token import TYPES, Logout, read_logout
-from synapse_tim.rules.token_claims import ACR_ORDER, ClaimRules, check_claims
-from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.rules.claims import ACR_ORDER, ClaimRules, check_claims
+from synapse_tim.login.rules.logout_token import TYPES, Logout, read_logout
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from tests.rules.helpers import NOW
 
 ISSUER, US = "https://idp.example", "messenger"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_tim.rules import base64url
-from synapse_tim.rules.nonces import LIFETIME, NonceMint
+from synapse_tim.jose import base64url
+from synapse_tim.login.rules.nonces import LIFETIME, NonceMint
 from tests.rules.helpers import NOW, SECOND
 
 MINT = NonceMint(b"secret" * 8)

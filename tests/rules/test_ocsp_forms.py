@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtensionOID
 
-from synapse_tim.rules.refusals import Refusal
-from synapse_tim.rules.revocation import build_request, judge_answer
-from synapse_tim.testing.identity import Identity
-from synapse_tim.testing.pki import ocsp_answer
+from synapse_tim.federation.refusals import Refusal
+from synapse_tim.pki.revocation import build_request, judge_answer
+from synapse_tim.testing.simulator.pki.identity import Identity
+from synapse_tim.testing.simulator.pki.world import ocsp_answer
 from tests.rules.helpers import DAY, HOUR, MINUTE, NOW, altered, refused
 from tests.rules.ocsp_answers import answer_of, statement
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.owner_types import (
+from synapse_tim.directory.owner_types import (
     OwnerType,
     OwnerTypeError,
     read_owner_type,

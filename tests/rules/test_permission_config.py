@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.permission_config import (
+from synapse_tim.core.products import Product
+from synapse_tim.invites.permission_config import (
     ACCOUNT_DATA_TYPES,
     LOCAL_SERVER,
     PermissionConfig,
@@ -16,7 +17,6 @@ from synapse_tim.rules.permission_config import (
     for_server,
     parse,
 )
-from synapse_tim.rules.products import Product
 
 PRO, EPA = Product.PRO, Product.EPA
 ALLOW, BLOCK = "allow all", "block all"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synapse_tim.rules.relayed import Effect, effect_of_relayed
+from synapse_tim.federation.relayed import Effect, effect_of_relayed
 
 
 @pytest.mark.parametrize(

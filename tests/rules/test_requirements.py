@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from synapse_tim.rules.denials import CATALOGUE
-from synapse_tim.rules.homeserver_options import OPTIONS
-from synapse_tim.rules.requirements import BY_ID, REQUIREMENTS
-from synapse_tim.rules.requirements.requirement import MEANING, Status, ids_in
+from synapse_tim.compliance.register import BY_ID, REQUIREMENTS
+from synapse_tim.compliance.requirement import MEANING, Status, ids_in
+from synapse_tim.core.denial import CATALOGUE
+from synapse_tim.core.homeserver_options import OPTIONS
 from tests.rules.helpers import for_each
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,10 +11,10 @@ from cryptography.x509.oid import ExtensionOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.certificates import CLOCK_SKEW
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.rules.revocation import DEFAULT_CURRENCY, build_request, judge_answer
-from synapse_tim.testing.pki import make_world, ocsp_answer
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.pki.certificates import CLOCK_SKEW
+from synapse_tim.pki.revocation import DEFAULT_CURRENCY, build_request, judge_answer
+from synapse_tim.testing.simulator.pki.world import make_world, ocsp_answer
 from tests.rules.helpers import DAY, HOUR, NOW, SECOND, altered, refused
 
 NONCE = b"0123456789abcdef"

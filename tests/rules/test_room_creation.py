@@ -2,9 +2,9 @@
 
 import pytest
 
-from synapse_tim.rules import denials
-from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.rules.room_creation import ROOM_TYPE_V2_NAME, Refused, RoomRules, state_fault
+from synapse_tim.core import denial as denials
+from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.rooms.creation import ROOM_TYPE_V2_NAME, Refused, RoomRules, state_fault
 
 OWN = "own.example"
 PRO = RoomRules(Product.PRO, SpecVersion.V1_2)

@@ -5,9 +5,9 @@ import copy
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from synapse_tim.rules import denials
-from synapse_tim.rules.products import Product, SpecVersion
-from synapse_tim.rules.room_creation import ROOM_TYPE_V2_NAME, Refused, RoomRules
+from synapse_tim.core import denial as denials
+from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.rooms.creation import ROOM_TYPE_V2_NAME, Refused, RoomRules
 
 OWN = "own.example"
 PRO = RoomRules(Product.PRO, SpecVersion.V1_2)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.secrets_in_text import Redactor
+from synapse_tim.check.redaction import Redactor
 
 SECRET = "correct horse battery"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.server_name import MAX_LENGTH, are_normal, normalise, of_matrix_id
+from synapse_tim.core.server_name import MAX_LENGTH, are_normal, normalise, of_matrix_id
 
 GOOD = [
     "a",

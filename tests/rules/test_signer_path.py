@@ -5,10 +5,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-from synapse_tim.rules.certificates import CLOCK_SKEW
-from synapse_tim.rules.refusals import Refusal
-from synapse_tim.rules.signer_path import sub_ca_file_name, verify_signer_path
-from synapse_tim.testing.pki import TYPE_FD_TLS_S, key_usage_of
+from synapse_tim.federation.refusals import Refusal
+from synapse_tim.pki.certificates import CLOCK_SKEW
+from synapse_tim.pki.signer_path import sub_ca_file_name, verify_signer_path
+from synapse_tim.testing.simulator.pki.world import TYPE_FD_TLS_S, key_usage_of
 from tests.rules.helpers import DAY, NOW, SECOND, altered, refused
 
 SMC_B = x509.ObjectIdentifier("1.2.276.0.76.4.77")  # oid_smc_b_osig: a card of a practice

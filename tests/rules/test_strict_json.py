@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules import strict_json
-from synapse_tim.rules.strict_json import StrictJsonError, parse
+from synapse_tim.core import strict_json
+from synapse_tim.core.strict_json import StrictJsonError, parse
 
 DEEP = 100_000
 

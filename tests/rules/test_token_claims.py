@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.rules.token_claims import (
+from synapse_tim.login.rules.claims import (
     ACR_ORDER,
     CLOCK_SKEW,
     ClaimRules,
@@ -19,7 +19,7 @@ from synapse_tim.rules.token_claims import (
     replay_key,
     text,
 )
-from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from tests.rules.helpers import NOW
 
 ISSUER, US = "https://idp.example", "messenger"

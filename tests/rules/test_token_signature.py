@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_tim.rules import base64url, jwk
-from synapse_tim.rules.jwk import KeySet, VerificationKey
-from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
-from synapse_tim.rules.token_signature import ALGORITHMS, MAX_OCTETS, SignatureRules, SignedToken
-from synapse_tim.testing.jws import sign_token
+from synapse_tim.jose import base64url, jwk
+from synapse_tim.jose.jwk import KeySet, VerificationKey
+from synapse_tim.jose.signed_token import ALGORITHMS, MAX_OCTETS, SignatureRules, SignedToken
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.testing.merge import REMOVED
+from synapse_tim.testing.simulator.idp.jws import sign_token
 
 BP, P256, P384, P521 = (
     ec.generate_private_key(curve)

@@ -9,11 +9,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtensionOID
 
-from synapse_tim.rules import trust_anchors
-from synapse_tim.rules.certificates import fingerprint, to_der
-from synapse_tim.rules.refusals import Refusal
-from synapse_tim.rules.trust_anchors import ROOTS_MAX_OCTETS, RootLink, TrustAnchors, parse_roots
-from synapse_tim.testing.pki import Identity, key_usage_of, make_world, roots_document
+from synapse_tim.federation.refusals import Refusal
+from synapse_tim.pki import trust_anchors
+from synapse_tim.pki.certificates import fingerprint, to_der
+from synapse_tim.pki.trust_anchors import ROOTS_MAX_OCTETS, RootLink, TrustAnchors, parse_roots
+from synapse_tim.testing.simulator.pki.world import (
+    Identity,
+    key_usage_of,
+    make_world,
+    roots_document,
+)
 from tests.rules.helpers import DAY, NOW, altered, refused
 
 

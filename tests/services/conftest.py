@@ -6,18 +6,18 @@ from pathlib import Path
 import attrs
 import pytest
 
-from synapse_tim.rules.jws import JwsLimits
-from synapse_tim.rules.revocation import OcspMode
-from synapse_tim.services.certificate_source import DownloadServer
-from synapse_tim.services.directory_session import DirectorySession, ProviderCredentials
-from synapse_tim.services.fetcher import Fetcher
-from synapse_tim.services.list_source import ListSource
-from synapse_tim.services.ocsp_client import OcspClient
-from synapse_tim.services.tls import client_context
-from synapse_tim.services.trust_store import TrustStore
-from synapse_tim.services.updater import ListState, Updater
-from synapse_tim.services.verifier import ListVerifier
-from synapse_tim.testing.simulator import TiSimulator
+from synapse_tim.directory.session import DirectorySession, ProviderCredentials
+from synapse_tim.federation.source import ListSource
+from synapse_tim.federation.updater import ListState, Updater
+from synapse_tim.federation.verifier import ListVerifier
+from synapse_tim.jose.large_jws import JwsLimits
+from synapse_tim.pki.certificate_source import DownloadServer
+from synapse_tim.pki.ocsp_client import OcspClient
+from synapse_tim.pki.revocation import OcspMode
+from synapse_tim.pki.trust_store import TrustStore
+from synapse_tim.testing.simulator.simulator import TiSimulator
+from synapse_tim.transport.fetcher import Fetcher
+from synapse_tim.transport.tls import client_context
 
 
 @attrs.define

@@ -4,11 +4,11 @@ import sqlite3
 
 import pytest
 
-from synapse_tim.modules.contact_store import TABLES
-from synapse_tim.rules.contact_migration import Account, Note, Outcome, Plan, digest
-from synapse_tim.rules.contacts import Contact
-from synapse_tim.services.contact_lists import ContactLists, ContactNotes, Left
-from synapse_tim.services.homeserver_database import DatabaseUnusableError, open_database, open_for_changes
+from synapse_tim.admin.database import DatabaseUnusableError, open_database, open_for_changes
+from synapse_tim.contacts.lists import ContactLists, ContactNotes, Left
+from synapse_tim.contacts.migration_rules import Account, Note, Outcome, Plan, digest
+from synapse_tim.contacts.rules import Contact
+from synapse_tim.contacts.store import TABLES
 
 KIND = "de.example.kind"
 NOW = 1_700_000_000

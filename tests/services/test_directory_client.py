@@ -7,17 +7,17 @@ from pathlib import Path
 import attrs
 import pytest
 
-from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
-from synapse_tim.rules.owner_types import OwnerType
-from synapse_tim.services.directory_client import DirectoryClient
-from synapse_tim.services.directory_session import DirectorySession, ProviderCredentials
-from synapse_tim.services.directory_transport import DirectoryTransport
-from synapse_tim.services.fetcher import Fetcher
-from synapse_tim.services.tls import client_context
+from synapse_tim.directory.client import DirectoryClient
+from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
+from synapse_tim.directory.owner_types import OwnerType
+from synapse_tim.directory.session import DirectorySession, ProviderCredentials
+from synapse_tim.directory.transport import DirectoryTransport
 from synapse_tim.testing import wait_for
-from synapse_tim.testing.directory_entries import ListedAddress
 from synapse_tim.testing.paths import AUTHENTICATE, LOCALIZATION, TOKEN
+from synapse_tim.testing.simulator.directory.entries import ListedAddress
 from synapse_tim.testing.waiting import HANGING_SECONDS
+from synapse_tim.transport.fetcher import Fetcher
+from synapse_tim.transport.tls import client_context
 
 USER = "@alice:hospital.example"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synapse_tim.services.directory_pause import DirectoryPause, Entry
+from synapse_tim.directory.pause import DirectoryPause, Entry
 
 
 @pytest.fixture

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from synapse_tim.rules.directory_entries import OwnerKind, Role
-from synapse_tim.rules.directory_failures import DirectoryError, DirectoryFailure
-from synapse_tim.services.directory_search import MAX_PAGES, DirectorySearch, _next_url
-from synapse_tim.services.directory_session import DirectorySession, ProviderCredentials
-from synapse_tim.services.directory_transport import DirectoryTransport
-from synapse_tim.services.fetcher import Fetcher
-from synapse_tim.services.tls import client_context
-from synapse_tim.testing.directory_entries import ListedAddress
+from synapse_tim.directory.entries import OwnerKind, Role
+from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
+from synapse_tim.directory.search import MAX_PAGES, DirectorySearch, _next_url
+from synapse_tim.directory.session import DirectorySession, ProviderCredentials
+from synapse_tim.directory.transport import DirectoryTransport
 from synapse_tim.testing.paths import AUTHENTICATE, INSURED_SEARCH, SEARCH
+from synapse_tim.testing.simulator.directory.entries import ListedAddress
+from synapse_tim.transport.fetcher import Fetcher
+from synapse_tim.transport.tls import client_context
 
 USER = "@alice:hospital.example"
 

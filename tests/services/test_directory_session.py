@@ -2,7 +2,7 @@
 
 import pytest
 
-from synapse_tim.rules.refusals import Refusal
+from synapse_tim.federation.refusals import Refusal
 
 TOKEN_PATH = "/auth/realms/TI-Provider"
 

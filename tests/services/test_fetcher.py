@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.services.fetcher import Fetcher
-from synapse_tim.services.tls import client_context
-from synapse_tim.testing.simulator import TiSimulator
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.testing.simulator.simulator import TiSimulator
 from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
+from synapse_tim.transport.fetcher import Fetcher
+from synapse_tim.transport.tls import client_context
 
 
 def get(fetcher, url, **changes):

@@ -3,12 +3,7 @@
 import httpx
 import pytest
 
-from synapse_tim.services.homeserver_admin import (
-    AdminUnusableError,
-    HomeserverAdmin,
-    NoAnswerError,
-    StoringError,
-)
+from synapse_tim.admin.api import AdminUnusableError, HomeserverAdmin, NoAnswerError, StoringError
 
 ROOT, USER = "@root:clinic.example", "@us/er:clinic.example"
 

@@ -4,12 +4,12 @@ import ssl
 
 import pytest
 
-from synapse_tim.rules.homeserver_facts import Endpoint
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.services import own_endpoints
-from synapse_tim.services.fetcher import Response
-from synapse_tim.services.own_endpoints import look_at_endpoints, trust_of_others
+from synapse_tim.check import endpoints as own_endpoints
+from synapse_tim.check.endpoints import look_at_endpoints, trust_of_others
+from synapse_tim.check.facts import Endpoint
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.testing import make_world
+from synapse_tim.transport.fetcher import Response
 
 WELL_KNOWN = "https://messenger.example/.well-known/matrix/server"
 UNREACHABLE = ListRefusedError(Refusal.UNREACHABLE, "messenger.example: ConnectError: no route")

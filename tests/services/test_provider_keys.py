@@ -8,14 +8,9 @@ import time
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.rules import jwk
-from synapse_tim.rules.jwk import KeySet, VerificationKey
-from synapse_tim.rules.revocation import OcspMode
-from synapse_tim.rules.signer_path import ROLE_IDPD, ROLE_VZD_TI
-from synapse_tim.services.certificate_source import DownloadServer
-from synapse_tim.services.fetcher import Fetcher, Response
-from synapse_tim.services.ocsp_client import OcspClient
-from synapse_tim.services.provider_keys import (
+from synapse_tim.jose import jwk
+from synapse_tim.jose.jwk import KeySet, VerificationKey
+from synapse_tim.login.provider_keys import (
     KeyFile,
     KeysUnavailableError,
     KeysWithdrawnError,
@@ -24,8 +19,13 @@ from synapse_tim.services.provider_keys import (
     ProviderKeys,
     SignedDiscovery,
 )
-from synapse_tim.services.tls import client_context
-from synapse_tim.services.trust_store import TrustStore
+from synapse_tim.pki.certificate_source import DownloadServer
+from synapse_tim.pki.ocsp_client import OcspClient
+from synapse_tim.pki.revocation import OcspMode
+from synapse_tim.pki.signer_path import ROLE_IDPD, ROLE_VZD_TI
+from synapse_tim.pki.trust_store import TrustStore
+from synapse_tim.transport.fetcher import Fetcher, Response
+from synapse_tim.transport.tls import client_context
 
 REFRESH, PAUSE = 3600, 60
 KEY = ec.generate_private_key(ec.SECP256R1()).public_key()

@@ -8,10 +8,10 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synapse_tim.rules.cleanup import CleanupKind, CleanupRules, InsurersOf
-from synapse_tim.services.room_activity import RoomActivity
-from synapse_tim.services.room_survey import RoomSurvey
-from synapse_tim.services.room_sweep import RoomSweep
+from synapse_tim.cleanup.activity import RoomActivity
+from synapse_tim.cleanup.rules import CleanupKind, CleanupRules, InsurersOf
+from synapse_tim.cleanup.survey import RoomSurvey
+from synapse_tim.cleanup.sweep import RoomSweep
 from tests.services.synapse_tables import SCHEMA
 
 HOME = "home.example"

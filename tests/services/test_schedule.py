@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from synapse_tim.services.schedule import RefreshSchedule, Throttle, UnknownDomains
+from synapse_tim.federation.schedule import RefreshSchedule, Throttle, UnknownDomains
 
 
 @pytest.fixture

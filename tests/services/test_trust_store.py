@@ -4,11 +4,11 @@ import datetime as dt
 
 import pytest
 
-from synapse_tim.rules.certificates import fingerprint
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.services.certificate_source import DownloadDirectory
-from synapse_tim.services.trust_store import TrustStore
-from synapse_tim.testing.pki import make_world
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.pki.certificate_source import DownloadDirectory
+from synapse_tim.pki.certificates import fingerprint
+from synapse_tim.pki.trust_store import TrustStore
+from synapse_tim.testing.simulator.pki.world import make_world
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from synapse_tim.rules.jws import JwsLimits
-from synapse_tim.rules.refusals import Refusal
-from synapse_tim.rules.revocation import OcspMode
+from synapse_tim.federation.refusals import Refusal
+from synapse_tim.jose.large_jws import JwsLimits
+from synapse_tim.pki.revocation import OcspMode
 
 HOUR = dt.timedelta(hours=1)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from synapse_tim.testing.simulator import TiSimulator
+from synapse_tim.testing.simulator.simulator import TiSimulator
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import urllib.request
 
 import pytest
 
-from synapse_tim.rules.owner_types import OwnerType
-from synapse_tim.testing.directory_entries import ListedAddress
+from synapse_tim.directory.owner_types import OwnerType
 from synapse_tim.testing.paths import LOCALIZATION
+from synapse_tim.testing.simulator.directory.entries import ListedAddress
 
 USER = "@alice:hospital.example"
 URI = "matrix:u/alice:hospital.example"

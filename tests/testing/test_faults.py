@@ -8,17 +8,17 @@ import attrs
 import httpx
 import pytest
 
-from synapse_tim.rules.jws import CompactJws
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.rules.revocation import OcspMode
-from synapse_tim.services.certificate_source import DownloadServer
-from synapse_tim.services.fetcher import Fetcher
-from synapse_tim.services.list_source import ListSource
-from synapse_tim.services.ocsp_client import OcspClient
-from synapse_tim.services.trust_store import TrustStore
-from synapse_tim.services.verifier import ListVerifier
-from synapse_tim.testing.faults import Faults
-from synapse_tim.testing.simulator import TiSimulator
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.federation.source import ListSource
+from synapse_tim.federation.verifier import ListVerifier
+from synapse_tim.jose.large_jws import CompactJws
+from synapse_tim.pki.certificate_source import DownloadServer
+from synapse_tim.pki.ocsp_client import OcspClient
+from synapse_tim.pki.revocation import OcspMode
+from synapse_tim.pki.trust_store import TrustStore
+from synapse_tim.testing.simulator.faults import Faults
+from synapse_tim.testing.simulator.simulator import TiSimulator
+from synapse_tim.transport.fetcher import Fetcher
 
 
 @pytest.fixture

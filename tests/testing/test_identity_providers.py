@@ -13,28 +13,29 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.rules.insured import ID, ORGANIZATION, PROFESSION
-from synapse_tim.rules.jwe import DecryptionKey, decrypt
-from synapse_tim.rules.jwk import KeySet, parse_key_set, public_key
-from synapse_tim.rules.jws import CompactJws
-from synapse_tim.rules.revocation import OcspMode
-from synapse_tim.rules.signer_path import ROLE_IDPD
-from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
-from synapse_tim.rules.token_signature import SignedToken
-from synapse_tim.services.certificate_source import DownloadServer
-from synapse_tim.services.fetcher import Fetcher
-from synapse_tim.services.ocsp_client import OcspClient
-from synapse_tim.services.provider_keys import KeysUnavailableError, SignedDiscovery
-from synapse_tim.services.tls import client_context
-from synapse_tim.services.trust_store import TrustStore
-from synapse_tim.testing import RelyingParty, jwe
-from synapse_tim.testing.cards import Card
-from synapse_tim.testing.faults import Faults
+from synapse_tim.jose.jwe import DecryptionKey, decrypt
+from synapse_tim.jose.jwk import KeySet, parse_key_set, public_key
+from synapse_tim.jose.large_jws import CompactJws
+from synapse_tim.jose.signed_token import SignedToken
+from synapse_tim.login.provider_keys import KeysUnavailableError, SignedDiscovery
+from synapse_tim.login.rules.insured import ID, ORGANIZATION, PROFESSION
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.pki.certificate_source import DownloadServer
+from synapse_tim.pki.ocsp_client import OcspClient
+from synapse_tim.pki.revocation import OcspMode
+from synapse_tim.pki.signer_path import ROLE_IDPD
+from synapse_tim.pki.trust_store import TrustStore
+from synapse_tim.testing import RelyingParty
 from synapse_tim.testing.http import Answer, LoopbackServer, Request
 from synapse_tim.testing.merge import REMOVED
-from synapse_tim.testing.oauth import challenge_of
-from synapse_tim.testing.signing import compact_json
-from synapse_tim.testing.simulator import TiSimulator
+from synapse_tim.testing.simulator.faults import Faults
+from synapse_tim.testing.simulator.idp import jwe
+from synapse_tim.testing.simulator.idp.cards import Card
+from synapse_tim.testing.simulator.idp.oauth import challenge_of
+from synapse_tim.testing.simulator.pki.signing import compact_json
+from synapse_tim.testing.simulator.simulator import TiSimulator
+from synapse_tim.transport.fetcher import Fetcher
+from synapse_tim.transport.tls import client_context
 
 CLIENT = "messenger"
 REDIRECT = "https://client.example/callback?from=idp"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from synapse_tim.testing import SynapseServer, TiSimulator, kept, wait_for
+from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
+from synapse_tim.testing.simulator import kept
 
 COMMAND = [sys.executable, "-m", "synapse_tim.testing.simulator", "--directory"]
 

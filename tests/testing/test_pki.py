@@ -8,13 +8,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
-from synapse_tim.rules.certificates import is_test_certificate
-from synapse_tim.rules.jws import CompactJws
-from synapse_tim.rules.refusals import ListRefusedError, Refusal
-from synapse_tim.rules.revocation import build_request, judge_answer
-from synapse_tim.rules.signer_path import sub_ca_file_name, verify_signer_path
-from synapse_tim.rules.trust_anchors import TrustAnchors, parse_roots
-from synapse_tim.testing.pki import TYPE_FD_TLS_S, TiWorld, key_usage_of, make_world, ocsp_answer, sign_list
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.jose.large_jws import CompactJws
+from synapse_tim.pki.certificates import is_test_certificate
+from synapse_tim.pki.revocation import build_request, judge_answer
+from synapse_tim.pki.signer_path import sub_ca_file_name, verify_signer_path
+from synapse_tim.pki.trust_anchors import TrustAnchors, parse_roots
+from synapse_tim.testing.simulator.pki.world import (
+    TYPE_FD_TLS_S,
+    TiWorld,
+    key_usage_of,
+    make_world,
+    ocsp_answer,
+    sign_list,
+)
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 PAYLOAD = {"version": 7, "domainList": []}

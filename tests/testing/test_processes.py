@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from synapse_tim.testing import processes
 from synapse_tim.testing.ports import free_ports
-from synapse_tim.testing.processes import Child, ChildFailedError
+from synapse_tim.testing.servers import processes
+from synapse_tim.testing.servers.processes import Child, ChildFailedError
 from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
 
 WAIT = "print('here', flush=True); time.sleep(300)"
@@ -108,7 +108,8 @@ def test_a_child_outlives_the_thread_that_wanted_it(tmp_path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG of Linux")
 def test_children_die_with_their_parent(tmp_path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from synapse_tim.testing.processes import Child\n"
+        "import sys, time; from pathlib import Path\n"
+        "from synapse_tim.testing.servers.processes import Child\n"
         f"child = Child('child', {SLEEP!r}, Path({str(tmp_path / 'out')!r})); child.start()\n"
         "print(child.pid, flush=True); time.sleep(300)"
     )

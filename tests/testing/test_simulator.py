@@ -9,11 +9,11 @@ import sys
 
 import httpx
 import pytest
+from synapse_tim.testing.simulator.__main__ import run_commands
 
-from synapse_tim.rules.jws import CompactJws
+from synapse_tim.jose.large_jws import CompactJws
 from synapse_tim.testing import paths
-from synapse_tim.testing.console import run_commands
-from synapse_tim.testing.simulator import TiSimulator
+from synapse_tim.testing.simulator.simulator import TiSimulator
 
 
 def payload_of(answer: httpx.Response) -> dict:

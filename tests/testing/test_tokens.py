@@ -10,13 +10,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from synapse_tim.rules import base64url, jwk
-from synapse_tim.rules.jwe import DecryptionKey, decrypt, decrypt_with
-from synapse_tim.rules.token_refusals import TokenRefusal, TokenRefusedError
-from synapse_tim.rules.token_signature import ALGORITHMS, SignedToken
-from synapse_tim.testing.jwe import encrypt
-from synapse_tim.testing.jws import sign_token
+from synapse_tim.jose import base64url, jwk
+from synapse_tim.jose.jwe import DecryptionKey, decrypt, decrypt_with
+from synapse_tim.jose.signed_token import ALGORITHMS, SignedToken
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.testing.merge import REMOVED
+from synapse_tim.testing.simulator.idp.jwe import encrypt
+from synapse_tim.testing.simulator.idp.jws import sign_token
 
 P256, BP256 = ec.SECP256R1(), ec.BrainpoolP256R1()
 RSA = rsa.generate_private_key(65537, 2048)

@@ -1,0 +1,100 @@
+"""What clients are told about servers that are not talked to: the answer of the federation list, everywhere.
+
+Synapse asks its allow-list before each request to another server, and has words of its own for a denial; in
+some places it takes one for a server that is down. All of these get the same answer as an invitation:
+
+- room lists, keys, media and whatever else asks one server: the error that Synapse raises says it;
+- profiles: before Synapse asks for a room in common;
+- aliases, joins and knocks: before Synapse makes another error of it;
+- summaries of rooms and of spaces: once Synapse has found nothing.
+
+Leaving a room and declining an invitation go on without the other server. What other servers are answered
+stays as it is. Used by ``synapse_internals``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from synapse.api.errors import FederationDeniedError
+from synapse.http import matrixfederationclient
+from synapse.media import media_repository
+from synapse.module_api.errors import SynapseError
+
+from synapse_tim.adapter import shape
+
+_Proceed = Callable[[], Awaitable[Any]]
+#: What Synapse says of a room that it could not ask anybody about.
+_NOT_SHOWN = (400, 403, 404)
+
+
+def tell_of_denied_servers(
+    hs: Any,
+    why_denied: Callable[[str | None], SynapseError],
+    require_one: Callable[[Iterable[str]], None],
+) -> None:
+    """Have clients told the same about servers that are not talked to, whatever they ask for.
+
+    Args:
+        hs: Synapse's ``HomeServer``.
+        why_denied: the answer about a server that has just been denied.
+        require_one: raises the answer if of several servers there is none that may be asked; this server is
+            not one of them, and without others there is nothing to say.
+
+    Raises:
+        ConfigError: Synapse does not look as expected.
+    """
+    _answer_as(why_denied)
+
+    async def of_alias(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+        require_one([arguments["room_alias"].domain])
+        return await proceed()
+
+    async def of_profile(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+        require_one([arguments["target_user"].domain])
+        return await proceed()
+
+    async def of_room(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+        require_one(arguments["remote_room_hosts"])
+        return await proceed()
+
+    async def of_summary(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
+        try:
+            return await proceed()
+        except SynapseError as error:
+            if error.code in _NOT_SHOWN:
+                require_one(arguments.get("remote_room_hosts") or ())
+            raise
+
+    aliases = shape.attribute(hs, "get_directory_handler", "HomeServer.get_directory_handler")()
+    shape.around(aliases, "get_association", ("room_alias",), of_alias)
+    profiles = shape.attribute(hs, "get_profile_handler", "HomeServer.get_profile_handler")()
+    shape.around(profiles, "check_profile_query_allowed", ("target_user",), of_profile)
+    members = shape.attribute(hs, "get_room_member_handler", "HomeServer.get_room_member_handler")()
+    for name in ("_remote_join", "remote_knock"):
+        shape.around(members, name, ("remote_room_hosts",), of_room)
+    summaries = shape.attribute(hs, "get_room_summary_handler", "HomeServer.get_room_summary_handler")()
+    for name in ("get_room_summary", "get_room_hierarchy"):
+        shape.around(summaries, name, ("remote_room_hosts",), of_summary)
+
+
+def _answer_as(why_denied: Callable[[str | None], SynapseError]) -> None:
+    """Replace the error where requests to other servers begin, and nowhere else."""
+
+    class DeniedServerError(FederationDeniedError):
+        """Synapse's error, which it looks for in many places, with our answer."""
+
+        def __init__(self, destination: str | None) -> None:
+            super().__init__(destination)
+            answer = why_denied(destination)
+            self.args = answer.args
+            self.code, self.msg, self.errcode = answer.code, answer.msg, answer.errcode
+            self.headers = answer.headers
+
+    for module in (matrixfederationclient, media_repository):
+        name = f"{module.__name__}.FederationDeniedError"
+        raised = shape.attribute(module, "FederationDeniedError", name)
+        if not (isinstance(raised, type) and issubclass(raised, FederationDeniedError)):
+            raise shape.incompatible(name)
+        module.FederationDeniedError = DeniedServerError  # type: ignore[attr-defined]

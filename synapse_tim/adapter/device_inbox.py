@@ -1,0 +1,158 @@
+"""Synapse's store of messages to devices: the one place that all of them pass, on their way in and out.
+
+A part of ``synapse_internals``, which asserts the shape of what it touches. ``sendToDevice``, application
+services' included, and ``m.direct_to_device`` of other servers end in one of three methods of the store, in
+the process that writes the stream ``to_device``. They are called after Synapse's own checks of sizes, senders
+and rates, so whoever sends learns nothing from a message that is left out here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
+
+import attrs
+from synapse.types import StreamKeyType
+
+from synapse_tim.adapter import shape
+
+#: Messages by recipient, and by device (``*`` for all of them).
+Messages = Mapping[str, Mapping[str, Any]]
+#: Who of several recipients gets messages: the sender, the recipients, the type of the messages.
+Permitted = Callable[[str, Collection[str], str], Awaitable[Collection[str]]]
+
+
+@attrs.frozen(eq=False)
+class ArrivedMessages:
+    """What another server delivers in one piece.
+
+    Attributes:
+        origin: the other server.
+        message_id: its id for them, by which Synapse knows what it has already.
+        sender: user id of the other server.
+        kind: their type.
+        messages: to users of this server.
+    """
+
+    origin: str
+    message_id: str
+    sender: str
+    kind: str
+    messages: Messages
+
+
+#: Told of what arrived and was left out, and of the recipients who were to get it.
+LeftOut = Callable[[ArrivedMessages, Collection[str]], None]
+#: Called before what arrived is stored, with the sender, the recipients who get it, and the type.
+BeforeArrival = Callable[[str, Collection[str], str], Awaitable[None]]
+
+
+class DeviceInbox:
+    """Watches what is stored for devices.
+
+    Args:
+        hs: Synapse's homeserver.
+        store: its store.
+
+    Raises:
+        ConfigError: the store or the notifier do not look as expected.
+    """
+
+    def __init__(self, hs: Any, store: Any) -> None:
+        self._notifier = shape.attribute(hs, "get_notifier", "HomeServer.get_notifier")()
+        notify = shape.attribute(self._notifier, "on_new_event", "Notifier.on_new_event")
+        if list(inspect.signature(notify).parameters)[:3] != ["stream_key", "new_token", "users"]:
+            raise shape.incompatible("Notifier.on_new_event(stream_key, new_token, users)")
+        shape.attribute(StreamKeyType, "TO_DEVICE", "StreamKeyType.TO_DEVICE")
+        self._store = store
+        self._deliver: Callable[[str, str, Messages], Awaitable[int]] = shape.attribute(
+            store,
+            "add_messages_from_remote_to_device_inbox",
+            "DataStore.add_messages_from_remote_to_device_inbox",
+        )
+
+    def guard(self, permitted: Permitted, before: BeforeArrival, left_out: LeftOut) -> None:
+        """Leave out messages to some recipients.
+
+        Args:
+            permitted: says who gets them; what it raises is the answer to the request or the transaction.
+            before: called before what arrives from another server is stored.
+            left_out: called with what arrived from another server and is left out.
+
+        Raises:
+            ConfigError: the store does not look as expected.
+        """
+
+        async def among(messages: dict[str, Any], sender: str, kind: str) -> dict[str, Any]:
+            wanted = set(await permitted(sender, messages.keys(), kind))
+            return {user: devices for user, devices in messages.items() if user in wanted}
+
+        async def local(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            messages = arguments["local_messages_by_user_then_device"]
+            if messages:
+                arguments["local_messages_by_user_then_device"] = await among(messages, *_origin(messages))
+            return await proceed()
+
+        async def outgoing(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            remaining = {}
+            for destination, edu in arguments["remote_messages_by_destination"].items():
+                messages = await among(edu["messages"], edu["sender"], edu["type"])
+                if messages:
+                    remaining[destination] = {**edu, "messages": messages}
+            arguments["remote_messages_by_destination"] = remaining
+            return await proceed()
+
+        async def arriving(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            messages = arguments["local_messages_by_user_then_device"]
+            if not messages:
+                return await proceed()
+            sender, kind = _origin(messages)
+            wanted = await among(messages, sender, kind)
+            await before(sender, wanted.keys(), kind)
+            arguments["local_messages_by_user_then_device"] = wanted
+            answer = await proceed()
+            refused = messages.keys() - wanted.keys()
+            if refused:
+                arrived = ArrivedMessages(
+                    arguments["origin"], arguments["message_id"], sender, kind, messages
+                )
+                left_out(arrived, refused)
+            return answer
+
+        own = "local_messages_by_user_then_device"
+        shape.around(self._store, "add_local_messages_from_client_to_device_inbox", (own,), local)
+        shape.around(
+            self._store,
+            "add_remote_messages_from_client_to_device_inbox",
+            ("remote_messages_by_destination",),
+            outgoing,
+        )
+        shape.around(
+            self._store,
+            "add_messages_from_remote_to_device_inbox",
+            ("origin", "message_id", own),
+            arriving,
+        )
+
+    async def deliver(self, arrived: ArrivedMessages, recipient: str) -> None:
+        """Store what was left out after all, and wake the recipient's devices.
+
+        Args:
+            arrived: messages of another server.
+            recipient: one of their recipients.
+        """
+        # Synapse has noted the id of the rest.
+        message_id = f"{arrived.message_id} {recipient}"
+        messages = {recipient: arrived.messages[recipient]}
+        position = await self._deliver(arrived.origin, message_id, messages)
+        self._notifier.on_new_event(StreamKeyType.TO_DEVICE, position, users=[recipient])
+
+
+def _origin(messages: Messages) -> tuple[str, str]:
+    """Sender and type of messages of one request, which are in each of them.
+
+    Synapse takes any type of another server; here it is text.
+    """
+    message = next(message for devices in messages.values() for message in devices.values())
+    return message["sender"], str(message["type"])

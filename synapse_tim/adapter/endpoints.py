@@ -1,0 +1,51 @@
+"""What endpoints of ours have in common: methods of HTTP, headers, the errors of gematik's interfaces."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from synapse.http.site import SynapseRequest
+from synapse.module_api.errors import SynapseError
+
+from synapse_tim.adapter.decisions import refuse
+from synapse_tim.core.denial import METHOD_UNRECOGNIZED
+
+_CHALLENGE: Final = 'Bearer realm="TI-Messenger"'
+
+
+def require_method(request: SynapseRequest, *methods: str) -> str:
+    """Refuse other methods than those there are; ``HEAD`` goes with ``GET``.
+
+    Browsers' preflights (``OPTIONS``) are Synapse's business and do not get here.
+
+    Returns:
+        The method, ``GET`` for ``HEAD``.
+
+    Raises:
+        SynapseError: 405 ``M_UNRECOGNIZED``, with ``Allow``.
+    """
+    meant = {each.encode(): each for each in methods}
+    if "GET" in methods:
+        meant[b"HEAD"] = "GET"
+    method = meant.get(request.method)
+    if method is None:
+        allowed = [each for name in methods for each in (["GET", "HEAD"] if name == "GET" else [name])]
+        set_header(request, "Allow", ", ".join([*allowed, "OPTIONS"]))
+        refuse(METHOD_UNRECOGNIZED)
+    return method
+
+
+def set_header(request: Any, name: str, value: str) -> None:
+    """Set a header of the answer."""
+    request.setHeader(name, value)
+
+
+def error_answer(request: SynapseRequest, error: SynapseError) -> tuple[int, dict[str, Any]]:
+    """An error as gematik's interfaces have it, with the code of Matrix; a 401 says what is asked for."""
+    for name, value in (error.headers or {}).items():
+        set_header(request, name, value)
+    if error.code == 401:
+        shown = request.requestHeaders.hasHeader(b"Authorization")
+        challenge = f'{_CHALLENGE}, error="invalid_token"' if shown else _CHALLENGE
+        set_header(request, "WWW-Authenticate", challenge)
+    return error.code, {"errorCode": error.errcode, "errorMessage": error.msg}

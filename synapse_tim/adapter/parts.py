@@ -1,0 +1,88 @@
+"""Which parts are loaded in this process: some need others.
+
+Synapse makes the modules in the order of ``modules:``, each with the same module API, before it opens a
+listener. A part that needs another one, that is there twice, or that takes the homeserver for something else
+than another one does, stops start-up.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Final, TypeVar
+
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import ConfigError
+
+from synapse_tim.adapter.config_block import PartConfig, wrong
+
+_LOADED: Final[weakref.WeakKeyDictionary[ModuleApi, dict[type, object]]] = weakref.WeakKeyDictionary()
+_BLOCKS: Final[weakref.WeakKeyDictionary[ModuleApi, PartConfig]] = weakref.WeakKeyDictionary()
+_Part = TypeVar("_Part")
+
+
+def register(api: ModuleApi, part: object, config: PartConfig | None = None) -> None:
+    """Note that a part is loaded.
+
+    Args:
+        api: Synapse's module API.
+        part: the part.
+        config: its block; a homeserver is exactly one product of one generation.
+
+    Raises:
+        ConfigError: it is already, or its block says something else than that of another part.
+    """
+    if config is not None:
+        _require_same(config, _BLOCKS.setdefault(api, config))
+    loaded = _LOADED.setdefault(api, {})
+    if type(part) in loaded:
+        name = type(part).__name__
+        raise ConfigError(
+            f"synapse_tim.{name} is loaded twice; synapse_tim.TiMessenger already contains it",
+            path=("modules",),
+        )
+    loaded[type(part)] = part
+
+
+def _require_same(config: PartConfig, first: PartConfig) -> None:
+    for key, said, known in (
+        ("product", config.product, first.product),
+        ("spec_version", config.spec_version, first.spec_version),
+    ):
+        if said is not known:
+            raise wrong(
+                f"{said.value!r}, although another part of synapse_tim has {known.value!r}; expected the "
+                "same in all of them",
+                key,
+            )
+
+
+def find(api: ModuleApi, kind: type[_Part]) -> _Part | None:
+    """A part that another one makes use of, if it is loaded.
+
+    Args:
+        api: Synapse's module API.
+        kind: the class of the part.
+    """
+    part = _LOADED.get(api, {}).get(kind)
+    return part if isinstance(part, kind) else None
+
+
+def require(api: ModuleApi, kind: type[_Part], needed_by: str) -> _Part:
+    """A part that another one needs.
+
+    Args:
+        api: Synapse's module API.
+        kind: the class of the part that is needed.
+        needed_by: the name of the class that needs it.
+
+    Raises:
+        ConfigError: it is not loaded.
+    """
+    part = find(api, kind)
+    if part is None:
+        raise ConfigError(
+            f"synapse_tim.{needed_by} needs synapse_tim.{kind.__name__}: add it to 'modules' before "
+            f"synapse_tim.{needed_by}, or load synapse_tim.TiMessenger, which contains both",
+            path=("modules",),
+        )
+    return part

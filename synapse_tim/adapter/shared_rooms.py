@@ -1,0 +1,133 @@
+"""Who shares a room with whom, in one query however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from synapse.module_api import LoggingTransaction, ModuleApi
+
+from synapse_tim.core.text import is_storable
+
+#: Users asked about in one query; SQLite allows no more than 999 parameters in older releases.
+_AT_ONCE: Final = 500
+
+_JOINED: Final = """
+    SELECT DISTINCT other.state_key
+    FROM current_state_events AS own
+    INNER JOIN current_state_events AS other ON other.room_id = own.room_id
+    WHERE own.type = 'm.room.member' AND own.state_key = ? AND own.membership = 'join'
+    AND other.type = 'm.room.member' AND other.state_key IN ({places}) AND other.membership = 'join'
+"""
+
+#: Members and invitees of rooms that the user is in or invited to, by an index on both sides.
+_KNOWN_NOW: Final = """
+    SELECT DISTINCT other.state_key
+    FROM local_current_membership AS own
+    INNER JOIN current_state_events AS other ON other.room_id = own.room_id
+    WHERE own.user_id = ? AND own.membership IN ('join', 'invite')
+    AND other.type = 'm.room.member' AND other.state_key IN ({places})
+    AND other.membership IN ('join', 'invite')
+"""
+
+#: Whoever invited the user to a room of other servers.
+_INVITERS: Final = """
+    SELECT DISTINCT invitation.sender
+    FROM local_current_membership AS own
+    INNER JOIN room_memberships AS invitation ON invitation.event_id = own.event_id
+    WHERE own.user_id = ? AND own.membership = 'invite' AND invitation.sender IN ({places})
+"""
+
+#: Those who were in such a room, or were before the user left it. What never took effect does not count.
+_KNOWN_ONCE: Final = """
+    SELECT DISTINCT other.user_id
+    FROM local_current_membership AS own
+    INNER JOIN events AS own_event ON own_event.event_id = own.event_id
+    INNER JOIN room_memberships AS other ON other.room_id = own.room_id
+    INNER JOIN events AS other_event ON other_event.event_id = other.event_id
+    WHERE own.user_id = ? AND other.user_id IN ({places}) AND other.membership IN ('join', 'invite')
+    AND NOT other_event.outlier AND other_event.rejection_reason IS NULL
+    AND (
+        own.membership IN ('join', 'invite')
+        OR (
+            other_event.stream_ordering < own_event.stream_ordering
+            AND EXISTS (
+                SELECT 1 FROM room_memberships AS once
+                WHERE once.user_id = own.user_id AND once.room_id = own.room_id
+                AND once.membership IN ('join', 'invite')
+            )
+        )
+    )
+"""
+
+_WITH_SERVER: Final = """
+    SELECT 1
+    FROM current_state_events AS own
+    INNER JOIN current_state_events AS other ON other.room_id = own.room_id
+    WHERE own.type = 'm.room.member' AND own.state_key = ? AND own.membership = 'join'
+    AND other.type = 'm.room.member' AND other.membership = 'join' AND other.state_key LIKE ? ESCAPE '!'
+    LIMIT 1
+"""
+
+
+class SharedRooms:
+    """Looks up common rooms.
+
+    Args:
+        api: Synapse's module API.
+    """
+
+    def __init__(self, api: ModuleApi) -> None:
+        self._api = api
+
+    async def joined_with(self, user_id: str, others: Collection[str]) -> set[str]:
+        """Those of several users who are in a room together with a local user.
+
+        Args:
+            user_id: of the local user.
+            others: user ids.
+        """
+        return await self._sharing(user_id, others, _JOINED)
+
+    async def known_to(self, user_id: str, others: Collection[str]) -> set[str]:
+        """Those of several users who are or were in a room, or invited to it, as a local user is or was.
+
+        Whoever left a room knows those who were there by then. A ban, a kick or a knock makes nobody known:
+        anybody can be banned from a room of one's own.
+
+        Args:
+            user_id: of the local user.
+            others: user ids.
+        """
+        unknown = set(others)
+        for query in (_KNOWN_NOW, _INVITERS, _KNOWN_ONCE):
+            unknown -= await self._sharing(user_id, unknown, query)
+        return set(others) - unknown
+
+    async def server_shares(self, server: str, user_id: str) -> bool:
+        """Whether any user of a server is in a room together with a local user.
+
+        Args:
+            server: its name.
+            user_id: of the local user.
+        """
+        escaped = server.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+        def ask(txn: LoggingTransaction) -> bool:
+            txn.execute(_WITH_SERVER, (user_id, f"@%:{escaped}"))
+            return txn.fetchone() is not None
+
+        return await self._api.run_db_interaction("synapse_tim_server_shares", ask)
+
+    async def _sharing(self, user_id: str, others: Collection[str], query: str) -> set[str]:
+        wanted = [user for user in others if is_storable(user)]
+
+        def ask(txn: LoggingTransaction) -> set[str]:
+            found: set[str] = set()
+            for start in range(0, len(wanted), _AT_ONCE):
+                part = wanted[start : start + _AT_ONCE]
+                txn.execute(query.format(places=", ".join("?" * len(part))), (user_id, *part))
+                found.update(row[0] for row in txn.fetchall())
+            return found
+
+        return await self._api.run_db_interaction("synapse_tim_shared_rooms", ask) if wanted else set()

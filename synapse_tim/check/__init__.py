@@ -1,0 +1,1 @@
+"""Checks of a homeserver's configuration, for ``synapse-tim check`` and for start-up."""

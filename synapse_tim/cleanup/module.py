@@ -1,0 +1,86 @@
+"""``synapse_tim.RoomCleanup``: deletes rooms that nobody uses, and takes insured persons out of lost ones.
+
+Inactive rooms (A_25318, A_25319), orphaned rooms (A_28564-01), rooms in which only insured persons are left
+(A_26348); ``cleanup/rules.py`` says which those are. One process of the homeserver does it, page after page
+with pauses between them; what is due is judged once more right before anything is done. While there is no
+federation list that may be used, nobody knows who is insured, and nobody is made to leave.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from synapse.module_api import ModuleApi
+
+from synapse_tim.adapter import parts
+from synapse_tim.adapter.config_block import parse_block
+from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.start_up_options import check_options
+from synapse_tim.cleanup.activity import RoomActivity
+from synapse_tim.cleanup.config import RoomCleanupConfig
+from synapse_tim.cleanup.purged_rooms import remove_stale_rows
+from synapse_tim.cleanup.rounds import CleanupRounds
+from synapse_tim.cleanup.rules import InsurersOf
+from synapse_tim.cleanup.survey import RoomSurvey
+from synapse_tim.federation.module import FederationAllowList
+
+logger = logging.getLogger(__name__)
+
+
+class RoomCleanup:
+    """Cleans up in one process of a homeserver.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: RoomCleanupConfig, api: ModuleApi) -> None:
+        internals = SynapseInternals(api)
+        check_options(internals, "cleanup", config.product)
+        rules = config.cleanup_rules
+        federation = None
+        if rules.insured_only_ms is not None:
+            federation = parts.require(api, FederationAllowList, "RoomCleanup")
+        parts.register(api, self, config)
+        self._api = api
+        internals.after_each_purge(self._remove_stale_rows)
+        if api.should_run_background_tasks() and rules.any:
+            activity = RoomActivity(internals.uses_postgresql, api.server_name)
+            survey = RoomSurvey(activity, internals.server_notices_user)
+            CleanupRounds(
+                api,
+                config.cleanup,
+                rules,
+                survey,
+                lambda: _insurers(federation, api),
+                internals.membership_ends(),
+                internals.may_reach,
+            ).start()
+
+    async def _remove_stale_rows(self) -> None:
+        """Remove what a purge forgets, at once: the room may be joined again the next moment."""
+        try:
+            await self._api.run_db_interaction("synapse_tim_stale_rows", remove_stale_rows)
+        except Exception as error:
+            logger.warning("What a purge left is removed in the next round: %s", type(error).__name__)
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> RoomCleanupConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        parsed = parse_block(RoomCleanupConfig, config)
+        parsed.check_cleanup()
+        return parsed
+
+
+def _insurers(federation: FederationAllowList | None, api: ModuleApi) -> InsurersOf | None:
+    usable = federation.membership.usable_list if federation is not None else None
+    return None if usable is None else InsurersOf.listed(usable.insurance_domains, api.server_name)

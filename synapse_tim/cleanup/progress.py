@@ -1,0 +1,151 @@
+"""How far clean-up has come, in Synapse's own database: a restart goes on where the last process was.
+
+Rooms are judged by the clock, and a clock that is suddenly months ahead would doom them all. After such a
+leap, which looks like a long time without clean-up, it only looks for a day: time to notice.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+from synapse.module_api import LoggingTransaction, ModuleApi
+
+from synapse_tim.adapter.database import create_tables
+from synapse_tim.cleanup.rules import Due
+
+_TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS synapse_tim_cleanup (
+        id INTEGER PRIMARY KEY,
+        after_room_id TEXT NOT NULL,
+        finished_ts BIGINT NOT NULL,
+        seen_ts BIGINT NOT NULL,
+        acts_from_ts BIGINT NOT NULL
+    )""",
+    """CREATE TABLE IF NOT EXISTS synapse_tim_cleanup_rooms (
+        room_id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        since_ts BIGINT NOT NULL,
+        begun_ts BIGINT NOT NULL
+    )""",
+)
+_ROW: Final = 1
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+_MINUTE_MS: Final = 60 * 1000
+
+
+@attrs.frozen
+class Progress:
+    """Where clean-up is.
+
+    Attributes:
+        after_room_id: the last room that was dealt with; empty between two rounds.
+        finished_ts: when the last round ended, in milliseconds; 0 if none has.
+        seen_ts: when clean-up was last seen at work; 0 if never.
+        acts_from_ts: until when it only looks.
+    """
+
+    after_room_id: str = ""
+    finished_ts: int = 0
+    seen_ts: int = 0
+    acts_from_ts: int = 0
+
+    def at(self, now_ms: int) -> Progress:
+        """The same, seen at work at a time.
+
+        Args:
+            now_ms: the time.
+        """
+        passed = now_ms - self.seen_ts
+        leaps = bool(self.seen_ts) and not -_MINUTE_MS <= passed <= _DAY_MS
+        acts_from = now_ms + _DAY_MS if leaps else self.acts_from_ts
+        return attrs.evolve(self, seen_ts=now_ms, acts_from_ts=acts_from)
+
+    def acts(self) -> bool:
+        """Whether what is due is done, not only counted."""
+        return self.seen_ts >= self.acts_from_ts
+
+    def is_due(self, now_ms: int, interval_ms: int) -> bool:
+        """Whether there is a round to go on with, or to begin.
+
+        Args:
+            now_ms: the time. A clock that was ahead and is right again keeps nothing waiting.
+            interval_ms: between two rounds.
+        """
+        waited = now_ms - self.finished_ts
+        return bool(self.after_room_id) or waited < 0 or waited >= interval_ms
+
+
+class ProgressStore:
+    """Reads and writes the tables ``synapse_tim_cleanup`` and ``synapse_tim_cleanup_rooms``.
+
+    The second one has the rooms whose removal was begun. A row stays until the room is gone; what happens in
+    the room after ``begun_ts`` counts for more.
+
+    Args:
+        api: Synapse's module API.
+    """
+
+    def __init__(self, api: ModuleApi) -> None:
+        self._api = api
+
+    async def create_tables(self) -> None:
+        """Create them if they are missing; for one process only."""
+        await create_tables(self._api, _TABLES, "synapse_tim_create_cleanup")
+
+    async def read(self) -> Progress:
+        """Where clean-up is."""
+
+        def read(txn: LoggingTransaction) -> Progress:
+            txn.execute(
+                "SELECT after_room_id, finished_ts, seen_ts, acts_from_ts"
+                " FROM synapse_tim_cleanup WHERE id = ?",
+                (_ROW,),
+            )
+            row = txn.fetchone()
+            return Progress() if row is None else Progress(*row)
+
+        return await self._api.run_db_interaction("synapse_tim_read_cleanup", read)
+
+    async def write(self, progress: Progress) -> None:
+        """Note where clean-up is."""
+
+        def write(txn: LoggingTransaction) -> None:
+            txn.execute(
+                "INSERT INTO synapse_tim_cleanup (id, after_room_id, finished_ts, seen_ts, acts_from_ts)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " after_room_id = excluded.after_room_id, finished_ts = excluded.finished_ts,"
+                " seen_ts = excluded.seen_ts, acts_from_ts = excluded.acts_from_ts",
+                (_ROW, *attrs.astuple(progress)),
+            )
+
+        await self._api.run_db_interaction("synapse_tim_write_cleanup", write)
+
+    async def begin(self, due: Due, at_ms: int) -> None:
+        """Note that the removal of a room is begun.
+
+        Args:
+            due: the room, and why.
+            at_ms: the time.
+        """
+
+        def begin(txn: LoggingTransaction) -> None:
+            txn.execute(
+                "INSERT INTO synapse_tim_cleanup_rooms (room_id, kind, since_ts, begun_ts)"
+                " VALUES (?, ?, ?, ?) ON CONFLICT (room_id) DO UPDATE SET kind = excluded.kind,"
+                " since_ts = excluded.since_ts, begun_ts = excluded.begun_ts",
+                (due.room_id, due.kind.value, due.since_ts, at_ms),
+            )
+
+        await self._api.run_db_interaction("synapse_tim_begin_removal", begin)
+
+    async def forget_gone(self) -> None:
+        """Delete the notes about rooms that are gone."""
+
+        def forget(txn: LoggingTransaction) -> None:
+            txn.execute(
+                "DELETE FROM synapse_tim_cleanup_rooms WHERE NOT EXISTS"
+                " (SELECT 1 FROM rooms WHERE rooms.room_id = synapse_tim_cleanup_rooms.room_id)"
+            )
+
+        await self._api.run_db_interaction("synapse_tim_forget_removals", forget)

@@ -1,0 +1,282 @@
+"""Which rooms are cleaned up.
+
+- Inactive rooms (A_25318, A_25319; specification 1.1, and A_22811 of the legacy one): nothing was said for
+  six months. Deleted.
+- Orphaned rooms (A_28564-01; specification 1.2): nothing was ever said, the newest state event is older than
+  14 days, and nobody but the creator is in the room. Deleted.
+- Rooms in which only insured persons are left (A_26348; product epa): a week later the local ones leave.
+  Nothing is deleted; what they have read they can still read.
+
+In doubt a room stays. Rooms of server notices, and rooms whose state is incomplete, are never judged. All
+times are those of this server's own clock (``received_ts``): what other servers say about the time of their
+events neither keeps a room nor dooms it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+
+from synapse_tim.core.products import Product, SpecVersion
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+class CleanupKind(enum.StrEnum):
+    """Why a room is cleaned up; a label of ``synapse_tim_cleanup_rooms_total``."""
+
+    INACTIVE = "inactive"
+    ORPHANED = "orphaned"
+    INSURED_ONLY = "insured_only"
+
+    @property
+    def requirements(self) -> str:
+        """The gematik ids behind it."""
+        return _REQUIREMENTS[self]
+
+
+_REQUIREMENTS = {
+    CleanupKind.INACTIVE: "A_25318, A_25319",
+    CleanupKind.ORPHANED: "A_28564-01",
+    CleanupKind.INSURED_ONLY: "A_26348",
+}
+
+
+@attrs.frozen
+class Begun:
+    """A removal that clean-up has begun: users leave, invitations are taken back; the purge comes later.
+
+    Attributes:
+        kind: why.
+        since_ts: since when nothing had spoken for the room.
+        begun_ts: when it was begun.
+    """
+
+    kind: CleanupKind
+    since_ts: int
+    begun_ts: int
+
+
+@attrs.frozen
+class RoomFacts:
+    """What is known of a room that nothing was said in, recently or ever.
+
+    Attributes:
+        room_id: of the room.
+        last_message_ts: when an event that is not state last arrived, or ``None`` if there is none.
+        last_event_ts: when an event of any kind last arrived.
+        last_arrival_ts: when somebody was last invited, knocked, or came, also once more; 0 if nobody ever.
+        creator: who created it, or ``None`` if this server is not in it; its state is not known then.
+        joined: how many are in it, as far as known.
+        alone: who is in it, if it is one only.
+        invited_ts: when the newest invitation that is not answered arrived, or ``None`` if there is none.
+        awaiting_ts: when a local user was invited to it or knocked at it, and waits; or ``None``.
+        local: whether a local user is in it.
+        space: whether it groups other rooms (``m.space``).
+        begun: its removal, if clean-up has begun it.
+    """
+
+    room_id: str
+    last_message_ts: int | None = None
+    last_event_ts: int = 0
+    last_arrival_ts: int = 0
+    creator: str | None = None
+    joined: int = 0
+    alone: str | None = None
+    invited_ts: int | None = None
+    awaiting_ts: int | None = None
+    local: bool = False
+    space: bool = False
+    begun: Begun | None = None
+
+
+@attrs.frozen
+class InsuredRoom:
+    """What is known of a room that a local user is in and only insured persons are left in.
+
+    Attributes:
+        room_id: of the room.
+        created_ts: when its creation arrived.
+        departures: who is out of it, by user id, and when that arrived; insured or not.
+        invitations: who is invited and has not answered, and when that arrived; insured or not.
+    """
+
+    room_id: str
+    created_ts: int
+    departures: Mapping[str, int] = attrs.field(factory=dict)
+    invitations: Mapping[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Due:
+    """A room that is to be cleaned up.
+
+    Attributes:
+        room_id: of the room.
+        kind: what becomes of it.
+        since_ts: since when nothing has spoken for it.
+        begun_ts: when its removal was begun, or ``None`` if it was not.
+    """
+
+    room_id: str
+    kind: CleanupKind
+    since_ts: int
+    begun_ts: int | None = None
+
+
+@attrs.frozen
+class CleanupRules:
+    """After how long what is cleaned up; milliseconds, or ``None`` for never.
+
+    Attributes:
+        inactive_ms: rooms in which nothing is said.
+        orphaned_ms: rooms in which nothing was ever said and nobody is.
+        insured_only_ms: rooms in which only insured persons are left.
+        invitations_ms: for how long an invitation that is not answered keeps a room; ``None`` for ever.
+    """
+
+    inactive_ms: int | None = None
+    orphaned_ms: int | None = None
+    insured_only_ms: int | None = None
+    invitations_ms: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is cleaned up."""
+        return (self.inactive_ms, self.orphaned_ms, self.insured_only_ms) != (None, None, None)
+
+    @classmethod
+    def of(cls, product: Product, spec_version: SpecVersion) -> CleanupRules:
+        """What gematik demands of a product in a generation (R3.28, R3.31, R3.34)."""
+        newer = spec_version is SpecVersion.V1_2
+        return cls(
+            inactive_ms=None if newer else 182 * _DAY_MS,
+            orphaned_ms=14 * _DAY_MS if newer else None,
+            insured_only_ms=7 * _DAY_MS if product is Product.EPA else None,
+        )
+
+    def may_be_due(self, last_message_ts: int | None, now_ms: int) -> bool:
+        """Whether more has to be known of a room than when something was said last.
+
+        Args:
+            last_message_ts: when the newest event that is not state arrived, or ``None`` if there is none.
+            now_ms: the time.
+        """
+        if last_message_ts is None:
+            return self.inactive_ms is not None or self.orphaned_ms is not None
+        return self.inactive_ms is not None and last_message_ts < now_ms - self.inactive_ms
+
+    def judge(self, room: RoomFacts, now_ms: int) -> Due | None:
+        """Whether a room is to be deleted.
+
+        Args:
+            room: what is known of it.
+            now_ms: the time.
+        """
+        begun = room.begun
+        if begun is not None and self._is_on(begun.kind) and _is_left_alone(room, begun):
+            return Due(room.room_id, begun.kind, begun.since_ts, begun.begun_ts)
+        if self.orphaned_ms is not None:
+            since = _orphaned_since(room)
+            if since is not None and since < now_ms - self.orphaned_ms:
+                return Due(room.room_id, CleanupKind.ORPHANED, since)
+        if self.inactive_ms is not None:
+            since = self._inactive_since(room, now_ms)
+            if since is not None and since < now_ms - self.inactive_ms:
+                return Due(room.room_id, CleanupKind.INACTIVE, since)
+        return None
+
+    def judge_insured(self, room: InsuredRoom, insurers: InsurersOf, now_ms: int) -> Due | None:
+        """Whether the local users are to leave a room in which only insured persons are left.
+
+        Args:
+            room: what is known of it.
+            insurers: tells who is insured.
+            now_ms: the time.
+        """
+        if self.insured_only_ms is None:
+            return None
+        invited = [at for who, at in room.invitations.items() if _server_of(who) not in insurers.servers]
+        if any(self._counts(at, now_ms) for at in invited):
+            return None
+        left = [at for who, at in room.departures.items() if _server_of(who) not in insurers.servers]
+        since = max((room.created_ts, *left, *(at + (self.invitations_ms or 0) for at in invited)))
+        return (
+            Due(room.room_id, CleanupKind.INSURED_ONLY, since)
+            if since < now_ms - self.insured_only_ms
+            else None
+        )
+
+    def _counts(self, invited_ts: int | None, now_ms: int) -> bool:
+        """Whether an invitation that is not answered still keeps a room."""
+        if invited_ts is None:
+            return False
+        return self.invitations_ms is None or invited_ts >= now_ms - self.invitations_ms
+
+    def _is_on(self, kind: CleanupKind) -> bool:
+        return (self.inactive_ms if kind is CleanupKind.INACTIVE else self.orphaned_ms) is not None
+
+    def _inactive_since(self, room: RoomFacts, now_ms: int) -> int | None:
+        """When a room was last active, ``None`` if it is (A_25318).
+
+        Whoever is invited can still come, so the room stays; and somebody who has just come finds it. A room
+        in which nothing was ever said counts from its newest event; a space, which is not for talking, stays
+        while somebody is in it.
+        """
+        if self._counts(room.invited_ts, now_ms) or self._counts(room.awaiting_ts, now_ms):
+            return None
+        if room.space and room.local and room.last_message_ts is None:
+            return None
+        said = room.last_event_ts if room.last_message_ts is None else room.last_message_ts
+        return max(said, room.last_arrival_ts)
+
+
+@attrs.frozen
+class InsurersOf:
+    """Whose users are insured persons; everybody else counts as somebody who is not.
+
+    Attributes:
+        servers: those of insurers, this server of product epa among them whatever the list says.
+        own_server_name: this server.
+    """
+
+    servers: frozenset[str]
+    own_server_name: str
+
+    @classmethod
+    def listed(cls, insurance_domains: frozenset[str], own_server_name: str) -> InsurersOf:
+        """As the federation list says.
+
+        Args:
+            insurance_domains: the insurers' servers.
+            own_server_name: this server.
+        """
+        return cls(insurance_domains | {own_server_name}, own_server_name)
+
+
+def _orphaned_since(room: RoomFacts) -> int | None:
+    """When the newest event of an orphaned room arrived, ``None`` if it is none (A_28564-01).
+
+    Invitations that nobody has answered do not count; that is gematik's rule. A room that is elsewhere, to
+    which somebody here is invited, is no orphan: what is said in it is not known here.
+    """
+    if room.last_message_ts is not None or (room.awaiting_ts is not None and not room.local):
+        return None
+    if room.joined and room.alone != room.creator:
+        return None
+    return room.last_event_ts
+
+
+def _is_left_alone(room: RoomFacts, begun: Begun) -> bool:
+    """Whether nothing has happened in a room since its removal was begun.
+
+    The users leaving it, which is a part of the removal, is the newest event of the room then, and would
+    speak for it.
+    """
+    return max(room.last_message_ts or 0, room.last_arrival_ts) <= begun.begun_ts
+
+
+def _server_of(user_id: str) -> str:
+    return user_id.partition(":")[2]

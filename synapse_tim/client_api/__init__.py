@@ -1,0 +1,1 @@
+"""What clients are told and shown: versions, profiles, user directory, keys."""

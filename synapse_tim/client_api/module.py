@@ -1,0 +1,281 @@
+"""``synapse_tim.ClientApiPolicy``: what clients are told, and what they learn of whom.
+
+Most of it is Synapse's configuration, which is checked at start-up (``rules.homeserver_options``). Guarded
+are: the versions of the Matrix specification (A_25641-01); registration (requirement R4.3); display names
+(R4.15); e-mail addresses and telephone numbers (R4.10); the user directory, which shows colleagues and those
+one knows (for insured persons: only those, A_26375); profiles of insured persons for other servers
+(A_26290); and, if the operator wants it, keys of strangers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, TypeVar
+
+from synapse.http.site import SynapseRequest
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import SynapseError
+
+from synapse_tim.adapter import parts
+from synapse_tim.adapter.config_block import parse_block
+from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.internals import Answer, ClientGuard, FederationRequest, Proceed, SynapseInternals
+from synapse_tim.adapter.request_body import read_json, replace_json
+from synapse_tim.adapter.shared_rooms import SharedRooms
+from synapse_tim.adapter.start_up_options import check_options
+from synapse_tim.client_api import rules as client_api
+from synapse_tim.core.denial import (
+    DISPLAY_NAME,
+    LOOKUP_UNAVAILABLE,
+    PROFILE_HIDDEN,
+    REGISTRATION,
+    SEARCH_MALFORMED,
+    THIRD_PARTY_ID,
+)
+from synapse_tim.ti_messenger_config import ClientApiPolicyConfig
+
+logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_PROFILE_FIELD: Final = "profile.ProfileFieldRestServlet"
+#: Served if MSC3983 is switched on.
+_UNSTABLE_CLAIM: Final = "keys.UnstableOneTimeKeyServlet"
+
+#: How many hits Synapse returns at most, and how many it is asked for until enough of them may be shown.
+_MOST_HITS: Final = 50
+_ASKED_FOR: Final = (500, 5_000)
+
+#: Whatever adds, binds or removes an e-mail address or telephone number, or sends something to one.
+_THIRD_PARTY_IDS: Final = (
+    ("account.ThreepidRestServlet", "POST"),
+    ("account.ThreepidBindRestServlet", "POST"),
+    ("account.ThreepidUnbindRestServlet", "POST"),
+)
+#: The same, of endpoints that Synapse leaves to an authentication service if it has one.
+_THIRD_PARTY_IDS_OF_ACCOUNTS: Final = (
+    ("account.ThreepidAddRestServlet", "POST"),
+    ("account.ThreepidDeleteRestServlet", "POST"),
+    ("account.EmailThreepidRequestTokenRestServlet", "POST"),
+    ("account.MsisdnThreepidRequestTokenRestServlet", "POST"),
+    ("account.EmailPasswordRequestTokenRestServlet", "POST"),
+    ("register.EmailRegisterRequestTokenRestServlet", "POST"),
+    ("register.MsisdnRegisterRequestTokenRestServlet", "POST"),
+)
+
+
+class ClientApiPolicy:
+    """Guards the client API in one Synapse process.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: ClientApiPolicyConfig, api: ModuleApi) -> None:
+        internals = SynapseInternals(api)
+        check_options(internals, "client_api", config.product)
+        self._api = api
+        self._internals = internals
+        self._config = config.client_api
+        self._insured_persons = config.insured_persons
+        self._newest_version = client_api.newest_version(config.spec_version)
+        self._shared = SharedRooms(api)
+        # With MSC4133 the unstable servlet takes over the stable one's paths.
+        unstable = internals.option("experimental", "msc4133_enabled")
+        replaced = [_PROFILE_FIELD, _UNSTABLE_CLAIM] if unstable else [_UNSTABLE_CLAIM]
+        internals.guard_client_api(self._guards(internals), replaced)
+        internals.assert_user_directory()
+        if config.insured_persons:
+            internals.guard_federation("FederationQueryServlet", "GET", self.federation_query)
+        parts.register(api, self, config)
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> ClientApiPolicyConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        return parse_block(ClientApiPolicyConfig, config)
+
+    def _guards(self, internals: SynapseInternals) -> dict[tuple[str, str], ClientGuard]:
+        guards: dict[tuple[str, str], ClientGuard] = {
+            ("versions.VersionsRestServlet", "GET"): self.versions,
+            ("user_directory.UserDirectorySearchRestServlet", "POST"): self.search,
+            (_PROFILE_FIELD, "PUT"): self.change_profile,
+            (_PROFILE_FIELD, "DELETE"): self.change_profile,
+            **dict.fromkeys(_THIRD_PARTY_IDS, self.third_party_ids),
+        }
+        if not internals.option("mas", "enabled"):
+            guards["register.RegisterRestServlet", "POST"] = self.register
+            guards.update(dict.fromkeys(_THIRD_PARTY_IDS_OF_ACCOUNTS, self.third_party_ids))
+        if internals.option("experimental", "msc4133_enabled"):
+            guards["profile.UnstableProfileFieldRestServlet", "PUT"] = self.change_profile
+            guards["profile.UnstableProfileFieldRestServlet", "DELETE"] = self.change_profile
+        if self._config.hide_keys_of_strangers:
+            guards["keys.KeyQueryServlet", "POST"] = self.query_keys
+            guards["keys.OneTimeKeyServlet", "POST"] = self.claim_keys
+            guards[_UNSTABLE_CLAIM, "POST"] = self.claim_keys
+            guards["keys.SignaturesUploadServlet", "POST"] = self.sign_keys
+        return guards
+
+    async def versions(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Name no version after that of the generation, and the unstable features that the operator wants.
+
+        See A_25641-01.
+        """
+        status, body = await proceed()
+        wanted = self._config.unstable_features
+        return status, client_api.versions(body, wanted, self._newest_version)
+
+    async def third_party_ids(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Refuse e-mail addresses, telephone numbers and identity servers.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        refuse(THIRD_PARTY_ID)
+
+    async def register(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Say plainly that nobody registers; application services still do.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        try:
+            return await proceed()
+        except SynapseError as error:
+            if error.code == 403:
+                refuse(REGISTRATION)
+            raise
+
+    async def change_profile(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Refuse to change one's display name, the first one and taking it away included.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        if path["field_name"] == "displayname":
+            user_id = await self._internals.user_of(request)
+            if not await self._api.is_user_admin(user_id):
+                refuse(DISPLAY_NAME)
+        return await proceed()
+
+    async def search(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Show colleagues, and others only if they share a room; insured persons have no colleagues.
+
+        The answer is that of a directory without those who are not shown, ``limited`` included; it would tell
+        their names letter by letter otherwise. Synapse is asked for more hits than it would return, and for
+        more again while too many of them are hidden.
+
+        Raises:
+            SynapseError: 400 if the search cannot be read; 503 if it cannot be looked up who shares a room.
+        """
+        own = await self._internals.user_of(request)
+        wanted = read_json(request)
+        if type(wanted.get("search_term")) is not str or type(wanted.get("limit", 0)) is not int:
+            refuse(SEARCH_MALFORMED)
+        limit = max(0, min(wanted.get("limit", 10), _MOST_HITS))
+        replace_json(request, {**wanted, "limit": _MOST_HITS})
+        status, body = await proceed()
+        hits = await self._shown(own, body["results"])
+        more = iter(_ASKED_FOR)
+        while body["limited"] and len(hits) <= limit and (size := next(more, None)) is not None:
+            body = await self._internals.search_users(own, wanted["search_term"], size)
+            hits = await self._shown(own, body["results"])
+        return status, {**body, "limited": len(hits) > limit, "results": hits[:limit]}
+
+    async def _shown(self, own: str, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those hits that the user may see, in their order."""
+        users = [hit["user_id"] for hit in hits]
+        unsure = [user for user in users if self._insured_persons or not self._api.is_mine(user)]
+        hidden = set(unsure) - await _looked_up(self._shared.joined_with(own, unsure)) - {own}
+        return [hit for hit in hits if hit["user_id"] not in hidden]
+
+    async def query_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Ask only for keys of users whom the caller knows from a room; of others there is nothing.
+
+        Raises:
+            SynapseError: 503 if it cannot be looked up who shares a room.
+        """
+        own = await self._internals.user_of(request, allow_guest=True)
+        body = read_json(request)
+        known, _ = await self._known(own, body.get("device_keys"))
+        if known is not None:
+            replace_json(request, {**body, "device_keys": known})
+        return await proceed()
+
+    async def claim_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Hand out one-time keys only of users whom the caller knows from a room.
+
+        Raises:
+            SynapseError: 503 if it cannot be looked up who shares a room.
+        """
+        own = await self._internals.user_of(request, allow_guest=True)
+        body = read_json(request)
+        known, _ = await self._known(own, body.get("one_time_keys"))
+        if known is not None:
+            replace_json(request, {**body, "one_time_keys": known})
+        return await proceed()
+
+    async def sign_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Sign only keys of users whom the caller knows from a room; others have none.
+
+        Synapse says which of the keys do not exist, and so who has one.
+
+        Raises:
+            SynapseError: 503 if it cannot be looked up who shares a room.
+        """
+        own = await self._internals.user_of(request, allow_guest=True)
+        body = read_json(request)
+        known, strangers = await self._known(own, body)
+        if known is None:
+            return await proceed()
+        replace_json(request, known)
+        status, answer = await proceed()
+        none = {"status": 404, "errcode": "M_NOT_FOUND", "message": "No such key"}
+        failures = {user: dict.fromkeys(keys, none) for user, keys in strangers.items()}
+        return status, {**answer, "failures": {**answer.get("failures", {}), **failures}}
+
+    async def _known(self, own: str, asked: object) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """What a request says about users whom the caller knows, and about strangers.
+
+        ``None`` if it cannot be read, which is Synapse's to say.
+        """
+        if not isinstance(asked, Mapping) or not all(
+            isinstance(each, Mapping | list) for each in asked.values()
+        ):
+            return None, {}
+        known = {own} | await _looked_up(self._shared.known_to(own, asked.keys()))
+        return (
+            {user: each for user, each in asked.items() if user in known},
+            {user: each for user, each in asked.items() if user not in known},
+        )
+
+    async def federation_query(self, request: FederationRequest, proceed: Proceed) -> Answer:
+        """Tell other servers about profiles of insured persons only with a room in common (A_26290).
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be looked up who shares a room.
+        """
+        if request.path.get("query_type") == "profile":
+            user_id = request.query.get("user_id", "")
+            if not await _looked_up(self._shared.server_shares(request.origin, user_id)):
+                refuse(PROFILE_HIDDEN)
+        return await proceed()
+
+
+async def _looked_up(answer: Awaitable[_T]) -> _T:
+    """The answer of the database, or 503 if there is none."""
+    try:
+        return await answer
+    except Exception as error:
+        logger.error("Common rooms could not be looked up: %s", type(error).__name__)
+        refuse(LOOKUP_UNAVAILABLE)

@@ -1,0 +1,66 @@
+"""What the client API says of the server: versions (A_25641-01), room versions, what users may change.
+
+Left out: versions of the Matrix specification after that of the generation (v1.11; v1.3 for the legacy one),
+which clients of TI-M would take for a promise;
+unstable features that the operator does not want; room versions that are not created here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from synapse_tim.core.products import SpecVersion
+from synapse_tim.rooms.creation import RoomRules
+
+Version = tuple[int, int]
+
+_NEWEST: Final[Version] = (1, 11)
+_NEWEST_OF_LEGACY: Final[Version] = (1, 3)
+_VERSION = re.compile(r"v([0-9]{1,4})\.([0-9]{1,4})")
+
+
+def newest_version(spec_version: SpecVersion) -> Version:
+    """The newest version of the Matrix specification that a generation speaks (A_25641-01, §7.4)."""
+    return _NEWEST_OF_LEGACY if spec_version.is_legacy else _NEWEST
+
+
+def versions(
+    body: Mapping[str, Any], unstable_features: Collection[str] | None, newest: Version = _NEWEST
+) -> dict[str, Any]:
+    """The answer to ``/_matrix/client/versions``.
+
+    Args:
+        body: Synapse's answer.
+        unstable_features: those that may stay; ``None`` for all.
+        newest: version of the Matrix specification.
+    """
+    named = [name for name in body.get("versions", []) if not _is_newer(name, newest)]
+    newest_name = "v{}.{}".format(*newest)
+    if newest_name not in named:
+        named.append(newest_name)
+    features = body.get("unstable_features", {})
+    if unstable_features is not None:
+        features = {name: on for name, on in features.items() if name in unstable_features}
+    return {**body, "versions": named, "unstable_features": features}
+
+
+def _is_newer(name: object, newest: Version) -> bool:
+    """Whether a version is newer than another; names of the old kind (``r0.6.1``) are not."""
+    match = _VERSION.fullmatch(name) if isinstance(name, str) else None
+    return match is not None and (int(match[1]), int(match[2])) > newest
+
+
+def capabilities(body: Mapping[str, Any], rules: RoomRules) -> dict[str, Any]:
+    """The answer to ``/_matrix/client/v3/capabilities``.
+
+    Args:
+        body: Synapse's answer.
+        rules: for the room versions.
+    """
+    named = body.get("capabilities", {})
+    available = named.get("m.room_versions", {}).get("available", {})
+    offered = {version: available.get(version, "stable") for version in rules.versions}
+    versions_ = {"default": rules.default_version, "available": offered}
+    return {**body, "capabilities": {**named, "m.room_versions": versions_}}

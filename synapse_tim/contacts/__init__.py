@@ -1,0 +1,1 @@
+"""Contact management and the three-stage check of the generation legacy-1.1 (AF_10061-01)."""

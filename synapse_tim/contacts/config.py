@@ -1,0 +1,62 @@
+"""The block ``contacts``: contact management of the legacy generation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from synapse_tim.adapter.config_block import Block, PartConfig, wrong
+from synapse_tim.contacts.rules import VERSION
+from synapse_tim.core.products import SpecVersion
+from synapse_tim.information.config import Text
+from synapse_tim.information.rules import ServiceInfo
+
+DEFAULT_TITLE: Final = "Contact Management des TI-Messengers"
+DEFAULT_DESCRIPTION: Final = "Who may invite the users of this server, and when."
+
+
+class ContactsConfig(Block):
+    """``contacts``: all of it."""
+
+    title: Text = DEFAULT_TITLE
+    """What `GET /tim-contact-mgmt/v1.0.2/` says the service is called."""
+    description: Text | None = DEFAULT_DESCRIPTION
+    """What it says about itself; `null` for nothing."""
+    contact: Text | None = None
+    """How to reach the operator."""
+    max_contacts: Annotated[int, Field(ge=1, le=10_000)] = 5_000
+    """How many contacts a user may have that have not expired. Of more than about 4,000, not all fit into a
+    permission configuration of the later generations.
+    """
+
+    @property
+    def info(self) -> ServiceInfo:
+        """Who runs the service."""
+        return ServiceInfo(self.title, self.description, self.contact, VERSION)
+
+
+class ContactManagementConfig(PartConfig):
+    """The block of ``synapse_tim.ContactManagement``."""
+
+    contacts: ContactsConfig | None = None
+    """Contact management ([contacts.md](contacts.md)); for `legacy-1.1` only, where it is always there."""
+
+    def check_contacts(self) -> None:
+        """Refuse contact management in other generations.
+
+        Raises:
+            ConfigError: naming the key.
+        """
+        if self.contacts is not None and self.spec_version is not SpecVersion.LEGACY_1_1:
+            raise wrong(
+                "contact management belongs to spec_version 'legacy-1.1'; later generations have permission "
+                "configurations instead. Leave it out, and move the lists with "
+                "'synapse-tim contacts migrate'",
+                "contacts",
+            )
+
+    @property
+    def contacts_in_force(self) -> ContactsConfig:
+        """What is configured, or the defaults."""
+        return self.contacts or ContactsConfig()

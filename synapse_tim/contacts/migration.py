@@ -1,0 +1,89 @@
+"""Carries out the migration of approval lists, one user after the other.
+
+Each user is looked at again right before anything is written, and what was written is read back from the
+database. A run that is interrupted anywhere can be repeated: what is done is not done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from synapse_tim.admin.api import HomeserverAdmin, NoAnswerError, StoringError
+from synapse_tim.contacts.lists import ContactLists, ContactNotes
+from synapse_tim.contacts.migration_rules import MigrationRules, Plan, UserList, digest, encoded
+
+
+@attrs.frozen
+class Done:
+    """What became of a user.
+
+    Attributes:
+        plan: that was carried out, or that failed.
+        fault: why it failed; empty if it did not.
+        no_answer: whether the homeserver did not answer.
+    """
+
+    plan: Plan
+    fault: str = ""
+    no_answer: bool = False
+
+
+@attrs.frozen(eq=False)
+class ContactMigration:
+    """Migrates lists.
+
+    Attributes:
+        rules: what the operator has said.
+        kind: the account data type of permission configurations.
+        lists: in the homeserver's database.
+        notes: there, too.
+        admin: stores documents.
+        clock: seconds since 1970.
+    """
+
+    rules: MigrationRules
+    kind: str
+    lists: ContactLists
+    notes: ContactNotes
+    admin: HomeserverAdmin
+    clock: Callable[[], int]
+
+    def migrate(self, owner: str) -> Done:
+        """Migrate the list of a user, as far as that is not done.
+
+        Raises:
+            DatabaseUnusableError: the database does not answer.
+        """
+        user = self.lists.of(owner)
+        plan = self.rules.plan(user, self.clock())
+        if plan.document is None:
+            self.notes.done(plan, _ours(user), self.clock())
+            return Done(plan)
+        written = digest(plan.document)
+        self.notes.intend(owner, written)
+        try:
+            self.admin.store(owner, self.kind, encoded(plan.document))
+        except StoringError as error:
+            return Done(plan.failed(), str(error), isinstance(error, NoAnswerError))
+        if self.lists.stored(owner) != plan.document:
+            fault = "what was stored is not in the database of this configuration"
+            return Done(plan.failed(), fault)
+        self.notes.done(plan, written, self.clock())
+        return Done(plan)
+
+    def pass_over(self, owner: str) -> Done:
+        """Say what would have to be done about a user who is not tried.
+
+        Raises:
+            DatabaseUnusableError: the database does not answer.
+        """
+        plan = self.rules.plan(self.lists.of(owner), self.clock())
+        return Done(plan) if plan.document is None else Done(plan.failed(), "not tried")
+
+
+def _ours(user: UserList) -> str | None:
+    """The digest of what is stored, if it was written by an earlier run."""
+    stored = digest(user.stored)
+    return stored if stored in user.written else None

@@ -1,0 +1,199 @@
+"""``/tim-contact-mgmt/v1.0.2``: TiMessengerContactManagement 1.0.3 for the clients of this server.
+
+Each user reads and writes the own approval list, and nobody else's: the header ``Mxid`` has to name the user
+that the OpenID token was given to. Every error has the form of that interface, not of Matrix: ``errorCode``
+and ``errorMessage``. The code is that of Matrix.
+
+Looked at in this order: path (404), method (405), token (401), header (400, 403), the rest (400, 404).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import attrs
+from synapse.http.server import finish_request, set_cors_headers
+from synapse.http.site import SynapseRequest
+from synapse.module_api import DirectServeJsonResource
+from synapse.module_api.errors import SynapseError
+
+from synapse_tim.adapter import metrics
+from synapse_tim.adapter.clock import now_s
+from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.endpoints import error_answer, require_method
+from synapse_tim.adapter.request_body import octets
+from synapse_tim.contacts.rules import (
+    MAX_OCTETS,
+    Contact,
+    ContactError,
+    comparable,
+    is_user_id,
+    parse_contact,
+)
+from synapse_tim.contacts.store import ContactStore, Put
+from synapse_tim.core.denial import (
+    CONTACT_ID,
+    CONTACT_MALFORMED,
+    CONTACT_UNKNOWN,
+    CONTACTS_HEADER,
+    CONTACTS_OF_ANOTHER,
+    CONTACTS_TOKEN,
+    CONTACTS_UNAVAILABLE,
+    ENDPOINT_UNRECOGNIZED,
+    TOO_MANY_CONTACTS,
+)
+from synapse_tim.information.rules import ServiceInfo
+
+logger = logging.getLogger(__name__)
+
+BASE_PATH: Final = "/tim-contact-mgmt/v1.0.2"
+#: The header that names the owner of the contacts.
+OWNER_HEADER: Final = "Mxid"
+
+_Answer = dict[str, Any]
+
+
+@attrs.frozen
+class _Asked:
+    """What is asked for.
+
+    Attributes:
+        request: Synapse's.
+        method: of HTTP, ``GET`` for ``HEAD``.
+        path: below the base path.
+        user_id: who asks.
+    """
+
+    request: SynapseRequest
+    method: str
+    path: tuple[bytes, ...]
+    user_id: str
+
+
+class ContactResource(DirectServeJsonResource):
+    """Shows users their contacts, and stores them.
+
+    Args:
+        info: who runs the service.
+        store: of the contacts.
+        require_user: refuses a request that is not a user's.
+    """
+
+    isLeaf = True  # noqa: N815  # Twisted's name
+
+    def __init__(
+        self,
+        info: ServiceInfo,
+        store: ContactStore,
+        require_user: Callable[[SynapseRequest], Awaitable[str]],
+    ) -> None:
+        super().__init__()
+        self._info = info
+        self._store = store
+        self._require_user = require_user
+
+    async def _async_render(self, request: SynapseRequest) -> tuple[int, _Answer] | None:
+        try:
+            answer = await self._answer(request)
+        except SynapseError as error:
+            return error_answer(request, error)
+        if answer is None:
+            _no_content(request)
+            return None
+        return 200, answer
+
+    async def _answer(self, request: SynapseRequest) -> _Answer | None:
+        path = tuple(request.postpath or ())
+        method = require_method(request, *_methods(path))
+        try:
+            asked = _Asked(request, method, path, await self._require_user(request))
+            metrics.count_allowed(CONTACTS_TOKEN.policy, CONTACTS_TOKEN.rule)
+            if path in ((), (b"",)):
+                return dict(self._info.document())
+            _require_own(asked)
+            return await (self._one(asked) if len(path) == 2 else self._all(asked))
+        except SynapseError:
+            raise
+        except Exception as error:
+            logger.error("Contacts could not be looked up or stored: %s", type(error).__name__)
+            refuse(CONTACTS_UNAVAILABLE)
+
+    async def _all(self, asked: _Asked) -> _Answer:
+        if asked.method == "GET":
+            contacts = await self._store.contacts_of(asked.user_id, now_s())
+            return {"contacts": [contact.document() for contact in contacts]}
+        contact = _contact(asked.request)
+        put = await self._store.put(asked.user_id, contact, now_s(), only_if_there=asked.method == "PUT")
+        if put is Put.UNKNOWN:
+            refuse(CONTACT_UNKNOWN)
+        if put is Put.TOO_MANY:
+            refuse(TOO_MANY_CONTACTS)
+        return contact.document()
+
+    async def _one(self, asked: _Asked) -> _Answer | None:
+        mxid = _user_id(asked.path[1])
+        if asked.method == "DELETE":
+            if not await self._store.delete(asked.user_id, mxid, now_s()):
+                refuse(CONTACT_UNKNOWN)
+            return None
+        contact = await self._store.contact_of(asked.user_id, mxid, now_s())
+        if contact is None:
+            refuse(CONTACT_UNKNOWN)
+        return contact.document()
+
+
+def _methods(path: tuple[bytes, ...]) -> tuple[str, ...]:
+    """Those that a path has.
+
+    Raises:
+        SynapseError: 404, there is nothing at this path.
+    """
+    if path in ((), (b"",)):
+        return ("GET",)
+    if path == (b"contacts",):
+        return ("GET", "POST", "PUT")
+    if len(path) != 2 or path[0] != b"contacts" or not path[1]:
+        refuse(ENDPOINT_UNRECOGNIZED)
+    return ("GET", "DELETE")
+
+
+def _require_own(asked: _Asked) -> None:
+    """Refuse to speak about somebody else's contacts.
+
+    Raises:
+        SynapseError: 400 or 403.
+    """
+    named = asked.request.requestHeaders.getRawHeaders(OWNER_HEADER.encode()) or ()
+    if len(named) != 1:
+        refuse(CONTACTS_HEADER)
+    if named[0].strip() != asked.user_id.encode():
+        refuse(CONTACTS_OF_ANOTHER)
+
+
+def _contact(request: SynapseRequest) -> Contact:
+    if octets(request) > MAX_OCTETS:
+        refuse(CONTACT_MALFORMED, f"more than {MAX_OCTETS} octets")
+    try:
+        contact = parse_contact(b"" if request.content is None else request.content.read())
+    except ContactError as error:
+        refuse(CONTACT_MALFORMED, str(error))
+    metrics.count_allowed(CONTACT_MALFORMED.policy, CONTACT_MALFORMED.rule)
+    return contact
+
+
+def _user_id(part: bytes) -> str:
+    try:
+        text = part.decode("ascii")
+    except UnicodeDecodeError:
+        refuse(CONTACT_ID)
+    if not is_user_id(text):
+        refuse(CONTACT_ID)
+    return comparable(text)
+
+
+def _no_content(request: SynapseRequest) -> None:
+    request.setResponseCode(204)
+    set_cors_headers(request)
+    finish_request(request)

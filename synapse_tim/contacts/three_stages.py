@@ -1,0 +1,37 @@
+"""Whether a user of another server may invite a local one, in the legacy generation (requirements §2.5).
+
+Stage 1 is the federation list (``membership``). What the later two need is asked for only if it decides:
+
+2. the invitee's approval list, within its time window;
+3. the directory: organisations may be invited by everybody; practitioners by practitioners.
+
+Refused is whatever none of them lets through, also users whom the directory does not know. Among colleagues
+only stage 1 counts, and that both have an account (AF_10104-01). The rule is the invitee's server's to apply,
+not the inviter's (AF_10061-01).
+"""
+
+from __future__ import annotations
+
+from synapse_tim.core.denial import INVITEE_NOT_APPROVED, Denial
+from synapse_tim.directory.owner_types import OwnerType
+
+
+def decided_by_invitee(invitee: OwnerType) -> bool:
+    """Whether stage 3 is decided without asking who the inviter is.
+
+    Args:
+        invitee: who owns the invitee's entries in the directory.
+    """
+    return invitee.is_organisation or not invitee.is_practitioner
+
+
+def stage_three(invitee: OwnerType, inviter: OwnerType = OwnerType.NONE) -> Denial | None:
+    """Why the directory does not let an invitation through, or ``None``.
+
+    Args:
+        invitee: who owns the invitee's entries in the directory.
+        inviter: likewise; needed unless ``decided_by_invitee``.
+    """
+    if invitee.is_organisation or (invitee.is_practitioner and inviter.is_practitioner):
+        return None
+    return INVITEE_NOT_APPROVED

@@ -1,0 +1,1 @@
+"""Values that all subjects share; pure, below everything else."""

@@ -1,0 +1,1 @@
+"""``synapse-tim demo``: a small federation that shows each rule at work."""

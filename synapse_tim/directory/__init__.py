@@ -1,0 +1,1 @@
+"""The VZD directory: sessions, searches, owner types."""

@@ -1,0 +1,72 @@
+"""Putting together what asks the directory, from the configuration block down to the connections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from synapse_tim.adapter.config_block import wrong
+from synapse_tim.directory.client import DirectoryClient
+from synapse_tim.directory.config import DirectoryConfig, DirectoryLogIn
+from synapse_tim.directory.credentials import read_credentials
+from synapse_tim.directory.session import DirectorySession
+from synapse_tim.directory.transport import DirectoryTransport
+from synapse_tim.transport.fetcher import Fetcher
+from synapse_tim.transport.tls import client_context
+
+
+@attrs.frozen(eq=False)
+class DirectoryServices:
+    """What asks the directory in one process.
+
+    Attributes:
+        transport: to the directory.
+        client: asks where users are listed.
+        search_transport: to the directory, for searches: with pauses of its own, since searches need another
+            permission.
+        search: the log-in for searches.
+    """
+
+    transport: DirectoryTransport
+    client: DirectoryClient
+    search_transport: DirectoryTransport
+    search: DirectorySession
+
+
+def build_directory(
+    config: DirectoryConfig,
+    log_in: DirectoryLogIn,
+    *,
+    shared: DirectorySession | None = None,
+    on_change: Callable[[bool], None] = lambda down: None,
+) -> DirectoryServices:
+    """Connect the parts; nobody is asked yet.
+
+    Args:
+        config: the block.
+        log_in: what it says together with other blocks.
+        shared: the log-in of the federation list in this process, if there is one.
+        on_change: called with whether the directory is down, when that changes; in any thread.
+
+    Raises:
+        ConfigError: naming the key of a file that does not hold what it should.
+    """
+    ca_file = Path(log_in.ca_certificates) if log_in.ca_certificates else None
+    try:
+        fetcher = Fetcher(client_context(ca_file))
+    except OSError as error:
+        raise wrong(f"holds no usable PEM certificates: {error}", *log_in.ca_keys) from None
+    if shared is None or not log_in.shared:
+        credentials = read_credentials(log_in.provider, *log_in.provider_keys)
+        shared = DirectorySession(fetcher, credentials, time.monotonic)
+    search = shared
+    if log_in.search is not None:
+        credentials = read_credentials(log_in.search, "directory", "search_credentials")
+        search = DirectorySession(fetcher, credentials, time.monotonic)
+    transport = DirectoryTransport(fetcher, deadline=config.deadline / 1000, on_change=on_change)
+    client = DirectoryClient(transport, shared, config.base_url, cache_seconds=config.cache / 1000)
+    search_transport = DirectoryTransport(fetcher, deadline=config.deadline / 1000)
+    return DirectoryServices(transport, client, search_transport, search)

@@ -1,0 +1,282 @@
+"""Asking the directory: few at a time, in bounded time, again after a while, and not at all when it is down.
+
+Nothing here understands an answer. A look-up has one deadline for everything that it needs: waiting for one
+of the two connections, log-in, exchanges, repetitions. What may work the next time (no connection, 429,
+5xx) is tried again within it; a token that is refused is renewed once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import attrs
+
+from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
+from synapse_tim.directory.pause import DirectoryPause, Entry
+from synapse_tim.directory.session import DirectorySession
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.transport.fetcher import Fetcher, Response
+
+#: The directory itself ends queries after as many seconds (R6.4).
+DEADLINE_SECONDS: Final = 30.0
+#: ``MAX_CONNECTION``.
+MAX_CONNECTIONS: Final = 2
+
+_ATTEMPTS: Final = 3
+_FIRST_WAIT_SECONDS: Final = 0.5
+_JITTER: Final = 0.2
+
+_REASONS: Final[Mapping[Refusal, DirectoryFailure]] = {
+    Refusal.UNREACHABLE: DirectoryFailure.UNREACHABLE,
+    Refusal.DEADLINE: DirectoryFailure.DEADLINE,
+    Refusal.REDIRECT: DirectoryFailure.REDIRECT,
+    Refusal.COMPRESSED: DirectoryFailure.COMPRESSED,
+    Refusal.TOO_LARGE: DirectoryFailure.TOO_LARGE,
+    Refusal.HTTP_STATUS: DirectoryFailure.HTTP_STATUS,
+    Refusal.AUTHENTICATION: DirectoryFailure.AUTHENTICATION,
+}
+#: What an exchange ends in if something in front of the directory takes a request for an attack.
+_ABOUT_THIS: Final = frozenset({Refusal.REDIRECT, Refusal.COMPRESSED})
+#: Statuses of a server that has no time for anybody.
+_HAS_NO_TIME: Final = frozenset({429, 502, 503, 504})
+
+
+class _ExchangeError(DirectoryError):
+    """An exchange failed.
+
+    Attributes:
+        again: whether it may work the next time.
+        is_down: whether it shows that nobody is answered. Nobody may bring about a pause for everybody with a
+            user id over which the directory stumbles.
+        retry_after: seconds for which the directory wants to be left alone.
+    """
+
+    def __init__(
+        self,
+        reason: DirectoryFailure,
+        detail: str,
+        *,
+        again: bool = False,
+        is_down: bool = False,
+        retry_after: int = 0,
+    ) -> None:
+        super().__init__(reason, detail)
+        self.again = again
+        self.is_down = is_down
+        self.retry_after = retry_after
+
+
+class DirectoryTransport:
+    """Makes exchanges with the directory. May be used by several threads.
+
+    Args:
+        fetcher: makes one exchange.
+        deadline: seconds for a whole look-up.
+        monotonic: seconds that only ever grow.
+        sleep: waits for some seconds; by default until ``close`` at the longest.
+        on_change: called with whether the directory is down, when that changes.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        *,
+        deadline: float = DEADLINE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+        on_change: Callable[[bool], None] = lambda down: None,
+    ) -> None:
+        self._fetcher = fetcher
+        self._deadline = min(deadline, DEADLINE_SECONDS)
+        self._monotonic = monotonic
+        self._closed = threading.Event()
+        self._sleep = sleep or self._closed.wait
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._pause = DirectoryPause(on_change)
+
+    def end_of_look_up(self) -> float:
+        """When a look-up that is wanted now has to be over."""
+        return self._monotonic() + self._deadline
+
+    def seconds_until(self, ends: float) -> float:
+        """How long it is until then, at least 0."""
+        return max(0.0, ends - self._monotonic())
+
+    @contextlib.contextmanager
+    def look_up(self, ends: float) -> Iterator[LookUp]:
+        """Ask the directory something; whether it answers decides about the next look-ups.
+
+        Args:
+            ends: when the look-up has to be over, as ``end_of_look_up`` said when it was wanted.
+
+        Raises:
+            DirectoryError: ``paused``, or whatever the block raises.
+        """
+        began = self._monotonic()
+        if began >= ends:
+            raise DirectoryError(DirectoryFailure.BUSY, "waited for too long")
+        entry = self._pause.enter(began)
+        if entry is Entry.PAUSED:
+            raise DirectoryError(DirectoryFailure.PAUSED, "it did not answer a moment ago")
+        decided = False
+        try:
+            yield LookUp(self, ends)
+            self._pause.answered()
+            decided = True
+        except DirectoryError as error:
+            # Who waited here for most of the time learns nothing about the directory.
+            had_time = ends - began >= self._deadline / 2
+            if error.reason is DirectoryFailure.DEADLINE and not had_time:
+                pass
+            elif isinstance(error, _ExchangeError) and error.is_down:
+                self._pause.failed(began, self._monotonic(), error.retry_after)
+                decided = True
+            elif error.reason is not DirectoryFailure.BUSY:
+                self._pause.answered()
+                decided = True
+            raise
+        finally:
+            if not decided:
+                self._pause.undecided(entry)
+
+    def close(self) -> None:
+        """End what is under way; for use at shutdown."""
+        self._closed.set()
+        self._fetcher.close()
+
+    def get(
+        self,
+        session: DirectorySession,
+        url: str,
+        params: Mapping[str, str] | None,
+        *,
+        max_octets: int,
+        ends: float,
+    ) -> Response:
+        """GET something; see ``LookUp.get``."""
+        for attempt in itertools.count(1):
+            try:
+                return self._attempt(session, url, params, max_octets, ends)
+            except _ExchangeError as error:
+                if not error.again:
+                    raise
+                wait = _FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * (1 + _JITTER * random.random())
+                wait = max(wait, error.retry_after)
+                if attempt == _ATTEMPTS or self._closed.is_set() or self._monotonic() + wait >= ends:
+                    raise
+                self._sleep(wait)
+        raise AssertionError  # pragma: no cover
+
+    def _attempt(
+        self,
+        session: DirectorySession,
+        url: str,
+        params: Mapping[str, str] | None,
+        max_octets: int,
+        ends: float,
+    ) -> Response:
+        if not self._slots.acquire(timeout=self.seconds_until(ends)):
+            raise DirectoryError(DirectoryFailure.BUSY, "no connection became free")
+        try:
+            for _ in range(2):
+                token = _token(session, self.seconds_until(ends))
+                response = self._fetcher.get(
+                    url,
+                    params=params,
+                    headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                    max_octets=max_octets,
+                    deadline=self._left(ends),
+                )
+                if response.status != 401:
+                    break
+                session.forget(token)
+        except ListRefusedError as error:
+            raise _failure(error, is_down=error.reason not in _ABOUT_THIS) from None
+        finally:
+            self._slots.release()
+        return _usable(response)
+
+    def _left(self, ends: float) -> float:
+        left = self.seconds_until(ends)
+        if not left:
+            raise _ExchangeError(DirectoryFailure.DEADLINE, "no time left", is_down=True)
+        return left
+
+
+@attrs.frozen
+class LookUp:
+    """One look-up.
+
+    Attributes:
+        transport: makes the exchanges.
+        ends: when it has to be over.
+    """
+
+    transport: DirectoryTransport
+    ends: float
+
+    def get(
+        self,
+        session: DirectorySession,
+        url: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        max_octets: int,
+    ) -> Response:
+        """GET something.
+
+        Args:
+            session: log-in.
+            url: absolute; its own query is kept.
+            params: added to the query.
+            max_octets: cap of the body.
+
+        Returns:
+            An answer with any status but 401, 403, 429, a redirect or a server's error.
+
+        Raises:
+            DirectoryError: with the reason.
+        """
+        return self.transport.get(session, url, params, max_octets=max_octets, ends=self.ends)
+
+
+def _token(session: DirectorySession, within: float) -> str:
+    try:
+        return session.token(within)
+    except ListRefusedError as error:
+        raise _failure(error, is_down=True) from None
+
+
+def _failure(error: ListRefusedError, *, is_down: bool) -> _ExchangeError:
+    again = error.reason in (Refusal.UNREACHABLE, Refusal.HTTP_STATUS)
+    reason = _REASONS[error.reason]
+    # An answer that is too large is an answer.
+    is_down = is_down and reason is not DirectoryFailure.TOO_LARGE
+    return _ExchangeError(reason, error.detail, again=again, is_down=is_down)
+
+
+def _usable(response: Response) -> Response:
+    """An answer that says something about what was asked.
+
+    Raises:
+        _ExchangeError: it does not.
+    """
+    status = response.status
+    if status in (401, 403):
+        is_down = status == 401  # also with a new token
+        raise _ExchangeError(DirectoryFailure.AUTHENTICATION, f"status {status}", is_down=is_down)
+    if status == 429 or status >= 500:
+        raise _ExchangeError(
+            DirectoryFailure.HTTP_STATUS,
+            f"status {status}",
+            again=True,
+            is_down=status in _HAS_NO_TIME,
+            retry_after=response.retry_after or 0,
+        )
+    return response

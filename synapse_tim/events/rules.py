@@ -1,0 +1,123 @@
+"""Which events a local user may send: reactions (A_26228-01), threads (A_25395-02), redactions (A_28358).
+
+Refused: reactions whose key is anything but one emoji; in generation 1.1, threads; redactions of events that
+are older than the window, or that the user cannot see; kicks and bans that redact older ones. Whoever may not
+see an event is answered as if there were none, so that the answer tells nothing about it. Events of other
+servers are not judged.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+import emoji
+
+from synapse_tim.core.denial import REACTION, REDACTION_TOO_LATE, THREAD, Denial
+from synapse_tim.core.text import is_storable
+from synapse_tim.rooms.creation import MEMBER
+
+REACTION_TYPE: Final = "m.reaction"
+REDACTION_TYPE: Final = "m.room.redaction"
+#: Says of a kick or a ban that it redacts whatever the user has sent into the room (MSC4293).
+REDACTS_ALL: Final = "org.matrix.msc4293.redact_events"
+
+#: Code points of a key that is looked at; the longest emoji has ten.
+_MAX_CODE_POINTS: Final = 32
+_WITHOUT_SELECTORS: Final = dict.fromkeys(map(ord, "\ufe0e\ufe0f"))
+
+
+@attrs.frozen
+class EventRules:
+    """What events of local users may be.
+
+    Attributes:
+        single_emoji_reactions: a reaction is exactly one emoji.
+        threads: threads are allowed.
+        redaction_window: how old an event may be when it is redacted; ``None`` for any age.
+    """
+
+    single_emoji_reactions: bool
+    threads: bool
+    redaction_window: dt.timedelta | None
+
+    def denies(self, kind: str, content: Mapping[str, Any]) -> Denial | None:
+        """Judge an event by its type and content alone.
+
+        Args:
+            kind: the type of the event.
+            content: of the event.
+        """
+        if kind == REACTION_TYPE and self.single_emoji_reactions and not _is_reaction(content):
+            return REACTION
+        if not self.threads and _relation(content).get("rel_type") == "m.thread":
+            return THREAD
+        return None
+
+    def redaction_denied(self, age: dt.timedelta) -> Denial | None:
+        """Judge a redaction.
+
+        Args:
+            age: of the event that is to be redacted.
+        """
+        window = self.redaction_window
+        return REDACTION_TOO_LATE if window is not None and age > window else None
+
+
+def redacts_all(kind: str, sender: str, subject: object, content: Mapping[str, Any]) -> bool:
+    """Whether an event is a kick or a ban that redacts whatever the user has sent into the room (MSC4293).
+
+    Args:
+        kind: the type of the event.
+        sender: of the event.
+        subject: its state key.
+        content: of the event.
+    """
+    return (
+        kind == MEMBER
+        and subject != sender
+        and content.get("membership") in ("leave", "ban")
+        and content.get(REDACTS_ALL) is True
+    )
+
+
+def is_one_emoji(text: str) -> bool:
+    """Whether a text is exactly one emoji.
+
+    Variation selectors, skin tones, flags, keycaps and sequences with zero-width joiners are part of the
+    emoji that they change; joining emoji that are no such sequence does not make them one.
+    """
+    if not 0 < len(text) <= _MAX_CODE_POINTS:
+        return False
+    # A selector that changes nothing is no part of what the library finds.
+    bare = text.translate(_WITHOUT_SELECTORS)
+    tokens = [
+        token
+        for token in emoji.analyze(text, non_emoji=True, join_emoji=False)
+        if token.chars.translate(_WITHOUT_SELECTORS)
+    ]
+    return (
+        len(tokens) == 1
+        and isinstance(tokens[0].value, emoji.EmojiMatch)
+        and tokens[0].chars.translate(_WITHOUT_SELECTORS) == bare
+    )
+
+
+def _is_reaction(content: Mapping[str, Any]) -> bool:
+    relation = _relation(content)
+    key = relation.get("key")
+    target = relation.get("event_id", "")
+    return (
+        relation.get("rel_type") == "m.annotation"
+        and isinstance(key, str)
+        and is_one_emoji(key)
+        and isinstance(target, str)
+        and is_storable(target)
+    )
+
+
+def _relation(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    relation = content.get("m.relates_to")
+    return relation if isinstance(relation, Mapping) else {}

@@ -1,0 +1,165 @@
+"""Whether a verified list may replace the one in force, and how long that one may be used.
+
+Refused: a lower version than was ever accepted (rollback), a version below the operator's minimum, other
+content under the version in force (equivocation), any update while the clock stands before a time that
+was already seen, a list before its ``iat`` or after its ``exp``. What is refused changes nothing.
+
+The list carries no times of its own, so its freshness is that of the last confirmation: the last moment at
+which the source delivered it or said that it is current. Past ``max_age`` after that, past its ``exp`` or
+past the validity of its signer's path it is stale (requirement R1.11).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+
+import attrs
+
+from synapse_tim.federation.list import FederationList
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.pki.certificates import CLOCK_SKEW
+from synapse_tim.pki.signer_path import SignerPath
+
+
+class OnStale(enum.StrEnum):
+    """What becomes of remote traffic once the list is stale."""
+
+    DENY = "deny"
+    KEEP = "keep"
+
+
+class Staleness(enum.StrEnum):
+    """Why a list is stale."""
+
+    NOT_CONFIRMED = "not_confirmed"
+    LIST_EXPIRED = "list_expired"
+    SIGNER_EXPIRED = "signer_expired"
+
+
+@attrs.frozen
+class Acceptance:
+    """What is remembered of accepted lists; the floor below which nothing is accepted again.
+
+    Attributes:
+        version: the highest version ever accepted.
+        jws_digest: SHA-256 over the whole serialization of the list in force, in hex.
+        payload_digest: SHA-256 over its payload alone: the same content signed anew has the same.
+        accepted_at: when that list was first accepted.
+        confirmed_at: when its source last delivered or confirmed it.
+        latest_time: the latest moment ever seen.
+    """
+
+    version: int
+    jws_digest: str
+    payload_digest: str
+    accepted_at: dt.datetime
+    confirmed_at: dt.datetime
+    latest_time: dt.datetime
+
+    def confirmed(self, at: dt.datetime) -> Acceptance:
+        """The same list, confirmed by its source."""
+        return attrs.evolve(self, confirmed_at=at, latest_time=max(at, self.latest_time))
+
+
+@attrs.frozen(eq=False)
+class VerifiedList:
+    """A list and why it can be believed.
+
+    Attributes:
+        content: the snapshot.
+        path: the verified path of its signer.
+        jws_digest: SHA-256 over the whole serialization, in hex.
+    """
+
+    content: FederationList
+    path: SignerPath
+    jws_digest: str
+
+
+def check_clock(remembered: Acceptance | None, now: dt.datetime) -> None:
+    """Refuse to update while the clock is behind a moment that has already been.
+
+    Raises:
+        ListRefusedError: ``clock_went_back``.
+    """
+    if remembered is not None and now + CLOCK_SKEW < remembered.latest_time:
+        raise ListRefusedError(
+            Refusal.CLOCK_WENT_BACK,
+            f"it is {now:%Y-%m-%d %H:%M}Z, but it was {remembered.latest_time:%Y-%m-%d %H:%M}Z before",
+        )
+
+
+def check_times(content: FederationList, now: dt.datetime) -> None:
+    """Refuse a list outside the times that it names itself.
+
+    Raises:
+        ListRefusedError: ``list_not_yet_valid`` or ``list_expired``.
+    """
+    if content.issued_at is not None and content.issued_at > now + CLOCK_SKEW:
+        raise ListRefusedError(Refusal.LIST_NOT_YET_VALID, f"iat {content.issued_at:%Y-%m-%d %H:%M}Z")
+    if content.expires_at is not None and content.expires_at < now - CLOCK_SKEW:
+        raise ListRefusedError(Refusal.LIST_EXPIRED, f"exp {content.expires_at:%Y-%m-%d %H:%M}Z")
+
+
+def accept(
+    candidate: VerifiedList,
+    remembered: Acceptance | None,
+    in_force: VerifiedList | None,
+    now: dt.datetime,
+    minimum_version: int = 0,
+) -> Acceptance:
+    """Decide on a verified list.
+
+    Args:
+        candidate: the list that was received.
+        remembered: what was accepted before, ``None`` on first use.
+        in_force: the list in use, if it could be loaded.
+        now: the moment of the decision.
+        minimum_version: the operator's floor for first use.
+
+    Returns:
+        What to remember from now on.
+
+    Raises:
+        ListRefusedError: the list must not be used; the one in force stays.
+    """
+    check_clock(remembered, now)
+    check_times(candidate.content, now)
+    version = candidate.content.version
+    if version < minimum_version:
+        raise ListRefusedError(Refusal.BELOW_MINIMUM_VERSION, f"{version} < {minimum_version}")
+    latest = now if remembered is None else max(now, remembered.latest_time)
+    digests = (candidate.jws_digest, candidate.content.digest)
+    if remembered is None or version > remembered.version:
+        return Acceptance(version, *digests, accepted_at=now, confirmed_at=now, latest_time=latest)
+    if version < remembered.version:
+        raise ListRefusedError(Refusal.ROLLBACK, f"{version} < {remembered.version}")
+    if candidate.content.digest != remembered.payload_digest and not (
+        in_force is not None
+        and in_force.content.version == version
+        and candidate.content.says_the_same_as(in_force.content)
+    ):
+        raise ListRefusedError(Refusal.EQUIVOCATION, f"version {version} with other content")
+    return attrs.evolve(remembered.confirmed(now), jws_digest=digests[0], payload_digest=digests[1])
+
+
+def staleness(
+    verified: VerifiedList, age: dt.timedelta, max_age: dt.timedelta, now: dt.datetime
+) -> Staleness | None:
+    """Why a list is stale, or ``None`` while it is fresh.
+
+    Args:
+        verified: the list in force.
+        age: the time since its last confirmation.
+        max_age: how old that may be.
+        now: the moment to judge.
+    """
+    if age > max_age:
+        return Staleness.NOT_CONFIRMED
+    expires_at = verified.content.expires_at
+    if expires_at is not None and expires_at < now - CLOCK_SKEW:
+        return Staleness.LIST_EXPIRED
+    if verified.path.not_after < now - CLOCK_SKEW:
+        return Staleness.SIGNER_EXPIRED
+    return None

@@ -1,0 +1,207 @@
+"""Putting the parts of the federation list together, from the configuration block down to the threads."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+from cryptography import x509
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import ConfigError
+
+from synapse_tim.adapter.clock import utc_now
+from synapse_tim.adapter.config_block import wrong
+from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.threads import Threads
+from synapse_tim.adapter.whitelist import Whitelist
+from synapse_tim.core.products import Product
+from synapse_tim.directory.credentials import read_credentials
+from synapse_tim.directory.session import DirectorySession, ProviderCredentials
+from synapse_tim.federation.config import AllowListConfig, FederationListConfig
+from synapse_tim.federation.enforcement import ListInForce, StalenessPolicy
+from synapse_tim.federation.follower import ListFollower
+from synapse_tim.federation.leader import ListLeader
+from synapse_tim.federation.schedule import RefreshSchedule
+from synapse_tim.federation.services import ListServices
+from synapse_tim.federation.signals import ListSignals
+from synapse_tim.federation.source import ListSource
+from synapse_tim.federation.store import ListStore
+from synapse_tim.federation.updater import Updater
+from synapse_tim.federation.verifier import ListVerifier
+from synapse_tim.jose.large_jws import JwsLimits
+from synapse_tim.pki.config import read_pinned_roots, trust_store
+from synapse_tim.pki.ocsp_client import OcspClient
+from synapse_tim.pki.signer_path import ROLE_VZD_TI
+from synapse_tim.pki.trust_store import TrustStore
+from synapse_tim.transport.fetcher import Fetcher
+from synapse_tim.transport.tls import client_context
+
+_JUDGE_MS = 1000
+
+
+@attrs.frozen(eq=False)
+class ListParts:
+    """What the files of a configuration block hold, read once at start-up.
+
+    Attributes:
+        context: TLS towards the URL of the list.
+        directory_context: TLS towards the directory's log-in; without the client certificate, which is
+            meant for the list alone.
+        roots: pinned roots that were given as files.
+        credentials: how to log in to the directory, or ``None``.
+    """
+
+    context: ssl.SSLContext
+    directory_context: ssl.SSLContext
+    roots: tuple[x509.Certificate, ...]
+    credentials: ProviderCredentials | None
+
+
+def read_files(config: FederationListConfig) -> ListParts:
+    """Read every file that the block names.
+
+    Raises:
+        ConfigError: naming the key of a file that does not hold what it should.
+    """
+    ca_file = Path(config.ca_certificates) if config.ca_certificates else None
+    certificate = Path(config.client_certificate) if config.client_certificate else None
+    try:
+        plain = client_context(ca_file)
+    except OSError as error:
+        raise _wrong_list(f"holds no usable PEM certificates: {error}", "ca_certificates") from None
+    try:
+        context = client_context(ca_file, certificate)
+    except OSError as error:
+        raise _wrong_list(
+            f"holds no certificate with its key in PEM: {error}", "client_certificate"
+        ) from None
+    roots = read_pinned_roots(config.trust, "federation_list", "trust")
+    credentials = None
+    if config.vzd_credentials is not None:
+        credentials = read_credentials(config.vzd_credentials, "federation_list", "vzd_credentials")
+    return ListParts(context, plain, roots, credentials)
+
+
+def _wrong_list(what: str, *keys: str | int) -> ConfigError:
+    return wrong(what, "federation_list", *keys)
+
+
+@attrs.frozen(eq=False)
+class FederationListEngine:
+    """The running parts of one process.
+
+    Attributes:
+        api: Synapse's module API.
+        in_force: what is enforced.
+        driver: the leader or a follower.
+        session: the log-in to the directory, if the list is there.
+    """
+
+    api: ModuleApi
+    in_force: ListInForce
+    driver: ListLeader | ListFollower
+    session: DirectorySession | None
+
+    @classmethod
+    def build(
+        cls,
+        config: AllowListConfig,
+        parts: ListParts,
+        api: ModuleApi,
+        internals: SynapseInternals,
+        whitelist: Whitelist,
+        on_applied: Callable[[], None],
+    ) -> FederationListEngine:
+        """Connect the parts; nothing runs before ``start``."""
+        settings = config.federation_list
+        fetchers = Fetchers(parts)
+        threads = Threads(api, fetchers.close)
+        in_force = ListInForce(
+            api,
+            whitelist,
+            StalenessPolicy(dt.timedelta(milliseconds=settings.max_age), settings.on_stale),
+            product_is_insurance=config.product is Product.EPA,
+            threads=threads,
+            clock=utc_now,
+            on_applied=on_applied,
+        )
+        leads = api.should_run_background_tasks()
+        trust = list_trust(settings, parts, fetchers.open if leads else None)
+        services = ListServices(
+            api=api,
+            database=ListStore(api),
+            signals=ListSignals(api, internals),
+            threads=threads,
+            in_force=in_force,
+            updater=build_updater(settings, parts, fetchers, trust),
+            trust=trust,
+            max_octets=JwsLimits().total,
+        )
+        if leads:
+            schedule = RefreshSchedule(settings.refresh_interval / 1000)
+            return cls(api, in_force, ListLeader(services, schedule), fetchers.session)
+        return cls(api, in_force, ListFollower(services), fetchers.session)
+
+    def start(self) -> None:
+        """Begin to follow the list, and to judge every second whether it may still be used."""
+        self.driver.start()
+        self.api.looping_background_call(
+            self.in_force.judge, _JUDGE_MS, desc="synapse_tim_judge", run_on_all_instances=True
+        )
+
+
+class Fetchers:
+    """One transport per purpose: the list, the directory's log-in, everything that is public.
+
+    The log-in itself is ``session``, or ``None`` if the list is not at the directory.
+    """
+
+    def __init__(self, parts: ListParts) -> None:
+        self.list = Fetcher(parts.context)
+        self.directory = Fetcher(parts.directory_context)
+        self.open = Fetcher()
+        self.session: DirectorySession | None = None
+        if parts.credentials is not None:
+            self.session = DirectorySession(self.directory, parts.credentials, time.monotonic)
+
+    def close(self) -> None:
+        """End what is under way."""
+        for fetcher in (self.list, self.directory, self.open):
+            fetcher.close()
+
+
+def list_trust(config: FederationListConfig, parts: ListParts, fetcher: Fetcher | None) -> TrustStore:
+    """What the signature of the list has to rest on.
+
+    Args:
+        config: the block.
+        parts: what its files hold.
+        fetcher: to the download server; ``None`` to work with what is known.
+    """
+    return trust_store(config.trust, parts.roots, fetcher, ROLE_VZD_TI)
+
+
+def build_updater(
+    config: FederationListConfig,
+    parts: ListParts,
+    fetchers: Fetchers,
+    trust: TrustStore,
+    clock: Callable[[], dt.datetime] = utc_now,
+) -> Updater:
+    """Put together what fetches, verifies and judges the list; nothing is fetched yet.
+
+    Args:
+        config: the block.
+        parts: what its files hold.
+        fetchers: the transports.
+        trust: as ``list_trust`` gave it.
+        clock: the current time, with a time zone.
+    """
+    ocsp = OcspClient(config.trust.ocsp, fetchers.open, config.trust.ocsp_responder_url)
+    source = ListSource(fetchers.list, config.url, config.signature_algorithms[0], fetchers.session)
+    verifier = ListVerifier(trust, ocsp, frozenset(config.signature_algorithms))
+    return Updater(source, verifier, clock, config.minimum_version)

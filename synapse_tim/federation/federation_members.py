@@ -1,0 +1,59 @@
+"""Who may be talked to: the membership check of AF_10064-02 (A_25534).
+
+The own server always counts as a member (UC_10064), with or without a list. Any other server is refused
+unless the list in force names it exactly, and every other server is refused while there is no usable list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from synapse_tim.core.denial import NO_USABLE_LIST, NOT_A_MEMBER, Denial
+from synapse_tim.federation.list import FederationList
+
+
+@attrs.frozen(eq=False)
+class Membership:
+    """The federation as this server sees it at the moment.
+
+    Attributes:
+        own_server_name: always a member.
+        usable_list: the list in force, or ``None`` if there is none or it is stale and denied.
+    """
+
+    own_server_name: str
+    usable_list: FederationList | None = None
+
+    def denies(self, server_name: str | None) -> Denial | None:
+        """Why a server may not be talked to, or ``None`` if it may.
+
+        Args:
+            server_name: as a request or an id names it; ``None`` for an id without one.
+        """
+        if server_name == self.own_server_name:
+            return None
+        if self.usable_list is None:
+            return NO_USABLE_LIST
+        if server_name is None or server_name not in self.usable_list:
+            return NOT_A_MEMBER
+        return None
+
+    def denies_any(self, server_names: Iterable[str | None]) -> tuple[Denial, str | None] | None:
+        """The first denial among several servers and the server, or ``None`` if all may be talked to."""
+        for name in server_names:
+            denial = self.denies(name)
+            if denial is not None:
+                return denial, name
+        return None
+
+    def own_kind_mismatch(self, *, product_is_insurance: bool) -> bool:
+        """Whether the list knows this server as the other kind of product.
+
+        ``isInsurance`` is true exactly for the servers of TI-M ePA (requirements §0.2). A server that is
+        not in the list, or a list that is not there, is no mismatch.
+        """
+        if self.usable_list is None or self.own_server_name not in self.usable_list:
+            return False
+        return self.usable_list.domains[self.own_server_name] is not product_is_insurance

@@ -1,0 +1,212 @@
+"""``synapse_tim.FederationAllowList``: only members of the federation are talked to (AF_10064-02).
+
+Synapse itself refuses every request from and to a server outside its whitelist; this module keeps that
+whitelist in step with the verified list and closes what it leaves open:
+
+- a client that invites a user of an unlisted server, or creates a room with one, is told so with 403 before
+  anything exists; one that asks for anything else of such a server gets the same answer (``denied_servers``);
+- what a server outside the federation made, relayed by a member, is not shown and changes nothing but who is
+  in a room and who may do what there (``rules.relayed``);
+- two endpoints that Synapse serves to strangers demand a signature (A_26331);
+- joining a room with members of an unlisted server does not leave it incomplete for ever;
+- what a server misses while it is not a member is sent when it is one again (``denied_destinations``).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from synapse.events import EventBase
+from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api.errors import Codes
+
+from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter.arrivals import ArrivingEvents
+from synapse_tim.adapter.config_block import parse_block
+from synapse_tim.adapter.decisions import answer_to, refuse
+from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.check.start_up import warn_of_violations
+from synapse_tim.core.create_room import Malformed, invited_servers, invites_by_address
+from synapse_tim.core.denial import (
+    INVITES_BY_ADDRESS,
+    INVITES_MALFORMED,
+    NO_USABLE_LIST,
+    NOT_A_MEMBER,
+    RELAYED_FOR_NON_MEMBER,
+    Denial,
+)
+from synapse_tim.core.server_name import normalise, of_matrix_id
+from synapse_tim.directory.session import DirectorySession
+from synapse_tim.federation.assembly import FederationListEngine, read_files
+from synapse_tim.federation.config import AllowListConfig
+from synapse_tim.federation.federation_members import Membership
+from synapse_tim.federation.list import FederationList
+from synapse_tim.federation.relayed import Effect, effect_of_relayed
+from synapse_tim.federation.schedule import UnknownDomains
+
+logger = logging.getLogger(__name__)
+
+
+class FederationAllowList:
+    """Enforces the federation list in one Synapse process.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Attributes:
+        settings: the block ``federation_list``.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: AllowListConfig, api: ModuleApi) -> None:
+        self.settings = config.federation_list
+        files = read_files(self.settings)
+        internals = SynapseInternals(api)
+        whitelist = internals.install_whitelist(self._denied)
+        internals.require_signed_requests()
+        internals.tell_of_denied_servers(
+            lambda server: answer_to(self._why_denied(server)), self._require_one
+        )
+        missed = internals.denied_destinations(whitelist.allows)
+        internals.join_with_complete_state()
+        self._own_server_name = api.server_name
+        self._unknown = UnknownDomains(config.federation_list.refresh_interval / 1000)
+        self._engine = FederationListEngine.build(
+            config, files, api, internals, whitelist, on_applied=missed.resume
+        )
+        self._in_force = self._engine.in_force
+        api.register_spam_checker_callbacks(
+            user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam
+        )
+        api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
+        ArrivingEvents(api).limit_effect(self.effect_of)
+        parts.register(api, self, config)
+        warn_of_violations(api, internals)
+        self._engine.start()
+
+    @property
+    def membership(self) -> Membership:
+        """The federation as it is at the moment."""
+        return self._in_force.membership
+
+    @property
+    def directory_session(self) -> DirectorySession | None:
+        """The log-in to the directory, if the list is there; for others that ask the directory."""
+        return self._engine.session
+
+    @property
+    def known_list(self) -> FederationList | None:
+        """The last verified list, also when it is stale."""
+        return self._in_force.known_list
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> AllowListConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        return parse_block(AllowListConfig, config)
+
+    async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Literal["NOT_SPAM"]:
+        """Refuse an invitation from or to a user of a server that is no member.
+
+        Synapse asks about invitations that local users send and about those that come in: a member may
+        deliver one that a user of a former member has signed (requirement R1.15).
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``; 503 if there is no list that may be used.
+        """
+        self._require_members((of_matrix_id(inviter), of_matrix_id(invitee)))
+        return NOT_SPAM
+
+    async def on_create_room(
+        self, requester: object, config: dict[str, Any], is_requester_admin: bool
+    ) -> None:
+        """Refuse to create a room with a user of a server that is no member; administrators, too.
+
+        Called for ``createRoom`` and for rooms that Synapse and modules make (server notices, rooms that new
+        users join); not for upgrades, whose invitations are made one by one.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``; 503 if there is no list that may be used; 400 if the
+                invitations cannot be read.
+        """
+        servers = invited_servers(config)
+        if isinstance(servers, Malformed):
+            refuse(INVITES_MALFORMED)
+        elif invites_by_address(config):
+            refuse(INVITES_BY_ADDRESS)
+        else:
+            self._require_members(servers)
+
+    def ask_about_users(self, user_ids: Iterable[str]) -> None:
+        """Find out whether the servers of some users have joined the federation recently (A_25537)."""
+        for user_id in user_ids:
+            server = of_matrix_id(user_id)
+            if server is not None:
+                self._ask_about(server)
+
+    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
+        """Hide what a server outside the federation made, whoever delivers it.
+
+        Synapse asks about every event that arrives, and about those that local users send; not about one
+        whose content does not match its hash. So this only keeps the content out of the database and spares
+        users the notification; ``effect_of`` decides.
+        """
+        return Codes.FORBIDDEN if self.effect_of(event) is Effect.NONE else NOT_SPAM
+
+    def effect_of(self, event: EventBase) -> Effect:
+        """How much of an event that arrives takes effect (AF_10064-02, AF_10062-03).
+
+        Asked about every event of another server that is stored: live, history, state and auth chains.
+
+        Judged by the last verified list, also when it is stale: what is hidden once stays hidden, and a
+        message of a member that arrives while the list goes stale must not be lost for ever. Before there is
+        a list nothing arrives, but what was accepted before a restart is stored after it.
+        """
+        sender, known = of_matrix_id(event.sender), self._in_force.known_list
+        if known is None or Membership(self._own_server_name, known).denies(sender) is None:
+            return Effect.FULL
+        if sender is not None:
+            self._ask_about(sender)
+        effect = effect_of_relayed(event.type, is_state=event.is_state())
+        if effect is Effect.NONE:
+            metrics.count_denied(RELAYED_FOR_NON_MEMBER)
+        return effect
+
+    def _require_members(self, servers: Iterable[str | None]) -> None:
+        denied = self._in_force.membership.denies_any(servers)
+        if denied is not None:
+            denial, server = denied
+            if server is not None:
+                self._ask_about(server)
+            refuse(denial)
+        metrics.count_allowed(NOT_A_MEMBER.policy, NOT_A_MEMBER.rule)
+
+    def _require_one(self, servers: Iterable[str]) -> None:
+        """Refuse to ask servers none of which is a member."""
+        others = [server for server in servers if server != self._own_server_name]
+        if others and all(self._in_force.membership.denies(server) for server in others):
+            self._require_members(others)
+
+    def _why_denied(self, server: str | None) -> Denial:
+        """Why Synapse's whitelist denied a server: a list that is being applied names it a moment later."""
+        return self._in_force.membership.denies(server) or NO_USABLE_LIST
+
+    def _denied(self, server: str) -> None:
+        """Count what Synapse's whitelist denied, and find out whether the server has joined recently."""
+        metrics.count_denied(self._why_denied(server))
+        self._ask_about(server)
+
+    def _ask_about(self, server: str) -> None:
+        if server == self._own_server_name or normalise(server) != server:
+            return
+        if self._in_force.membership.denies(server) and self._unknown.is_new(server, time.monotonic()):
+            self._engine.driver.force()

@@ -1,0 +1,52 @@
+"""What an event of a server outside the federation may do when a member relays it (AF_10064-02, AF_10062-03).
+
+It is not shown and changes nothing, with one exception: state that says who is in a room and who may do and
+read what there. Without that, this server would hold another room than the other members do, for instance
+with users who have left. Of memberships, only the membership itself counts: no name, no picture, no reason.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from synapse_tim.rooms.creation import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, THIRD_PARTY_INVITE
+
+#: State without which the members of a room would disagree about who may do and read what in it.
+ROOM_FRAME: Final = frozenset(
+    {
+        CREATE,
+        MEMBER,
+        JOIN_RULES,
+        HISTORY_VISIBILITY,
+        THIRD_PARTY_INVITE,
+        "m.room.power_levels",
+        "m.room.encryption",
+    }
+)
+
+
+class Effect(enum.Enum):
+    """How much of an event takes effect.
+
+    Attributes:
+        FULL: all of it.
+        REDACTED: what a redaction would leave of it.
+        NONE: nothing; it is stored as rejected.
+    """
+
+    FULL = enum.auto()
+    REDACTED = enum.auto()
+    NONE = enum.auto()
+
+
+def effect_of_relayed(kind: str, *, is_state: bool) -> Effect:
+    """The effect of an event of a server outside the federation.
+
+    Args:
+        kind: the type of the event.
+        is_state: whether it is a state event.
+    """
+    if not is_state or kind not in ROOM_FRAME:
+        return Effect.NONE
+    return Effect.REDACTED if kind == MEMBER else Effect.FULL

@@ -1,0 +1,48 @@
+"""What a process needs to follow the federation list, whether it leads or follows."""
+
+from __future__ import annotations
+
+import attrs
+from synapse.module_api import ModuleApi
+
+from synapse_tim.adapter.threads import Threads
+from synapse_tim.federation.enforcement import ListInForce
+from synapse_tim.federation.signals import ListSignals
+from synapse_tim.federation.store import ListStore
+from synapse_tim.federation.updater import ListState, Updater
+from synapse_tim.pki.trust_store import TrustStore
+
+
+@attrs.frozen(eq=False)
+class ListServices:
+    """The services of one process.
+
+    Attributes:
+        api: Synapse's module API.
+        database: where the accepted list is kept.
+        signals: to and from the other processes.
+        threads: where network and verification run.
+        in_force: what this process enforces.
+        updater: makes the steps of the update cycle.
+        trust: the certificates to keep along with the list.
+        max_octets: cap of a list.
+    """
+
+    api: ModuleApi
+    database: ListStore
+    signals: ListSignals
+    threads: Threads
+    in_force: ListInForce
+    updater: Updater
+    trust: TrustStore
+    max_octets: int
+
+    async def restore(self) -> ListState:
+        """Read what is stored and verify it, off the reactor."""
+        remembered, octets, material = await self.database.read(self.max_octets)
+
+        def verify() -> ListState:
+            self.trust.restore(material)
+            return self.updater.restore(remembered, octets)
+
+        return await self.threads.run(verify)

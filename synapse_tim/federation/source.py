@@ -1,0 +1,79 @@
+"""Getting the signed list from where the operator says (requirements R1.8, R1.9).
+
+The URL is a service of the operator's own or the directory itself; the second needs a session. A request
+names the version at hand; 204 or 304 then means that it is current, and counts as a confirmation only in
+answer to such a request.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from synapse_tim.directory.session import DirectorySession
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.jose.large_jws import JwsLimits
+from synapse_tim.transport.fetcher import Fetcher, Response
+
+DEADLINE_SECONDS: Final = 60.0
+
+
+@attrs.frozen
+class ListSource:
+    """Where the list comes from.
+
+    Attributes:
+        fetcher: transport, with mutual TLS if the operator configured it.
+        url: of the signed list.
+        algorithm: asked for by ``sigAlg``.
+        session: log-in to the directory, if the URL is the directory's.
+        limits: the cap of the body is that of the list.
+        deadline: seconds for the whole download.
+    """
+
+    fetcher: Fetcher
+    url: str
+    algorithm: str
+    session: DirectorySession | None = None
+    limits: JwsLimits = attrs.field(factory=JwsLimits)
+    deadline: float = DEADLINE_SECONDS
+
+    def fetch(self, version: int | None) -> bytearray | None:
+        """Ask for the list.
+
+        Args:
+            version: the version at hand, or ``None`` to have the list in any case.
+
+        Returns:
+            The octets, or ``None`` if the version at hand is current.
+
+        Raises:
+            ListRefusedError: a reason of transport or ``authentication``.
+        """
+        response = self._request(version)
+        if response.status == 401 and self.session is not None:
+            self.session.forget()
+            response = self._request(version)
+        if response.status == 401:
+            raise ListRefusedError(Refusal.AUTHENTICATION, "the list: status 401")
+        if response.status in (204, 304) and version is not None:
+            return None
+        if response.status != 200:
+            raise ListRefusedError(Refusal.HTTP_STATUS, f"the list: status {response.status}")
+        return response.body
+
+    def _request(self, version: int | None) -> Response:
+        params = {"sigAlg": self.algorithm}
+        if version is not None:
+            params["version"] = str(version)
+        headers = {"Accept": "application/octet-stream, */*;q=0.5"}
+        if self.session is not None:
+            headers["Authorization"] = f"Bearer {self.session.token()}"
+        return self.fetcher.get(
+            self.url,
+            params=params,
+            headers=headers,
+            max_octets=self.limits.total,
+            deadline=self.deadline,
+        )

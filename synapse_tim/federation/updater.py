@@ -1,0 +1,138 @@
+"""The update cycle: fetch, verify, decide; one step at a time, without storing anything itself.
+
+Modelled on the client side of TUF: the source transports, the verifier verifies, the acceptance rules
+decide, and this module only puts them in order. A refusal is a result, not an exception, and leaves the
+state as it was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from synapse_tim.federation.acceptance import Acceptance, VerifiedList, accept, check_clock, check_times
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.federation.source import ListSource
+from synapse_tim.federation.verifier import ListVerifier
+
+logger = logging.getLogger(__name__)
+
+#: A confirmation is not signed, so the list itself is asked for at least this often.
+FULL_FETCH_INTERVAL: Final = dt.timedelta(hours=24)
+
+
+@attrs.frozen(eq=False)
+class ListState:
+    """Where the update cycle stands.
+
+    Attributes:
+        remembered: the floor, or ``None`` before the first list.
+        in_force: the list in use, or ``None`` if there is none that verifies.
+    """
+
+    remembered: Acceptance | None = None
+    in_force: VerifiedList | None = None
+
+
+@attrs.frozen(eq=False)
+class Update:
+    """The outcome of one step.
+
+    Attributes:
+        state: where the cycle stands now.
+        refusal: why nothing changed, or ``None``.
+        octets: the serialization, if it has to be stored anew.
+    """
+
+    state: ListState
+    refusal: ListRefusedError | None = None
+    octets: bytearray | None = None
+
+    @property
+    def result(self) -> str:
+        """The label for metrics: ``accepted``, ``confirmed`` or the name of the refusal."""
+        if self.refusal is not None:
+            return self.refusal.reason.value
+        return "accepted" if self.octets is not None else "confirmed"
+
+
+class Updater:
+    """Makes the steps of the update cycle.
+
+    Args:
+        source: where the list comes from.
+        verifier: what makes it believable.
+        clock: the current time, with a time zone.
+        minimum_version: nothing older is accepted on first use.
+    """
+
+    def __init__(
+        self,
+        source: ListSource,
+        verifier: ListVerifier,
+        clock: Callable[[], dt.datetime],
+        minimum_version: int = 0,
+    ) -> None:
+        self._source = source
+        self._verifier = verifier
+        self._clock = clock
+        self._minimum_version = minimum_version
+        self._full_fetch_at: dt.datetime | None = None
+
+    def restore(self, remembered: Acceptance | None, octets: bytearray | None) -> ListState:
+        """Verify what was stored; what does not verify is left out, its version stays the floor."""
+        if remembered is None or octets is None:
+            return ListState(remembered)
+        try:
+            kept = self._verifier.verify_kept(octets, remembered.confirmed_at)
+            if kept.jws_digest != remembered.jws_digest or kept.content.version != remembered.version:
+                raise ListRefusedError(Refusal.EQUIVOCATION, "the stored list is not the accepted one")
+            if kept.content.version < self._minimum_version:
+                raise ListRefusedError(Refusal.BELOW_MINIMUM_VERSION, f"{kept.content.version}")
+        except ListRefusedError as error:
+            logger.error("The stored federation list is not usable: %s", error)
+            return ListState(remembered)
+        return ListState(remembered, kept)
+
+    def refresh(self, state: ListState) -> Update:
+        """Ask the source and decide on its answer; takes as long as the network does."""
+        try:
+            return self._refresh(state)
+        except ListRefusedError as error:
+            return Update(state, refusal=error)
+        except Exception as error:
+            logger.exception("An update of the federation list failed unexpectedly")
+            return Update(state, refusal=ListRefusedError(Refusal.INTERNAL, type(error).__name__))
+
+    def _refresh(self, state: ListState) -> Update:
+        now = self._clock()
+        check_clock(state.remembered, now)
+        octets = self._source.fetch(self._version_to_name(state, now))
+        now = self._clock()
+        if octets is None:
+            return self._confirm(state, now)
+        self._full_fetch_at = now
+        if state.in_force is not None and self._verifier.digest(octets) == state.in_force.jws_digest:
+            return self._confirm(state, now)
+        candidate = self._verifier.verify(octets, now)
+        remembered = accept(candidate, state.remembered, state.in_force, now, self._minimum_version)
+        return Update(ListState(remembered, candidate), octets=octets)
+
+    def _version_to_name(self, state: ListState, now: dt.datetime) -> int | None:
+        if state.in_force is None or self._full_fetch_at is None:
+            return None
+        if not dt.timedelta(0) <= now - self._full_fetch_at < FULL_FETCH_INTERVAL:
+            return None
+        return state.in_force.content.version
+
+    def _confirm(self, state: ListState, now: dt.datetime) -> Update:
+        if state.remembered is None or state.in_force is None:
+            raise ListRefusedError(Refusal.HTTP_STATUS, "a confirmation of a list that is not at hand")
+        check_clock(state.remembered, now)
+        check_times(state.in_force.content, now)
+        confirmed = self._verifier.confirm(state.in_force, now)
+        return Update(ListState(state.remembered.confirmed(now), confirmed))

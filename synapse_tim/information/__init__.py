@@ -1,0 +1,1 @@
+"""Information services: insurers, support contacts, clients' reports."""

@@ -1,0 +1,104 @@
+"""What clients have reported, in Synapse's own database: how many events per day, and nobody's name.
+
+One row for each day, direction, procedure and version, with the events of all users together (A_22817). The
+number of rows of a day is limited, whatever clients call their procedures.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Final
+
+from synapse.module_api import LoggingTransaction, ModuleApi
+
+from synapse_tim.adapter.database import Queue, create_tables, lock_table
+from synapse_tim.information.client_report import Label, within
+
+#: Of one day, those of ``other`` aside.
+MAX_ROWS: Final = 200
+#: How long reports are kept.
+KEPT: Final = dt.timedelta(days=400)
+
+_TABLE: Final = "synapse_tim_client_reports"
+_TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS synapse_tim_client_reports (
+        day TEXT NOT NULL,
+        direction TEXT NOT NULL,
+        procedure TEXT NOT NULL,
+        version TEXT NOT NULL,
+        events BIGINT NOT NULL,
+        PRIMARY KEY (day, direction, procedure, version)
+    )""",
+)
+_LABELS: Final = "SELECT direction, procedure, version FROM synapse_tim_client_reports WHERE day = ?"
+_FORGET: Final = "DELETE FROM synapse_tim_client_reports WHERE day < ?"
+_ADD: Final = """
+    INSERT INTO synapse_tim_client_reports AS counted (day, direction, procedure, version, events)
+    VALUES {rows}
+    ON CONFLICT (day, direction, procedure, version) DO UPDATE SET events = counted.events + excluded.events
+"""
+
+
+class ClientReportStore:
+    """Reads and writes the table of reports.
+
+    Args:
+        api: Synapse's module API.
+        postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
+    """
+
+    def __init__(self, api: ModuleApi, *, postgresql: bool) -> None:
+        self._api = api
+        self._postgresql = postgresql
+        self._queue = Queue()
+
+    async def create_tables(self) -> None:
+        """Create what is missing; for one process only."""
+        await create_tables(self._api, _TABLES, "synapse_tim_create_report_tables")
+
+    async def add(self, day: dt.date, events: Mapping[Label, int]) -> dict[Label, int]:
+        """Add what a client reports.
+
+        Reports wait for each other; in this process they do so here, not at the database, whose connections
+        are few.
+
+        Args:
+            day: of the report.
+            events: how many, by label.
+
+        Returns:
+            The same under the labels that it was stored under.
+        """
+
+        def write(txn: LoggingTransaction) -> dict[Label, int]:
+            if self._postgresql:
+                lock_table(txn, _TABLE)
+            txn.execute(_LABELS, (str(day),))
+            known = {Label(*row) for row in txn.fetchall()}
+            stored: dict[Label, int] = {}
+            for label, counted in within(events, known, MAX_ROWS).items():
+                stored[counted] = stored.get(counted, 0) + events[label]
+            _add(txn, day, stored)
+            return stored
+
+        async with self._queue.turn():
+            return await self._api.run_db_interaction("synapse_tim_add_report", write)
+
+    async def forget(self, today: dt.date) -> None:
+        """Forget what is older than it is kept."""
+
+        def delete(txn: LoggingTransaction) -> None:
+            txn.execute(_FORGET, (str(today - KEPT),))
+
+        await self._api.run_db_interaction("synapse_tim_forget_reports", delete)
+
+
+def _add(txn: LoggingTransaction, day: dt.date, events: Mapping[Label, int]) -> None:
+    rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(events))
+    values = [
+        value
+        for label, number in events.items()
+        for value in (str(day), label.direction, label.procedure, label.version, number)
+    ]
+    txn.execute(_ADD.format(rows=rows), values)

@@ -1,0 +1,111 @@
+"""``/tim-information``: TiMessengerInformation 1.0.0 for the clients of this server (R5.1 to R5.9).
+
+Every error has the form of that interface, not of Matrix: ``errorCode`` and ``errorMessage``. The code is
+that of Matrix.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from synapse.http.site import SynapseRequest
+from synapse.module_api import DirectServeJsonResource
+from synapse.module_api.errors import SynapseError
+
+from synapse_tim.adapter import metrics
+from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.endpoints import error_answer, require_method
+from synapse_tim.core.denial import (
+    ENDPOINT_UNRECOGNIZED,
+    IK_UNKNOWN,
+    INFORMATION_QUERY,
+    INFORMATION_TOKEN,
+    INFORMATION_UNAVAILABLE,
+)
+from synapse_tim.federation.list import FederationList
+from synapse_tim.information import rules as information
+from synapse_tim.information.rules import Query, QueryError, ServiceInfo
+
+logger = logging.getLogger(__name__)
+
+BASE_PATH: Final = "/tim-information"
+
+_Answer = dict[str, Any]
+
+
+class InformationResource(DirectServeJsonResource):
+    """Answers questions about the federation.
+
+    Args:
+        info: who runs the service.
+        known_list: the last verified federation list, or ``None`` if there never was one.
+        require_user: refuses a request that is not a user's.
+    """
+
+    isLeaf = True  # noqa: N815  # Twisted's name
+
+    def __init__(
+        self,
+        info: ServiceInfo,
+        known_list: Callable[[], FederationList | None],
+        require_user: Callable[[SynapseRequest], Awaitable[str]],
+    ) -> None:
+        super().__init__()
+        self._info = info
+        self._known_list = known_list
+        self._require_user = require_user
+        self._endpoints: dict[tuple[bytes, ...], Callable[[Query], _Answer]] = {
+            (): self._about,
+            (b"",): self._about,
+            (b"v1", b"server", b"findByIk"): self._find_by_ik,
+            (b"v1", b"server", b"isInsurance"): self._is_insurance,
+        }
+
+    async def _async_render(self, request: SynapseRequest) -> tuple[int, _Answer]:
+        try:
+            return 200, await self._answer(request)
+        except SynapseError as error:
+            return error_answer(request, error)
+
+    async def _answer(self, request: SynapseRequest) -> _Answer:
+        endpoint = self._endpoints.get(tuple(request.postpath or ()))
+        if endpoint is None:
+            refuse(ENDPOINT_UNRECOGNIZED)
+        require_method(request, "GET")
+        await self._require(request)
+        try:
+            return endpoint(request.args or {})
+        except QueryError as error:
+            refuse(INFORMATION_QUERY, str(error))
+
+    async def _require(self, request: SynapseRequest) -> None:
+        try:
+            await self._require_user(request)
+        except SynapseError:
+            raise
+        except Exception as error:
+            logger.error("It could not be looked up who asks: %s", type(error).__name__)
+            refuse(INFORMATION_UNAVAILABLE)
+        metrics.count_allowed(INFORMATION_TOKEN.policy, INFORMATION_TOKEN.rule)
+
+    def _about(self, query: Query) -> _Answer:
+        return dict(self._info.document())
+
+    def _find_by_ik(self, query: Query) -> _Answer:
+        code = information.institution_code(query)
+        server = information.server_of(code, self._federation())
+        if server is None:
+            refuse(IK_UNKNOWN)
+        return {"serverName": server}
+
+    def _is_insurance(self, query: Query) -> _Answer:
+        name = information.server_name(query)
+        return {"isInsurance": information.is_insurers(name, self._federation())}
+
+    def _federation(self) -> FederationList:
+        known = self._known_list()
+        if known is None:
+            refuse(INFORMATION_UNAVAILABLE)
+        return known

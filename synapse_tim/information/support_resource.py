@@ -1,0 +1,33 @@
+"""Serves ``/.well-known/matrix/support`` to everybody (A_26265)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from synapse.http.site import SynapseRequest
+from synapse.module_api import DirectServeJsonResource
+
+from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.endpoints import require_method
+from synapse_tim.core.denial import ENDPOINT_UNRECOGNIZED
+
+
+class SupportResource(DirectServeJsonResource):
+    """Serves a document.
+
+    Args:
+        document: as clients read it.
+    """
+
+    isLeaf = True  # noqa: N815  # Twisted's name
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._document = document
+
+    async def _async_render(self, request: SynapseRequest) -> tuple[int, Mapping[str, Any]]:
+        if request.postpath:
+            refuse(ENDPOINT_UNRECOGNIZED)
+        require_method(request, "GET")
+        return 200, self._document

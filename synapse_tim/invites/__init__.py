@@ -1,0 +1,1 @@
+"""Who may invite and address whom."""

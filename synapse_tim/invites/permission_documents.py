@@ -1,0 +1,100 @@
+"""The users' permission configurations, where Synapse keeps them: account data (A_25043).
+
+Read, never written: a document that cannot be read refuses invitations and stays as its owner stored it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from synapse.module_api import ModuleApi
+
+from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.core.denial import (
+    INVITEE_REFUSES,
+    INVITEE_UNKNOWN,
+    INVITEE_UNREADABLE,
+    PERMISSION_UNAVAILABLE,
+    Denial,
+)
+from synapse_tim.core.products import Product
+from synapse_tim.invites.permission_config import (
+    ACCOUNT_DATA_TYPES,
+    PermissionConfig,
+    PermissionConfigError,
+    for_server,
+    is_empty,
+    parse,
+)
+from synapse_tim.invites.rules import Parties
+
+logger = logging.getLogger(__name__)
+
+
+class PermissionDocuments:
+    """Looks up what local users allow.
+
+    Args:
+        api: Synapse's module API.
+        users: which local users there are.
+        product: of this server.
+        default: the document for users who have stored none, valid.
+
+    Attributes:
+        kind: the account data type.
+        default: the same with the name of this server.
+    """
+
+    denial = INVITEE_REFUSES
+
+    def __init__(
+        self, api: ModuleApi, users: LocalUsers, product: Product, default: Mapping[str, object]
+    ) -> None:
+        self._api = api
+        self._users = users
+        self._product = product
+        self.kind = ACCOUNT_DATA_TYPES[product]
+        self.default = for_server(default, api.server_name)
+        self._parsed_default = parse(self.default, product)
+
+    async def of(self, user_id: str) -> PermissionConfig | Denial:
+        """What a local user allows, or why nobody may invite the user."""
+        try:
+            if not await self._users.may_be_invited(user_id):
+                return INVITEE_UNKNOWN
+            document = await self.stored(user_id)
+        except Exception as error:
+            logger.error("A permission configuration could not be looked up: %s", type(error).__name__)
+            return PERMISSION_UNAVAILABLE
+        if document is None:
+            return self._parsed_default
+        try:
+            return parse(document, self._product)
+        except PermissionConfigError:
+            return INVITEE_UNREADABLE
+
+    async def refuses(self, parties: Parties, inviter: str, invitee: str) -> Denial | None:
+        """See ``Consent.refuses`` (A_26021-01)."""
+        config = await self.of(invitee)
+        return config if isinstance(config, Denial) else parties.permits(config, inviter)
+
+    async def refuses_contact(self, parties: Parties, sender: str, addressee: str) -> Denial | None:
+        """See ``Consent.refuses_contact``: whoever may not invite the user. Synapse caches account data."""
+        return await self.refuses(parties, sender, addressee)
+
+    async def stored(self, user_id: str) -> Mapping[str, object] | None:
+        """The document that a local user has stored, whatever it says.
+
+        An empty one is what Matrix leaves of account data that was deleted: none.
+        """
+        document = await self._api.account_data_manager.get_global(user_id, self.kind)
+        return None if is_empty(document) else document
+
+    def check(self, document: object) -> None:
+        """Check a document that a client wants to store.
+
+        Raises:
+            PermissionConfigError: with the fault.
+        """
+        parse(document, self._product)

@@ -1,0 +1,84 @@
+"""Reading and writing a permission configuration, as clients do it: account data (A_25043, A_26389).
+
+Refused: storing what does not follow gematik's schema (A_26390), with the fault; removing it, which would say
+neither yes nor no. Who has stored nothing, or an empty document, is shown the default, and nothing is stored
+by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from synapse.http.site import SynapseRequest
+from synapse.module_api.errors import SynapseError
+
+from synapse_tim.adapter import metrics
+from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.internals import Answer, ClientGuard, Proceed, SynapseInternals
+from synapse_tim.adapter.request_body import octets, read_json
+from synapse_tim.core.denial import PERMISSION_MALFORMED, PERMISSION_REMOVED
+from synapse_tim.invites.permission_config import MAX_OCTETS, PermissionConfigError, is_empty
+from synapse_tim.invites.permission_documents import PermissionDocuments
+
+
+class PermissionRoutes:
+    """Guards the account data of the permission configuration in one Synapse process.
+
+    Args:
+        internals: for the guards.
+        documents: knows the account data type, the schema and the default.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(self, internals: SynapseInternals, documents: PermissionDocuments) -> None:
+        self._internals = internals
+        self._documents = documents
+        guards: dict[tuple[str, str], ClientGuard] = {
+            ("account_data.AccountDataServlet", "PUT"): self.store,
+            ("account_data.AccountDataServlet", "GET"): self.show,
+        }
+        if internals.option("experimental", "msc3391_enabled"):
+            guards["account_data.UnstableAccountDataServlet", "DELETE"] = self.remove
+        internals.guard_client_api(guards)
+
+    async def store(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Check a permission configuration before Synapse stores it.
+
+        Raises:
+            SynapseError: 400 ``M_BAD_JSON`` with what is wrong.
+        """
+        if path["account_data_type"] != self._documents.kind:
+            return await proceed()
+        await self._internals.user_of(request)
+        document = read_json(request)
+        if octets(request) > MAX_OCTETS:
+            refuse(PERMISSION_MALFORMED, f"it has more than {MAX_OCTETS} octets")
+        try:
+            self._documents.check(document)
+        except PermissionConfigError as error:
+            refuse(PERMISSION_MALFORMED, str(error))
+        metrics.count_allowed(PERMISSION_MALFORMED.policy, PERMISSION_MALFORMED.rule)
+        return await proceed()
+
+    async def show(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Show the default to users who have stored nothing."""
+        ours = path["account_data_type"] == self._documents.kind
+        try:
+            status, document = await proceed()
+        except SynapseError as error:
+            if error.code != 404 or not ours:
+                raise
+            status, document = 200, {}
+        return status, self._documents.default if ours and is_empty(document) else document
+
+    async def remove(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Refuse to remove a permission configuration: it would say neither yes nor no.
+
+        Raises:
+            SynapseError: 400 ``M_BAD_JSON``.
+        """
+        if path["account_data_type"] == self._documents.kind:
+            refuse(PERMISSION_REMOVED)
+        return await proceed()

@@ -1,0 +1,131 @@
+"""Strangers: people of whom one may not address the other.
+
+Whoever may invite somebody may also reach them otherwise, and whoever shares a room or an invitation with
+somebody has been let in already. All others are strangers, and nothing that carries text passes between them
+(AF_10233, A_26021-01): messages to devices, and a knock's reason.
+
+What is asked first costs nothing or is in Synapse's caches, which all processes keep up to date: who is in a
+room together, and what the addressee allows. Only for those who are strangers by that the database is asked,
+once for a request. So a key for somebody who joined a moment ago is never refused because of what was known
+before, and one that was let through is refused as soon as the process hears that a room is shared no longer.
+
+The legacy generation's approval lists and directory are not asked: they would be for each message.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TypeVar
+
+from synapse.module_api import ModuleApi
+
+from synapse_tim.adapter.common_rooms import CommonRooms
+from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.core.denial import CONTACT_UNAVAILABLE, INVITEE_UNKNOWN, PERMISSION_UNAVAILABLE, Denial
+from synapse_tim.core.text import is_storable
+from synapse_tim.invites.consent import Consent
+from synapse_tim.invites.rules import Parties
+
+logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Strangers:
+    """Tells strangers from others in one Synapse process.
+
+    Args:
+        api: Synapse's module API.
+        internals: knows the rooms of users.
+        parties: says what the federation is at the moment.
+        consent: knows what local users want.
+    """
+
+    def __init__(
+        self,
+        api: ModuleApi,
+        internals: SynapseInternals,
+        parties: Callable[[], Parties],
+        consent: Consent,
+    ) -> None:
+        self._api = api
+        self._internals = internals
+        self._parties = parties
+        self._consent = consent
+        self._rooms = CommonRooms(api)
+
+    async def among(
+        self, user_id: str, others: Collection[str], *, invited_elsewhere: bool = False
+    ) -> Mapping[str, Denial]:
+        """Which of several users a user must not address, and why.
+
+        Args:
+            user_id: who addresses them, of any server.
+            others: user ids, of any server.
+            invited_elsewhere: let local users pass who have an invitation into a room whose members only
+                other servers know: the user may be one of them.
+
+        Raises:
+            SynapseError: 503 if it cannot be looked up.
+        """
+        if not is_storable(user_id):
+            return dict.fromkeys(others, INVITEE_UNKNOWN)
+        denied = await self._denied(user_id, [other for other in others if other != user_id])
+        asked = [other for other in denied if is_storable(other)]
+        if not asked:
+            return denied
+        common = await _looked_up(self._rooms.of(user_id, asked))
+        known = common.sharing | common.invited_elsewhere if invited_elsewhere else common.sharing
+        strangers = {other: denial for other, denial in denied.items() if other not in known}
+        if PERMISSION_UNAVAILABLE in strangers.values():
+            refuse(PERMISSION_UNAVAILABLE)
+        return strangers
+
+    async def share(self, user_id: str, other: str, *, invited_elsewhere: bool = False) -> bool:
+        """Whether two users share a room or an invitation, whatever they allow each other; see ``among``.
+
+        Raises:
+            SynapseError: 503 if it cannot be looked up.
+        """
+        common = await _looked_up(self._rooms.of(user_id, [other]))
+        return other in common.sharing or (invited_elsewhere and other in common.invited_elsewhere)
+
+    async def denial(self, user_id: str, other: str) -> Denial | None:
+        """Why a user may not address another one, common rooms aside.
+
+        Args:
+            user_id: who addresses the other.
+            other: user id, of any server.
+        """
+        parties = self._parties()
+        denial = parties.denies(user_id, other)
+        if denial is not None or not self._api.is_mine(other):
+            return denial  # the other's own server knows what the other wants
+        return await self._consent.refuses_contact(parties, user_id, other)
+
+    async def _denied(self, user_id: str, others: Collection[str]) -> dict[str, Denial]:
+        """Those who are strangers as far as the caches know."""
+        parties = self._parties()
+        asked = [other for other in others if self._api.is_mine(other) or parties.denies(user_id, other)]
+        storable = [other for other in asked if is_storable(other)]
+        if not asked:
+            return {}
+        rooms = await _looked_up(self._internals.joined_rooms([user_id, *storable]))
+        own = rooms[user_id]
+        denied = {}
+        for other in asked:
+            if own.isdisjoint(rooms.get(other, ())):
+                denial = await self.denial(user_id, other)
+                if denial is not None:
+                    denied[other] = denial
+        return denied
+
+
+async def _looked_up(answer: Awaitable[_T]) -> _T:
+    """The answer of the database, or 503 if there is none."""
+    try:
+        return await answer
+    except Exception as error:
+        logger.error("Common rooms could not be looked up: %s", type(error).__name__)
+        refuse(CONTACT_UNAVAILABLE)

@@ -1,0 +1,166 @@
+"""Signed tokens: compact JWS (RFC 7515), as identity providers sign them.
+
+Refused: an algorithm outside those of the provider (``none`` and the symmetric ones exist for nobody), a key
+of another kind or curve than the algorithm names, a key that is not the provider's, another ``typ`` than an
+ID token has, ``crit``, ``b64`` and ``zip``. Keys come from the provider's key set only: ``jwk``, ``jku``,
+``x5c`` and ``x5u`` of a header are never looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import attrs
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
+from jwt.exceptions import PyJWTError
+
+from synapse_tim.core import strict_json
+from synapse_tim.jose.jwk import KeySet, VerificationKey
+from synapse_tim.jose.segments import decode_segment, read_header
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+
+#: Upper bound of a signed token, in octets.
+MAX_OCTETS: Final = 32 * 1024
+
+#: Each algorithm is bound to one kind of key, and to one curve if it has one. BP256R1 is gematik's name.
+ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
+    {
+        "BP256R1": ECAlgorithm(ECAlgorithm.SHA256, ec.BrainpoolP256R1),
+        "ES256": ECAlgorithm(ECAlgorithm.SHA256, ec.SECP256R1),
+        "ES384": ECAlgorithm(ECAlgorithm.SHA384, ec.SECP384R1),
+        "ES512": ECAlgorithm(ECAlgorithm.SHA512, ec.SECP521R1),
+        "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
+        "RS384": RSAAlgorithm(RSAAlgorithm.SHA384),
+        "RS512": RSAAlgorithm(RSAAlgorithm.SHA512),
+        "PS256": RSAPSSAlgorithm(RSAPSSAlgorithm.SHA256),
+        "PS384": RSAPSSAlgorithm(RSAPSSAlgorithm.SHA384),
+        "PS512": RSAPSSAlgorithm(RSAPSSAlgorithm.SHA512),
+        "EdDSA": OKPAlgorithm(),
+    }
+)
+
+
+@attrs.frozen
+class SignatureRules:
+    """What a provider signs with.
+
+    Attributes:
+        algorithms: names out of ``ALGORITHMS``.
+        types: values of ``typ``, in lower case; an empty one stands for a header without.
+    """
+
+    algorithms: frozenset[str]
+    types: frozenset[str] = frozenset({"jwt"})
+
+
+@attrs.frozen(eq=False)
+class SignedToken:
+    """A token taken apart, its signature not yet verified.
+
+    Attributes:
+        algorithm: a key of ``ALGORITHMS``.
+        kid: the name of the key, or ``None``.
+        type: ``typ`` in lower case and without ``application/``; empty if there is none.
+        unverified_claims: what it says; nothing of it may be believed.
+    """
+
+    algorithm: str
+    kid: str | None
+    type: str
+    unverified_claims: Mapping[str, Any]
+    _signed: bytes
+    _signature: bytes
+
+    @classmethod
+    def parse(cls, token: bytes) -> SignedToken:
+        """Take a token apart.
+
+        Args:
+            token: the compact serialization.
+
+        Raises:
+            TokenRefusedError: it is no compact JWS, or its algorithm is not among ``ALGORITHMS``.
+        """
+        if len(token) > MAX_OCTETS:
+            raise TokenRefusedError(TokenRefusal.TOO_LARGE, f"{len(token)} octets")
+        segments = token.split(b".")
+        if len(segments) != 3:
+            raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN, f"{len(segments)} segments")
+        header = read_header(segments[0])
+        algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "")
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+            raise TokenRefusedError(TokenRefusal.ALGORITHM_NOT_ALLOWED)
+        if not isinstance(kid, str | None):
+            raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, "kid")
+        return cls(
+            algorithm=algorithm,
+            kid=kid,
+            type=kind.lower().removeprefix("application/"),
+            unverified_claims=_claims(decode_segment(segments[1], "claims")),
+            signed=segments[0] + b"." + segments[1],
+            signature=decode_segment(segments[2], "signature"),
+        )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is signed, in hex: the same however the signature or an encryption is rewritten."""
+        return hashlib.sha256(self._signed).hexdigest()
+
+    def require(self, rules: SignatureRules) -> None:
+        """Refuse what the provider does not sign with, before any key is looked for.
+
+        Raises:
+            TokenRefusedError: ``algorithm_not_allowed`` or ``type_not_allowed``.
+        """
+        if self.algorithm not in rules.algorithms:
+            raise TokenRefusedError(TokenRefusal.ALGORITHM_NOT_ALLOWED, self.algorithm)
+        if self.type not in rules.types:
+            raise TokenRefusedError(TokenRefusal.TYPE_NOT_ALLOWED)
+
+    def verify(self, keys: KeySet) -> Mapping[str, Any]:
+        """Verify the signature.
+
+        Args:
+            keys: of the provider.
+
+        Returns:
+            The claims.
+
+        Raises:
+            TokenRefusedError: ``key_unknown``, ``key_mismatch`` or ``signature_invalid``.
+        """
+        named = keys.named(self.kid)
+        if not named:
+            raise TokenRefusedError(TokenRefusal.KEY_UNKNOWN)
+        fitting = [key for key in named if _fits(key, self.algorithm)]
+        if not fitting:
+            raise TokenRefusedError(TokenRefusal.KEY_MISMATCH, self.algorithm)
+        algorithm = ALGORITHMS[self.algorithm]
+        if not any(algorithm.verify(self._signed, key.key, self._signature) for key in fitting):
+            raise TokenRefusedError(TokenRefusal.SIGNATURE_INVALID)
+        return self.unverified_claims
+
+
+def _claims(octets: bytes) -> Mapping[str, Any]:
+    try:
+        claims = strict_json.parse(octets)
+    except strict_json.StrictJsonError as error:
+        raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, str(error)) from None
+    if not isinstance(claims, dict):
+        raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, "not an object")
+    return MappingProxyType(claims)
+
+
+def _fits(key: VerificationKey, algorithm: str) -> bool:
+    """Whether a key is of the kind, and on the curve, that an algorithm is bound to."""
+    if key.algorithm not in (None, algorithm):
+        return False
+    try:
+        ALGORITHMS[algorithm].prepare_key(key.key)
+    except (PyJWTError, TypeError, ValueError):
+        return False
+    return True

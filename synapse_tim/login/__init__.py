@@ -1,0 +1,1 @@
+"""Login with tokens of identity providers."""

@@ -1,0 +1,114 @@
+"""Putting identity providers together, from the configuration block to where their keys come from."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from synapse.module_api import ModuleApi
+
+from synapse_tim.adapter.clock import utc_now
+from synapse_tim.adapter.config_block import wrong
+from synapse_tim.adapter.threads import Threads
+from synapse_tim.federation.config import TrustConfig
+from synapse_tim.login.config import KeysConfig, LoginPolicyConfig, ProviderConfig
+from synapse_tim.login.provider_keys import (
+    KeyFile,
+    KeySource,
+    KeysUnavailableError,
+    KeyUrl,
+    PlainDiscovery,
+    ProviderKeys,
+    SignedDiscovery,
+)
+from synapse_tim.login.rules.identity_provider import Profile
+from synapse_tim.login.token_login import Provider
+from synapse_tim.pki.config import read_pinned_roots, trust_store
+from synapse_tim.pki.ocsp_client import OcspClient
+from synapse_tim.pki.revocation import OcspMode
+from synapse_tim.pki.signer_path import ROLE_IDPD
+from synapse_tim.transport.fetcher import Fetcher
+from synapse_tim.transport.tls import client_context
+
+logger = logging.getLogger(__name__)
+
+
+def build_providers(config: LoginPolicyConfig, api: ModuleApi) -> Mapping[str, Provider]:
+    """The providers by their issuers; nothing is fetched yet.
+
+    Raises:
+        ConfigError: naming the key of a file that does not hold what it should.
+    """
+    providers = {}
+    for position, block in enumerate(config.login.providers):
+        fetchers = _Fetchers(block.keys, position)
+        rules = block.provider()
+        keys = ProviderKeys(
+            rules.id,
+            _source(block, position, fetchers, config.trust_of_providers),
+            refresh_interval=block.keys.refresh_interval / 1000,
+            max_age=block.keys.max_age / 1000,
+            pause=block.keys.pause / 1000,
+            clock=time.monotonic,
+        )
+        providers[rules.claims.issuer] = Provider(rules, keys, Threads(api, fetchers.close))
+    return MappingProxyType(providers)
+
+
+class _Fetchers:
+    """One transport to the provider, and one for what is public: roots and OCSP."""
+
+    def __init__(self, keys: KeysConfig, position: int) -> None:
+        ca_file = Path(keys.ca_certificates) if keys.ca_certificates else None
+        try:
+            self.provider = Fetcher(client_context(ca_file))
+        except OSError as error:
+            raise wrong(
+                f"holds no usable PEM certificates: {error}",
+                *("login", "providers", position, "keys", "ca_certificates"),
+            ) from None
+        self.open = Fetcher()
+
+    def close(self) -> None:
+        self.provider.close()
+        self.open.close()
+
+
+def _source(
+    block: ProviderConfig, position: int, fetchers: _Fetchers, trust: TrustConfig | None
+) -> KeySource:
+    keys = block.keys
+    if keys.jwks_path is not None:
+        return read_key_file(Path(keys.jwks_path), position)
+    if keys.jwks_url is not None:
+        return KeyUrl(fetchers.provider, keys.jwks_url)
+    url = keys.discovery_url or ""
+    if block.profile is not Profile.GEMATIK_IDP or trust is None:
+        return PlainDiscovery(fetchers.provider, url, block.issuer, utc_now)
+    if trust.ocsp is OcspMode.OFF:
+        logger.warning("Identity provider %s: ocsp: off: revoked certificates are not noticed", block.id)
+    roots = read_pinned_roots(trust, "login", "trust")
+    store = trust_store(trust, roots, fetchers.open, ROLE_IDPD)
+    ocsp = OcspClient(trust.ocsp, fetchers.open, trust.ocsp_responder_url)
+    return SignedDiscovery(fetchers.provider, url, block.issuer, utc_now, store, ocsp)
+
+
+def read_key_file(path: Path, position: int) -> KeyFile:
+    """Read the keys of a provider from a file.
+
+    Args:
+        path: of the file.
+        position: of the provider, for messages.
+
+    Raises:
+        ConfigError: it holds none.
+    """
+    file = KeyFile(path)
+    try:
+        file.fetch()
+    except KeysUnavailableError as error:
+        raise wrong(str(error), "login", "providers", position, "keys", "jwks_path") from None
+    return file

@@ -1,0 +1,100 @@
+"""Ending sessions because the identity provider says so (R4.2; OpenID Connect Back-Channel Logout).
+
+For sessions that began with an ID token; those of Synapse's own single sign-on have Synapse's own endpoint.
+A logout that is told twice is no mistake: providers try again when they got no answer. It ends what had begun
+when the provider said so, and no token from before is accepted any more.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import logging
+from collections.abc import Callable
+
+import attrs
+
+from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.jose.signed_token import SignatureRules
+from synapse_tim.login.rules import logout_token
+from synapse_tim.login.rules.claims import CLOCK_SKEW
+from synapse_tim.login.rules.identity_provider import IdentityProvider
+from synapse_tim.login.rules.logout_token import Logout
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.store import LoginStore, ProviderSession
+from synapse_tim.login.token_login import LoggedIn, TokenLogin
+
+logger = logging.getLogger(__name__)
+
+
+class SessionEndedError(Exception):
+    """A session that had just begun is over again."""
+
+
+@attrs.frozen(eq=False)
+class ProviderLogout:
+    """Ends sessions.
+
+    Attributes:
+        login: for the providers.
+        store: which device belongs to which session.
+        internals: to delete devices.
+        clock: the time, with a time zone.
+    """
+
+    login: TokenLogin
+    store: LoginStore
+    internals: SynapseInternals
+    clock: Callable[[], dt.datetime]
+
+    async def began(self, logged_in: LoggedIn, device_id: str) -> None:
+        """Note that a session has begun; it ends at once if the provider's has ended meanwhile.
+
+        Raises:
+            SessionEndedError: it could not be noted, and was ended.
+        """
+        try:
+            goes_on = await self.store.add_session(logged_in.user_id, device_id, logged_in.session)
+        except Exception as error:
+            # What is not noted could not be ended.
+            await self.internals.end_sessions(logged_in.user_id, [device_id])
+            raise SessionEndedError(type(error).__name__) from None
+        if not goes_on:
+            await self.internals.end_sessions(logged_in.user_id, [device_id])
+            await self.store.remove_session(logged_in.user_id, device_id)
+
+    async def end(self, token: object) -> int:
+        """End what a logout token says is over.
+
+        Args:
+            token: as the provider sent it.
+
+        Returns:
+            How many sessions ended.
+
+        Raises:
+            TokenRefusedError: with the reason.
+        """
+        signed, provider, _ = self.login.read(token)
+        signed.require(SignatureRules(provider.rules.signature.algorithms, logout_token.TYPES))
+        claims = await provider.verify(signed)
+        logout = logout_token.read_logout(claims, provider.rules.claims, self.clock())
+        devices = sorted(await self._devices(provider.rules, logout))
+        for user_id, group in itertools.groupby(devices, key=lambda each: each[0]):
+            await self.internals.end_sessions(user_id, [device_id for _, device_id in group])
+        for user_id, device_id in devices:
+            await self.store.remove_session(user_id, device_id)
+        logger.info("Identity provider %s: %d sessions ended", provider.rules.id, len(devices))
+        return len(devices)
+
+    async def _devices(self, provider: IdentityProvider, logout: Logout) -> set[tuple[str, str]]:
+        until = self.clock() + provider.claims.max_age + 2 * CLOCK_SKEW
+        devices: set[tuple[str, str]] = set()
+        if logout.session_id is not None:
+            devices.update(await self.store.end_session(provider.id, logout.session_id, until))
+        if logout.subject is not None and provider.accounts.subject_claim == "sub":
+            session = ProviderSession(provider.id, logout.session_id, logout.subject, logout.issued_at)
+            devices.update(await self.store.end_sessions_of(session, until))
+        elif logout.session_id is None:
+            raise TokenRefusedError(TokenRefusal.CLAIM_MISSING, "sid")
+        return devices

@@ -1,0 +1,291 @@
+"""``synapse_tim.LoginPolicy``: who logs in, and how (AF_10057, AF_10234, R4.1 to R4.14).
+
+Refused: every way to log in that the product, or the operator, does not have, for administrators, too; an ID
+token that is not of a configured provider, not for this server, not for now, used before, or about somebody
+who does not belong here. Clients learn nothing but Synapse's 403; operators get the reason in the metrics and
+the log, without anything about the person.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from typing import Any, Final, Literal
+
+from cachetools import TTLCache
+from synapse.http.site import SynapseRequest
+from synapse.module_api import NOT_SPAM, ModuleApi
+
+from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter.clock import utc_now
+from synapse_tim.adapter.config_block import parse_block
+from synapse_tim.adapter.decisions import decide, refuse
+from synapse_tim.adapter.internals import Answer, Proceed, SynapseInternals
+from synapse_tim.adapter.start_up_options import check_options
+from synapse_tim.adapter.table_keeper import TableKeeper
+from synapse_tim.core.denial import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE, Denial
+from synapse_tim.core.products import Product
+from synapse_tim.federation.list import FederationList
+from synapse_tim.federation.module import FederationAllowList
+from synapse_tim.login.accounts import Accounts
+from synapse_tim.login.assembly import build_providers
+from synapse_tim.login.attempts import LoginAttempts
+from synapse_tim.login.config import LoginPolicyConfig
+from synapse_tim.login.logout import ProviderLogout, SessionEndedError
+from synapse_tim.login.new_accounts import NewAccounts
+from synapse_tim.login.resources import BASE_PATH, KeyResource, LogoutResource, NonceResource
+from synapse_tim.login.rules.identity_provider import Homeserver
+from synapse_tim.login.rules.insured import Insurer
+from synapse_tim.login.rules.methods import LoginMethod
+from synapse_tim.login.rules.nonces import NonceMint
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.start_up import check_login_options, login_warnings
+from synapse_tim.login.start_up_sso import check_sso
+from synapse_tim.login.store import LoginStore
+from synapse_tim.login.token_login import LoggedIn, TokenLogin, UsedTokens
+
+logger = logging.getLogger(__name__)
+
+_LOGIN: Final = "login.LoginRestServlet"
+_REGISTER: Final = "register.RegisterRestServlet"
+_PASSWORD: Final = "account.PasswordRestServlet"  # noqa: S105  # a name
+_TIDY_MS: Final = 60 * 1000
+#: Accounts that single sign-on is making: a person may be asked for consent in between.
+_MARKS: Final = 10_000
+_MARK_SECONDS: Final = 15 * 60.0
+_AfterLogin = Callable[[Any], Awaitable[None]]
+
+
+class LoginPolicy:
+    """Enforces the rules of log-ins in one Synapse process.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: LoginPolicyConfig, api: ModuleApi) -> None:
+        self._api = api
+        self._internals = SynapseInternals(api)
+        self._internals.assert_accounts()
+        check_options(self._internals, "login", config.product)
+        self._allow_list = self._find_allow_list(config.product)
+        self._store = LoginStore(api)
+        self._new_accounts = NewAccounts(api)
+        keys = config.login.read_decryption_keys()
+        nonces = NonceMint(self._internals.shared_secret)
+        self.login = TokenLogin(
+            providers=build_providers(config, api),
+            decryption_keys=keys,
+            homeserver=Homeserver(
+                config.product, Insurer(api.server_name, frozenset(config.login.further_iks))
+            ),
+            known_list=self.known_list,
+            accounts=Accounts(api, self._internals, self._new_accounts),
+            used=UsedTokens(self._store, nonces),
+            clock=utc_now,
+        )
+        self._logout = ProviderLogout(self.login, self._store, self._internals, utc_now)
+        sso_providers = check_sso(self._internals, config)
+        self._rules = config.login_rules(api.server_name, sso_providers)
+        self._attempts = LoginAttempts(self._rules, self._internals.current_request, self.login.used.release)
+        parts.register(api, self, config)
+        if self._internals.delegates_authentication:
+            logger.warning(
+                "Matrix Authentication Service logs users in, so synapse_tim.LoginPolicy does not: configure "
+                "the identity providers, a policy for their claims and the lifetimes of sessions there "
+                "(docs/login.md). All other parts are in force."
+            )
+            return
+        check_login_options(self._internals, config)
+        for warning in login_warnings(
+            self._internals, self._rules, has_providers=bool(config.login.providers)
+        ):
+            logger.warning("%s", warning)
+        self.marks: MutableMapping[tuple[str, str], str] = TTLCache(_MARKS, _MARK_SECONDS)
+        self._internals.mark_registrations(lambda *named: self.marks.pop(named, None))
+        self._register()
+        api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(utc_now())))
+        api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
+        api.register_web_resource(f"{BASE_PATH}/jwks.json", KeyResource(keys))
+        TableKeeper(api, "login", self._create_tables, self._tidy, interval=_TIDY_MS).start()
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> LoginPolicyConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        parsed = parse_block(LoginPolicyConfig, config)
+        parsed.check_login()
+        return parsed
+
+    def known_list(self) -> FederationList | None:
+        """The last verified federation list, also when it is stale: log-ins go on without the directory."""
+        return None if self._allow_list is None else self._allow_list.known_list
+
+    @property
+    def permits_single_sign_on(self) -> bool:
+        """Whether Synapse's own single sign-on is a way to log in here."""
+        return LoginMethod.SSO in self._rules.permitted
+
+    async def check_id_token(
+        self, username: str, login_type: str, login: dict[str, Any]
+    ) -> tuple[str, _AfterLogin] | None:
+        """Log somebody in with an ID token, or have them confirm something with one.
+
+        Whom the client claims to be does not matter. Confirming is for those who are logged in, with a token
+        of their own (user-interactive authentication).
+
+        Returns:
+            The user id and what to do once there is a session; ``None`` if the token is refused.
+        """
+        try:
+            logged_in = await self._log_in_or_confirm(login.get("token"))
+        except TokenRefusedError as error:
+            self.count_refused(error)
+            return None
+        except Exception as error:
+            # Whatever it says may hold something about the person.
+            logger.error("An ID token could not be checked: %s", type(error).__name__)
+            logger.debug("An ID token could not be checked", exc_info=True)
+            self.count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
+            return None
+        self.count_accepted()
+        return logged_in.user_id, self._after_login(logged_in)
+
+    async def _log_in_or_confirm(self, token: object) -> LoggedIn:
+        attempt = self._attempts.current
+        if attempt is not None:
+            logged_in = await self.login.log_in(token)
+            attempt.token_user, attempt.used = logged_in.user_id, logged_in.used
+            return logged_in
+        requester = self._internals.current_requester()
+        if requester is None:
+            raise TokenRefusedError(TokenRefusal.NOT_LINKED, "nobody is logged in")
+        return await self.login.confirm(token, requester)
+
+    async def check_login_for_spam(
+        self,
+        user_id: str,
+        device_id: str | None,
+        initial_display_name: str | None,
+        request_info: Collection[tuple[str | None, str]],
+        auth_provider_id: str | None = None,
+    ) -> Literal["NOT_SPAM"]:
+        """Refuse a way to log in that is not used here, now that it shows who it is.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        attempt = self._attempts.current
+        denial: Denial | None = LOGIN_METHOD
+        by_token = attempt is not None and attempt.method == LoginMethod.ID_TOKEN
+        if attempt is not None and attempt.token_user == (user_id if by_token else None):
+            denial = self._rules.denies(
+                attempt.method,
+                user_id.lower(),
+                administrator=await self._api.is_user_admin(user_id),
+                sso_provider=auth_provider_id,
+            )
+        decide(denial, LOGIN_METHOD.policy, LOGIN_METHOD.rule)
+        if attempt is not None:
+            attempt.may_have_session = True  # it is the next thing that Synapse does
+        return NOT_SPAM
+
+    async def end_session(self, token: str) -> bool:
+        """End a session because its provider says so; says whether the token was accepted."""
+        try:
+            await self._logout.end(token)
+        except TokenRefusedError as error:
+            metrics.LOGOUT_TOKENS.labels(error.reason.value).inc()
+            logger.info("Logout token refused: %s", error.reason.value)
+            return False
+        except Exception as error:
+            logger.error("A logout token could not be heeded: %s", type(error).__name__)
+            metrics.LOGOUT_TOKENS.labels(TokenRefusal.INTERNAL.value).inc()
+            refuse(LOGIN_UNAVAILABLE)
+        metrics.LOGOUT_TOKENS.labels("accepted").inc()
+        return True
+
+    async def on_logged_out(self, user_id: str, device_id: str | None, access_token: str) -> None:
+        """Forget a session that is over."""
+        if device_id is not None:
+            await self._store.remove_session(user_id, device_id)
+
+    def count_accepted(self) -> None:
+        """Count a token that leads to an account."""
+        metrics.LOGIN_TOKENS.labels("accepted").inc()
+        metrics.count_allowed(ID_TOKEN.policy, ID_TOKEN.rule)
+
+    def count_refused(self, error: TokenRefusedError) -> None:
+        """Count and log a refusal by its reason."""
+        metrics.LOGIN_TOKENS.labels(error.reason.value).inc()
+        metrics.count_denied(ID_TOKEN)
+        logger.info("ID token refused: %s", error.reason.value)
+        logger.debug("ID token refused: %s", error)
+
+    def _after_login(self, logged_in: LoggedIn) -> _AfterLogin:
+        async def after(response: Any) -> None:
+            try:
+                await self._logout.began(logged_in, response["device_id"])
+            except SessionEndedError as error:
+                logger.error("A session could not be noted, and was ended: %s", error)
+                if self._attempts.current is not None:
+                    self._attempts.current.may_have_session = False
+                refuse(LOGIN_UNAVAILABLE)
+            except Exception as error:
+                logger.error("A session could not be noted, nor ended: %s", type(error).__name__)
+                refuse(LOGIN_UNAVAILABLE)
+
+        return after
+
+    def _find_allow_list(self, product: Product) -> FederationAllowList | None:
+        """The part that knows the insurers' institution codes."""
+        if product is Product.EPA:
+            return parts.require(self._api, FederationAllowList, type(self).__name__)
+        return parts.find(self._api, FederationAllowList)
+
+    def _register(self) -> None:
+        # Whatever is registered here is offered to everybody who has to confirm something, too.
+        usable = self.login.providers and LoginMethod.ID_TOKEN in self._rules.permitted
+        types = sorted(self._rules.token_types) if usable else []
+        self._api.register_password_auth_provider_callbacks(
+            auth_checkers={(name, ("token",)): self.check_id_token for name in types},
+            on_logged_out=self.on_logged_out,
+        )
+        self._api.register_spam_checker_callbacks(check_login_for_spam=self.check_login_for_spam)
+        self._internals.guard_client_api(
+            {
+                (_LOGIN, "POST"): self._attempts.log_in,
+                (_LOGIN, "GET"): self._attempts.flows,
+                (_REGISTER, "POST"): self._attempts.register,
+                (_PASSWORD, "POST"): self._change_password,
+            }
+        )
+
+    async def _create_tables(self) -> None:
+        await self._store.create_tables()
+        await self._new_accounts.create_tables()
+
+    async def _tidy(self) -> None:
+        await self._store.forget(utc_now())
+        await self._new_accounts.tidy(utc_now())
+
+    async def _change_password(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Let only those have a local password who may log in with one: it would confirm actions, too.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        if LoginMethod.PASSWORD not in self._rules.permitted:
+            user_id = await self._internals.user_of(request)
+            if user_id.lower() not in self._rules.break_glass:
+                refuse(LOGIN_METHOD)
+        return await proceed()

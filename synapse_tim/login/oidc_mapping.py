@@ -1,0 +1,200 @@
+"""``synapse_tim.OidcMapping``: the rules of log-ins for Synapse's own single sign-on (AF_10234, R4.4).
+
+For ``oidc_providers[].user_mapping_provider`` in ``homeserver.yaml``. Synapse has verified the signature, the
+issuer, the audience and the nonce of the ID token by then; this refuses, at every log-in, a token that is too
+old, used before, not good enough or about somebody who does not belong here, and the browser shows why.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from synapse.handlers.sso import MappingException
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import ConfigError
+
+from synapse_tim.adapter import parts
+from synapse_tim.adapter.clock import utc_now
+from synapse_tim.adapter.config import OidcProvider
+from synapse_tim.adapter.config_block import parse_block
+from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.jose.signed_token import SignatureRules, SignedToken
+from synapse_tim.login.accounts import Accounts
+from synapse_tim.login.claims_config import OidcMappingConfig
+from synapse_tim.login.new_accounts import NewAccounts
+from synapse_tim.login.rules.claims import text
+from synapse_tim.login.rules.identity_provider import IdentityProvider, Person
+from synapse_tim.login.rules.pages import NOT_USED, page_text
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.token_login import Judged
+
+if TYPE_CHECKING:
+    from synapse_tim.login.module import LoginPolicy
+
+logger = logging.getLogger(__name__)
+
+_LOADERS = ("LoginPolicy", "TiMessenger")
+
+
+class OidcMapping:
+    """Maps people to accounts for one of Synapse's OpenID providers.
+
+    Synapse makes it before any module, so the part that it needs is looked up at a log-in.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: OidcMappingConfig, api: ModuleApi) -> None:
+        self._internals = SynapseInternals(api)
+        if not self._internals.loads_module(_LOADERS):
+            raise ConfigError(
+                "synapse_tim.OidcMapping needs synapse_tim.LoginPolicy: add it, or synapse_tim.TiMessenger, "
+                "to 'modules'",
+                path=("modules",),
+            )
+        provider = self._own_provider(config)
+        self._accounts = Accounts(api, self._internals, NewAccounts(api))
+        self._rules = IdentityProvider(
+            id=provider.id,
+            signature=SignatureRules(frozenset()),  # which is Synapse's business here
+            claims=config.claim_rules(provider.issuer, provider.client_id),
+            accounts=config.account_rules(),
+            registration=True,  # likewise: oidc_providers[].enable_registration
+        )
+        if not self._internals.option("sso", "sso_update_profile_information"):
+            logger.warning(
+                "homeserver.yaml: set sso.update_profile_information: true, so that display names follow the "
+                "identity provider (R4.4)"
+            )
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> OidcMappingConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        return parse_block(OidcMappingConfig, config)
+
+    def get_remote_user_id(self, userinfo: Mapping[str, Any]) -> str:
+        """What tells persons apart.
+
+        Raises:
+            TokenRefusedError: the claim is missing; Synapse shows it.
+        """
+        return text(userinfo, self._rules.accounts.subject_claim)
+
+    async def get_extra_attributes(
+        self, userinfo: Mapping[str, Any], token: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Refuse somebody who may not log in; the only callback that Synapse makes at every log-in.
+
+        Raises:
+            MappingException: with a text for the browser.
+        """
+        policy = self._policy()
+        if not policy.permits_single_sign_on:
+            raise MappingException(NOT_USED)
+        try:
+            await self._check(policy, userinfo, token)
+        except TokenRefusedError as error:
+            policy.count_refused(error)
+            raise MappingException(page_text(error.reason)) from None
+        except Exception as error:
+            logger.error("Single sign-on could not be checked: %s", type(error).__name__)
+            policy.count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
+            raise MappingException(page_text(TokenRefusal.INTERNAL)) from None
+        policy.count_accepted()
+        return {}
+
+    async def map_user_attributes(
+        self, userinfo: Mapping[str, Any], token: Mapping[str, Any], failures: int
+    ) -> dict[str, Any]:
+        """Name an account that is to be made, or that has another display name now.
+
+        Raises:
+            MappingException: with a text for the browser.
+        """
+        policy = self._policy()
+        try:
+            claims = _claims(userinfo, token)
+            person = self._person(policy, claims)
+            user_id = await self._accounts.find(self._rules, person)
+            # Of an account that exists Synapse asks for the name only; a localpart would have to be free.
+            name = None if user_id else await self._begin(policy, person, claims)
+        except TokenRefusedError as error:
+            policy.count_refused(error)
+            raise MappingException(page_text(error.reason)) from None
+        return {
+            "localpart": name,
+            "confirm_localpart": False,
+            "display_name": person.display_name,
+            "picture": None,
+            "emails": [],
+        }
+
+    async def _check(
+        self, policy: LoginPolicy, userinfo: Mapping[str, Any], token: Mapping[str, Any]
+    ) -> None:
+        claims = _claims(userinfo, token)
+        person = self._person(policy, claims)
+        if self.get_remote_user_id(userinfo) != person.subject:
+            raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, self._rules.accounts.subject_claim)
+        use = self._rules.use(claims, SignedToken.parse(token["id_token"].encode()).digest)
+        user_id = await self._accounts.find(self._rules, person)
+        await policy.login.used.use(Judged(self._rules, claims, person, use, utc_now()))
+        if user_id is None:
+            await self._accounts.take_up(self._rules, person, claims)
+
+    async def _begin(self, policy: LoginPolicy, person: Person, claims: Mapping[str, Any]) -> str:
+        """Note that Synapse is about to make an account; returns its localpart."""
+        name, account = await self._accounts.begin(self._rules, person, claims)
+        policy.marks[self._rules.id, name] = account.mark
+        return name
+
+    def _person(self, policy: LoginPolicy, claims: Mapping[str, Any]) -> Person:
+        return self._rules.person(claims, policy.login.homeserver, policy.known_list(), utc_now())
+
+    def _policy(self) -> LoginPolicy:
+        from synapse_tim.login.module import LoginPolicy  # which needs this class
+
+        policy = parts.find(self._internals.modules_api(), LoginPolicy)
+        if policy is None:
+            raise MappingException(page_text(TokenRefusal.INTERNAL))
+        return policy
+
+    def _own_provider(self, config: OidcMappingConfig) -> OidcProvider:
+        """The provider whose mapping this is; Synapse tells a mapping nothing of it.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        own = [each for each in self._internals.oidc_providers() if each.mapping_config is config]
+        if len(own) != 1:
+            raise ConfigError(
+                "synapse_tim does not know this Synapse: its OpenID providers are not as expected",
+                path=("oidc_providers",),
+            )
+        return own[0]
+
+
+def _claims(userinfo: Mapping[str, Any], token: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The claims of the ID token, which Synapse has verified, with what the provider says besides.
+
+    Raises:
+        TokenRefusedError: there is no ID token, or the rest is about somebody else.
+    """
+    id_token = token.get("id_token")
+    if not isinstance(id_token, str) or not id_token.isascii():
+        raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN)
+    claims = SignedToken.parse(id_token.encode()).unverified_claims
+    if userinfo.get("sub", claims.get("sub")) != claims.get("sub"):
+        raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, "sub")
+    return {**userinfo, **claims}

@@ -1,0 +1,295 @@
+"""The signature keys of an identity provider: where they come from, and when they are fetched again.
+
+Keys come from where the operator said, and from nowhere that a token names. They are not fetched for each
+log-in: only when there are none, when they are older than the operator allows, when a token names one that is
+unknown or its signature does not verify, and then not more often than once in a pause. While the provider is
+down the last keys stay for a while; keys that it withdraws do not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+import attrs
+from cryptography.hazmat.primitives import serialization
+
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.jose import jwk
+from synapse_tim.jose.large_jws import CompactJws, JwsLimits
+from synapse_tim.login.rules import discovery
+from synapse_tim.pki.certificates import parse_certificate, public_key_info
+from synapse_tim.pki.ocsp_client import OcspClient
+from synapse_tim.pki.trust_store import TrustStore
+from synapse_tim.transport.fetcher import Fetcher
+
+logger = logging.getLogger(__name__)
+
+_DEADLINE_SECONDS: Final = 10.0
+_PAUSE_WITHOUT_KEYS: Final = 5.0
+_DISCOVERY_ALGORITHMS: Final = frozenset({"BP256R1", "ES256"})
+
+
+class KeysUnavailableError(Exception):
+    """There are no keys, or no new ones; the text says why."""
+
+
+class KeysWithdrawnError(KeysUnavailableError):
+    """The provider has no keys any more, or its certificate was revoked: old keys must not be used either."""
+
+
+class KeySource(Protocol):
+    """Fetches keys; blocks."""
+
+    def fetch(self) -> jwk.KeySet:
+        """The keys as they are now.
+
+        Raises:
+            KeysUnavailableError: with the reason.
+        """
+        ...
+
+
+@attrs.frozen
+class KeyFile:
+    """A file with a JWK set."""
+
+    path: Path
+
+    def fetch(self) -> jwk.KeySet:
+        """See ``KeySource``."""
+        try:
+            with self.path.open("rb") as file:
+                octets = file.read(jwk.MAX_OCTETS + 1)
+        except OSError as error:
+            raise KeysUnavailableError(f"cannot read the file: {error.strerror}") from None
+        return _key_set(octets)
+
+
+@attrs.frozen
+class KeyUrl:
+    """An address with a JWK set."""
+
+    fetcher: Fetcher
+    url: str
+
+    def fetch(self) -> jwk.KeySet:
+        """See ``KeySource``."""
+        return _key_set(_get(self.fetcher, self.url, jwk.MAX_OCTETS))
+
+
+@attrs.frozen
+class PlainDiscovery:
+    """A discovery document that TLS vouches for, and the JWK set that it names."""
+
+    fetcher: Fetcher
+    url: str
+    issuer: str
+    clock: Callable[[], dt.datetime]
+
+    def fetch(self) -> jwk.KeySet:
+        """See ``KeySource``."""
+        document = _get(self.fetcher, self.url, discovery.MAX_OCTETS)
+        secure = self.url.lower().startswith("https://")
+        try:
+            url = discovery.keys_url(document, self.issuer, self.clock(), secure=secure)
+        except discovery.DiscoveryError as error:
+            raise KeysUnavailableError(f"discovery: {error}") from None
+        return KeyUrl(self.fetcher, url).fetch()
+
+
+@attrs.frozen
+class SignedDiscovery:
+    """The discovery document of the central IDP, which is signed under the roots of the TI (A_20657).
+
+    A key that comes with a certificate has to be the one of the certificate, and that in order, too.
+    """
+
+    fetcher: Fetcher
+    url: str
+    issuer: str
+    clock: Callable[[], dt.datetime]
+    trust: TrustStore
+    ocsp: OcspClient
+
+    def fetch(self) -> jwk.KeySet:
+        """See ``KeySource``."""
+        now = self.clock()
+        octets = _get(self.fetcher, self.url, discovery.MAX_OCTETS)
+        try:
+            signed = CompactJws.parse(octets, JwsLimits(total=discovery.MAX_OCTETS))
+            signed.require_algorithm(_DISCOVERY_ALGORITHMS)
+            self.ocsp.check(self.trust.find(signed.signer, signed.certificates[1:], now), now)
+            document = signed.verified_payload()
+        except ListRefusedError as error:
+            raise _refused("discovery", error) from None
+        secure = self.url.lower().startswith("https://")
+        try:
+            url = discovery.keys_url(
+                document,
+                self.issuer,
+                now,
+                members=("uri_puk_idp_sig", "jwks_uri"),
+                secure=secure,
+                expires=True,
+            )
+        except discovery.DiscoveryError as error:
+            raise KeysUnavailableError(f"discovery: {error}") from None
+        keys = KeyUrl(self.fetcher, url).fetch()
+        for key in keys.keys:
+            self._check_certificate(key, now)
+        return keys
+
+    def _check_certificate(self, key: jwk.VerificationKey, now: dt.datetime) -> None:
+        if not key.x5c:
+            return
+        try:
+            certificate, *others = (parse_certificate(jwk.x5c_octets(text)) for text in key.x5c)
+            self.ocsp.check(self.trust.find(certificate, others, now), now)
+        except ListRefusedError as error:
+            raise _refused("certificate of a key", error) from None
+        except jwk.JwkError as error:
+            raise KeysUnavailableError(f"certificate of a key: {error}") from None
+        if public_key_info(certificate) != key.key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        ):
+            raise KeysUnavailableError("certificate of a key: it is that of another key")
+
+
+def _key_set(octets: bytes | bytearray) -> jwk.KeySet:
+    try:
+        return jwk.parse_key_set(octets)
+    except jwk.NoKeyError as error:
+        raise KeysWithdrawnError(str(error)) from None
+    except jwk.JwkError as error:
+        raise KeysUnavailableError(str(error)) from None
+
+
+def _refused(what: str, error: ListRefusedError) -> KeysUnavailableError:
+    kind = KeysWithdrawnError if error.reason is Refusal.REVOKED else KeysUnavailableError
+    return kind(f"{what}: {error}")
+
+
+def _get(fetcher: Fetcher, url: str, max_octets: int) -> bytearray:
+    try:
+        response = fetcher.get(url, max_octets=max_octets, deadline=_DEADLINE_SECONDS)
+    except ListRefusedError as error:
+        raise KeysUnavailableError(str(error)) from None
+    if response.status != 200:
+        raise KeysUnavailableError(f"status {response.status}")
+    return response.body
+
+
+class ProviderKeys:
+    """The keys of one provider in one process. May be used by several threads.
+
+    Args:
+        name: of the provider, for the log.
+        source: where they come from.
+        refresh_interval: seconds after which they are fetched again.
+        max_age: seconds after which they are not used any more if they cannot be fetched again.
+        pause: seconds between two attempts to fetch them, from the end of one to the beginning of the next.
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: KeySource,
+        *,
+        refresh_interval: float,
+        max_age: float,
+        pause: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._name = name
+        self._source = source
+        self._refresh_interval = refresh_interval
+        self._max_age = max_age
+        self._pause = pause
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: jwk.KeySet | None = None
+        self._fetched_at = 0.0
+        self._attempted_at: float | None = None
+
+    def at_hand(self, kid: str | None) -> jwk.KeySet | None:
+        """The keys, if a token may be verified without fetching any, or waiting for them; does not block.
+
+        Args:
+            kid: the key that the token names.
+        """
+        return None if self._has_to_fetch(kid) else self._known
+
+    def for_token(self, kid: str | None) -> jwk.KeySet:
+        """The keys to verify a token with; blocks while they are fetched, by whomever.
+
+        Args:
+            kid: the key that the token names.
+
+        Raises:
+            KeysUnavailableError: there are none.
+        """
+        with self._lock:
+            if self._has_to_fetch(kid):
+                self._fetch()
+            if self._known is None:
+                raise KeysUnavailableError("none were fetched yet")
+            return self._known
+
+    def may_be_newer(self, keys: jwk.KeySet) -> bool:
+        """Whether there are, or may be, other keys than those with which a signature did not verify.
+
+        A provider may change its key and keep the key's name.
+        """
+        return self._known is not keys or not self._is_pausing()
+
+    def newer(self, keys: jwk.KeySet) -> jwk.KeySet:
+        """The keys as they are now, when a signature did not verify with these; blocks like ``for_token``."""
+        with self._lock:
+            if self.may_be_newer(keys) and self._known is keys:
+                self._fetch()
+            return self._known or keys
+
+    def _has_to_fetch(self, kid: str | None) -> bool:
+        if self._is_pausing():
+            return False
+        known = self._known
+        return (
+            known is None
+            or self._clock() - self._fetched_at >= self._refresh_interval
+            or not known.named(kid)
+        )
+
+    def _is_pausing(self) -> bool:
+        if self._attempted_at is None:
+            return False
+        pause = self._pause if self._known is not None else min(self._pause, _PAUSE_WITHOUT_KEYS)
+        return self._clock() - self._attempted_at < pause
+
+    def _fetch(self) -> None:
+        try:
+            self._known = self._source.fetch()
+        except KeysWithdrawnError as error:
+            self._known = None
+            logger.error("Identity provider %s: its keys were withdrawn: %s", self._name, error)
+        except KeysUnavailableError as error:
+            self._keep(str(error))
+        except Exception as error:
+            self._keep(type(error).__name__)
+        else:
+            self._fetched_at = self._clock()
+            logger.info("Identity provider %s: %d keys", self._name, len(self._known.keys))
+        finally:
+            self._attempted_at = self._clock()
+
+    def _keep(self, why: str) -> None:
+        """Go on with the keys of before, unless they are too old."""
+        if self._clock() - self._fetched_at >= self._max_age:
+            self._known = None
+        kept = "there are none" if self._known is None else "the last ones stay"
+        logger.warning("Identity provider %s: no new keys, %s: %s", self._name, kept, why)

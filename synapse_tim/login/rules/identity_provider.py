@@ -1,0 +1,247 @@
+"""An identity provider as the operator configured it, and whom its tokens tell about.
+
+Three profiles set what a provider that is not described further has to deliver: the central IDP-Dienst for
+smart cards of professionals and organisations, the sectoral identity providers for insured persons
+(GesundheitsID), and any other OpenID provider.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import attrs
+
+from synapse_tim.core.products import Product
+from synapse_tim.federation.list import FederationList
+from synapse_tim.jose.signed_token import SignatureRules
+from synapse_tim.login.rules.account_naming import LocalpartRule, Template, display_name
+from synapse_tim.login.rules.claims import (
+    ACR_ORDER,
+    CLOCK_SKEW,
+    LONGEST_AGE,
+    ClaimRules,
+    check_claims,
+    numeric_date,
+    replay_key,
+    text,
+)
+from synapse_tim.login.rules.insured import ID, PROFESSION, Insurer, check_person
+from synapse_tim.login.rules.professions import INSURED
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+
+
+class Profile(enum.StrEnum):
+    """What kind of provider it is."""
+
+    GEMATIK_IDP = "gematik_idp"
+    GESUNDHEITSID = "gesundheitsid"
+    OIDC = "oidc"
+
+
+@attrs.frozen
+class Defaults:
+    """What a profile says where the operator says nothing.
+
+    Attributes:
+        algorithms: of signatures.
+        types: values of ``typ``; the empty one for none.
+        encrypted: whether tokens have to be encrypted.
+        minimum_acr: the lowest level of assurance.
+        amr: the means of authentication that are allowed.
+        profession_claim: where the profession stands.
+        professions: the ones that are permitted; ``None`` where the operator has to say it, or for any.
+        localpart: the rule for localparts, or ``None`` where the operator has to say it.
+    """
+
+    algorithms: tuple[str, ...]
+    types: frozenset[str]
+    encrypted: bool
+    minimum_acr: str | None
+    amr: frozenset[str] | None
+    profession_claim: str
+    professions: frozenset[str] | None
+    localpart: Template | None
+
+
+_LONGEST_SUBJECT: Final = 255
+_METHOD: Final = "urn:telematik:auth:"
+
+#: The profiles.
+DEFAULTS: Final[Mapping[Profile, Defaults]] = MappingProxyType(
+    {
+        Profile.GEMATIK_IDP: Defaults(
+            algorithms=("BP256R1",),
+            types=frozenset({"jwt"}),
+            encrypted=False,
+            minimum_acr=ACR_ORDER[-1],
+            amr=frozenset({"mfa", "sc", "pin"}),
+            profession_claim="professionOID",
+            professions=None,
+            localpart=Template("{idNummer}"),
+        ),
+        Profile.GESUNDHEITSID: Defaults(
+            algorithms=("ES256",),
+            types=frozenset({"jwt"}),
+            encrypted=True,
+            minimum_acr=ACR_ORDER[-1],
+            amr=frozenset(
+                _METHOD + method
+                for method in ("eGK", "eID", "sso", "mEW", "guest:eGK", "other", "interactive", "consent")
+            ),
+            profession_claim=PROFESSION,
+            professions=frozenset({INSURED}),
+            localpart=Template(f"{{{ID}}}"),
+        ),
+        Profile.OIDC: Defaults(
+            algorithms=("RS256", "PS256", "ES256"),
+            types=frozenset({"jwt", ""}),
+            encrypted=False,
+            minimum_acr=None,
+            amr=None,
+            profession_claim="professionOID",
+            professions=None,
+            localpart=None,
+        ),
+    }
+)
+
+
+@attrs.frozen
+class AccountRules:
+    """How a token leads to an account.
+
+    Attributes:
+        subject_claim: what tells persons apart, for ever.
+        localpart: the operator's rule.
+        display_names: templates, or ``None`` for the usual names.
+    """
+
+    subject_claim: str
+    localpart: LocalpartRule
+    display_names: tuple[Template, ...] | None = None
+
+
+@attrs.frozen
+class Homeserver:
+    """What the rules need to know about this server.
+
+    Attributes:
+        product: its product.
+        insurer: which insurer it belongs to.
+    """
+
+    product: Product
+    insurer: Insurer
+
+
+@attrs.frozen
+class Person:
+    """Whom a token tells about.
+
+    Attributes:
+        subject: as the provider tells persons apart.
+        display_name: or ``None`` if the token has no name.
+    """
+
+    subject: str = attrs.field(repr=False)
+    display_name: str | None = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Use:
+    """What is to be remembered of a token that was used.
+
+    Attributes:
+        replay_key: tells it from every other one.
+        until: when it can no longer be used anyway.
+        issued_at: when it was issued.
+        nonce: of the token, or ``None``.
+        session_id: of the session at the provider, or ``None``.
+    """
+
+    replay_key: str
+    until: dt.datetime
+    issued_at: dt.datetime
+    nonce: str | None = attrs.field(repr=False)
+    session_id: str | None = attrs.field(repr=False)
+
+
+@attrs.frozen
+class IdentityProvider:
+    """A provider.
+
+    Attributes:
+        id: under which accounts are linked to it (``auth_provider`` of Synapse's external ids).
+        signature: what it signs with.
+        claims: what its tokens have to say.
+        accounts: how they lead to an account.
+        encrypted: whether its tokens have to be encrypted.
+        registration: whether the first log-in makes an account.
+        nonce_required: whether a token has to have a nonce that this server handed out.
+    """
+
+    id: str
+    signature: SignatureRules
+    claims: ClaimRules
+    accounts: AccountRules
+    encrypted: bool = False
+    registration: bool = False
+    nonce_required: bool = False
+
+    def person(
+        self,
+        claims: Mapping[str, Any],
+        homeserver: Homeserver,
+        known_list: FederationList | None,
+        now: dt.datetime,
+    ) -> Person:
+        """Judge a token whose signature is verified.
+
+        Args:
+            claims: of the token.
+            homeserver: this server.
+            known_list: the last verified federation list, also a stale one: log-ins go on without the
+                directory.
+            now: with a time zone.
+
+        Raises:
+            TokenRefusedError: with the reason.
+        """
+        check_claims(claims, self.claims, now)
+        check_person(claims, homeserver.product, homeserver.insurer, known_list, self.claims.profession_claim)
+        return Person(
+            subject=_subject(claims, self.accounts.subject_claim),
+            display_name=display_name(claims, self.accounts.display_names),
+        )
+
+    def use(self, claims: Mapping[str, Any], digest: str) -> Use:
+        """What to remember of a token.
+
+        Args:
+            claims: of a token that was judged.
+            digest: of what is signed.
+
+        Raises:
+            TokenRefusedError: a claim is malformed.
+        """
+        issued_at = numeric_date(claims, "iat")
+        return Use(
+            replay_key=replay_key(claims, digest),
+            # Longer than the provider's own limit: another one may take tokens of the same issuer.
+            until=min(numeric_date(claims, "exp"), issued_at + LONGEST_AGE) + 2 * CLOCK_SKEW,
+            issued_at=issued_at,
+            nonce=None if claims.get("nonce") is None else text(claims, "nonce"),
+            session_id=None if claims.get("sid") is None else text(claims, "sid"),
+        )
+
+
+def _subject(claims: Mapping[str, Any], name: str) -> str:
+    """What tells persons apart: at most 255 ASCII characters (OpenID Connect Core §2)."""
+    subject = text(claims, name)
+    if len(subject) > _LONGEST_SUBJECT or not subject.isascii():
+        raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, name)
+    return subject

@@ -1,0 +1,250 @@
+"""Log-in with an ID token (AF_10057, AF_10234): from the octets to the account.
+
+A token is worth one log-in, at one process of this server. What it says is believed only after its
+signature, and nothing is written before everything else has been looked at.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from synapse_tim.adapter.threads import Threads
+from synapse_tim.federation.list import FederationList
+from synapse_tim.jose import jwe
+from synapse_tim.jose.signed_token import SignedToken
+from synapse_tim.login.accounts import Accounts
+from synapse_tim.login.provider_keys import KeysUnavailableError, ProviderKeys
+from synapse_tim.login.rules.identity_provider import Homeserver, IdentityProvider, Person, Use
+from synapse_tim.login.rules.nonces import NonceMint
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.store import LoginStore, ProviderSession
+
+logger = logging.getLogger(__name__)
+
+#: Kind and value of what may be used once: a token, and its nonce.
+Used = tuple[tuple[str, str], ...]
+
+# Refusals that other keys under the same name may cure.
+_OF_OLD_KEYS: Final = frozenset({TokenRefusal.SIGNATURE_INVALID, TokenRefusal.KEY_MISMATCH})
+
+
+@attrs.frozen(eq=False)
+class Provider:
+    """A provider with what is needed to verify its signatures.
+
+    Attributes:
+        rules: what its tokens have to be.
+        keys: its keys.
+        threads: where they are fetched; of its own, so that no provider keeps another one waiting.
+    """
+
+    rules: IdentityProvider
+    keys: ProviderKeys
+    threads: Threads
+
+    async def verify(self, token: SignedToken) -> Mapping[str, Any]:
+        """The claims of a token of this provider.
+
+        Raises:
+            TokenRefusedError: its signature does not verify, or there are no keys.
+        """
+        keys = self.keys.at_hand(token.kid)
+        if keys is None:
+            try:
+                keys = await self.threads.run(self.keys.for_token, token.kid)
+            except KeysUnavailableError as error:
+                raise TokenRefusedError(TokenRefusal.KEYS_UNAVAILABLE, str(error)) from None
+        try:
+            return token.verify(keys)
+        except TokenRefusedError as error:
+            if error.reason not in _OF_OLD_KEYS or not self.keys.may_be_newer(keys):
+                raise
+        return token.verify(await self.threads.run(self.keys.newer, keys))
+
+
+@attrs.frozen
+class LoggedIn:
+    """Somebody who has proved who they are.
+
+    Attributes:
+        user_id: of their account.
+        session: of the provider that vouches for them.
+        used: what was noted as used, to be released if nothing comes of it.
+    """
+
+    user_id: str
+    session: ProviderSession
+    used: Used
+
+
+@attrs.frozen(eq=False)
+class Judged:
+    """A token that is in order, whosever account it leads to.
+
+    Attributes:
+        provider: of the token.
+        claims: what it says.
+        person: whom it tells about.
+        use: what is to be remembered of it.
+        now: when it was judged.
+    """
+
+    provider: IdentityProvider
+    claims: Mapping[str, Any]
+    person: Person
+    use: Use
+    now: dt.datetime
+
+    @property
+    def session(self) -> ProviderSession:
+        """The session at the provider."""
+        return ProviderSession(self.provider.id, self.use.session_id, self.person.subject, self.use.issued_at)
+
+
+@attrs.frozen(eq=False)
+class UsedTokens:
+    """Sees to it that a token, and a nonce, is used once only.
+
+    Attributes:
+        store: what all processes remember.
+        nonces: that this server hands out.
+    """
+
+    store: LoginStore
+    nonces: NonceMint
+
+    async def use(self, judged: Judged) -> Used:
+        """Note that a token is used.
+
+        Returns:
+            What was noted; for ``release``.
+
+        Raises:
+            TokenRefusedError: ``replayed`` or ``nonce``.
+        """
+        use = judged.use
+        nonce_until = None if use.nonce is None else self.nonces.holds_until(use.nonce, judged.now)
+        if judged.provider.nonce_required and nonce_until is None:
+            raise TokenRefusedError(TokenRefusal.NONCE)
+        if await self.store.has_ended(judged.session):
+            raise TokenRefusedError(TokenRefusal.REPLAYED, "the session at the provider is over")
+        token = ("token", use.replay_key)
+        if not await self.store.use_once(*token, use.until):
+            raise TokenRefusedError(TokenRefusal.REPLAYED)
+        if use.nonce is None or nonce_until is None:
+            return (token,)  # the provider's flow has none, or the client chose it
+        if not await self.store.use_once("nonce", use.nonce, nonce_until):
+            raise TokenRefusedError(TokenRefusal.NONCE, "used before")
+        return (token, ("nonce", use.nonce))
+
+    async def release(self, used: Used) -> None:
+        """Let a token be used again that no session came of, and never will.
+
+        If that cannot be noted, the token stays used.
+        """
+        try:
+            await self.store.release(used)
+        except Exception as error:
+            logger.warning("A token stays used, although nobody is logged in: %s", type(error).__name__)
+
+
+@attrs.frozen(eq=False)
+class TokenLogin:
+    """Turns tokens into users.
+
+    Attributes:
+        providers: by their issuers.
+        decryption_keys: ours.
+        homeserver: this server.
+        known_list: the last verified federation list, or ``None``.
+        accounts: of this server.
+        used: the memory of used tokens.
+        clock: the time, with a time zone.
+    """
+
+    providers: Mapping[str, Provider]
+    decryption_keys: tuple[jwe.DecryptionKey, ...]
+    homeserver: Homeserver
+    known_list: Callable[[], FederationList | None]
+    accounts: Accounts
+    used: UsedTokens
+    clock: Callable[[], dt.datetime]
+
+    async def log_in(self, token: object) -> LoggedIn:
+        """The user of a token; the account is made if there is none and the operator wants it.
+
+        Args:
+            token: as a client sent it.
+
+        Raises:
+            TokenRefusedError: with the reason.
+        """
+        judged = await self._judge(token)
+        whose = (judged.provider, judged.person, judged.claims)
+        user_id = await self.accounts.find_or_check(*whose)
+        used = await self.used.use(judged)
+        if user_id is None:
+            try:
+                user_id = await self.accounts.make(*whose)
+            except TokenRefusedError:
+                raise
+            except Exception:
+                await self.used.release(used)  # nobody is logged in yet
+                raise
+        await self.accounts.rename(user_id, judged.person.display_name)
+        return LoggedIn(user_id, judged.session, used)
+
+    async def confirm(self, token: object, user_id: str) -> LoggedIn:
+        """Have a user who is logged in confirm something with a token.
+
+        The token of somebody else is refused, and stays as good as it was; nothing is made or changed.
+
+        Args:
+            token: as a client sent it.
+            user_id: who is logged in.
+
+        Raises:
+            TokenRefusedError: with the reason.
+        """
+        judged = await self._judge(token)
+        if await self.accounts.find(judged.provider, judged.person) != user_id:
+            raise TokenRefusedError(TokenRefusal.NOT_LINKED)
+        return LoggedIn(user_id, judged.session, await self.used.use(judged))
+
+    async def _judge(self, token: object) -> Judged:
+        signed, provider, encrypted = self.read(token)
+        if provider.rules.encrypted and not encrypted:
+            raise TokenRefusedError(TokenRefusal.NOT_ENCRYPTED)
+        signed.require(provider.rules.signature)
+        claims = await provider.verify(signed)
+        now, rules = self.clock(), provider.rules
+        person = rules.person(claims, self.homeserver, self.known_list(), now)
+        return Judged(rules, claims, person, rules.use(claims, signed.digest), now)
+
+    def read(self, token: object) -> tuple[SignedToken, Provider, bool]:
+        """Take a token apart, whatever it is for.
+
+        Args:
+            token: as it was sent.
+
+        Returns:
+            The token, the provider that it says it is from, and whether it was encrypted.
+
+        Raises:
+            TokenRefusedError: it is none, or not of a provider of this server.
+        """
+        if not isinstance(token, str) or not token.isascii():
+            raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN)
+        octets = token.encode()
+        encrypted = jwe.is_encrypted(octets)
+        signed = SignedToken.parse(jwe.decrypt(octets, self.decryption_keys) if encrypted else octets)
+        issuer = signed.unverified_claims.get("iss")
+        provider = self.providers.get(issuer) if isinstance(issuer, str) else None
+        if provider is None:
+            raise TokenRefusedError(TokenRefusal.ISSUER_UNKNOWN)
+        return signed, provider, encrypted

@@ -1,1 +1,0 @@
-"""Modules: thin adapters between Synapse's module API and the services and rules."""

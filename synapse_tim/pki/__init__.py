@@ -1,0 +1,1 @@
+"""Certificates of gematik's PKI: paths, revocation, where they come from."""

@@ -1,0 +1,218 @@
+"""Judging OCSP answers (RFC 6960; A_25632, A_25635).
+
+The library parses, the decision is here. Refused: an answer without a statement about the certificate, one
+signed by anyone but its issuer or a responder that the issuer appointed for OCSP, one that is not yet or no
+longer current, one with another nonce than was asked with. gematik's responders have no other key usage
+than nonRepudiation, so digitalSignature is not demanded of them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+
+import attrs
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.pki.certificates import (
+    CLOCK_SKEW,
+    MALFORMED,
+    SIGNATURE_ALGORITHMS,
+    check_issued_by,
+    check_profile,
+    check_validity,
+    describe,
+    extension,
+)
+
+#: An answer that names no ``nextUpdate`` is current for this long.
+DEFAULT_CURRENCY = dt.timedelta(hours=24)
+_SEVERITY = (ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.UNKNOWN, ocsp.OCSPCertStatus.REVOKED)
+
+
+class OcspMode(enum.StrEnum):
+    """How much a list depends on its certificates being known as good."""
+
+    HARD = "hard"
+    SOFT = "soft"
+    OFF = "off"
+
+
+@attrs.frozen
+class OcspStatement:
+    """A verified answer.
+
+    Attributes:
+        revoked: whether the certificate is revoked; otherwise it is good.
+        this_update: from when the statement counts.
+        next_update: until when it may be used.
+    """
+
+    revoked: bool
+    this_update: dt.datetime
+    next_update: dt.datetime
+
+    def current_at(self, at: dt.datetime) -> bool:
+        """Whether the statement may be used at that moment."""
+        return self.this_update <= at + CLOCK_SKEW and at - CLOCK_SKEW <= self.next_update
+
+
+def build_request(certificate: x509.Certificate, issuer: x509.Certificate, nonce: bytes | None) -> bytes:
+    """The DER request for one certificate.
+
+    SHA-1 only names the issuer here, as responders index by it (RFC 5019 §2.1.1); nothing rests on it.
+    """
+    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303
+    if nonce is not None:
+        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+    return builder.build().public_bytes(serialization.Encoding.DER)
+
+
+def judge_answer(
+    answer: bytes,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    at: dt.datetime,
+    nonce: bytes | None = None,
+) -> OcspStatement:
+    """Verify an answer and read what it says about the certificate.
+
+    Args:
+        answer: the DER octets of the responder.
+        certificate: the one that was asked about.
+        issuer: its issuer, whose path the caller has verified.
+        at: now.
+        nonce: the nonce of the request. An answer without one is accepted, another one is not.
+
+    Raises:
+        ListRefusedError: one of the reasons ``ocsp_…``.
+    """
+    try:
+        return _judge(ocsp.load_der_ocsp_response(answer), certificate, issuer, at, nonce)
+    except (*MALFORMED, OverflowError) as error:
+        raise ListRefusedError(Refusal.OCSP_MALFORMED, str(error)[:120]) from None
+
+
+def _judge(
+    response: ocsp.OCSPResponse,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    at: dt.datetime,
+    nonce: bytes | None,
+) -> OcspStatement:
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        raise ListRefusedError(Refusal.OCSP_REFUSED, response.response_status.name.lower())
+    ours = [each for each in response.responses if _is_about(each, certificate, issuer)]
+    if not ours:
+        raise ListRefusedError(Refusal.OCSP_FOREIGN, "the answer is about another certificate")
+    _verify_signature(response, issuer, at)
+    if nonce is not None:
+        try:
+            returned = response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
+        except x509.ExtensionNotFound:
+            returned = nonce
+        if returned != nonce:
+            raise ListRefusedError(Refusal.OCSP_NONCE)
+    statements = [(each.certificate_status, _statement(each)) for each in ours]
+    current = [(status, statement) for status, statement in statements if statement.current_at(at)]
+    if not current:
+        newest = max((statement for _, statement in statements), key=lambda each: each.next_update)
+        raise ListRefusedError(
+            Refusal.OCSP_STALE,
+            f"from {newest.this_update:%Y-%m-%d %H:%M}Z to {newest.next_update:%Y-%m-%d %H:%M}Z",
+        )
+    # A responder that says several things about one certificate is believed the worst.
+    status, statement = max(current, key=lambda each: (_SEVERITY.index(each[0]), each[1].this_update))
+    if status is ocsp.OCSPCertStatus.UNKNOWN:
+        raise ListRefusedError(Refusal.OCSP_UNKNOWN_CERTIFICATE, describe(certificate))
+    return statement
+
+
+def _is_about(
+    single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate
+) -> bool:
+    """Whether one of the statements in an answer is about the certificate.
+
+    The responder chooses the hash by which it names the issuer (RFC 6960 §4.1.1); one that the library does
+    not know names nobody.
+    """
+    if single.serial_number != certificate.serial_number:
+        return False
+    try:
+        builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, single.hash_algorithm)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    named = builder.build()
+    return (single.issuer_name_hash, single.issuer_key_hash) == (
+        named.issuer_name_hash,
+        named.issuer_key_hash,
+    )
+
+
+def _statement(single: ocsp.OCSPSingleResponse) -> OcspStatement:
+    this_update = single.this_update_utc
+    return OcspStatement(
+        revoked=single.certificate_status is ocsp.OCSPCertStatus.REVOKED,
+        this_update=this_update,
+        next_update=single.next_update_utc or this_update + DEFAULT_CURRENCY,
+    )
+
+
+def _verify_signature(response: ocsp.OCSPResponse, issuer: x509.Certificate, at: dt.datetime) -> None:
+    """Refuse an answer that neither the issuer nor a responder appointed by it has signed.
+
+    The answer may carry any certificates in any order, or none (RFC 6960 §4.2.1): whoever's key verifies the
+    signature is the signer. The responder id is not looked at, as it proves nothing.
+    """
+    if response.signature_algorithm_oid not in SIGNATURE_ALGORITHMS:
+        raise ListRefusedError(Refusal.OCSP_SIGNATURE, "an algorithm that is not allowed")
+    if _has_signed(issuer, response):
+        return
+    refused: ListRefusedError | None = None
+    for responder in response.certificates:
+        try:
+            if _has_signed(responder, response):
+                _check_responder(responder, issuer, at)
+                return
+        except ListRefusedError as error:
+            refused = error
+        except MALFORMED as error:
+            refused = refused or ListRefusedError(Refusal.OCSP_FOREIGN, f"the responder: {str(error)[:80]}")
+    raise refused or ListRefusedError(Refusal.OCSP_SIGNATURE)
+
+
+def _has_signed(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:
+    key, algorithm = signer.public_key(), response.signature_hash_algorithm
+    if not isinstance(key, ec.EllipticCurvePublicKey) or algorithm is None:
+        return False
+    try:
+        key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _check_responder(responder: x509.Certificate, issuer: x509.Certificate, at: dt.datetime) -> None:
+    """Refuse a responder that the issuer did not appoint, or not for now (RFC 6960 §4.2.2.2).
+
+    Whether the responder itself is revoked is not asked: gematik's carry ``id-pkix-ocsp-nocheck``, which is
+    understood also as a critical extension.
+
+    Raises:
+        ListRefusedError: ``ocsp_foreign``.
+    """
+    try:
+        check_profile(responder, also_understood=(ExtensionOID.OCSP_NO_CHECK,))
+        check_validity(responder, at)
+        check_issued_by(responder, issuer)
+    except ListRefusedError as error:
+        raise ListRefusedError(Refusal.OCSP_FOREIGN, f"the responder: {error}") from None
+    usages = extension(responder, x509.ExtendedKeyUsage) or ()
+    if ExtendedKeyUsageOID.OCSP_SIGNING not in usages:
+        raise ListRefusedError(Refusal.OCSP_FOREIGN, "the responder may not sign OCSP answers")

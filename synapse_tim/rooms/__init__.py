@@ -1,0 +1,1 @@
+"""What rooms may be, and who enters and sees them."""

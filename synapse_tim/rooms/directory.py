@@ -1,0 +1,142 @@
+"""Who finds rooms (A_26515-01, A_26518, A_26520, A_28587, A_28590).
+
+Refused to other servers: whatever would tell them of a room that does not federate: its alias, its name, its
+place in a space. The list itself is Synapse's ``allow_public_rooms_over_federation: false``.
+
+Refused to the insured persons' clients: the room directory altogether, before anybody asks who they are
+(A_28587). Refused to everybody else's: entries of the directory without a token (A_26518), and listing a room
+in which other servers may take part (A_26515-01). Refused to all without a token: aliases and summaries of
+rooms, here or, through this server, elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from synapse.events import EventBase
+from synapse.http.site import SynapseRequest
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import Codes, SynapseError
+
+from synapse_tim.adapter import metrics
+from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.internals import Answer, ClientGuard, FederationRequest, Proceed, SynapseInternals
+from synapse_tim.core.denial import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, ROOM_NOT_FOUND
+from synapse_tim.core.products import Product
+from synapse_tim.rooms.creation import CREATE, PUBLIC, may_federate
+from synapse_tim.rooms.views import RoomStates
+
+_LIST = "directory.ClientDirectoryListServer"
+_APPSERVICE_LIST = "directory.ClientAppserviceDirectoryListServer"
+_ALIAS = "directory.ClientDirectoryServer"
+_SUMMARY = "room.RoomSummaryRestServlet"
+_PUBLIC_ROOMS = "room.PublicRoomListRestServlet"
+
+
+class RoomDirectory:
+    """Guards the room directory in one Synapse process.
+
+    Args:
+        api: Synapse's module API.
+        internals: for the guards.
+        product: of this server.
+        rooms: reads what matters from their state.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(
+        self, api: ModuleApi, internals: SynapseInternals, product: Product, rooms: RoomStates
+    ) -> None:
+        self._api = api
+        self._rooms = rooms
+        self._internals = internals
+        closed: dict[tuple[str, str], ClientGuard] = {
+            (_PUBLIC_ROOMS, "GET"): self.closed,
+            (_PUBLIC_ROOMS, "POST"): self.closed,
+            (_LIST, "GET"): self.closed,
+            (_LIST, "PUT"): self.closed,
+            (_APPSERVICE_LIST, "PUT"): self.closed,
+            (_APPSERVICE_LIST, "DELETE"): self.closed,
+        }
+        of_users: dict[tuple[str, str], ClientGuard] = {(_LIST, "GET"): self.for_users}
+        for_users: dict[tuple[str, str], ClientGuard] = {
+            (_SUMMARY, "GET"): self.for_users,
+            (_ALIAS, "GET"): self.for_users,
+        }
+        internals.guard_client_api({**for_users, **(closed if product is Product.EPA else of_users)})
+        api.register_third_party_rules_callbacks(
+            check_visibility_can_be_modified=self.check_visibility_can_be_modified
+        )
+        internals.guard_federation("FederationQueryServlet", "GET", self.query)
+        internals.guard_federation("FederationRoomHierarchyServlet", "GET", self.hierarchy)
+
+    async def closed(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Refuse the room directory to everybody (A_28587).
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        refuse(NO_ROOM_DIRECTORY)
+
+    async def for_users(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Demand an access token (A_26518).
+
+        Raises:
+            SynapseError: 401 without one.
+        """
+        await self._internals.user_of(request)
+        return await proceed()
+
+    async def check_visibility_can_be_modified(
+        self, room_id: str, state: Mapping[tuple[str, str], EventBase], visibility: str
+    ) -> bool:
+        """Refuse to list a room in which other servers may take part.
+
+        Called for each room that is created, without state, when the request has been judged; and when a room
+        is put into the directory later, by its users, by application services or by administrators.
+        """
+        created = state.get((CREATE, ""))
+        if visibility != PUBLIC or created is None or not may_federate(created.content):
+            return True
+        metrics.count_denied(PUBLISHED_FEDERATING)
+        return False
+
+    async def query(self, request: FederationRequest, proceed: Proceed) -> Answer:
+        """Hide the aliases of rooms that do not federate from other servers.
+
+        Raises:
+            SynapseError: 404 ``M_NOT_FOUND``.
+        """
+        status, body = await proceed()
+        if request.path.get("query_type") == "directory":
+            state = await self._api.get_room_state(body["room_id"], [(CREATE, "")])
+            created = state.get((CREATE, ""))
+            if created is not None and not may_federate(created.content):
+                # As Synapse says it of an alias that does not exist.
+                metrics.count_denied(ROOM_NOT_FOUND)
+                alias = request.query.get("room_alias", "")
+                raise SynapseError(404, f"Room alias {alias} not found", Codes.NOT_FOUND)
+        return status, body
+
+    async def hierarchy(self, request: FederationRequest, proceed: Proceed) -> Answer:
+        """Hide rooms that do not federate, and public ones, from other servers: in a space.
+
+        By themselves, those that do not federate are hidden at all endpoints (``room_views``).
+
+        Raises:
+            SynapseError: 404.
+        """
+        status, body = await proceed()
+        children = body.get("children", [])
+        rooms = [child["room_id"] for child in children]
+        hidden = await self._rooms.not_federating(rooms)
+        hidden.update(child["room_id"] for child in children if child.get("join_rule") == PUBLIC)
+        if body.get("room", {}).get("join_rule") == PUBLIC:
+            # As Synapse says it of a room that does not exist.
+            metrics.count_denied(ROOM_NOT_FOUND)
+            raise SynapseError(404, f"Unknown room: {request.path['room_id']}")
+        shown = [child for child in children if child["room_id"] not in hidden]
+        inaccessible = [*body.get("inaccessible_children", []), *(r for r in rooms if r in hidden)]
+        return status, {**body, "children": shown, "inaccessible_children": inaccessible}

@@ -1,0 +1,142 @@
+"""Ways into a room, beside the invitee's permission (requirement R3.11, A_26515-01, A_25996).
+
+Refused: joins of rooms of other servers without an invitation, or of public ones at all; joins of this
+server's rooms, and knocks at them, that a user of another server has opened; users of other servers in public
+rooms, whether they are invited or come by themselves; invitations to public rooms of other servers.
+Administrators are judged like everybody else, so this is not left to ``user_may_join_room``, which they pass
+by. Views into rooms from outside: ``room_views``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from synapse.events import EventBase
+from synapse.module_api import NOT_SPAM, ModuleApi
+
+from synapse_tim.adapter.decisions import decide, refuse
+from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
+from synapse_tim.core.denial import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM, Denial
+from synapse_tim.core.server_name import of_matrix_id
+from synapse_tim.core.text import is_storable
+from synapse_tim.rooms import joins
+from synapse_tim.rooms.creation import MEMBER
+from synapse_tim.rooms.views import ENTRY, RoomStates, State, content
+
+
+class RoomEntry:
+    """Watches the ways into rooms in one Synapse process.
+
+    Args:
+        api: Synapse's module API.
+        internals: for joins through other servers, and for administrators.
+        rooms: reads what matters from their state.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(self, api: ModuleApi, internals: SynapseInternals, rooms: RoomStates) -> None:
+        internals.assert_lookups()
+        self._api = api
+        self._rooms = rooms
+        self._internals = internals
+        api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
+        internals.check_local_events(self.check_local_event)
+        internals.check_remote_joins(self.before_remote_join, self.after_remote_join)
+        for servlet in ("FederationV1SendJoinServlet", "FederationV2SendJoinServlet"):
+            internals.guard_federation(servlet, "PUT", self.send_join)
+
+    async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
+        """Judge joins, knocks and invitations that are made here.
+
+        Also the templates that other servers get for joins and knocks, and the knocks that they deliver.
+        ``createRoom`` gets here, too: the creator joins before there is a join rule.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        if event.type != MEMBER:
+            return
+        subject, membership = event.get_state_key(), event.content.get("membership")
+        if subject is None or membership not in ("join", "invite", "knock"):
+            return
+        is_local = self._api.is_mine(subject)
+        if is_local and membership == "invite":
+            return  # the invitee's permission is judged elsewhere
+        state = await state_before([*ENTRY, (MEMBER, subject)])
+        room = self._rooms.of(state)
+        before = _membership(state, subject)
+        if membership == "knock":
+            _decide(joins.user_knocks(room))
+        elif is_local:
+            is_withheld = False
+            if before == "invite" or (before != "join" and (room.is_opened or not room.is_own)):
+                # What counts is the invitation that was accepted here: a room's state may be made by others,
+                # and get here later, or never take effect.
+                is_invited = await self._internals.is_invited(subject, event.room_id)
+                is_withheld = before == "invite" and not is_invited
+                before = "invite" if is_invited else None
+            _decide(joins.local_user_joins(room, before, is_withheld=is_withheld))
+        else:
+            _decide(joins.remote_user_enters(room, "invite" if membership == "invite" else before))
+
+    async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
+        """Refuse an invitation to a public room of another server.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        if joins.stripped_state_is_public(event.unsigned.get("invite_room_state")):
+            refuse(REMOTE_USER_IN_PUBLIC_ROOM)
+        return NOT_SPAM
+
+    async def before_remote_join(self, user_id: str, room_id: str) -> None:
+        """Refuse to join a room through another server without an invitation.
+
+        But one of this server's, if it is known here and not opened by others: its rules may let somebody in
+        whom only a user of another server can vouch for.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        room = self._rooms.of(await self._api.get_room_state(room_id, ENTRY))
+        if (not room.is_own or room.is_opened) and not await self._internals.is_invited(user_id, room_id):
+            refuse(JOIN_WITHOUT_INVITE)
+
+    async def after_remote_join(self, user_id: str, room_id: str, state: State) -> None:
+        """Refuse to store a room that was joined through another server, and is not what it seemed.
+
+        The invitation may have said otherwise, or may be older than this policy; what was known here of one
+        of this server's own may be old.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        invited = await self._internals.is_invited(user_id, room_id)
+        _decide(joins.local_user_joins(self._rooms.of(state), "invite" if invited else None))
+
+    async def send_join(self, request: FederationRequest, proceed: Proceed) -> Answer:
+        """Judge a join that another server delivers without having asked for the template.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        subject = request.content.get("state_key")
+        members = []
+        # Nothing of the event is verified yet: of others' users nobody is told whether they are in the room.
+        if isinstance(subject, str) and is_storable(subject) and of_matrix_id(subject) == request.origin:
+            members = [(MEMBER, subject)]
+        state = await self._api.get_room_state(request.path["room_id"], [*ENTRY, *members])
+        if not state:
+            refuse(REMOTE_USER_IN_PUBLIC_ROOM)  # none, or one that is hidden: the same answer for both
+        _decide(joins.remote_user_enters(self._rooms.of(state), _membership(state, str(subject))))
+        return await proceed()
+
+
+def _membership(state: State, user_id: str) -> object:
+    return content(state, MEMBER, user_id).get("membership")
+
+
+def _decide(denial: Denial | None) -> None:
+    decide(denial, JOIN_WITHOUT_INVITE.policy, JOIN_WITHOUT_INVITE.rule)

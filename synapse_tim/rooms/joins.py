@@ -1,0 +1,129 @@
+"""Who enters a room, knocks, or looks into it from outside (requirement R3.11, A_26515-01, A_25996).
+
+What counts is the room as it is now, whoever created it: a user of another server who may change a room of
+this one can set what nobody here could. A room is entered by invitation only if another server created it, or
+if it is one of this server's and open in a way that this server has not allowed: any way for insured persons;
+for professionals ``public`` in a room that other servers take part in, and whatever else a user of another
+server has set. All other rooms of this server are left to Synapse, which knows join rules. Public rooms in
+which other servers may take part are not entered at all, and users of other servers enter no public room.
+
+From outside nobody reads but users of this server, in rooms of professionals in which no other server may
+take part.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from synapse_tim.core.denial import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM, Denial
+from synapse_tim.core.products import Product
+from synapse_tim.rooms.creation import INVITE_ONLY, PUBLIC
+
+#: Rooms without a join rule are entered by invitation only, as Matrix has it.
+_CLOSED: Final = (*INVITE_ONLY, None)
+_RESTRICTED: Final = "restricted"
+
+
+@attrs.frozen
+class Room:
+    """What the state of a room says about its ways in.
+
+    Attributes:
+        product: of this server.
+        is_own: a user of this server created it.
+        federates: whether other servers may take part in it.
+        join_rule: of the room, as it stands there.
+        is_rule_own: a user of this server set the join rule.
+        world_readable: whether its history is for everybody.
+    """
+
+    product: Product
+    is_own: bool
+    federates: bool
+    join_rule: object
+    is_rule_own: bool
+    world_readable: bool = False
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether a room of this server is open in a way that this server has not allowed."""
+        if not self.is_own or self.join_rule in _CLOSED:
+            return False
+        if self.product is Product.EPA:
+            return True
+        return self.federates and (self.join_rule == PUBLIC or not self.is_rule_own)
+
+    @property
+    def is_for_readers(self) -> bool:
+        """Whether users of this server may read it who are not in it, if its history is for everybody."""
+        return self.product is Product.PRO and not self.federates
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether its name is shown to those to whom Synapse would show it, and who are not in it."""
+        if self.is_opened or (self.join_rule == PUBLIC and not self.is_own):
+            return False
+        if self.world_readable and (self.join_rule in _CLOSED or self.join_rule == _RESTRICTED):
+            return self.is_for_readers  # its history may be the only reason
+        return True
+
+
+def local_user_joins(room: Room, membership: object, *, is_withheld: bool = False) -> Denial | None:
+    """Judge the join of a local user to a room that this server knows.
+
+    Args:
+        room: to enter.
+        membership: of the joining user until now.
+        is_withheld: whether the room's state has an invitation of that user which does not count.
+    """
+    if membership == "join":
+        return None  # a new name or picture, not a way in
+    if room.is_own and not room.is_opened:
+        # Synapse would take the invitation for one, whatever the join rule.
+        return JOIN_WITHOUT_INVITE if is_withheld and room.join_rule != PUBLIC else None
+    if room.join_rule == PUBLIC or membership != "invite":
+        return JOIN_WITHOUT_INVITE
+    return None
+
+
+def remote_user_enters(room: Room, membership: object) -> Denial | None:
+    """Judge an invitation or a join of another server's user.
+
+    Args:
+        room: to enter.
+        membership: of that user until now; ``invite`` if that is what is being made.
+    """
+    if room.join_rule == PUBLIC or not room.federates:
+        return REMOTE_USER_IN_PUBLIC_ROOM
+    if room.is_opened and membership not in ("invite", "join"):
+        return JOIN_WITHOUT_INVITE
+    return None
+
+
+def user_knocks(room: Room) -> Denial | None:
+    """Judge a knock of anybody, which carries a text to the members.
+
+    Args:
+        room: to knock at.
+    """
+    return JOIN_WITHOUT_INVITE if room.is_opened else None
+
+
+def stripped_state_is_public(stripped_state: object) -> bool:
+    """Whether the state that comes with an invitation shows a public room.
+
+    Args:
+        stripped_state: ``invite_room_state``, as another server sent it: nothing in it can be relied on.
+    """
+    if not isinstance(stripped_state, list | tuple):
+        return False
+    for event in stripped_state:
+        get = getattr(event, "get", None)
+        if get is None or get("type") != "m.room.join_rules":
+            continue
+        content = get("content")
+        if content is not None and hasattr(content, "get") and content.get("join_rule") == PUBLIC:
+            return True
+    return False

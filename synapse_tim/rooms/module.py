@@ -1,0 +1,165 @@
+"""``synapse_tim.RoomPolicy``: which rooms there are, who enters them, who finds them.
+
+- Creation and upgrade: versions (A_26202, A_26203), room types (A_28596), history (A_25481), public rooms
+  that do not federate (A_25325-01, A_26515-01), private rooms for insured persons (A_25996). Judged before
+  anything is stored.
+- Later changes of join rule (A_28271) and history visibility.
+- Ways in, views from outside, and what is left of refused rooms: ``room_entry``, ``room_views``,
+  ``room_directory``, ``half_rooms``.
+
+Server administrators are judged like everybody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from synapse.events import EventBase
+from synapse.http.site import SynapseRequest
+from synapse.module_api import ModuleApi
+
+from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter.config_block import parse_block
+from synapse_tim.adapter.decisions import decide, refuse
+from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
+from synapse_tim.adapter.request_body import read_json
+from synapse_tim.adapter.start_up_options import check_options
+from synapse_tim.client_api import rules as client_api
+from synapse_tim.core.denial import JOIN_RULE, ROOM_VERSION
+from synapse_tim.core.products import Product
+from synapse_tim.rooms import state as room_state
+from synapse_tim.rooms.creation import CREATE, HISTORY_VISIBILITY, JOIN_RULES, Refused
+from synapse_tim.rooms.directory import RoomDirectory
+from synapse_tim.rooms.entry import RoomEntry
+from synapse_tim.rooms.rollback import HalfRooms
+from synapse_tim.rooms.views import ENTRY, RoomStates, RoomViews
+from synapse_tim.ti_messenger_config import RoomPolicyConfig
+
+_CHANGED: Final = frozenset({JOIN_RULES, HISTORY_VISIBILITY})
+
+
+class RoomPolicy:
+    """Judges rooms in one Synapse process.
+
+    Args:
+        config: the checked block.
+        api: Synapse's module API.
+
+    Raises:
+        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
+    """
+
+    def __init__(self, config: RoomPolicyConfig, api: ModuleApi) -> None:
+        internals = SynapseInternals(api)
+        check_options(internals, "rooms", config.product)
+        if config.product is Product.EPA:
+            internals.ignore_auto_join_rooms()  # each of them would fail, with a stack trace
+        self._api = api
+        self._internals = internals
+        self._rules = config.room_rules
+        self._half_rooms = HalfRooms(api, internals)
+        self._rooms = RoomStates(api, config.product)
+        self._entry = RoomEntry(api, internals, self._rooms)
+        self._directory = RoomDirectory(api, internals, config.product, self._rooms)
+        self._views = RoomViews(api, internals, self._rooms)
+        self._views.hide_from_federation()
+        api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
+        internals.check_local_events(self.check_local_event)
+        internals.guard_client_api(
+            {
+                ("room_upgrade_rest_servlet.RoomUpgradeRestServlet", "POST"): self.upgrade,
+                ("capabilities.CapabilitiesRestServlet", "GET"): self.capabilities,
+            }
+        )
+        parts.register(api, self, config)
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> RoomPolicyConfig:
+        """Check the block of ``homeserver.yaml``.
+
+        Raises:
+            ConfigError: naming the key and what is expected.
+        """
+        return parse_block(RoomPolicyConfig, config)
+
+    async def on_create_room(
+        self, requester: object, config: dict[str, Any], is_requester_admin: bool
+    ) -> None:
+        """Judge a new room, and put in what the client left to the server.
+
+        Called for ``createRoom`` and for rooms that Synapse and modules make (server notices, rooms that new
+        users join, the room that is left after a shutdown); not for upgrades, which ``upgrade`` judges.
+
+        Raises:
+            SynapseError: 400 or 403, as the denial says.
+        """
+        judged = self._rules.create(config, self._api.server_name)
+        if isinstance(judged, Refused):
+            refuse(judged.denial, judged.fault)
+        metrics.count_allowed(ROOM_VERSION.policy, ROOM_VERSION.rule)
+        config.update(judged)
+
+    async def upgrade(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Judge the upgrade of a room before Synapse begins with it.
+
+        Raises:
+            SynapseError: 400 ``M_UNSUPPORTED_ROOM_VERSION``, or as the denial says.
+        """
+        user_id = await self._internals.user_of(request)
+        body = read_json(request)
+        if "new_version" not in body:
+            return await proceed()  # Synapse says so
+        wanted = (*ENTRY, ("m.room.member", user_id))
+        state = await self._api.get_room_state(path["room_id"], wanted)
+
+        def content(kind: str, key: str = "") -> Mapping[str, Any]:
+            event = state.get((kind, key))
+            return event.content if event is not None else {}
+
+        if content("m.room.member", user_id).get("membership") == "join":
+            denial = self._rules.upgrade(
+                body["new_version"],
+                content(CREATE),
+                content(JOIN_RULES).get("join_rule"),
+                content(HISTORY_VISIBILITY).get("history_visibility"),
+                is_opened=self._rooms.of(state).is_opened,
+            )
+        else:
+            # Nothing is said about a room that the user is not in; Synapse refuses it.
+            denial = self._rules.upgrade(body["new_version"], {})
+        decide(denial, ROOM_VERSION.policy, ROOM_VERSION.rule)
+        return await proceed()
+
+    async def capabilities(
+        self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
+    ) -> Answer:
+        """Tell clients which room versions there are."""
+        status, body = await proceed()
+        return status, client_api.capabilities(body, self._rules)
+
+    async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
+        """Judge a change of join rule or history visibility by a local user.
+
+        Called for every event that is built here. The first join rule and the first history visibility of a
+        room are part of its creation or upgrade, which has been judged as a whole. Events that arrive do not
+        get here: what a local user changed elsewhere, or before this policy, comes back and has to be stored.
+
+        Raises:
+            SynapseError: 400 ``M_INVALID_ROOM_STATE`` or ``M_BAD_JSON``.
+        """
+        if event.type not in _CHANGED or not event.is_state() or not self._api.is_mine(event.sender):
+            return
+        state = await state_before([(CREATE, ""), (event.type, "")])
+        creation, before = state.get((CREATE, "")), state.get((event.type, ""))
+        is_creation = creation is not None and creation.sender == event.sender
+        if is_creation and before is None:
+            return
+        refused = room_state.change(self._rules, event.type, event.content)
+        if refused is None and room_state.makes_world_readable(event.type, event.content):
+            refused = room_state.world_readable(self._rules, creation.content if creation else {})
+        if refused == Refused(JOIN_RULE) and creation is not None and before is not None:
+            refused = None if room_state.is_public(self._rules, creation.content, before.content) else refused
+        if refused is not None:
+            refuse(refused.denial, refused.fault)
+        metrics.count_allowed(JOIN_RULE.policy, JOIN_RULE.rule)

@@ -1,0 +1,95 @@
+"""Rooms that Synapse has begun to create when something refuses the rest (requirement R2.17).
+
+Synapse makes a room step by step. What can be known before is judged before; but whether a user of another
+server may be invited is that server's to say, and it is asked last. What exists of the room then is removed:
+its creator leaves at once, the rest is purged in the background.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping
+
+import attrs
+from synapse.events import EventBase
+from synapse.http.site import SynapseRequest
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import SynapseError
+
+from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
+from synapse_tim.rooms.creation import CREATE, MEMBER
+
+logger = logging.getLogger(__name__)
+
+
+@attrs.define
+class _Begun:
+    """A room that a request has begun to create."""
+
+    room_id: str = ""
+    creator: str = ""
+
+
+class HalfRooms:
+    """Removes what is left of rooms whose creation is refused half-way.
+
+    Args:
+        api: Synapse's module API.
+        internals: for what belongs to which request.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(self, api: ModuleApi, internals: SynapseInternals) -> None:
+        self._api = api
+        self._internals = internals
+        self._begun: dict[int, _Begun] = {}  # by the identity of what stands for the request
+        internals.check_local_events(self.note)
+        servlet = "room.RoomCreateRestServlet"
+        internals.guard_client_api({(servlet, "POST"): self.create, (servlet, "PUT"): self.create})
+
+    async def create(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
+        """Go on with a request to create a room, and clean up should it fail."""
+        standing = self._internals.current_request()  # kept alive: another could get the same identity
+        begun = self._begun[id(standing)] = _Begun()
+        try:
+            return await proceed()
+        except Exception:
+            if begun.room_id:
+                await self._remove(begun)
+            raise
+        finally:
+            del self._begun[id(standing)]
+
+    async def note(self, event: EventBase, state_before: StateBefore) -> None:
+        """Note which room a request begins to create."""
+        if event.type == CREATE:
+            begun = self._begun.get(id(self._internals.current_request()))
+            if begun is not None:
+                begun.room_id, begun.creator = event.room_id, event.sender
+
+    async def _remove(self, begun: _Begun) -> None:
+        try:
+            if await self._is_used(begun):
+                logger.warning("A room whose creation was refused is in use already, and stays")
+                return
+            with contextlib.suppress(SynapseError):  # so early that the creator is not even in it
+                await self._api.update_room_membership(begun.creator, begun.creator, begun.room_id, "leave")
+            if not await self._is_used(begun):
+                await self._api.delete_room(begun.room_id)
+        except Exception as error:
+            logger.error("What is left of a refused room was not removed: %s", type(error).__name__)
+
+    async def _is_used(self, begun: _Begun) -> bool:
+        """Whether anybody but the creator is in the room.
+
+        The creator sees it before the request is answered; where there are several processes, others can be
+        invited and join while another server takes its time to answer.
+        """
+        members = await self._api.get_state_events_in_room(begun.room_id, [(MEMBER, None)])
+        return any(
+            member.state_key != begun.creator and member.content.get("membership") == "join"
+            for member in members
+        )

@@ -1,0 +1,148 @@
+"""Views of rooms from outside: their history, their summaries, and that they exist (A_26515-01, A_26520).
+
+- Nobody reads a room without being in it, but users of this server those of professionals in which no other
+  server may take part. A history that a user of another server opens to the world stays for members.
+- The name of a room is shown to its members and to whom it may be entered by.
+- Other servers are answered about a room in which they may not take part as about none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from synapse.events import EventBase
+from synapse.module_api import LoggingTransaction, ModuleApi
+
+from synapse_tim.adapter import metrics
+from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.room_views import SynapseRooms
+from synapse_tim.core.denial import ROOM_NOT_FOUND, WORLD_READABLE
+from synapse_tim.core.products import Product
+from synapse_tim.core.text import is_storable
+from synapse_tim.rooms.creation import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, may_federate
+from synapse_tim.rooms.joins import Room
+
+State = Mapping[tuple[str, str], EventBase]
+
+#: The state that says how a room is entered and read.
+ENTRY: Final = ((CREATE, ""), (JOIN_RULES, ""), (HISTORY_VISIBILITY, ""))
+#: How many rooms are remembered; whether a room federates never changes.
+_REMEMBERED: Final = 10_000
+
+_CREATIONS = """
+    SELECT state.room_id, event.json
+    FROM current_state_events AS state
+    INNER JOIN event_json AS event ON event.event_id = state.event_id
+    WHERE state.type = 'm.room.create' AND state.state_key = '' AND state.room_id IN ({places})
+"""
+
+
+class RoomStates:
+    """Reads from the state of rooms what matters for entering and seeing them.
+
+    Args:
+        api: Synapse's module API.
+        product: of this server.
+    """
+
+    def __init__(self, api: ModuleApi, product: Product) -> None:
+        self._api = api
+        self._product = product
+        self._federating: dict[str, bool] = {}
+
+    def of(self, state: State) -> Room:
+        """What a room is.
+
+        Args:
+            state: at least ``ENTRY`` of it, as far as there is any.
+        """
+        created, rule = state.get((CREATE, "")), state.get((JOIN_RULES, ""))
+        return Room(
+            product=self._product,
+            is_own=created is not None and self._api.is_mine(created.sender),
+            federates=created is None or may_federate(created.content),
+            join_rule=content(state, JOIN_RULES).get("join_rule"),
+            is_rule_own=rule is not None and self._api.is_mine(rule.sender),
+            world_readable=content(state, HISTORY_VISIBILITY).get("history_visibility") == "world_readable",
+        )
+
+    async def not_federating(self, room_ids: Iterable[str]) -> set[str]:
+        """Those of several rooms in which other servers may not take part, in one query at most."""
+        wanted = set(room_ids)
+        asked = [room for room in wanted if room not in self._federating and is_storable(room)]
+
+        def ask(txn: LoggingTransaction) -> list[tuple[str, str]]:
+            txn.execute(_CREATIONS.format(places=", ".join("?" * len(asked))), asked)
+            return txn.fetchall()
+
+        if asked:
+            found = await self._api.run_db_interaction("synapse_tim_not_federating", ask)
+            if len(self._federating) + len(found) > _REMEMBERED:
+                self._federating.clear()
+            self._federating.update(
+                (room, may_federate(json.loads(event)["content"])) for room, event in found
+            )
+        return {room for room in wanted if not self._federating.get(room, True)}
+
+
+class RoomViews:
+    """Closes views of rooms in one Synapse process.
+
+    Args:
+        api: Synapse's module API.
+        internals: for a secret of this server.
+        rooms: reads what matters from their state.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(self, api: ModuleApi, internals: SynapseInternals, rooms: RoomStates) -> None:
+        self._api = api
+        self._rooms = rooms
+        self._synapse = SynapseRooms(api, internals.shared_secret)
+        self._synapse.assert_hosts()
+        self._synapse.close_histories(self.may_be_read)
+        self._synapse.close_summaries(self.is_shown)
+
+    def hide_from_federation(self) -> None:
+        """Hide rooms from other servers; to be called once all other guards of their requests are set.
+
+        How complex a room is, Synapse says of public ones only, which none is that others may take part in.
+
+        Raises:
+            ConfigError: this is an unknown Synapse.
+        """
+        self._synapse.hide_from_federation(self.is_hidden, frozenset({"RoomComplexityServlet"}))
+
+    async def may_be_read(self, room_id: str) -> bool:
+        """Whether users of this server may read a room that they are not in, if its history is open."""
+        room = self._rooms.of(await self._api.get_room_state(room_id, ENTRY))
+        if room.world_readable and not room.is_for_readers:
+            metrics.count_denied(WORLD_READABLE)
+        return room.is_for_readers
+
+    async def is_shown(self, room_id: str, user_id: str | None, server: str | None) -> bool:
+        """Whether a room is shown to a user, or to another server, that Synapse would show it to."""
+        wanted = [*ENTRY, *([(MEMBER, user_id)] if user_id else [])]
+        state = await self._api.get_room_state(room_id, wanted)
+        if not state or self._rooms.of(state).is_shown:
+            return True
+        if user_id is not None:
+            return content(state, MEMBER, user_id).get("membership") in ("join", "invite")
+        return server is not None and await self._synapse.has_host(room_id, server)
+
+    async def is_hidden(self, room_id: str) -> bool:
+        """Whether other servers are answered as if there were no such room."""
+        hidden = bool(await self._rooms.not_federating([room_id]))
+        if hidden:
+            metrics.count_denied(ROOM_NOT_FOUND)
+        return hidden
+
+
+def content(state: State, kind: str, key: str = "") -> Mapping[str, Any]:
+    """The content of one piece of state; empty if there is none."""
+    event = state.get((kind, key))
+    return event.content if event is not None else {}

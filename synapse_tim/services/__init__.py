@@ -1,1 +1,0 @@
-"""Services: I/O without Synapse; synchronous, run in threads by the layer above."""

@@ -1,0 +1,1 @@
+"""Real servers on loopback: Synapse, workers, PostgreSQL, Redis, and clients of them."""

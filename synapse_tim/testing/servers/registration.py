@@ -1,0 +1,37 @@
+"""Registering users with a server's shared secret (Synapse's admin API)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import httpx
+
+from synapse_tim.testing.servers.client import MatrixUser
+from synapse_tim.testing.waiting import HANGING_SECONDS
+
+_PATH = "/_synapse/admin/v1/register"
+
+
+def register_user(
+    base_url: str, shared_secret: str, user: str, *, admin: bool = False, password: str = "password"
+) -> MatrixUser:
+    """Register a user and log in.
+
+    Args:
+        base_url: of the server's client API.
+        shared_secret: its ``registration_shared_secret``.
+        user: the localpart.
+        admin: whether the user is a server admin.
+        password: of the user.
+
+    Raises:
+        httpx.HTTPStatusError: the server refuses, for instance because the name is taken.
+    """
+    with httpx.Client(base_url=base_url, timeout=HANGING_SECONDS, trust_env=False) as client:
+        nonce = client.get(_PATH).raise_for_status().json()["nonce"]
+        parts = (nonce, user, password, "admin" if admin else "notadmin")
+        mac = hmac.new(shared_secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
+        body = {"nonce": nonce, "username": user, "password": password, "admin": admin, "mac": mac}
+        session = client.post(_PATH, json=body).raise_for_status().json()
+    return MatrixUser(session["user_id"], session["access_token"], base_url, session["device_id"])

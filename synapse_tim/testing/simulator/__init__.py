@@ -1,0 +1,1 @@
+"""A TI on loopback: PKI, federation list, VZD directory, identity providers."""

@@ -1,0 +1,1 @@
+"""Simulated identity providers, who logs in there, and their tokens."""

@@ -1,0 +1,61 @@
+"""Encrypting tokens, as identity providers and their clients do (RFC 7516, RFC 7518 §4.6)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from synapse_tim.jose.base64url import Base64UrlError, decode
+from synapse_tim.jose.base64url import encode as base64url
+from synapse_tim.jose.jwe import CONTENT_ENCRYPTION, derive, length_and
+from synapse_tim.jose.jwk import to_jwk
+from synapse_tim.testing.merge import overlaid
+from synapse_tim.testing.simulator.pki.signing import compact_json
+
+_IV_OCTETS: Final = 12
+_TAG_OCTETS: Final = 16
+
+
+def encrypt(
+    plaintext: bytes,
+    key: ec.EllipticCurvePublicKey | bytes,
+    *,
+    header: Mapping[str, Any] | None = None,
+) -> str:
+    """Encrypt with A256GCM.
+
+    Args:
+        plaintext: octets.
+        key: the recipient's public key, for ``ECDH-ES`` with a fresh key of ours; or 32 octets that both
+            sides have, for ``dir``.
+        header: members that replace those of the protected header; ``REMOVED`` takes one out. ``apu`` and
+            ``apv`` go into the key that is derived; the others change what is said, not what is done.
+
+    Returns:
+        The compact serialization.
+    """
+    changes, members = header or {}, {"enc": CONTENT_ENCRYPTION}
+    if isinstance(key, bytes):
+        protected, content_key = overlaid({"alg": "dir", **members}, changes), key
+    else:
+        ephemeral = ec.generate_private_key(key.curve)
+        own = {"alg": "ECDH-ES", **members, "epk": to_jwk(ephemeral.public_key())}
+        protected = overlaid(own, changes)
+        parties = _party(protected, "apu") + _party(protected, "apv")
+        content_key = derive(ephemeral.exchange(ec.ECDH(), key), parties)
+    aad = base64url(compact_json(protected))
+    iv = os.urandom(_IV_OCTETS)
+    sealed = AESGCM(content_key).encrypt(iv, plaintext, aad)
+    ciphertext, tag = sealed[:-_TAG_OCTETS], sealed[-_TAG_OCTETS:]
+    return b".".join((aad, b"", base64url(iv), base64url(ciphertext), base64url(tag))).decode()
+
+
+def _party(header: Mapping[str, Any], member: str) -> bytes:
+    try:
+        return length_and(decode(header.get(member, "").encode()))
+    except (AttributeError, Base64UrlError):
+        return length_and(b"")

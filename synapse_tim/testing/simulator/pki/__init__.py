@@ -1,0 +1,1 @@
+"""Certificates and signatures in gematik's shape, and every wrong one."""

@@ -1,0 +1,1 @@
+"""HTTP with limits, pins and deadlines; without Synapse."""

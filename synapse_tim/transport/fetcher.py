@@ -1,0 +1,219 @@
+"""Transport: one bounded HTTP exchange at a time, synchronous, for use in threads.
+
+The fetcher only transports; what it brings is trusted by nobody until a rule has verified it. Refused while
+it happens: a body over its cap, an exchange over its wall-clock deadline (also one whose name is not found,
+or that drips a byte now and then in the handshake, the headers or the body), any redirect, any compressed
+body. httpx limits the silence between two reads but not the whole exchange, so nobody waits for it beyond
+its deadline, and its socket is shut down then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, Final
+
+import attrs
+import httpx
+
+from synapse_tim.federation.refusals import ListRefusedError, Refusal
+
+#: No silence longer than this, in seconds; the directory calls a slower answer unhealthy (requirement R1.11).
+SILENCE_SECONDS: Final = 10.0
+
+# httpx logs whole URLs at INFO; an operator's may carry a token in its query.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+@attrs.frozen
+class Response:
+    """A complete answer.
+
+    Attributes:
+        status: HTTP status, never a redirect except 304.
+        body: the octets of a 200; empty for any other status.
+        retry_after: seconds for which the server wants to be left alone, if it says so in digits.
+    """
+
+    status: int
+    body: bytearray
+    retry_after: int | None = None
+
+
+class _Exchange:
+    """One exchange, which can be ended from outside at any moment."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take hold of the connection as soon as there is one (httpx's ``trace`` extension)."""
+        if event != "connection.connect_tcp.complete":
+            return
+        connected = info["return_value"].get_extra_info("socket")
+        # A duplicate stays valid when TLS takes the original over, and shuts the same connection down.
+        with self._lock:
+            self._sockets.append(connected.dup())
+        if self.ended:
+            self.end()
+
+    def end(self) -> None:
+        """End the exchange now, or as soon as it has a connection."""
+        self.ended = True
+        with self._lock:
+            for connection in self._sockets:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the connection after the exchange."""
+        with self._lock:
+            for connection in self._sockets:
+                connection.close()
+            self._sockets.clear()
+
+
+class Fetcher:
+    """Makes HTTP requests that end in bounded time with a bounded answer.
+
+    Proxies are taken from the environment (``https_proxy``, ``no_proxy``), as Synapse itself does.
+
+    Args:
+        ssl_context: for ``https``; default: the system's certificates.
+        silence: the longest silence in seconds.
+    """
+
+    def __init__(
+        self, ssl_context: ssl.SSLContext | None = None, *, silence: float = SILENCE_SECONDS
+    ) -> None:
+        self._client = httpx.Client(
+            verify=ssl_context or ssl.create_default_context(),
+            follow_redirects=False,
+            timeout=httpx.Timeout(silence),
+            # Every exchange has a connection of its own, which may be shut down.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers={"Accept-Encoding": "identity", "User-Agent": "synapse_tim"},
+        )
+        self._running: set[_Exchange] = set()
+        self._closed = False
+
+    def get(
+        self,
+        url: str,
+        *,
+        max_octets: int,
+        deadline: float,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """GET a resource.
+
+        Args:
+            url: absolute, http or https; its own query is kept.
+            max_octets: cap of the body.
+            deadline: seconds for the whole exchange.
+            params: added to the query.
+            headers: added to the request.
+
+        Raises:
+            ListRefusedError: a reason of transport.
+        """
+        try:
+            target = httpx.URL(url).copy_merge_params(dict(params or {}))
+            request = self._client.build_request("GET", target, headers=dict(headers or {}))
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ListRefusedError(Refusal.UNREACHABLE, f"no usable URL: {type(error).__name__}") from None
+        return self._exchange(request, max_octets, deadline)
+
+    def post(
+        self, url: str, *, content: bytes, headers: Mapping[str, str], max_octets: int, deadline: float
+    ) -> Response:
+        """POST octets; arguments and errors as for ``get``."""
+        request = self._client.build_request("POST", url, content=content, headers=dict(headers))
+        return self._exchange(request, max_octets, deadline)
+
+    def close(self) -> None:
+        """End exchanges that are under way and refuse further ones; for use at shutdown."""
+        self._closed = True
+        for exchange in tuple(self._running):
+            exchange.end()
+        self._client.close()
+
+    def _exchange(self, request: httpx.Request, max_octets: int, deadline: float) -> Response:
+        """Run the exchange in a thread of its own and wait for it no longer than the deadline.
+
+        Looking a name up cannot be interrupted. A thread that is late goes on by itself and ends as soon as
+        it gets a connection; nobody looks at what it brings.
+        """
+        host = request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
+        if self._closed:
+            raise ListRefusedError(Refusal.UNREACHABLE, "shutting down")
+        exchange, outcome = _Exchange(), Future[Response]()
+        self._running.add(exchange)
+
+        def run() -> None:
+            try:
+                outcome.set_result(self._send(request, host, max_octets, exchange))
+            except BaseException as error:
+                outcome.set_exception(error)
+            finally:
+                self._running.discard(exchange)
+                exchange.close()
+
+        threading.Thread(target=run, name="synapse_tim-fetch", daemon=True).start()
+        try:
+            return outcome.result(deadline)
+        except TimeoutError:
+            exchange.end()
+            raise ListRefusedError(Refusal.DEADLINE, f"{host}: not complete within {deadline:g} s") from None
+
+    def _send(self, request: httpx.Request, host: str, max_octets: int, exchange: _Exchange) -> Response:
+        request.extensions["trace"] = exchange.trace
+        try:
+            response = self._client.send(request, stream=True)
+            with contextlib.closing(response):
+                return _read(response, host, max_octets)
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            httpx.StreamError,
+            OSError,
+            RuntimeError,
+            UnicodeError,
+        ) as error:
+            detail = f"{host}: {type(error).__name__}: {str(error)[:120]}"
+            raise ListRefusedError(Refusal.UNREACHABLE, detail) from None
+
+
+def _read(response: httpx.Response, host: str, max_octets: int) -> Response:
+    status = response.status_code
+    if 300 <= status < 400 and status != 304:
+        raise ListRefusedError(Refusal.REDIRECT, f"{host}: status {status}")
+    encoding = response.headers.get("Content-Encoding", "identity").strip()
+    if encoding.lower() not in ("", "identity"):
+        # Ends up in logs and on terminals, to which a server must not speak.
+        raise ListRefusedError(Refusal.COMPRESSED, f"{host}: {encoding[:20]!a}")
+    body = bytearray()
+    if status != 200:
+        return Response(status, body, _retry_after(response))
+    length = response.headers.get("Content-Length", "")
+    if length.isascii() and length.isdigit() and int(length[:20]) > max_octets:
+        raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: {length[:20]} octets announced")
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > max_octets:
+            raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: more than {max_octets} octets")
+    return Response(status, body)
+
+
+def _retry_after(response: httpx.Response) -> int | None:
+    """The header ``Retry-After`` (RFC 9110 §10.2.3); a date in it is passed over."""
+    value = response.headers.get("Retry-After", "").strip()[:20]
+    return int(value) if value.isascii() and value.isdigit() else None
