@@ -27,8 +27,8 @@ from synapse.storage.databases.main.events import DeltaState
 from synapse.synapse_rust.events import EventInternalMetadata
 
 from synapse_tim.adapter import shape
+from synapse_tim.core.matrix import MEMBER
 from synapse_tim.federation.relayed import ROOM_FRAME, Effect
-from synapse_tim.rooms.creation import MEMBER
 
 #: Where one process asks another to store events that arrived. Joins on behalf of workers are not among them.
 _FORWARDED: Final = f"{REPLICATION_PREFIX}/{ReplicationFederationSendEventsRestServlet.NAME}/"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -29,6 +29,7 @@ from synapse.config._base import Config
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.core.text import is_storable
 
 #: Where the block stands in homeserver.yaml, for error messages.
 CONFIG_PATH = "modules[…].config"
@@ -261,3 +262,19 @@ def _explain(error: Any) -> str:
     if kind == "value_error" or isinstance(found, dict | list):
         return message
     return f"{message}, found {found!r:.60}"
+
+
+def _checked(is_right: Callable[[str], bool], expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not is_right(value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _is_text(value: str) -> bool:
+    return bool(value.strip()) and is_storable(value)
+
+
+Text = Annotated[str, _checked(_is_text, "a text")]

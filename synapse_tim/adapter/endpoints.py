@@ -8,7 +8,7 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter.decisions import refuse
-from synapse_tim.core.denial import METHOD_UNRECOGNIZED
+from synapse_tim.core.web_denials import METHOD_UNRECOGNIZED
 
 _CHALLENGE: Final = 'Bearer realm="TI-Messenger"'
 

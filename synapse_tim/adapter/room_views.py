@@ -25,7 +25,7 @@ from synapse.module_api.errors import SynapseError
 from synapse.types.state import StateFilter
 
 from synapse_tim.adapter import shape
-from synapse_tim.rooms.creation import HISTORY_VISIBILITY, MEMBER
+from synapse_tim.core.matrix import HISTORY_VISIBILITY, MEMBER
 
 #: Says whether something is so, of a room.
 OfRoom = Callable[[str], Awaitable[bool]]

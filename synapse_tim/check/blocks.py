@@ -24,13 +24,14 @@ from synapse_tim.cleanup.config import RoomCleanupConfig
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.directory.assembly import build_directory
 from synapse_tim.directory.config import DirectoryConfig, DirectoryPartConfig
+from synapse_tim.events.config import EventPolicyConfig
 from synapse_tim.federation.assembly import read_files
 from synapse_tim.federation.config import AllowListConfig, FederationListConfig
 from synapse_tim.information.config import InformationServicesConfig
 from synapse_tim.login.assembly import read_key_file
 from synapse_tim.login.config import LoginPolicyConfig
 from synapse_tim.pki.config import read_pinned_roots
-from synapse_tim.ti_messenger_config import EventPolicyConfig, RoomPolicyConfig
+from synapse_tim.rooms.config import RoomPolicyConfig
 from synapse_tim.transport.tls import client_context
 
 _OWN: Final = "synapse_tim."

@@ -15,7 +15,7 @@ import attrs
 
 from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
 from synapse_tim.cli.output import print_json, print_table
-from synapse_tim.core.denial import CATALOGUE
+from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.core.homeserver_options import OPTIONS
 
 _EXAMPLE: Final = "Example: synapse-tim reference denials --json"

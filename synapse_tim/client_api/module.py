@@ -25,7 +25,8 @@ from synapse_tim.adapter.request_body import read_json, replace_json
 from synapse_tim.adapter.shared_rooms import SharedRooms
 from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.client_api import rules as client_api
-from synapse_tim.core.denial import (
+from synapse_tim.client_api.config import ClientApiPolicyConfig
+from synapse_tim.client_api.denials import (
     DISPLAY_NAME,
     LOOKUP_UNAVAILABLE,
     PROFILE_HIDDEN,
@@ -33,7 +34,6 @@ from synapse_tim.core.denial import (
     SEARCH_MALFORMED,
     THIRD_PARTY_ID,
 )
-from synapse_tim.ti_messenger_config import ClientApiPolicyConfig
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")

@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from synapse_tim.core.products import SpecVersion
-from synapse_tim.rooms.creation import RoomRules
 
 Version = tuple[int, int]
 
@@ -50,17 +49,3 @@ def _is_newer(name: object, newest: Version) -> bool:
     """Whether a version is newer than another; names of the old kind (``r0.6.1``) are not."""
     match = _VERSION.fullmatch(name) if isinstance(name, str) else None
     return match is not None and (int(match[1]), int(match[2])) > newest
-
-
-def capabilities(body: Mapping[str, Any], rules: RoomRules) -> dict[str, Any]:
-    """The answer to ``/_matrix/client/v3/capabilities``.
-
-    Args:
-        body: Synapse's answer.
-        rules: for the room versions.
-    """
-    named = body.get("capabilities", {})
-    available = named.get("m.room_versions", {}).get("available", {})
-    offered = {version: available.get(version, "stable") for version in rules.versions}
-    versions_ = {"default": rules.default_version, "available": offered}
-    return {**body, "capabilities": {**named, "m.room_versions": versions_}}

@@ -17,7 +17,7 @@ CLIENT_API: Final = (
         "A_25641-01",
         "Matrix v1.11, with its standard errors, and nothing newer promised",
         Status.ENFORCED,
-        rules=("synapse_tim.client_api.rules.versions", "synapse_tim.client_api.rules.capabilities"),
+        rules=("synapse_tim.client_api.rules.versions", "synapse_tim.rooms.capabilities.capabilities"),
         where=(_CLIENT_API, "synapse_tim.rooms.module"),
         note="Synapse's newer and unstable endpoints still answer those who know them.",
     ),

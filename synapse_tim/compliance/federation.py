@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from synapse_tim.compliance.requirement import PRO, V1_2, Requirement, Status
-from synapse_tim.core.denial import (
-    INVITE_BY_ADDRESS,
-    INVITEE_REFUSES,
-    NO_USABLE_LIST,
-    NOT_A_MEMBER,
-    RELAYED_FOR_NON_MEMBER,
-)
+from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER, RELAYED_FOR_NON_MEMBER
+from synapse_tim.invites.denials import INVITE_BY_ADDRESS, INVITEE_REFUSES
 
 _LIST: Final = "synapse_tim.federation.module"
 _INVITES: Final = "synapse_tim.invites.module"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from synapse_tim.compliance.requirement import LEGACY, PRO, Requirement, Status
-from synapse_tim.core.denial import INVITE_BY_ADDRESS, NO_USABLE_LIST, NOT_A_MEMBER, RELAYED_FOR_NON_MEMBER
+from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER, RELAYED_FOR_NON_MEMBER
+from synapse_tim.invites.denials import INVITE_BY_ADDRESS
 
 _INVITES: Final = ("synapse_tim.invites.module", "synapse_tim.contacts.three_stage_check")
 _LIST: Final = "synapse_tim.federation.module"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from synapse_tim.compliance.requirement import ALWAYS, EPA, PRO, Requirement, Status
-from synapse_tim.core.denial import LOGIN_METHOD
+from synapse_tim.login.denials import LOGIN_METHOD
 
 _LOGIN: Final = "synapse_tim.login.module"
 _TOKENS: Final = "synapse_tim.login.token_login"

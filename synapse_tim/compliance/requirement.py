@@ -8,7 +8,8 @@ from typing import Final
 
 import attrs
 
-from synapse_tim.core.denial import CATALOGUE, Denial
+from synapse_tim.compliance.denials import CATALOGUE
+from synapse_tim.core.denial import Denial
 from synapse_tim.core.homeserver_options import OPTIONS
 from synapse_tim.core.products import Product, SpecVersion
 

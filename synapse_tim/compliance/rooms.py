@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from synapse_tim.compliance.requirement import EPA, PRO, V1_1, V1_2, Requirement, Status
-from synapse_tim.core.denial import JOIN_WITHOUT_INVITE, PUBLISHED_FEDERATING, REMOTE_USER_IN_PUBLIC_ROOM
+from synapse_tim.rooms.denials import JOIN_WITHOUT_INVITE, PUBLISHED_FEDERATING, REMOTE_USER_IN_PUBLIC_ROOM
 
 _ROOMS: Final = "synapse_tim.rooms.module"
 _DIRECTORY: Final = "synapse_tim.rooms.directory"

@@ -22,9 +22,9 @@ from synapse_tim.adapter.openid import OpenIdUsers
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.contacts import resource as contact_resource
 from synapse_tim.contacts.config import ContactManagementConfig
+from synapse_tim.contacts.denials import CONTACTS_TOKEN
 from synapse_tim.contacts.resource import ContactResource
 from synapse_tim.contacts.store import ContactStore
-from synapse_tim.core.denial import CONTACTS_TOKEN
 from synapse_tim.core.products import SpecVersion
 
 logger = logging.getLogger(__name__)

@@ -24,6 +24,16 @@ from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.decisions import refuse
 from synapse_tim.adapter.endpoints import error_answer, require_method
 from synapse_tim.adapter.request_body import octets
+from synapse_tim.contacts.denials import (
+    CONTACT_ID,
+    CONTACT_MALFORMED,
+    CONTACT_UNKNOWN,
+    CONTACTS_HEADER,
+    CONTACTS_OF_ANOTHER,
+    CONTACTS_TOKEN,
+    CONTACTS_UNAVAILABLE,
+    TOO_MANY_CONTACTS,
+)
 from synapse_tim.contacts.rules import (
     MAX_OCTETS,
     Contact,
@@ -33,18 +43,8 @@ from synapse_tim.contacts.rules import (
     parse_contact,
 )
 from synapse_tim.contacts.store import ContactStore, Put
-from synapse_tim.core.denial import (
-    CONTACT_ID,
-    CONTACT_MALFORMED,
-    CONTACT_UNKNOWN,
-    CONTACTS_HEADER,
-    CONTACTS_OF_ANOTHER,
-    CONTACTS_TOKEN,
-    CONTACTS_UNAVAILABLE,
-    ENDPOINT_UNRECOGNIZED,
-    TOO_MANY_CONTACTS,
-)
-from synapse_tim.information.rules import ServiceInfo
+from synapse_tim.core.service_info import ServiceInfo
+from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
 
 logger = logging.getLogger(__name__)
 

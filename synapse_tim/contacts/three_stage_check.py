@@ -17,11 +17,12 @@ from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.contacts.module import ContactManagement
 from synapse_tim.contacts.three_stages import decided_by_invitee, stage_three
-from synapse_tim.core.denial import APPROVAL_UNAVAILABLE, INVITEE_NOT_APPROVED, INVITEE_NOT_REGISTERED, Denial
+from synapse_tim.core.denial import Denial
 from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.core.text import is_storable
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.module import Directory
+from synapse_tim.invites.denials import APPROVAL_UNAVAILABLE, INVITEE_NOT_APPROVED, INVITEE_NOT_REGISTERED
 from synapse_tim.invites.rules import Parties
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,9 @@ not the inviter's (AF_10061-01).
 
 from __future__ import annotations
 
-from synapse_tim.core.denial import INVITEE_NOT_APPROVED, Denial
+from synapse_tim.core.denial import Denial
 from synapse_tim.directory.owner_types import OwnerType
+from synapse_tim.invites.denials import INVITEE_NOT_APPROVED
 
 
 def decided_by_invitee(invitee: OwnerType) -> bool:

@@ -9,10 +9,17 @@ from typing import Annotated, Final, Protocol
 from urllib.parse import urlsplit
 
 import attrs
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-from synapse_tim.adapter.config_block import Block, Duration, PartConfig, ReadablePath, SecureBaseUrl, wrong
-from synapse_tim.federation.config import VzdCredentialsConfig
+from synapse_tim.adapter.config_block import (
+    Block,
+    Duration,
+    PartConfig,
+    ReadablePath,
+    SecureBaseUrl,
+    SecureUrl,
+    wrong,
+)
 
 _LONGEST_CACHE_MS: Final = 5 * 60 * 1000
 _INTERFACES: Final = frozenset({"tim-provider-services", "localization", "search", "fdv", "owner"})
@@ -136,3 +143,16 @@ class DirectoryPartConfig(PartConfig):
 
     directory: DirectoryConfig | None = None
     """The directory of the TI ([directory.md](directory.md)). Without it nobody is looked up."""
+
+
+class VzdCredentialsConfig(Block):
+    """``vzd_credentials``: log-in to the directory as a TI provider."""
+
+    token_url: SecureUrl
+    """Where the directory hands out tokens (OAuth 2.0, client credentials)."""
+    authenticate_url: SecureUrl
+    """Where such a token is exchanged for one that opens the list (`ti-provider-authenticate`)."""
+    client_id: Annotated[str, Field(min_length=1, pattern=r"^[^:\x00-\x1f]+$")]
+    """Who we are to the directory."""
+    client_secret_path: ReadablePath
+    """File with the secret that belongs to `client_id`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from synapse_tim.adapter.config_block import wrong
+from synapse_tim.directory.config import VzdCredentialsConfig
 from synapse_tim.directory.session import ProviderCredentials
-from synapse_tim.federation.config import VzdCredentialsConfig
 
 
 def read_credentials(block: VzdCredentialsConfig, *keys: str | int) -> ProviderCredentials:

@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from synapse_tim.adapter.config_block import Block, ReadablePath, parse_block
-from synapse_tim.directory.config import DirectoryConfig, DirectoryLogIn
-from synapse_tim.federation.config import VzdCredentialsConfig
+from synapse_tim.directory.config import DirectoryConfig, DirectoryLogIn, VzdCredentialsConfig
 
 
 class NoDirectoryError(Exception):

@@ -24,16 +24,16 @@ from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import decide, refuse
 from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
 from synapse_tim.adapter.request_body import read_json
-from synapse_tim.core.denial import (
+from synapse_tim.core.text import is_storable
+from synapse_tim.events.config import EventPolicyConfig
+from synapse_tim.events.denials import (
     REACTION,
     REDACTION_MALFORMED,
     REDACTION_TARGET,
     REDACTION_TOO_LATE,
     REDACTION_UNAVAILABLE,
 )
-from synapse_tim.core.text import is_storable
 from synapse_tim.events.rules import REACTION_TYPE, REDACTION_TYPE, REDACTS_ALL, is_one_emoji, redacts_all
-from synapse_tim.ti_messenger_config import EventPolicyConfig
 
 logger = logging.getLogger(__name__)
 

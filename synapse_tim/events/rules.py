@@ -15,9 +15,10 @@ from typing import Any, Final
 import attrs
 import emoji
 
-from synapse_tim.core.denial import REACTION, REDACTION_TOO_LATE, THREAD, Denial
+from synapse_tim.core.denial import Denial
+from synapse_tim.core.matrix import MEMBER
 from synapse_tim.core.text import is_storable
-from synapse_tim.rooms.creation import MEMBER
+from synapse_tim.events.denials import REACTION, REDACTION_TOO_LATE, THREAD
 
 REACTION_TYPE: Final = "m.reaction"
 REDACTION_TYPE: Final = "m.room.redaction"

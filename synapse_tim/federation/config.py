@@ -10,62 +10,20 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from synapse_tim.adapter.config_block import (
-    BaseUrl,
     Block,
     Duration,
     PartConfig,
-    Pin,
     ReadablePath,
-    SecureUrl,
     Url,
     enum_value,
 )
+from synapse_tim.directory.config import VzdCredentialsConfig
 from synapse_tim.federation.acceptance import OnStale
 from synapse_tim.federation.list import MAX_VERSION
 from synapse_tim.jose.large_jws import ALGORITHM_CURVES
-from synapse_tim.pki.revocation import OcspMode
+from synapse_tim.pki.config import TrustConfig
 
 Algorithm = Literal["BP256R1", "ES256"]
-
-
-class VzdCredentialsConfig(Block):
-    """``vzd_credentials``: log-in to the directory as a TI provider."""
-
-    token_url: SecureUrl
-    """Where the directory hands out tokens (OAuth 2.0, client credentials)."""
-    authenticate_url: SecureUrl
-    """Where such a token is exchanged for one that opens the list (`ti-provider-authenticate`)."""
-    client_id: Annotated[str, Field(min_length=1, pattern=r"^[^:\x00-\x1f]+$")]
-    """Who we are to the directory."""
-    client_secret_path: ReadablePath
-    """File with the secret that belongs to `client_id`."""
-
-
-class TrustConfig(Block):
-    """``trust``: what a signature has to rest on."""
-
-    ca_base_url: BaseUrl = "https://download.tsl.ti-dienste.de"
-    """Serves `ECC/ROOT-CA/roots.json` and `ECC/SUB-CA/<CN>.der`. What it says is never trusted by itself."""
-    pinned_roots: Annotated[list[Pin], Field(min_length=1)]
-    """SHA-256 fingerprints (hex) or files of root certificates. Name two or more: roots expire."""
-    allow_test_certificates: bool = False
-    """Accept certificates whose subjects say TEST-ONLY or NOT-VALID. Never in production."""
-    ocsp: Annotated[OcspMode, enum_value(OcspMode)] = OcspMode.HARD
-    """`hard`: signer and sub-CA have to be known as good. `soft`: only a certificate known as revoked is
-    refused. `off`: nobody is asked; a warning is logged.
-    """
-    ocsp_responder_url: Url | None = None
-    """Required unless `ocsp` is `off`. The responder, or a forwarder in front of several: it is asked about
-    the signer and about the sub-CA. Addresses inside certificates are never visited.
-    """
-
-    @model_validator(mode="after")
-    def _responder(self) -> TrustConfig:
-        if self.ocsp is not OcspMode.OFF and self.ocsp_responder_url is None:
-            raise ValueError(
-                f"ocsp: {self.ocsp.value} needs ocsp_responder_url; only ocsp: 'off' works without"
-            )
-        return self
 
 
 class FederationListConfig(Block):

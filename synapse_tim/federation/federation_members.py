@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 import attrs
 
-from synapse_tim.core.denial import NO_USABLE_LIST, NOT_A_MEMBER, Denial
+from synapse_tim.core.denial import Denial
+from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER
 from synapse_tim.federation.list import FederationList
 
 

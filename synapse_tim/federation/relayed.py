@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from synapse_tim.rooms.creation import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, THIRD_PARTY_INVITE
+from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, THIRD_PARTY_INVITE
 
 #: State without which the members of a room would disagree about who may do and read what in it.
 ROOM_FRAME: Final = frozenset(

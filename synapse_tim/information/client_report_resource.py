@@ -25,16 +25,16 @@ from synapse_tim.adapter.endpoints import require_method
 from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.adapter.request_body import octets
 from synapse_tim.adapter.table_keeper import TableKeeper
-from synapse_tim.core.denial import (
-    ENDPOINT_UNRECOGNIZED,
+from synapse_tim.core.rate_limit import RequestRate
+from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
+from synapse_tim.information.client_report import MAX_OCTETS, Label, ReportError, parse_report, within
+from synapse_tim.information.client_report_store import ClientReportStore
+from synapse_tim.information.denials import (
     REPORT_MALFORMED,
     REPORT_SECONDS,
     REPORT_TOO_OFTEN,
     REPORT_UNAVAILABLE,
 )
-from synapse_tim.core.rate_limit import RequestRate
-from synapse_tim.information.client_report import MAX_OCTETS, Label, ReportError, parse_report, within
-from synapse_tim.information.client_report_store import ClientReportStore
 
 logger = logging.getLogger(__name__)
 

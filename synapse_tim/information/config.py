@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from synapse_tim.adapter.config_block import Block, PartConfig
-from synapse_tim.core.text import is_storable
-from synapse_tim.information.rules import DEFAULT_DESCRIPTION, DEFAULT_TITLE, ServiceInfo
+from synapse_tim.adapter.config_block import Block, PartConfig, Text, _checked
+from synapse_tim.core.service_info import ServiceInfo
+from synapse_tim.information.rules import DEFAULT_DESCRIPTION, DEFAULT_TITLE
 from synapse_tim.information.support_contacts import (
     ROLES,
     Contact,
@@ -20,21 +19,6 @@ from synapse_tim.information.support_contacts import (
     support_document,
 )
 
-
-def _checked(is_right: Callable[[str], bool], expected: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not is_right(value):
-            raise ValueError(f"expected {expected}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _is_text(value: str) -> bool:
-    return bool(value.strip()) and is_storable(value)
-
-
-Text = Annotated[str, _checked(_is_text, "a text")]
 Role = Annotated[
     str, _checked(is_role, f"{', '.join(ROLES)}, or a role with a namespace such as com.example.role")
 ]

@@ -21,13 +21,13 @@ from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.adapter.openid import OpenIdUsers
-from synapse_tim.core.denial import INFORMATION_TOKEN
 from synapse_tim.core.products import Product
 from synapse_tim.federation.module import FederationAllowList
 from synapse_tim.information import client_report_resource as client_reports
 from synapse_tim.information import resource as information_resource
 from synapse_tim.information.client_report_resource import ClientReportResource, ClientReports
 from synapse_tim.information.config import InformationServicesConfig
+from synapse_tim.information.denials import INFORMATION_TOKEN
 from synapse_tim.information.resource import InformationResource
 from synapse_tim.information.support_resource import SupportResource
 

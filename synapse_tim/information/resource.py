@@ -17,16 +17,17 @@ from synapse.module_api.errors import SynapseError
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.decisions import refuse
 from synapse_tim.adapter.endpoints import error_answer, require_method
-from synapse_tim.core.denial import (
-    ENDPOINT_UNRECOGNIZED,
+from synapse_tim.core.service_info import ServiceInfo
+from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
+from synapse_tim.federation.list import FederationList
+from synapse_tim.information import rules as information
+from synapse_tim.information.denials import (
     IK_UNKNOWN,
     INFORMATION_QUERY,
     INFORMATION_TOKEN,
     INFORMATION_UNAVAILABLE,
 )
-from synapse_tim.federation.list import FederationList
-from synapse_tim.information import rules as information
-from synapse_tim.information.rules import Query, QueryError, ServiceInfo
+from synapse_tim.information.rules import Query, QueryError
 
 logger = logging.getLogger(__name__)
 

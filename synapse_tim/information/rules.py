@@ -10,11 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import attrs
-
+from synapse_tim.core.institution_code import is_code
 from synapse_tim.core.server_name import normalise
 from synapse_tim.federation.list import FederationList
-from synapse_tim.login.rules.insured import is_code
 
 #: Of the interface, not of this software.
 VERSION: Final = "1.0.0"
@@ -29,33 +27,6 @@ Query = Mapping[bytes, Sequence[bytes]]
 
 class QueryError(ValueError):
     """The query cannot be answered; says what is wrong with it."""
-
-
-@attrs.frozen
-class ServiceInfo:
-    """Who runs the service.
-
-    Attributes:
-        title: of the service.
-        description: of the service, or ``None``.
-        contact: of the operator, or ``None``.
-        version: of the interface.
-    """
-
-    title: str = DEFAULT_TITLE
-    description: str | None = DEFAULT_DESCRIPTION
-    contact: str | None = None
-    version: str = VERSION
-
-    def document(self) -> dict[str, str]:
-        """The ``InfoObject``."""
-        members = {
-            "title": self.title,
-            "description": self.description,
-            "contact": self.contact,
-            "version": self.version,
-        }
-        return {name: value for name, value in members.items() if value is not None}
 
 
 def institution_code(query: Query) -> str:

@@ -10,7 +10,7 @@ from synapse.module_api import DirectServeJsonResource
 
 from synapse_tim.adapter.decisions import refuse
 from synapse_tim.adapter.endpoints import require_method
-from synapse_tim.core.denial import ENDPOINT_UNRECOGNIZED
+from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
 
 
 class SupportResource(DirectServeJsonResource):

@@ -23,7 +23,7 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.device_inbox import ArrivedMessages, DeviceInbox
-from synapse_tim.core.denial import MESSAGE_TO_STRANGER
+from synapse_tim.invites.denials import MESSAGE_TO_STRANGER
 from synapse_tim.invites.strangers import Strangers
 
 logger = logging.getLogger(__name__)

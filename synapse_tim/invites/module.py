@@ -36,24 +36,24 @@ from synapse_tim.contacts.leftovers import tell_of_contacts_left
 from synapse_tim.contacts.module import ContactManagement
 from synapse_tim.contacts.three_stage_check import ThreeStageCheck
 from synapse_tim.core.create_room import is_user_id, names_address
-from synapse_tim.core.denial import (
+from synapse_tim.core.denial import Denial
+from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
+from synapse_tim.directory.module import Directory
+from synapse_tim.federation.module import FederationAllowList
+from synapse_tim.invites.config import InvitePolicyConfig
+from synapse_tim.invites.consent import Consent
+from synapse_tim.invites.denials import (
     INVITE_BY_ADDRESS,
     INVITEE_MALFORMED,
     MEMBERSHIP_IN_INITIAL_STATE,
     TOO_MANY_INVITES,
-    Denial,
 )
-from synapse_tim.directory.module import Directory
-from synapse_tim.federation.module import FederationAllowList
-from synapse_tim.invites.consent import Consent
 from synapse_tim.invites.device_messages import DeviceMessages
 from synapse_tim.invites.permission_documents import PermissionDocuments
 from synapse_tim.invites.permission_routes import PermissionRoutes
 from synapse_tim.invites.rules import Parties
 from synapse_tim.invites.stranger_memberships import StrangerMemberships
 from synapse_tim.invites.strangers import Strangers
-from synapse_tim.rooms.creation import MEMBER, THIRD_PARTY_INVITE
-from synapse_tim.ti_messenger_config import InvitePolicyConfig
 
 logger = logging.getLogger(__name__)
 

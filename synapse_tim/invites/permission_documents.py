@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.local_users import LocalUsers
-from synapse_tim.core.denial import (
+from synapse_tim.core.denial import Denial
+from synapse_tim.core.products import Product
+from synapse_tim.invites.denials import (
     INVITEE_REFUSES,
     INVITEE_UNKNOWN,
     INVITEE_UNREADABLE,
     PERMISSION_UNAVAILABLE,
-    Denial,
 )
-from synapse_tim.core.products import Product
 from synapse_tim.invites.permission_config import (
     ACCOUNT_DATA_TYPES,
     PermissionConfig,

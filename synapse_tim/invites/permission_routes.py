@@ -16,7 +16,7 @@ from synapse_tim.adapter import metrics
 from synapse_tim.adapter.decisions import refuse
 from synapse_tim.adapter.internals import Answer, ClientGuard, Proceed, SynapseInternals
 from synapse_tim.adapter.request_body import octets, read_json
-from synapse_tim.core.denial import PERMISSION_MALFORMED, PERMISSION_REMOVED
+from synapse_tim.invites.denials import PERMISSION_MALFORMED, PERMISSION_REMOVED
 from synapse_tim.invites.permission_config import MAX_OCTETS, PermissionConfigError, is_empty
 from synapse_tim.invites.permission_documents import PermissionDocuments
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import attrs
 
-from synapse_tim.core.denial import INSURED_INVITES_INSURED, INVITEE_REFUSES, Denial
+from synapse_tim.core.denial import Denial
 from synapse_tim.core.products import Product
 from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.federation.federation_members import Membership
+from synapse_tim.invites.denials import INSURED_INVITES_INSURED, INVITEE_REFUSES
 from synapse_tim.invites.permission_config import PermissionConfig
 
 

@@ -24,11 +24,12 @@ from synapse.module_api.errors import Codes
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.decisions import decide, refuse
 from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
-from synapse_tim.core.denial import KNOCK_WITH_TEXT, Denial
+from synapse_tim.core.denial import Denial
+from synapse_tim.core.matrix import CREATE, JOIN_RULES, MEMBER
 from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.core.text import is_storable
+from synapse_tim.invites.denials import KNOCK_WITH_TEXT
 from synapse_tim.invites.strangers import Strangers
-from synapse_tim.rooms.creation import CREATE, JOIN_RULES, MEMBER
 
 logger = logging.getLogger(__name__)
 

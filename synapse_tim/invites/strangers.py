@@ -23,9 +23,10 @@ from synapse.module_api import ModuleApi
 from synapse_tim.adapter.common_rooms import CommonRooms
 from synapse_tim.adapter.decisions import refuse
 from synapse_tim.adapter.internals import SynapseInternals
-from synapse_tim.core.denial import CONTACT_UNAVAILABLE, INVITEE_UNKNOWN, PERMISSION_UNAVAILABLE, Denial
+from synapse_tim.core.denial import Denial
 from synapse_tim.core.text import is_storable
 from synapse_tim.invites.consent import Consent
+from synapse_tim.invites.denials import CONTACT_UNAVAILABLE, INVITEE_UNKNOWN, PERMISSION_UNAVAILABLE
 from synapse_tim.invites.rules import Parties
 
 logger = logging.getLogger(__name__)

@@ -10,16 +10,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field, field_validator, model_validator
 
 from synapse_tim.adapter.config_block import Block, Duration, PartConfig, ReadablePath, TrustedUrl, wrong
+from synapse_tim.core.institution_code import is_code
 from synapse_tim.core.products import Product
-from synapse_tim.federation.config import TrustConfig
 from synapse_tim.jose.jwe import DecryptionKey
 from synapse_tim.jose.jwk import JwkError
 from synapse_tim.jose.signed_token import ALGORITHMS, SignatureRules
 from synapse_tim.login.claims_config import ClaimsConfig, Name
 from synapse_tim.login.rules.identity_provider import DEFAULTS, IdentityProvider, Profile
-from synapse_tim.login.rules.insured import is_code
 from synapse_tim.login.rules.methods import DEFAULTS as PERMITTED
 from synapse_tim.login.rules.methods import FOR_INSURED, ID_TOKEN_TYPE, TYPES, LoginMethod, LoginRules
+from synapse_tim.pki.config import TrustConfig
 
 _CURVES: Final = (ec.SECP256R1, ec.BrainpoolP256R1)
 

@@ -23,7 +23,7 @@ from synapse_tim.adapter.decisions import decide, refuse
 from synapse_tim.adapter.internals import Answer, Proceed, SynapseInternals
 from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.adapter.table_keeper import TableKeeper
-from synapse_tim.core.denial import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE, Denial
+from synapse_tim.core.denial import Denial
 from synapse_tim.core.products import Product
 from synapse_tim.federation.list import FederationList
 from synapse_tim.federation.module import FederationAllowList
@@ -31,6 +31,7 @@ from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.assembly import build_providers
 from synapse_tim.login.attempts import LoginAttempts
 from synapse_tim.login.config import LoginPolicyConfig
+from synapse_tim.login.denials import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE
 from synapse_tim.login.logout import ProviderLogout, SessionEndedError
 from synapse_tim.login.new_accounts import NewAccounts
 from synapse_tim.login.resources import BASE_PATH, KeyResource, LogoutResource, NonceResource

@@ -18,8 +18,8 @@ from twisted.web.resource import Resource
 
 from synapse_tim.adapter.decisions import refuse
 from synapse_tim.adapter.request_body import octets
-from synapse_tim.core.denial import LOGOUT_TOKEN
 from synapse_tim.jose.jwe import MAX_OCTETS, DecryptionKey
+from synapse_tim.login.denials import LOGOUT_TOKEN
 from synapse_tim.login.rules.nonces import LIFETIME
 
 BASE_PATH: Final = "/_synapse/client/synapse_tim"

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from cryptography import x509
+from pydantic import Field, model_validator
 
-from synapse_tim.adapter.config_block import wrong
-from synapse_tim.federation.config import TrustConfig
+from synapse_tim.adapter.config_block import (
+    BaseUrl,
+    Block,
+    Pin,
+    Url,
+    enum_value,
+    wrong,
+)
 from synapse_tim.federation.refusals import ListRefusedError
 from synapse_tim.pki.certificate_source import DownloadServer
 from synapse_tim.pki.certificates import check_environment
 from synapse_tim.pki.pins import read_root
+from synapse_tim.pki.revocation import OcspMode
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.transport.fetcher import Fetcher
 
@@ -59,3 +68,30 @@ def trust_store(
         allow_test=config.allow_test_certificates,
         role=role,
     )
+
+
+class TrustConfig(Block):
+    """``trust``: what a signature has to rest on."""
+
+    ca_base_url: BaseUrl = "https://download.tsl.ti-dienste.de"
+    """Serves `ECC/ROOT-CA/roots.json` and `ECC/SUB-CA/<CN>.der`. What it says is never trusted by itself."""
+    pinned_roots: Annotated[list[Pin], Field(min_length=1)]
+    """SHA-256 fingerprints (hex) or files of root certificates. Name two or more: roots expire."""
+    allow_test_certificates: bool = False
+    """Accept certificates whose subjects say TEST-ONLY or NOT-VALID. Never in production."""
+    ocsp: Annotated[OcspMode, enum_value(OcspMode)] = OcspMode.HARD
+    """`hard`: signer and sub-CA have to be known as good. `soft`: only a certificate known as revoked is
+    refused. `off`: nobody is asked; a warning is logged.
+    """
+    ocsp_responder_url: Url | None = None
+    """Required unless `ocsp` is `off`. The responder, or a forwarder in front of several: it is asked about
+    the signer and about the sub-CA. Addresses inside certificates are never visited.
+    """
+
+    @model_validator(mode="after")
+    def _responder(self) -> TrustConfig:
+        if self.ocsp is not OcspMode.OFF and self.ocsp_responder_url is None:
+            raise ValueError(
+                f"ocsp: {self.ocsp.value} needs ocsp_responder_url; only ocsp: 'off' works without"
+            )
+        return self

@@ -20,7 +20,11 @@ from typing import Any, Final
 
 import attrs
 
-from synapse_tim.core.denial import (
+from synapse_tim.core.denial import Denial
+from synapse_tim.core.matrix import CREATE, FEDERATE, HISTORY_VISIBILITY, JOIN_RULES, PUBLIC
+from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.core.server_name import of_matrix_id
+from synapse_tim.rooms.denials import (
     PUBLIC_ROOM_OF_INSURED,
     PUBLIC_ROOM_UPGRADE,
     REMOTE_USER_IN_PUBLIC_ROOM,
@@ -28,10 +32,7 @@ from synapse_tim.core.denial import (
     ROOM_TYPE_V2,
     ROOM_VERSION,
     WORLD_READABLE,
-    Denial,
 )
-from synapse_tim.core.products import Product, SpecVersion
-from synapse_tim.core.server_name import of_matrix_id
 
 ROOM_TYPE_V2_NAME: Final = "de.gematik.tim.roomtype.default.v2"
 
@@ -41,13 +42,6 @@ _DEFAULT_VERSION: Final = "10"
 #: The one that Matrix v1.3 suggests; servers of its time may not know the other.
 _LEGACY_DEFAULT_VERSION: Final = "9"
 
-CREATE: Final = "m.room.create"
-MEMBER: Final = "m.room.member"
-JOIN_RULES: Final = "m.room.join_rules"
-HISTORY_VISIBILITY: Final = "m.room.history_visibility"
-THIRD_PARTY_INVITE: Final = "m.room.third_party_invite"
-FEDERATE: Final = "m.federate"
-PUBLIC: Final = "public"
 
 #: Join rules under which nobody enters a room without an invitation.
 INVITE_ONLY: Final = ("invite", "private")

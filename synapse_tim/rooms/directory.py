@@ -21,9 +21,10 @@ from synapse.module_api.errors import Codes, SynapseError
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.decisions import refuse
 from synapse_tim.adapter.internals import Answer, ClientGuard, FederationRequest, Proceed, SynapseInternals
-from synapse_tim.core.denial import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, ROOM_NOT_FOUND
+from synapse_tim.core.matrix import CREATE, PUBLIC
 from synapse_tim.core.products import Product
-from synapse_tim.rooms.creation import CREATE, PUBLIC, may_federate
+from synapse_tim.rooms.creation import may_federate
+from synapse_tim.rooms.denials import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, ROOM_NOT_FOUND
 from synapse_tim.rooms.views import RoomStates
 
 _LIST = "directory.ClientDirectoryListServer"

@@ -16,11 +16,12 @@ from synapse.module_api import NOT_SPAM, ModuleApi
 
 from synapse_tim.adapter.decisions import decide, refuse
 from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
-from synapse_tim.core.denial import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM, Denial
+from synapse_tim.core.denial import Denial
+from synapse_tim.core.matrix import MEMBER
 from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.core.text import is_storable
 from synapse_tim.rooms import joins
-from synapse_tim.rooms.creation import MEMBER
+from synapse_tim.rooms.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
 from synapse_tim.rooms.views import ENTRY, RoomStates, State, content
 
 

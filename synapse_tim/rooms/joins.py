@@ -17,9 +17,11 @@ from typing import Final
 
 import attrs
 
-from synapse_tim.core.denial import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM, Denial
+from synapse_tim.core.denial import Denial
+from synapse_tim.core.matrix import PUBLIC
 from synapse_tim.core.products import Product
-from synapse_tim.rooms.creation import INVITE_ONLY, PUBLIC
+from synapse_tim.rooms.creation import INVITE_ONLY
+from synapse_tim.rooms.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
 
 #: Rooms without a join rule are entered by invitation only, as Matrix has it.
 _CLOSED: Final = (*INVITE_ONLY, None)

@@ -25,16 +25,17 @@ from synapse_tim.adapter.decisions import decide, refuse
 from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
 from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.start_up_options import check_options
-from synapse_tim.client_api import rules as client_api
-from synapse_tim.core.denial import JOIN_RULE, ROOM_VERSION
+from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES
 from synapse_tim.core.products import Product
 from synapse_tim.rooms import state as room_state
-from synapse_tim.rooms.creation import CREATE, HISTORY_VISIBILITY, JOIN_RULES, Refused
+from synapse_tim.rooms.capabilities import capabilities
+from synapse_tim.rooms.config import RoomPolicyConfig
+from synapse_tim.rooms.creation import Refused
+from synapse_tim.rooms.denials import JOIN_RULE, ROOM_VERSION
 from synapse_tim.rooms.directory import RoomDirectory
 from synapse_tim.rooms.entry import RoomEntry
 from synapse_tim.rooms.rollback import HalfRooms
 from synapse_tim.rooms.views import ENTRY, RoomStates, RoomViews
-from synapse_tim.ti_messenger_config import RoomPolicyConfig
 
 _CHANGED: Final = frozenset({JOIN_RULES, HISTORY_VISIBILITY})
 
@@ -136,7 +137,7 @@ class RoomPolicy:
     ) -> Answer:
         """Tell clients which room versions there are."""
         status, body = await proceed()
-        return status, client_api.capabilities(body, self._rules)
+        return status, capabilities(body, self._rules)
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
         """Judge a change of join rule or history visibility by a local user.

@@ -18,7 +18,7 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
-from synapse_tim.rooms.creation import CREATE, MEMBER
+from synapse_tim.core.matrix import CREATE, MEMBER
 
 logger = logging.getLogger(__name__)
 

@@ -10,18 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synapse_tim.core.denial import JOIN_RULE, STATE_MALFORMED, WORLD_READABLE
+from synapse_tim.core.matrix import HISTORY_VISIBILITY, JOIN_RULES, PUBLIC
 from synapse_tim.core.products import Product
-from synapse_tim.rooms.creation import (
-    HISTORY_VISIBILITY,
-    INVITE_ONLY,
-    JOIN_RULES,
-    PUBLIC,
-    Refused,
-    RoomRules,
-    may_federate,
-    state_fault,
-)
+from synapse_tim.rooms.creation import INVITE_ONLY, Refused, RoomRules, may_federate, state_fault
+from synapse_tim.rooms.denials import JOIN_RULE, STATE_MALFORMED, WORLD_READABLE
 
 
 def change(rules: RoomRules, kind: str, content: Mapping[str, Any]) -> Refused | None:

@@ -7,7 +7,7 @@ import pytest
 
 from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
 from synapse_tim.cli import main, reference
-from synapse_tim.core.denial import CATALOGUE
+from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.core.homeserver_options import OPTIONS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

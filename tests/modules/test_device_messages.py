@@ -8,10 +8,10 @@ from synapse.notifier import Notifier
 from synapse.storage.databases.main import DataStore
 
 from synapse_tim.adapter.device_inbox import DeviceInbox
-from synapse_tim.core.denial import INVITEE_REFUSES, PERMISSION_UNAVAILABLE
 from synapse_tim.core.products import Product
 from synapse_tim.federation.federation_members import Membership
 from synapse_tim.invites import device_messages
+from synapse_tim.invites.denials import INVITEE_REFUSES, PERMISSION_UNAVAILABLE
 from synapse_tim.invites.device_messages import DeviceMessages
 from synapse_tim.invites.rules import Parties
 from synapse_tim.invites.strangers import Strangers

@@ -10,8 +10,8 @@ from synapse.types import UserInfo
 
 from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.adapter.local_users import LocalUsers
-from synapse_tim.core.denial import INVITEE_UNKNOWN, INVITEE_UNREADABLE, PERMISSION_UNAVAILABLE
 from synapse_tim.core.products import Product
+from synapse_tim.invites.denials import INVITEE_UNKNOWN, INVITEE_UNREADABLE, PERMISSION_UNAVAILABLE
 from synapse_tim.invites.permission_config import (
     ACCOUNT_DATA_TYPES,
     LOCAL_SERVER,

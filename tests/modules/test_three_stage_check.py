@@ -9,10 +9,10 @@ import pytest
 from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.contacts.module import ContactManagement
 from synapse_tim.contacts.three_stage_check import MAX_WAITING_OF_A_SERVER, ThreeStageCheck
-from synapse_tim.core.denial import APPROVAL_UNAVAILABLE, INVITEE_NOT_APPROVED, INVITEE_NOT_REGISTERED
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.module import Directory
 from synapse_tim.directory.owner_types import OwnerType
+from synapse_tim.invites.denials import APPROVAL_UNAVAILABLE, INVITEE_NOT_APPROVED, INVITEE_NOT_REGISTERED
 from synapse_tim.invites.rules import Parties
 
 DOCTOR, NURSE, STRANGER = "@doctor:hospital.example", "@nurse:hospital.example", "@a:other.example"

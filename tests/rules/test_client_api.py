@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.client_api.rules import capabilities, newest_version, versions
+from synapse_tim.client_api.rules import newest_version, versions
 from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.rooms.capabilities import capabilities
 from synapse_tim.rooms.creation import RoomRules
 
 RULES = RoomRules(Product.PRO, SpecVersion.V1_2)

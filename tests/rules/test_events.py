@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from synapse_tim.core.denial import REACTION, REDACTION_TOO_LATE, THREAD
+from synapse_tim.events.denials import REACTION, REDACTION_TOO_LATE, THREAD
 from synapse_tim.events.rules import REDACTS_ALL, EventRules, is_one_emoji, redacts_all
 
 DAY = dt.timedelta(hours=24)

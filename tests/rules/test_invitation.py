@@ -2,10 +2,11 @@
 
 import pytest
 
-from synapse_tim.core.denial import INSURED_INVITES_INSURED, INVITEE_REFUSES, NO_USABLE_LIST, NOT_A_MEMBER
 from synapse_tim.core.products import Product
+from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER
 from synapse_tim.federation.federation_members import Membership
 from synapse_tim.federation.list import parse_payload
+from synapse_tim.invites.denials import INSURED_INVITES_INSURED, INVITEE_REFUSES
 from synapse_tim.invites.permission_config import parse
 from synapse_tim.invites.rules import Parties
 from tests.rules.helpers import document, entry

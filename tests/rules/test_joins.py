@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.core.denial import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
 from synapse_tim.core.products import Product
+from synapse_tim.rooms.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
 from synapse_tim.rooms.joins import (
     Room,
     local_user_joins,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.core.denial import LOGIN_METHOD
 from synapse_tim.core.products import Product
+from synapse_tim.login.denials import LOGIN_METHOD
 from synapse_tim.login.rules.methods import DEFAULTS, FOR_INSURED, ID_TOKEN_TYPE, LoginMethod, LoginRules
 
 SERVER = "hospital.example"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synapse_tim.core.denial import NO_USABLE_LIST, NOT_A_MEMBER
+from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER
 from synapse_tim.federation.federation_members import Membership
 from synapse_tim.federation.list import parse_payload
 from tests.rules.helpers import document, entry

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.compliance.register import BY_ID, REQUIREMENTS
 from synapse_tim.compliance.requirement import MEANING, Status, ids_in
-from synapse_tim.core.denial import CATALOGUE
 from synapse_tim.core.homeserver_options import OPTIONS
 from tests.rules.helpers import for_each
 

@@ -2,9 +2,17 @@
 
 import pytest
 
-from synapse_tim.core import denial as denials
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.rooms.creation import ROOM_TYPE_V2_NAME, Refused, RoomRules, state_fault
+from synapse_tim.rooms.denials import (
+    PUBLIC_ROOM_OF_INSURED,
+    PUBLIC_ROOM_UPGRADE,
+    REMOTE_USER_IN_PUBLIC_ROOM,
+    ROOM_MALFORMED,
+    ROOM_TYPE_V2,
+    ROOM_VERSION,
+    WORLD_READABLE,
+)
 
 OWN = "own.example"
 PRO = RoomRules(Product.PRO, SpecVersion.V1_2)
@@ -55,14 +63,14 @@ def test_a_26202_rooms_of_two_versions_are_created(version):
 
 @pytest.mark.parametrize("version", ["1", "8", "11", "12", "010", "10 ", "", "org.matrix.msc3757.10"])
 def test_a_26203_rooms_of_other_versions_are_not_created(version):
-    assert create(room_version=version) == Refused(denials.ROOM_VERSION)
+    assert create(room_version=version) == Refused(ROOM_VERSION)
 
 
 @pytest.mark.parametrize("spec_version", SpecVersion)
 def test_a_28596_the_room_type_of_the_next_generation_is_not_created_in_1_2(spec_version):
     rules = RoomRules(Product.PRO, spec_version)
     made = create(rules, creation_content={"type": ROOM_TYPE_V2_NAME})
-    assert (made == Refused(denials.ROOM_TYPE_V2)) is (spec_version is SpecVersion.V1_2)
+    assert (made == Refused(ROOM_TYPE_V2)) is (spec_version is SpecVersion.V1_2)
     assert isinstance(create(rules, creation_content={"type": "m.space"}), dict)
 
 
@@ -78,13 +86,13 @@ def test_a_26515_01_a_public_room_does_not_federate_however_it_is_public(way):
 def test_a_26515_01_a_public_room_is_for_users_of_its_own_server(way):
     assert isinstance(create(**way, invite=[f"@a:{OWN}"]), dict)
     for invite in ([f"@a:{OWN}", "@b:other.example"], [f"@a:{OWN}:8448"], ["nobody"], [""]):
-        assert create(**way, invite=invite) == Refused(denials.REMOTE_USER_IN_PUBLIC_ROOM)
+        assert create(**way, invite=invite) == Refused(REMOTE_USER_IN_PUBLIC_ROOM)
 
 
 @public_ways
 def test_a_25996_insured_persons_create_no_public_room_however_it_is_public(way):
     for creation in ({}, {"m.federate": False}):
-        assert create(EPA, **way, creation_content=creation) == Refused(denials.PUBLIC_ROOM_OF_INSURED)
+        assert create(EPA, **way, creation_content=creation) == Refused(PUBLIC_ROOM_OF_INSURED)
 
 
 @pytest.mark.parametrize("name", JOIN_RULE_NAMES)
@@ -92,7 +100,7 @@ def test_a_25996_rooms_of_insured_persons_are_entered_by_invitation(name):
     made = create(EPA, initial_state=[join_rule(name)])
     assert isinstance(made, dict) is (name in ("invite", "private"))
     if isinstance(made, Refused):
-        assert made.denial is denials.PUBLIC_ROOM_OF_INSURED
+        assert made.denial is PUBLIC_ROOM_OF_INSURED
 
 
 @pytest.mark.parametrize("rules", [PRO, EPA])
@@ -118,7 +126,7 @@ def test_r3_8_the_history_of_a_public_room_is_as_its_creator_wants(visibility):
 
 def test_r3_8_a_history_for_the_world_stays_on_the_server():
     opened = [history("invited"), history("world_readable")]
-    refused = Refused(denials.WORLD_READABLE)
+    refused = Refused(WORLD_READABLE)
     assert create(initial_state=opened) == refused
     assert create(initial_state=opened, creation_content={"m.federate": True}) == refused
     assert create(initial_state=opened, creation_content={"m.federate": False}) == {"room_version": "10"}
@@ -171,7 +179,7 @@ def nested(levels):
 )
 def test_a_body_that_cannot_be_read_is_refused_before_there_is_a_room(request_body):
     refused = create(**request_body)
-    assert refused.denial is denials.ROOM_MALFORMED
+    assert refused.denial is ROOM_MALFORMED
     assert refused.fault
 
 
@@ -207,20 +215,20 @@ STAYS = {"m.federate": False}
     [
         (PRO, ("10", {}), None),
         (PRO, ("9", FEDERATES, "invite", "shared"), None),
-        (PRO, ("11", {}), denials.ROOM_VERSION),
-        (PRO, (None, {}), denials.ROOM_VERSION),
-        (PRO, (10, {}), denials.ROOM_VERSION),
-        (PRO, (["10"], {}), denials.ROOM_VERSION),
-        (PRO, ("10", {"type": ROOM_TYPE_V2_NAME}), denials.ROOM_TYPE_V2),
+        (PRO, ("11", {}), ROOM_VERSION),
+        (PRO, (None, {}), ROOM_VERSION),
+        (PRO, (10, {}), ROOM_VERSION),
+        (PRO, (["10"], {}), ROOM_VERSION),
+        (PRO, ("10", {"type": ROOM_TYPE_V2_NAME}), ROOM_TYPE_V2),
         (PRO, ("10", STAYS, "public", "world_readable"), None),
-        (PRO, ("10", {}, "public"), denials.PUBLIC_ROOM_UPGRADE),
-        (PRO, ("10", {"m.federate": "false"}, "public"), denials.PUBLIC_ROOM_UPGRADE),
-        (PRO, ("10", {}, "knock", "world_readable"), denials.WORLD_READABLE),
+        (PRO, ("10", {}, "public"), PUBLIC_ROOM_UPGRADE),
+        (PRO, ("10", {"m.federate": "false"}, "public"), PUBLIC_ROOM_UPGRADE),
+        (PRO, ("10", {}, "knock", "world_readable"), WORLD_READABLE),
         (EPA, ("10", {}), None),
         (EPA, ("10", {}, "invite", "joined"), None),
-        (EPA, ("10", STAYS, "public"), denials.PUBLIC_ROOM_OF_INSURED),
-        (EPA, ("10", {}, "knock"), denials.PUBLIC_ROOM_OF_INSURED),
-        (EPA, ("10", STAYS, "invite", "world_readable"), denials.WORLD_READABLE),
+        (EPA, ("10", STAYS, "public"), PUBLIC_ROOM_OF_INSURED),
+        (EPA, ("10", {}, "knock"), PUBLIC_ROOM_OF_INSURED),
+        (EPA, ("10", STAYS, "invite", "world_readable"), WORLD_READABLE),
     ],
 )
 def test_a_26203_a_room_is_upgraded_to_what_could_be_created(rules, arguments, denial):

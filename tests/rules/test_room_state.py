@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.core.denial import JOIN_RULE, STATE_MALFORMED, WORLD_READABLE
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.rooms.creation import Refused, RoomRules
+from synapse_tim.rooms.denials import JOIN_RULE, STATE_MALFORMED, WORLD_READABLE
 from synapse_tim.rooms.state import change, is_public, makes_world_readable, world_readable
 
 PRO = RoomRules(Product.PRO, SpecVersion.V1_2)

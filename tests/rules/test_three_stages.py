@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from synapse_tim.contacts.three_stages import decided_by_invitee, stage_three
-from synapse_tim.core.denial import INVITEE_NOT_APPROVED
 from synapse_tim.directory.owner_types import OwnerType
+from synapse_tim.invites.denials import INVITEE_NOT_APPROVED
 
 ORG, PRACT, BOTH, NONE = OwnerType.ORG, OwnerType.PRACT, OwnerType.ORG_PRACT, OwnerType.NONE
 #: Invitee and inviter.

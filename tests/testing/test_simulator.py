@@ -9,10 +9,10 @@ import sys
 
 import httpx
 import pytest
-from synapse_tim.testing.simulator.__main__ import run_commands
 
 from synapse_tim.jose.large_jws import CompactJws
 from synapse_tim.testing import paths
+from synapse_tim.testing.simulator.__main__ import run_commands
 from synapse_tim.testing.simulator.simulator import TiSimulator
 
 

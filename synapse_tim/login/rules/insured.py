@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from synapse_tim.core.institution_code import is_code
 from synapse_tim.core.products import Product
 from synapse_tim.federation.list import FederationList
 from synapse_tim.login.rules.claims import text
@@ -26,7 +27,6 @@ PROFESSION: Final = "urn:telematik:claims:profession"
 
 _PROFESSION_CLAIMS: Final = ("professionOID", PROFESSION)
 _KVNR: Final = re.compile(r"[A-Z][0-9]{9}")
-_IK: Final = re.compile(r"[0-9]{9}")
 
 
 @attrs.frozen
@@ -62,11 +62,6 @@ class Insurer:
 
     def _has_codes(self, known_list: FederationList) -> bool:
         return self.server_name in known_list.ik_to_domain.values()
-
-
-def is_code(code: str) -> bool:
-    """Whether a text is an institution code (IK)."""
-    return _IK.fullmatch(code) is not None
 
 
 def _says_insured(profession: object) -> bool:

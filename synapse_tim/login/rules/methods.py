@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import attrs
 
-from synapse_tim.core.denial import LOGIN_METHOD, Denial
+from synapse_tim.core.denial import Denial
 from synapse_tim.core.products import Product
+from synapse_tim.login.denials import LOGIN_METHOD
 
 #: The login type of this project.
 ID_TOKEN_TYPE: Final = "org.synapse_tim.login.id_token"  # noqa: S105  # a name

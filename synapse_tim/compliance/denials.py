@@ -1,0 +1,39 @@
+"""All denials; ``docs/denials.md`` is made of them."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Final
+
+from synapse_tim.client_api import denials as client_api
+from synapse_tim.contacts import denials as contacts
+from synapse_tim.core import web_denials
+from synapse_tim.core.denial import Denial
+from synapse_tim.events import denials as events
+from synapse_tim.federation import denials as federation
+from synapse_tim.information import denials as information
+from synapse_tim.invites import denials as invites
+from synapse_tim.login import denials as login
+from synapse_tim.rooms import denials as rooms
+
+
+def _of(subject: ModuleType) -> tuple[Denial, ...]:
+    return tuple(value for value in vars(subject).values() if isinstance(value, Denial))
+
+
+#: Every denial there is, in the order of the page.
+CATALOGUE: Final = tuple(
+    denial
+    for subject in (
+        federation,
+        invites,
+        rooms,
+        events,
+        client_api,
+        login,
+        web_denials,
+        information,
+        contacts,
+    )
+    for denial in _of(subject)
+)

@@ -1,0 +1,86 @@
+"""Answers to what is refused by contact management."""
+
+from __future__ import annotations
+
+from synapse_tim.core.denial import RETRY_SECONDS, Denial
+
+#: Contact management that does not know who asks.
+CONTACTS_TOKEN = Denial(
+    name="contacts_token",
+    policy="contacts",
+    requirements=("AF_10061-01",),
+    status=401,
+    errcode="M_UNKNOWN_TOKEN",
+    text="A valid OpenID token of this server has to be in the Authorization header, as Bearer.",
+)
+
+#: No ``Mxid``, or several.
+CONTACTS_HEADER = Denial(
+    name="contacts_header",
+    policy="contacts",
+    requirements=("AF_10061-01",),
+    status=400,
+    errcode="M_INVALID_PARAM",
+    text="The header 'Mxid' has to be there exactly once, with the user id of the owner of the contacts.",
+)
+
+#: Contacts of somebody else than the token was given to.
+CONTACTS_OF_ANOTHER = Denial(
+    name="contacts_of_another",
+    policy="contacts",
+    requirements=("AF_10061-01",),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text="The header 'Mxid' does not name the user that the token was given to. (AF_10061-01)",
+)
+
+#: A contact that does not follow gematik's schema; the fault is added to the text.
+CONTACT_MALFORMED = Denial(
+    name="contact_malformed",
+    policy="contacts",
+    requirements=("AF_10061-01",),
+    status=400,
+    errcode="M_BAD_JSON",
+    text="Not a contact, nothing was stored",
+)
+
+#: A path that ends with something else than a user id.
+CONTACT_ID = Denial(
+    name="contact_id",
+    policy="contacts",
+    requirements=("AF_10061-01",),
+    status=400,
+    errcode="M_INVALID_PARAM",
+    text="The path has to end with the user id of a contact, percent-encoded.",
+)
+
+#: A contact that is not on the list, or no longer.
+CONTACT_UNKNOWN = Denial(
+    name="contact_unknown",
+    policy="contacts",
+    requirements=("AF_10061-01",),
+    status=404,
+    errcode="M_NOT_FOUND",
+    text="There is no such contact.",
+)
+
+#: One contact more than a user may have.
+TOO_MANY_CONTACTS = Denial(
+    name="too_many_contacts",
+    policy="contacts",
+    requirements=("AF_10061-01",),
+    status=400,
+    errcode="M_FORBIDDEN",
+    text="There are as many contacts as a user may have; delete some before you add others. (AF_10061-01)",
+)
+
+#: The contacts could not be looked up or stored.
+CONTACTS_UNAVAILABLE = Denial(
+    name="contacts_unavailable",
+    policy="contacts",
+    requirements=("AF_10061-01",),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="This cannot be done at the moment. Try again later.",
+    retry_after=RETRY_SECONDS,
+)

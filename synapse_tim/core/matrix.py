@@ -1,0 +1,25 @@
+"""Event types and values of the Matrix specification."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CREATE: Final = "m.room.create"
+
+
+MEMBER: Final = "m.room.member"
+
+
+JOIN_RULES: Final = "m.room.join_rules"
+
+
+HISTORY_VISIBILITY: Final = "m.room.history_visibility"
+
+
+THIRD_PARTY_INVITE: Final = "m.room.third_party_invite"
+
+
+FEDERATE: Final = "m.federate"
+
+
+PUBLIC: Final = "public"

@@ -1,0 +1,66 @@
+"""Answers to what is refused about events."""
+
+from __future__ import annotations
+
+from synapse_tim.core.denial import RETRY_SECONDS, Denial
+
+#: A reaction that is not exactly one emoji.
+REACTION = Denial(
+    name="reaction",
+    policy="event",
+    requirements=("A_26228-01",),
+    status=400,
+    errcode="M_BAD_JSON",
+    text="A reaction has exactly one emoji as the 'key' of its 'm.relates_to'. (A_26228-01)",
+)
+
+#: A thread, in generation 1.1.
+THREAD = Denial(
+    name="thread",
+    policy="event",
+    requirements=("A_25395-02",),
+    status=400,
+    errcode="M_FORBIDDEN",
+    text="Threads are not supported; answer in the room itself. (A_25395-02)",
+)
+
+#: A redaction that comes too late.
+REDACTION_TOO_LATE = Denial(
+    name="redaction_too_late",
+    policy="event",
+    requirements=("A_28358",),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text="This event is too old to be redacted. (A_28358)",
+)
+
+#: A redaction of an event that the user cannot see, wherever and whether it is.
+REDACTION_TARGET = Denial(
+    name="redaction_target",
+    policy="event",
+    requirements=("A_28358",),
+    status=404,
+    errcode="M_NOT_FOUND",
+    text="There is no such event in this room. (A_28358)",
+)
+
+#: A redaction that names no event.
+REDACTION_MALFORMED = Denial(
+    name="redaction_malformed",
+    policy="event",
+    requirements=("A_28358",),
+    status=400,
+    errcode="M_BAD_JSON",
+    text="'redacts' has to be an event id. (A_28358)",
+)
+
+#: Whether an event may be redacted could not be looked up.
+REDACTION_UNAVAILABLE = Denial(
+    name="redaction_unavailable",
+    policy="event",
+    requirements=("A_28358",),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="The event could not be looked up. Try again later. (A_28358)",
+    retry_after=RETRY_SECONDS,
+)

@@ -1,0 +1,211 @@
+"""Answers to invitations that are refused, and to contact without one.
+
+Whoever may not invite somebody learns just that: an invitee who refuses, one whose permission configuration
+cannot be read and one who does not exist are answered alike.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from synapse_tim.core.denial import RETRY_SECONDS, Denial
+
+#: A createRoom body that invites by e-mail address or the like: whose server that is shows too late.
+INVITES_BY_ADDRESS = Denial(
+    name="invites_by_address",
+    policy="federation",
+    requirements=("AF_10064-02", "A_25368-01"),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text="Create the room without 'invite_3pid', then invite by user id. (AF_10064-02, A_25368-01)",
+)
+
+#: A createRoom body whose invitations cannot be read: nothing to decide on.
+INVITES_MALFORMED = Denial(
+    name="invites_malformed",
+    policy="federation",
+    requirements=("AF_10064-02",),
+    status=400,
+    errcode="M_BAD_JSON",
+    text="'invite' has to be a list of user ids, 'initial_state' a list of state events.",
+)
+
+#: Two insured persons, whatever either of them allows.
+INSURED_INVITES_INSURED = Denial(
+    name="insured_invites_insured",
+    policy="invite",
+    requirements=("AF_10233", "A_25704", "A_25705"),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text="Insured persons cannot invite each other. (AF_10233, A_25705)",
+)
+
+_INVITEE_REFUSES: Final = "This user cannot be invited by you. (A_26021-01)"
+
+#: The invitee's permission configuration says no.
+INVITEE_REFUSES = Denial(
+    name="invitee_refuses",
+    policy="invite",
+    requirements=("A_26021-01",),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text=_INVITEE_REFUSES,
+)
+
+#: The invitee's permission configuration is there, and nobody can tell what it says.
+INVITEE_UNREADABLE = Denial(
+    name="invitee_unreadable",
+    policy="invite",
+    requirements=("A_26021-01", "R2.10"),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text=_INVITEE_REFUSES,
+)
+
+#: There is no such user here, or no longer.
+INVITEE_UNKNOWN = Denial(
+    name="invitee_unknown",
+    policy="invite",
+    requirements=("R2.14",),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text=_INVITEE_REFUSES,
+)
+
+_INVITEE_NOT_APPROVED: Final = (
+    "This user cannot be invited by you: neither approved nor listed accordingly. (AF_10061-01)"
+)
+
+#: Legacy generation: neither the invitee's approval list nor the directory lets the invitation through.
+INVITEE_NOT_APPROVED = Denial(
+    name="invitee_not_approved",
+    policy="invite",
+    requirements=("AF_10061-01",),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text=_INVITEE_NOT_APPROVED,
+)
+
+#: Legacy generation: there is no such user here, or no longer.
+INVITEE_NOT_REGISTERED = Denial(
+    name="invitee_not_registered",
+    policy="invite",
+    requirements=("AF_10061-01", "AF_10104-01", "R2.14"),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text=_INVITEE_NOT_APPROVED,
+)
+
+#: Legacy generation: the approval list or the directory could not be asked.
+APPROVAL_UNAVAILABLE = Denial(
+    name="approval_unavailable",
+    policy="invite",
+    requirements=("AF_10061-01",),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="Whether this user may be invited could not be looked up. Try again later. (AF_10061-01)",
+    retry_after=RETRY_SECONDS,
+)
+
+#: An invitation of something that is no user id.
+INVITEE_MALFORMED = Denial(
+    name="invitee_malformed",
+    policy="invite",
+    requirements=("A_26021-01",),
+    status=400,
+    errcode="M_BAD_JSON",
+    text="'user_id' has to be a user id.",
+)
+
+#: The permission configuration could not be looked up.
+PERMISSION_UNAVAILABLE = Denial(
+    name="permission_unavailable",
+    policy="invite",
+    requirements=("A_26021-01",),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="Whether this user may be invited could not be looked up. Try again later. (A_26021-01)",
+    retry_after=RETRY_SECONDS,
+)
+
+#: More than one user in createRoom's ``invite``.
+TOO_MANY_INVITES = Denial(
+    name="too_many_invites",
+    policy="invite",
+    requirements=("A_25368-01", "A_25538"),
+    status=400,
+    errcode="M_FORBIDDEN",
+    text="A room can be created with one invitation at most; invite the others afterwards. (A_25368-01)",
+)
+
+#: A membership in createRoom's ``initial_state``.
+MEMBERSHIP_IN_INITIAL_STATE = Denial(
+    name="membership_in_initial_state",
+    policy="invite",
+    requirements=("A_25368-01",),
+    status=400,
+    errcode="M_FORBIDDEN",
+    text="Memberships do not belong in 'initial_state'; use 'invite'. (A_25368-01)",
+)
+
+#: An invitation by e-mail address or telephone number.
+INVITE_BY_ADDRESS = Denial(
+    name="invite_by_address",
+    policy="invite",
+    requirements=("R4.10",),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text="Nobody can be invited by e-mail address or telephone number; use the user id. (R4.10)",
+)
+
+#: A permission configuration that does not follow gematik's schema; the fault is added to the text.
+PERMISSION_MALFORMED = Denial(
+    name="permission_malformed",
+    policy="permission_config",
+    requirements=("A_25043", "A_26389", "A_26390"),
+    status=400,
+    errcode="M_BAD_JSON",
+    text="Not a permission configuration (A_26390), nothing was stored",
+)
+
+#: Removing the permission configuration (MSC3391).
+PERMISSION_REMOVED = Denial(
+    name="permission_removed",
+    policy="permission_config",
+    requirements=("A_25043",),
+    status=400,
+    errcode="M_BAD_JSON",
+    text="A permission configuration cannot be removed; store one that says what you want. (A_25043)",
+)
+
+#: A message to devices of somebody whom the sender may not invite and shares no room with. Never an answer:
+#: the sender is told the same as about a message that is delivered.
+MESSAGE_TO_STRANGER = Denial(
+    name="message_to_stranger",
+    policy="contact",
+    requirements=("A_26021-01", "AF_10233"),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text="The message is not delivered; its sender is not told. (A_26021-01, AF_10233)",
+)
+
+#: A knock with words, at a room with somebody in it who is a stranger to whoever knocks.
+KNOCK_WITH_TEXT = Denial(
+    name="knock_with_text",
+    policy="contact",
+    requirements=("A_26021-01", "AF_10233"),
+    status=403,
+    errcode="M_FORBIDDEN",
+    text="There is somebody in this room whom you may not invite: knock without 'reason'. (A_26021-01)",
+)
+
+#: Whether somebody may be addressed could not be looked up.
+CONTACT_UNAVAILABLE = Denial(
+    name="contact_unavailable",
+    policy="contact",
+    requirements=("A_26021-01", "AF_10233"),
+    status=503,
+    errcode="M_UNKNOWN",
+    text="Whether this user may be addressed could not be looked up. Try again later. (A_26021-01)",
+    retry_after=RETRY_SECONDS,
+)
