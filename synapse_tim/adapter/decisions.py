@@ -1,4 +1,4 @@
-"""Turning decisions into Synapse's answers, and counting them."""
+"""Answers to denials as Synapse's errors, counted."""
 
 from __future__ import annotations
 
@@ -10,43 +10,33 @@ from synapse_tim.adapter import metrics
 from synapse_tim.core.denial import Denial
 
 
-def answer_to(denial: Denial, fault: str = "") -> SynapseError:
-    """The error that a denial is answered with; counted by whoever denies.
-
-    Args:
-        denial: why.
-        fault: what exactly is wrong; added to the text.
-    """
-    text = f"{denial.text}: {fault}" if fault else denial.text
+def error_of(denial: Denial) -> SynapseError:
+    """The error that a denial is answered with; counted by whoever denies."""
     headers = None if denial.retry_after is None else {"Retry-After": str(denial.retry_after)}
-    return SynapseError(denial.status, text, errcode=denial.errcode, headers=headers)
+    return SynapseError(denial.status, denial.message, errcode=denial.errcode, headers=headers)
 
 
-def refuse(denial: Denial, fault: str = "") -> NoReturn:
+def reject(denial: Denial) -> NoReturn:
     """Count a denial and answer with it.
-
-    Args:
-        denial: why.
-        fault: what exactly is wrong; added to the text.
 
     Raises:
         SynapseError: always.
     """
     metrics.count_denied(denial)
-    raise answer_to(denial, fault)
+    raise error_of(denial)
 
 
-def decide(denial: Denial | None, policy: str, rule: str) -> None:
-    """Refuse, or count that a policy had a look and let it pass.
+def enforce(denial: Denial | None, allowed: Denial | None = None) -> None:
+    """Answer with a denial if there is one.
 
     Args:
         denial: why not, or ``None``.
-        policy: that looked.
-        rule: gematik's id.
+        allowed: whose policy and rule to count otherwise; ``None`` if it is counted elsewhere.
 
     Raises:
         SynapseError: there is a denial.
     """
     if denial is not None:
-        refuse(denial)
-    metrics.count_allowed(policy, rule)
+        reject(denial)
+    if allowed is not None:
+        metrics.count_allowed(allowed)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from synapse.http.site import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.core.web_denials import METHOD_UNRECOGNIZED
 
 _CHALLENGE: Final = 'Bearer realm="TI-Messenger"'
@@ -31,7 +31,7 @@ def require_method(request: SynapseRequest, *methods: str) -> str:
     if method is None:
         allowed = [each for name in methods for each in (["GET", "HEAD"] if name == "GET" else [name])]
         set_header(request, "Allow", ", ".join([*allowed, "OPTIONS"]))
-        refuse(METHOD_UNRECOGNIZED)
+        reject(METHOD_UNRECOGNIZED)
     return method
 
 

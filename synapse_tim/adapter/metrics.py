@@ -103,6 +103,6 @@ def count_denied(denial: Denial) -> None:
     _DECISIONS.labels(denial.policy, denial.rule, "denied").inc()
 
 
-def count_allowed(policy: str, rule: str) -> None:
-    """Count a request that a policy looked at and let through."""
-    _DECISIONS.labels(policy, rule, "allowed").inc()
+def count_allowed(denial: Denial) -> None:
+    """Count a request that was let through, by the denial that it could have got."""
+    _DECISIONS.labels(denial.policy, denial.rule, "allowed").inc()

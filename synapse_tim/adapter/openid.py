@@ -10,7 +10,7 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.core.bearer import bearer_token
 from synapse_tim.core.denial import Denial
@@ -57,7 +57,7 @@ class OpenIdUsers:
         if user_id is None and token is not None and self._accept_access_tokens:
             user_id = await self._user_of_access_token(request)
         if user_id is None or not await self._is_in_use(user_id):
-            refuse(self._denial)
+            reject(self._denial)
         return user_id
 
     async def _user_of_access_token(self, request: SynapseRequest) -> str | None:

@@ -54,7 +54,7 @@ class Row:
     def rule(self) -> tuple[str, ...]:
         """What decides: denials, options, functions and classes."""
         named = self.requirement
-        return (*(denial.name for denial in named.denials), *named.options, *map(_short, named.rules))
+        return (*named.denials, *named.options, *map(_short, named.rules))
 
     @property
     def where(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class Row:
             "products": sorted(named.products),
             "spec_versions": _generations(named),
             "status": named.status.value,
-            "denials": [denial.name for denial in named.denials],
+            "denials": list(named.denials),
             "options": list(named.options),
             "rules": list(named.rules),
             "where": list(named.where),

@@ -42,13 +42,13 @@ def denials() -> Page:
     """All denials."""
     rows = [
         (
-            each.name,
+            name,
             ", ".join(each.requirements),
             each.policy,
             f"{each.status} {each.errcode}",
             each.text,
         )
-        for each in CATALOGUE
+        for name, each in CATALOGUE.items()
     ]
     introduction = (
         "Whatever is refused is refused with one of these answers. Each is counted under its policy and\n"

@@ -19,7 +19,7 @@ from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.internals import Answer, ClientGuard, FederationRequest, Proceed, SynapseInternals
 from synapse_tim.adapter.request_body import read_json, replace_json
 from synapse_tim.adapter.shared_rooms import SharedRooms
@@ -139,7 +139,7 @@ class ClientApiPolicy:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
-        refuse(THIRD_PARTY_ID)
+        reject(THIRD_PARTY_ID)
 
     async def register(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Say plainly that nobody registers; application services still do.
@@ -151,7 +151,7 @@ class ClientApiPolicy:
             return await proceed()
         except SynapseError as error:
             if error.code == 403:
-                refuse(REGISTRATION)
+                reject(REGISTRATION)
             raise
 
     async def change_profile(
@@ -165,7 +165,7 @@ class ClientApiPolicy:
         if path["field_name"] == "displayname":
             user_id = await self._internals.user_of(request)
             if not await self._api.is_user_admin(user_id):
-                refuse(DISPLAY_NAME)
+                reject(DISPLAY_NAME)
         return await proceed()
 
     async def search(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
@@ -181,7 +181,7 @@ class ClientApiPolicy:
         own = await self._internals.user_of(request)
         wanted = read_json(request)
         if type(wanted.get("search_term")) is not str or type(wanted.get("limit", 0)) is not int:
-            refuse(SEARCH_MALFORMED)
+            reject(SEARCH_MALFORMED)
         limit = max(0, min(wanted.get("limit", 10), _MOST_HITS))
         replace_json(request, {**wanted, "limit": _MOST_HITS})
         status, body = await proceed()
@@ -268,7 +268,7 @@ class ClientApiPolicy:
         if request.path.get("query_type") == "profile":
             user_id = request.query.get("user_id", "")
             if not await _looked_up(self._shared.server_shares(request.origin, user_id)):
-                refuse(PROFILE_HIDDEN)
+                reject(PROFILE_HIDDEN)
         return await proceed()
 
 
@@ -278,4 +278,4 @@ async def _looked_up(answer: Awaitable[_T]) -> _T:
         return await answer
     except Exception as error:
         logger.error("Common rooms could not be looked up: %s", type(error).__name__)
-        refuse(LOOKUP_UNAVAILABLE)
+        reject(LOOKUP_UNAVAILABLE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from collections.abc import Mapping
 from typing import Final
 
 from synapse_tim.client_api import denials as client_api
@@ -16,24 +16,22 @@ from synapse_tim.invites import denials as invites
 from synapse_tim.login import denials as login
 from synapse_tim.rooms import denials as rooms
 
-
-def _of(subject: ModuleType) -> tuple[Denial, ...]:
-    return tuple(value for value in vars(subject).values() if isinstance(value, Denial))
-
-
-#: Every denial there is, in the order of the page.
-CATALOGUE: Final = tuple(
-    denial
-    for subject in (
-        federation,
-        invites,
-        rooms,
-        events,
-        client_api,
-        login,
-        web_denials,
-        information,
-        contacts,
-    )
-    for denial in _of(subject)
+_SUBJECTS: Final = (
+    federation,
+    invites,
+    rooms,
+    events,
+    client_api,
+    login,
+    web_denials,
+    information,
+    contacts,
 )
+
+#: Every denial there is by its name, that of its constant, in the order of the page.
+CATALOGUE: Final[Mapping[str, Denial]] = {
+    name.lower(): value
+    for subject in _SUBJECTS
+    for name, value in vars(subject).items()
+    if isinstance(value, Denial)
+}

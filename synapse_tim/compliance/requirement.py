@@ -87,11 +87,11 @@ class Requirement:
         return (self.id, *self.also)
 
     @property
-    def denials(self) -> tuple[Denial, ...]:
-        """The denials that enforce it: those that name it, and further ones."""
+    def denials(self) -> tuple[str, ...]:
+        """Names of the denials that enforce it: those that name it, and further ones."""
         return tuple(
-            denial
-            for denial in CATALOGUE
+            name
+            for name, denial in CATALOGUE.items()
             if denial in self.more_denials or not set(self.names).isdisjoint(denial.requirements)
         )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from synapse_tim.core.denial import RETRY_SECONDS, Denial
+from synapse_tim.core.denial import Denial
 
 #: Contact management that does not know who asks.
 CONTACTS_TOKEN = Denial(
-    name="contacts_token",
     policy="contacts",
     requirements=("AF_10061-01",),
     status=401,
@@ -16,7 +15,6 @@ CONTACTS_TOKEN = Denial(
 
 #: No ``Mxid``, or several.
 CONTACTS_HEADER = Denial(
-    name="contacts_header",
     policy="contacts",
     requirements=("AF_10061-01",),
     status=400,
@@ -26,17 +24,13 @@ CONTACTS_HEADER = Denial(
 
 #: Contacts of somebody else than the token was given to.
 CONTACTS_OF_ANOTHER = Denial(
-    name="contacts_of_another",
     policy="contacts",
     requirements=("AF_10061-01",),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="The header 'Mxid' does not name the user that the token was given to. (AF_10061-01)",
 )
 
 #: A contact that does not follow gematik's schema; the fault is added to the text.
 CONTACT_MALFORMED = Denial(
-    name="contact_malformed",
     policy="contacts",
     requirements=("AF_10061-01",),
     status=400,
@@ -46,7 +40,6 @@ CONTACT_MALFORMED = Denial(
 
 #: A path that ends with something else than a user id.
 CONTACT_ID = Denial(
-    name="contact_id",
     policy="contacts",
     requirements=("AF_10061-01",),
     status=400,
@@ -56,7 +49,6 @@ CONTACT_ID = Denial(
 
 #: A contact that is not on the list, or no longer.
 CONTACT_UNKNOWN = Denial(
-    name="contact_unknown",
     policy="contacts",
     requirements=("AF_10061-01",),
     status=404,
@@ -66,7 +58,6 @@ CONTACT_UNKNOWN = Denial(
 
 #: One contact more than a user may have.
 TOO_MANY_CONTACTS = Denial(
-    name="too_many_contacts",
     policy="contacts",
     requirements=("AF_10061-01",),
     status=400,
@@ -76,11 +67,9 @@ TOO_MANY_CONTACTS = Denial(
 
 #: The contacts could not be looked up or stored.
 CONTACTS_UNAVAILABLE = Denial(
-    name="contacts_unavailable",
     policy="contacts",
     requirements=("AF_10061-01",),
     status=503,
     errcode="M_UNKNOWN",
     text="This cannot be done at the moment. Try again later.",
-    retry_after=RETRY_SECONDS,
 )

@@ -21,7 +21,7 @@ from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.clock import now_s
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.endpoints import error_answer, require_method
 from synapse_tim.adapter.request_body import octets
 from synapse_tim.contacts.denials import (
@@ -109,7 +109,7 @@ class ContactResource(DirectServeJsonResource):
         method = require_method(request, *_methods(path))
         try:
             asked = _Asked(request, method, path, await self._require_user(request))
-            metrics.count_allowed(CONTACTS_TOKEN.policy, CONTACTS_TOKEN.rule)
+            metrics.count_allowed(CONTACTS_TOKEN)
             if path in ((), (b"",)):
                 return dict(self._info.document())
             _require_own(asked)
@@ -118,7 +118,7 @@ class ContactResource(DirectServeJsonResource):
             raise
         except Exception as error:
             logger.error("Contacts could not be looked up or stored: %s", type(error).__name__)
-            refuse(CONTACTS_UNAVAILABLE)
+            reject(CONTACTS_UNAVAILABLE)
 
     async def _all(self, asked: _Asked) -> _Answer:
         if asked.method == "GET":
@@ -127,20 +127,20 @@ class ContactResource(DirectServeJsonResource):
         contact = _contact(asked.request)
         put = await self._store.put(asked.user_id, contact, now_s(), only_if_there=asked.method == "PUT")
         if put is Put.UNKNOWN:
-            refuse(CONTACT_UNKNOWN)
+            reject(CONTACT_UNKNOWN)
         if put is Put.TOO_MANY:
-            refuse(TOO_MANY_CONTACTS)
+            reject(TOO_MANY_CONTACTS)
         return contact.document()
 
     async def _one(self, asked: _Asked) -> _Answer | None:
         mxid = _user_id(asked.path[1])
         if asked.method == "DELETE":
             if not await self._store.delete(asked.user_id, mxid, now_s()):
-                refuse(CONTACT_UNKNOWN)
+                reject(CONTACT_UNKNOWN)
             return None
         contact = await self._store.contact_of(asked.user_id, mxid, now_s())
         if contact is None:
-            refuse(CONTACT_UNKNOWN)
+            reject(CONTACT_UNKNOWN)
         return contact.document()
 
 
@@ -155,7 +155,7 @@ def _methods(path: tuple[bytes, ...]) -> tuple[str, ...]:
     if path == (b"contacts",):
         return ("GET", "POST", "PUT")
     if len(path) != 2 or path[0] != b"contacts" or not path[1]:
-        refuse(ENDPOINT_UNRECOGNIZED)
+        reject(ENDPOINT_UNRECOGNIZED)
     return ("GET", "DELETE")
 
 
@@ -167,19 +167,19 @@ def _require_own(asked: _Asked) -> None:
     """
     named = asked.request.requestHeaders.getRawHeaders(OWNER_HEADER.encode()) or ()
     if len(named) != 1:
-        refuse(CONTACTS_HEADER)
+        reject(CONTACTS_HEADER)
     if named[0].strip() != asked.user_id.encode():
-        refuse(CONTACTS_OF_ANOTHER)
+        reject(CONTACTS_OF_ANOTHER)
 
 
 def _contact(request: SynapseRequest) -> Contact:
     if octets(request) > MAX_OCTETS:
-        refuse(CONTACT_MALFORMED, f"more than {MAX_OCTETS} octets")
+        reject(CONTACT_MALFORMED.with_detail(f"more than {MAX_OCTETS} octets"))
     try:
         contact = parse_contact(b"" if request.content is None else request.content.read())
     except ContactError as error:
-        refuse(CONTACT_MALFORMED, str(error))
-    metrics.count_allowed(CONTACT_MALFORMED.policy, CONTACT_MALFORMED.rule)
+        reject(CONTACT_MALFORMED.with_detail(str(error)))
+    metrics.count_allowed(CONTACT_MALFORMED)
     return contact
 
 
@@ -187,9 +187,9 @@ def _user_id(part: bytes) -> str:
     try:
         text = part.decode("ascii")
     except UnicodeDecodeError:
-        refuse(CONTACT_ID)
+        reject(CONTACT_ID)
     if not is_user_id(text):
-        refuse(CONTACT_ID)
+        reject(CONTACT_ID)
     return comparable(text)
 
 

@@ -1,7 +1,8 @@
 """A denial: the answer that a client or a server gets, and the requirements behind it.
 
-Each subject has its own in ``denials``. A denial is a value: the parts turn it into Synapse's error and count
-it. Its text says what to do, names the requirement, and never repeats a user id (A_22813, A_22817).
+Each subject has its own in ``denials``. A denial is a value: rules ``check`` and return one, or ``None``; the
+parts turn it into Synapse's error and count it. Its text says what to do, names the requirement, and never
+repeats a user id (A_22813, A_22817).
 """
 
 from __future__ import annotations
@@ -19,25 +20,38 @@ class Denial:
     """A request that is refused.
 
     Attributes:
-        name: tells it apart from all others.
         policy: the part that decides, a label of ``synapse_tim_decisions_total``.
         requirements: gematik's ids, or the numbers of the requirements (``R4.10``) where gematik has no id;
             the first one is the ``rule`` label of ``synapse_tim_decisions_total``.
+        text: the human-readable ``error``.
         status: HTTP status.
         errcode: Matrix error code.
-        text: the human-readable ``error``.
         retry_after: seconds after which the same request may succeed, or ``None``.
+        detail: what exactly is wrong, for denials that leave that open.
     """
 
-    name: str
     policy: str
     requirements: tuple[str, ...]
-    status: int
-    errcode: str
     text: str
-    retry_after: int | None = None
+    status: int = 403
+    errcode: str = "M_FORBIDDEN"
+    retry_after: int | None = attrs.field()
+    detail: str = ""
+
+    @retry_after.default
+    def _unavailable(self) -> int | None:
+        return RETRY_SECONDS if self.status == 503 else None
 
     @property
     def rule(self) -> str:
         """The requirement that is counted."""
         return self.requirements[0]
+
+    @property
+    def message(self) -> str:
+        """The text, with the detail if there is one."""
+        return f"{self.text}: {self.detail}" if self.detail else self.text
+
+    def with_detail(self, detail: str) -> Denial:
+        """The same denial that says what exactly is wrong."""
+        return attrs.evolve(self, detail=detail)

@@ -6,7 +6,6 @@ from synapse_tim.core.denial import Denial
 
 #: A path below a service of this project that nothing is at.
 ENDPOINT_UNRECOGNIZED = Denial(
-    name="endpoint_unrecognized",
     policy="information",
     requirements=("A_25641-01",),
     status=404,
@@ -16,7 +15,6 @@ ENDPOINT_UNRECOGNIZED = Denial(
 
 #: A method that an endpoint of this project does not have; ``Allow`` says which it has.
 METHOD_UNRECOGNIZED = Denial(
-    name="method_unrecognized",
     policy="information",
     requirements=("A_25641-01", "A_26265"),
     status=405,

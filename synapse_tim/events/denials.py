@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from synapse_tim.core.denial import RETRY_SECONDS, Denial
+from synapse_tim.core.denial import Denial
 
 #: A reaction that is not exactly one emoji.
 REACTION = Denial(
-    name="reaction",
     policy="event",
     requirements=("A_26228-01",),
     status=400,
@@ -16,7 +15,6 @@ REACTION = Denial(
 
 #: A thread, in generation 1.1.
 THREAD = Denial(
-    name="thread",
     policy="event",
     requirements=("A_25395-02",),
     status=400,
@@ -26,17 +24,13 @@ THREAD = Denial(
 
 #: A redaction that comes too late.
 REDACTION_TOO_LATE = Denial(
-    name="redaction_too_late",
     policy="event",
     requirements=("A_28358",),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="This event is too old to be redacted. (A_28358)",
 )
 
 #: A redaction of an event that the user cannot see, wherever and whether it is.
 REDACTION_TARGET = Denial(
-    name="redaction_target",
     policy="event",
     requirements=("A_28358",),
     status=404,
@@ -46,7 +40,6 @@ REDACTION_TARGET = Denial(
 
 #: A redaction that names no event.
 REDACTION_MALFORMED = Denial(
-    name="redaction_malformed",
     policy="event",
     requirements=("A_28358",),
     status=400,
@@ -56,11 +49,9 @@ REDACTION_MALFORMED = Denial(
 
 #: Whether an event may be redacted could not be looked up.
 REDACTION_UNAVAILABLE = Denial(
-    name="redaction_unavailable",
     policy="event",
     requirements=("A_28358",),
     status=503,
     errcode="M_UNKNOWN",
     text="The event could not be looked up. Try again later. (A_28358)",
-    retry_after=RETRY_SECONDS,
 )

@@ -21,7 +21,7 @@ from synapse.module_api import LoggingTransaction, ModuleApi
 
 from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import decide, refuse
+from synapse_tim.adapter.decisions import enforce, reject
 from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
 from synapse_tim.adapter.request_body import read_json
 from synapse_tim.core.text import is_storable
@@ -92,9 +92,9 @@ class EventPolicy:
         kind = event.type
         denial = self._rules.denies(kind, event.content)
         if denial is not None:
-            refuse(denial)
+            reject(denial)
         if kind == REACTION_TYPE:
-            metrics.count_allowed(REACTION.policy, REACTION.rule)
+            metrics.count_allowed(REACTION)
         elif self._rules.redaction_window is None:
             return
         elif kind == REDACTION_TYPE:
@@ -113,10 +113,10 @@ class EventPolicy:
             await self._internals.user_of(request)
             content = read_json(request)
             if kind == REDACTION_TYPE and not _is_event_id(content.get("redacts")):
-                refuse(REDACTION_MALFORMED)
+                reject(REDACTION_MALFORMED)
             denial = self._rules.denies(kind, content)
             if denial is not None:
-                refuse(denial)
+                reject(denial)
         return await proceed()
 
     async def check_path(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
@@ -127,23 +127,23 @@ class EventPolicy:
         """
         if not _is_event_id(path["event_id"]):
             await self._internals.user_of(request)
-            refuse(REDACTION_MALFORMED)
+            reject(REDACTION_MALFORMED)
         return await proceed()
 
     async def _check_redaction(self, event: EventBase) -> None:
         target = event.redacts
         if not isinstance(target, str):
-            refuse(REDACTION_MALFORMED)
+            reject(REDACTION_MALFORMED)
         try:
             if await self._api.is_user_admin(event.sender):
                 return
             age = await self._age(event, target)
         except Exception as error:
             logger.error("A redaction could not be judged: %s", type(error).__name__)
-            refuse(REDACTION_UNAVAILABLE)
+            reject(REDACTION_UNAVAILABLE)
         if age is None:
-            refuse(REDACTION_TARGET)
-        decide(self._rules.redaction_denied(age), REDACTION_TOO_LATE.policy, REDACTION_TOO_LATE.rule)
+            reject(REDACTION_TARGET)
+        enforce(self._rules.redaction_denied(age), REDACTION_TOO_LATE)
 
     async def _check_ban(self, event: EventBase, window: dt.timedelta) -> None:
         """Judge a kick or a ban that redacts whatever the user has sent into the room.
@@ -164,10 +164,10 @@ class EventPolicy:
             is_too_late = await self._api.run_db_interaction("synapse_tim_older_events", is_older)
         except Exception as error:
             logger.error("A ban that redacts could not be judged: %s", type(error).__name__)
-            refuse(REDACTION_UNAVAILABLE)
+            reject(REDACTION_UNAVAILABLE)
         if is_too_late:
-            refuse(REDACTION_TOO_LATE, f"the user has sent older ones; leave '{REDACTS_ALL}' out")
-        metrics.count_allowed(REDACTION_TOO_LATE.policy, REDACTION_TOO_LATE.rule)
+            reject(REDACTION_TOO_LATE.with_detail(f"the user has sent older ones; leave '{REDACTS_ALL}' out"))
+        metrics.count_allowed(REDACTION_TOO_LATE)
 
     async def _age(self, redaction: EventBase, target: str) -> dt.timedelta | None:
         """How old the target is; ``None`` if the user cannot see it in this room."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from synapse_tim.core.denial import RETRY_SECONDS, Denial
+from synapse_tim.core.denial import Denial
 
 #: The other server is not in the federation list in force.
 NOT_A_MEMBER = Denial(
-    name="not_a_member",
     policy="federation",
     requirements=("AF_10064-02", "A_25534", "A_25537"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text=(
         "The other user's server is not part of the TI-Messenger federation. Check the address; "
         "if the organisation has joined only recently, try again in a few minutes. (AF_10064-02)"
@@ -19,7 +16,6 @@ NOT_A_MEMBER = Denial(
 
 #: There is no list that may be used, so there is nobody to talk to (R1.14).
 NO_USABLE_LIST = Denial(
-    name="no_usable_list",
     policy="federation",
     requirements=("AF_10064-02", "R1.14"),
     status=503,
@@ -28,15 +24,11 @@ NO_USABLE_LIST = Denial(
         "This server has no current TI-Messenger federation list, so other servers cannot be "
         "reached. Try again later; if it stays like this, tell your administrator. (AF_10064-02)"
     ),
-    retry_after=RETRY_SECONDS,
 )
 
 #: An event of a server that left the federation, relayed by a member.
 RELAYED_FOR_NON_MEMBER = Denial(
-    name="relayed_for_non_member",
     policy="relayed_event",
     requirements=("AF_10064-02",),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="The event was sent by a server that is not part of the federation. (AF_10064-02)",
 )

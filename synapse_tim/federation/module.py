@@ -26,7 +26,7 @@ from synapse.module_api.errors import Codes
 from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.arrivals import ArrivingEvents
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import answer_to, refuse
+from synapse_tim.adapter.decisions import error_of, reject
 from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.check.start_up import warn_of_violations
 from synapse_tim.core.create_room import Malformed, invited_servers, invites_by_address
@@ -65,9 +65,7 @@ class FederationAllowList:
         internals = SynapseInternals(api)
         whitelist = internals.install_whitelist(self._denied)
         internals.require_signed_requests()
-        internals.tell_of_denied_servers(
-            lambda server: answer_to(self._why_denied(server)), self._require_one
-        )
+        internals.tell_of_denied_servers(lambda server: error_of(self._why_denied(server)), self._require_one)
         missed = internals.denied_destinations(whitelist.allows)
         internals.join_with_complete_state()
         self._own_server_name = api.server_name
@@ -135,9 +133,9 @@ class FederationAllowList:
         """
         servers = invited_servers(config)
         if isinstance(servers, Malformed):
-            refuse(INVITES_MALFORMED)
+            reject(INVITES_MALFORMED)
         elif invites_by_address(config):
-            refuse(INVITES_BY_ADDRESS)
+            reject(INVITES_BY_ADDRESS)
         else:
             self._require_members(servers)
 
@@ -182,8 +180,8 @@ class FederationAllowList:
             denial, server = denied
             if server is not None:
                 self._ask_about(server)
-            refuse(denial)
-        metrics.count_allowed(NOT_A_MEMBER.policy, NOT_A_MEMBER.rule)
+            reject(denial)
+        metrics.count_allowed(NOT_A_MEMBER)
 
     def _require_one(self, servers: Iterable[str]) -> None:
         """Refuse to ask servers none of which is a member."""

@@ -20,7 +20,7 @@ from synapse.module_api import DirectServeJsonResource, ModuleApi
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.clock import utc_now
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.endpoints import require_method
 from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.adapter.request_body import octets
@@ -75,17 +75,17 @@ class ClientReports:
         try:
             events = parse_report(body, self._procedures)
         except ReportError as error:
-            refuse(REPORT_MALFORMED, str(error))
+            reject(REPORT_MALFORMED.with_detail(str(error)))
         if events:
             self._show(await self._stored(events))
-        metrics.count_allowed(REPORT_MALFORMED.policy, REPORT_MALFORMED.rule)
+        metrics.count_allowed(REPORT_MALFORMED)
 
     async def _stored(self, events: Mapping[Label, int]) -> Mapping[Label, int]:
         try:
             return await self._store.add(utc_now().date(), events)
         except Exception as error:
             logger.error("A client's report was not stored: %s", type(error).__name__)
-            refuse(REPORT_UNAVAILABLE)
+            reject(REPORT_UNAVAILABLE)
 
     def _show(self, events: Mapping[Label, int]) -> None:
         for label, counted in within(events, self._labels, MAX_LABELS).items():
@@ -117,17 +117,17 @@ class ClientReportResource(DirectServeJsonResource):
 
     async def _async_render(self, request: SynapseRequest) -> tuple[int, dict[str, Any]]:
         if request.postpath != [b"report"]:
-            refuse(ENDPOINT_UNRECOGNIZED)
+            reject(ENDPOINT_UNRECOGNIZED)
         require_method(request, "POST")
         user_id = await self._internals.user_of(request)
         who = hashlib.blake2b(user_id.encode(), key=self._key, digest_size=16).digest()
         if not self._rate.allows(who, time.monotonic()):
-            refuse(REPORT_TOO_OFTEN)
+            reject(REPORT_TOO_OFTEN)
         await self._reports.count(_body(request))
         return 200, {}
 
 
 def _body(request: SynapseRequest) -> bytes:
     if octets(request) > MAX_OCTETS:
-        refuse(REPORT_MALFORMED, f"more than {MAX_OCTETS} octets")
+        reject(REPORT_MALFORMED.with_detail(f"more than {MAX_OCTETS} octets"))
     return b"" if request.content is None else request.content.read()

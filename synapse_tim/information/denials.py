@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from synapse_tim.core.denial import RETRY_SECONDS, Denial
+from synapse_tim.core.denial import Denial
 
 #: One report of a client is worth this many seconds.
 REPORT_SECONDS: Final = 60
 
 #: An information service that does not know who asks.
 INFORMATION_TOKEN = Denial(
-    name="information_token",
     policy="information",
     requirements=("R5.6", "R5.1"),
     status=401,
@@ -21,7 +20,6 @@ INFORMATION_TOKEN = Denial(
 
 #: A query that cannot be answered; the fault is added to the text.
 INFORMATION_QUERY = Denial(
-    name="information_query",
     policy="information",
     requirements=("R5.2", "R5.3", "R5.9"),
     status=400,
@@ -31,7 +29,6 @@ INFORMATION_QUERY = Denial(
 
 #: An institution code that the federation list does not have.
 IK_UNKNOWN = Denial(
-    name="ik_unknown",
     policy="information",
     requirements=("R5.2",),
     status=404,
@@ -41,18 +38,15 @@ IK_UNKNOWN = Denial(
 
 #: There has never been a verified list, or it could not be looked up who asks.
 INFORMATION_UNAVAILABLE = Denial(
-    name="information_unavailable",
     policy="information",
     requirements=("R5.7", "R5.6"),
     status=503,
     errcode="M_UNKNOWN",
     text="This cannot be answered at the moment. Try again later. (R5.7)",
-    retry_after=RETRY_SECONDS,
 )
 
 #: A client's report that does not follow gematik's schema; the fault is added to the text.
 REPORT_MALFORMED = Denial(
-    name="report_malformed",
     policy="information",
     requirements=("R5.10",),
     status=400,
@@ -62,7 +56,6 @@ REPORT_MALFORMED = Denial(
 
 #: More reports than a client has to send.
 REPORT_TOO_OFTEN = Denial(
-    name="report_too_often",
     policy="information",
     requirements=("R5.10", "A_22817"),
     status=429,
@@ -73,11 +66,9 @@ REPORT_TOO_OFTEN = Denial(
 
 #: A report that could not be counted.
 REPORT_UNAVAILABLE = Denial(
-    name="report_unavailable",
     policy="information",
     requirements=("R5.10",),
     status=503,
     errcode="M_UNKNOWN",
     text="The report could not be counted. Send it again later. (R5.10)",
-    retry_after=RETRY_SECONDS,
 )

@@ -15,7 +15,7 @@ from synapse.module_api import DirectServeJsonResource
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import metrics
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.endpoints import error_answer, require_method
 from synapse_tim.core.service_info import ServiceInfo
 from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
@@ -73,13 +73,13 @@ class InformationResource(DirectServeJsonResource):
     async def _answer(self, request: SynapseRequest) -> _Answer:
         endpoint = self._endpoints.get(tuple(request.postpath or ()))
         if endpoint is None:
-            refuse(ENDPOINT_UNRECOGNIZED)
+            reject(ENDPOINT_UNRECOGNIZED)
         require_method(request, "GET")
         await self._require(request)
         try:
             return endpoint(request.args or {})
         except QueryError as error:
-            refuse(INFORMATION_QUERY, str(error))
+            reject(INFORMATION_QUERY.with_detail(str(error)))
 
     async def _require(self, request: SynapseRequest) -> None:
         try:
@@ -88,8 +88,8 @@ class InformationResource(DirectServeJsonResource):
             raise
         except Exception as error:
             logger.error("It could not be looked up who asks: %s", type(error).__name__)
-            refuse(INFORMATION_UNAVAILABLE)
-        metrics.count_allowed(INFORMATION_TOKEN.policy, INFORMATION_TOKEN.rule)
+            reject(INFORMATION_UNAVAILABLE)
+        metrics.count_allowed(INFORMATION_TOKEN)
 
     def _about(self, query: Query) -> _Answer:
         return dict(self._info.document())
@@ -98,7 +98,7 @@ class InformationResource(DirectServeJsonResource):
         code = information.institution_code(query)
         server = information.server_of(code, self._federation())
         if server is None:
-            refuse(IK_UNKNOWN)
+            reject(IK_UNKNOWN)
         return {"serverName": server}
 
     def _is_insurance(self, query: Query) -> _Answer:
@@ -108,5 +108,5 @@ class InformationResource(DirectServeJsonResource):
     def _federation(self) -> FederationList:
         known = self._known_list()
         if known is None:
-            refuse(INFORMATION_UNAVAILABLE)
+            reject(INFORMATION_UNAVAILABLE)
         return known

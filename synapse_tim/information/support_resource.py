@@ -8,7 +8,7 @@ from typing import Any
 from synapse.http.site import SynapseRequest
 from synapse.module_api import DirectServeJsonResource
 
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.endpoints import require_method
 from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
 
@@ -28,6 +28,6 @@ class SupportResource(DirectServeJsonResource):
 
     async def _async_render(self, request: SynapseRequest) -> tuple[int, Mapping[str, Any]]:
         if request.postpath:
-            refuse(ENDPOINT_UNRECOGNIZED)
+            reject(ENDPOINT_UNRECOGNIZED)
         require_method(request, "GET")
         return 200, self._document

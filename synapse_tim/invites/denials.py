@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from synapse_tim.core.denial import RETRY_SECONDS, Denial
+from synapse_tim.core.denial import Denial
 
 #: A createRoom body that invites by e-mail address or the like: whose server that is shows too late.
 INVITES_BY_ADDRESS = Denial(
-    name="invites_by_address",
     policy="federation",
     requirements=("AF_10064-02", "A_25368-01"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="Create the room without 'invite_3pid', then invite by user id. (AF_10064-02, A_25368-01)",
 )
 
 #: A createRoom body whose invitations cannot be read: nothing to decide on.
 INVITES_MALFORMED = Denial(
-    name="invites_malformed",
     policy="federation",
     requirements=("AF_10064-02",),
     status=400,
@@ -32,11 +28,8 @@ INVITES_MALFORMED = Denial(
 
 #: Two insured persons, whatever either of them allows.
 INSURED_INVITES_INSURED = Denial(
-    name="insured_invites_insured",
     policy="invite",
     requirements=("AF_10233", "A_25704", "A_25705"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="Insured persons cannot invite each other. (AF_10233, A_25705)",
 )
 
@@ -44,31 +37,22 @@ _INVITEE_REFUSES: Final = "This user cannot be invited by you. (A_26021-01)"
 
 #: The invitee's permission configuration says no.
 INVITEE_REFUSES = Denial(
-    name="invitee_refuses",
     policy="invite",
     requirements=("A_26021-01",),
-    status=403,
-    errcode="M_FORBIDDEN",
     text=_INVITEE_REFUSES,
 )
 
 #: The invitee's permission configuration is there, and nobody can tell what it says.
 INVITEE_UNREADABLE = Denial(
-    name="invitee_unreadable",
     policy="invite",
     requirements=("A_26021-01", "R2.10"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text=_INVITEE_REFUSES,
 )
 
 #: There is no such user here, or no longer.
 INVITEE_UNKNOWN = Denial(
-    name="invitee_unknown",
     policy="invite",
     requirements=("R2.14",),
-    status=403,
-    errcode="M_FORBIDDEN",
     text=_INVITEE_REFUSES,
 )
 
@@ -78,38 +62,29 @@ _INVITEE_NOT_APPROVED: Final = (
 
 #: Legacy generation: neither the invitee's approval list nor the directory lets the invitation through.
 INVITEE_NOT_APPROVED = Denial(
-    name="invitee_not_approved",
     policy="invite",
     requirements=("AF_10061-01",),
-    status=403,
-    errcode="M_FORBIDDEN",
     text=_INVITEE_NOT_APPROVED,
 )
 
 #: Legacy generation: there is no such user here, or no longer.
 INVITEE_NOT_REGISTERED = Denial(
-    name="invitee_not_registered",
     policy="invite",
     requirements=("AF_10061-01", "AF_10104-01", "R2.14"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text=_INVITEE_NOT_APPROVED,
 )
 
 #: Legacy generation: the approval list or the directory could not be asked.
 APPROVAL_UNAVAILABLE = Denial(
-    name="approval_unavailable",
     policy="invite",
     requirements=("AF_10061-01",),
     status=503,
     errcode="M_UNKNOWN",
     text="Whether this user may be invited could not be looked up. Try again later. (AF_10061-01)",
-    retry_after=RETRY_SECONDS,
 )
 
 #: An invitation of something that is no user id.
 INVITEE_MALFORMED = Denial(
-    name="invitee_malformed",
     policy="invite",
     requirements=("A_26021-01",),
     status=400,
@@ -119,18 +94,15 @@ INVITEE_MALFORMED = Denial(
 
 #: The permission configuration could not be looked up.
 PERMISSION_UNAVAILABLE = Denial(
-    name="permission_unavailable",
     policy="invite",
     requirements=("A_26021-01",),
     status=503,
     errcode="M_UNKNOWN",
     text="Whether this user may be invited could not be looked up. Try again later. (A_26021-01)",
-    retry_after=RETRY_SECONDS,
 )
 
 #: More than one user in createRoom's ``invite``.
 TOO_MANY_INVITES = Denial(
-    name="too_many_invites",
     policy="invite",
     requirements=("A_25368-01", "A_25538"),
     status=400,
@@ -140,7 +112,6 @@ TOO_MANY_INVITES = Denial(
 
 #: A membership in createRoom's ``initial_state``.
 MEMBERSHIP_IN_INITIAL_STATE = Denial(
-    name="membership_in_initial_state",
     policy="invite",
     requirements=("A_25368-01",),
     status=400,
@@ -150,17 +121,13 @@ MEMBERSHIP_IN_INITIAL_STATE = Denial(
 
 #: An invitation by e-mail address or telephone number.
 INVITE_BY_ADDRESS = Denial(
-    name="invite_by_address",
     policy="invite",
     requirements=("R4.10",),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="Nobody can be invited by e-mail address or telephone number; use the user id. (R4.10)",
 )
 
 #: A permission configuration that does not follow gematik's schema; the fault is added to the text.
 PERMISSION_MALFORMED = Denial(
-    name="permission_malformed",
     policy="permission_config",
     requirements=("A_25043", "A_26389", "A_26390"),
     status=400,
@@ -170,7 +137,6 @@ PERMISSION_MALFORMED = Denial(
 
 #: Removing the permission configuration (MSC3391).
 PERMISSION_REMOVED = Denial(
-    name="permission_removed",
     policy="permission_config",
     requirements=("A_25043",),
     status=400,
@@ -181,31 +147,23 @@ PERMISSION_REMOVED = Denial(
 #: A message to devices of somebody whom the sender may not invite and shares no room with. Never an answer:
 #: the sender is told the same as about a message that is delivered.
 MESSAGE_TO_STRANGER = Denial(
-    name="message_to_stranger",
     policy="contact",
     requirements=("A_26021-01", "AF_10233"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="The message is not delivered; its sender is not told. (A_26021-01, AF_10233)",
 )
 
 #: A knock with words, at a room with somebody in it who is a stranger to whoever knocks.
 KNOCK_WITH_TEXT = Denial(
-    name="knock_with_text",
     policy="contact",
     requirements=("A_26021-01", "AF_10233"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="There is somebody in this room whom you may not invite: knock without 'reason'. (A_26021-01)",
 )
 
 #: Whether somebody may be addressed could not be looked up.
 CONTACT_UNAVAILABLE = Denial(
-    name="contact_unavailable",
     policy="contact",
     requirements=("A_26021-01", "AF_10233"),
     status=503,
     errcode="M_UNKNOWN",
     text="Whether this user may be addressed could not be looked up. Try again later. (A_26021-01)",
-    retry_after=RETRY_SECONDS,
 )

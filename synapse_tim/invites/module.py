@@ -28,7 +28,7 @@ from synapse.module_api import NOT_SPAM, ModuleApi
 from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.arrivals import ArrivingEvents
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import decide, refuse
+from synapse_tim.adapter.decisions import enforce, reject
 from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
 from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.adapter.request_body import read_json
@@ -80,7 +80,7 @@ class InvitePolicy:
         self._product = config.product
         self._one_invitation = not config.spec_version.is_legacy
         self._consent = self._consent_of(config)
-        self._decision = (self._consent.denial.policy, self._consent.denial.rule)
+        self._allowed = self._consent.denial
         self._server_notices_user = internals.server_notices_user
         api.register_spam_checker_callbacks(
             user_may_invite=self.user_may_invite,
@@ -95,7 +95,7 @@ class InvitePolicy:
         internals.guard_federation("FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange)
         strangers = Strangers(api, internals, self._parties, self._consent)
         DeviceMessages(api, internals.device_inbox(), strangers)
-        self._memberships = StrangerMemberships(api, internals, strangers, self._denial, self._decision)
+        self._memberships = StrangerMemberships(api, internals, strangers, self._denial, self._allowed)
         self._arrivals.judge_memberships(self.refuses_arriving)
         servlet = "room.RoomMembershipRestServlet"
         internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
@@ -140,16 +140,16 @@ class InvitePolicy:
             return
         types = [event["type"] for event in config.get("initial_state", [])]
         if MEMBER in types:
-            refuse(MEMBERSHIP_IN_INITIAL_STATE)
+            reject(MEMBERSHIP_IN_INITIAL_STATE)
         if THIRD_PARTY_INVITE in types:
-            refuse(INVITE_BY_ADDRESS)
+            reject(INVITE_BY_ADDRESS)
         invitees = config.get("invite", [])
         if self._one_invitation and len(invitees) > 1:
-            refuse(TOO_MANY_INVITES)
+            reject(TOO_MANY_INVITES)
         for invitee in invitees:
             denial = await self._denial(inviter, invitee)
             if denial is not None:
-                refuse(denial)
+                reject(denial)
 
     async def check_invitee(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
@@ -163,9 +163,9 @@ class InvitePolicy:
             await self._internals.user_of(request)
             body = read_json(request)
             if names_address(body):
-                refuse(INVITE_BY_ADDRESS)
+                reject(INVITE_BY_ADDRESS)
             if "user_id" in body and not is_user_id(body["user_id"]):
-                refuse(INVITEE_MALFORMED)
+                reject(INVITEE_MALFORMED)
         return await proceed()
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Literal["NOT_SPAM"]:
@@ -183,7 +183,7 @@ class InvitePolicy:
         if self._api.is_mine(inviter) and inviter != self._server_notices_user:
             denial = await self._denial(inviter, invitee)
             if denial is not None:
-                refuse(denial)
+                reject(denial)
         return NOT_SPAM
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
@@ -198,15 +198,15 @@ class InvitePolicy:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
         if event.type == THIRD_PARTY_INVITE and event.content:
-            refuse(INVITE_BY_ADDRESS)
+            reject(INVITE_BY_ADDRESS)
         if event.type != MEMBER or event.content.get("membership") != "invite":
             return
         if "third_party_invite" in event.content:
-            refuse(INVITE_BY_ADDRESS)
+            reject(INVITE_BY_ADDRESS)
         invitee = event.get_state_key()
         if invitee is None or event.sender == self._server_notices_user:
             return
-        decide(await self._denial(event.sender, invitee), *self._decision)
+        enforce(await self._denial(event.sender, invitee), self._allowed)
 
     async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
         """Judge an invitation that another server delivers.
@@ -218,8 +218,8 @@ class InvitePolicy:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
         if "third_party_invite" in event.content:
-            refuse(INVITE_BY_ADDRESS)
-        decide(await self._denial(event.sender, event.state_key or ""), *self._decision)
+            reject(INVITE_BY_ADDRESS)
+        enforce(await self._denial(event.sender, event.state_key or ""), self._allowed)
         return NOT_SPAM
 
     async def refuses_arriving(self, event: EventBase) -> bool:
@@ -266,7 +266,7 @@ class InvitePolicy:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
-        refuse(INVITE_BY_ADDRESS)
+        reject(INVITE_BY_ADDRESS)
 
     async def check_threepid_can_be_invited(self, medium: str, address: str, state: object) -> bool:
         """Refuse invitations by e-mail address or telephone number (requirement R4.10).

@@ -13,7 +13,7 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import metrics
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.internals import Answer, ClientGuard, Proceed, SynapseInternals
 from synapse_tim.adapter.request_body import octets, read_json
 from synapse_tim.invites.denials import PERMISSION_MALFORMED, PERMISSION_REMOVED
@@ -54,12 +54,12 @@ class PermissionRoutes:
         await self._internals.user_of(request)
         document = read_json(request)
         if octets(request) > MAX_OCTETS:
-            refuse(PERMISSION_MALFORMED, f"it has more than {MAX_OCTETS} octets")
+            reject(PERMISSION_MALFORMED.with_detail(f"it has more than {MAX_OCTETS} octets"))
         try:
             self._documents.check(document)
         except PermissionConfigError as error:
-            refuse(PERMISSION_MALFORMED, str(error))
-        metrics.count_allowed(PERMISSION_MALFORMED.policy, PERMISSION_MALFORMED.rule)
+            reject(PERMISSION_MALFORMED.with_detail(str(error)))
+        metrics.count_allowed(PERMISSION_MALFORMED)
         return await proceed()
 
     async def show(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
@@ -80,5 +80,5 @@ class PermissionRoutes:
             SynapseError: 400 ``M_BAD_JSON``.
         """
         if path["account_data_type"] == self._documents.kind:
-            refuse(PERMISSION_REMOVED)
+            reject(PERMISSION_REMOVED)
         return await proceed()

@@ -22,7 +22,7 @@ from synapse.module_api import NOT_SPAM, LoggingTransaction, ModuleApi
 from synapse.module_api.errors import Codes
 
 from synapse_tim.adapter import metrics
-from synapse_tim.adapter.decisions import decide, refuse
+from synapse_tim.adapter.decisions import enforce, reject
 from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import CREATE, JOIN_RULES, MEMBER
@@ -77,7 +77,7 @@ class StrangerMemberships:
         internals: for events that are made here.
         strangers: tells who is one.
         invitation: says why one user may not invite another.
-        rule: policy and gematik's id of what is decided, for the metrics.
+        allowed: whose policy and rule to count if it may be.
 
     Raises:
         ConfigError: this is an unknown Synapse.
@@ -89,12 +89,12 @@ class StrangerMemberships:
         internals: SynapseInternals,
         strangers: Strangers,
         invitation: Judge,
-        rule: tuple[str, str],
+        allowed: Denial,
     ) -> None:
         self._api = api
         self._strangers = strangers
         self._invitation = invitation
-        self._rule = rule
+        self._allowed = allowed
         self._server_notices_user = internals.server_notices_user
         internals.check_local_events(self.check_local_event)
         internals.guard_federation("FederationV1SendKnockServlet", "PUT", self.send_knock)
@@ -122,7 +122,7 @@ class StrangerMemberships:
             sender = state.get((MEMBER, event.sender))
             is_in_room = sender is not None and sender.content.get("membership") == "join"
             if is_in_room and not await self._is_known(event, target, state):
-                decide(await self._invitation(event.sender, target), *self._rule)
+                enforce(await self._invitation(event.sender, target), self._allowed)
 
     async def send_knock(self, request: FederationRequest, proceed: Proceed) -> Answer:
         """Refuse a knock of another server's user before Synapse hides it, so that the user is told.
@@ -223,7 +223,7 @@ class StrangerMemberships:
     async def _refuse_knock(self, user_id: str, room_id: str) -> None:
         """Refuse words if there is a stranger in the room."""
         if await self._strangers.among(user_id, await self._members(room_id)):
-            refuse(KNOCK_WITH_TEXT)
+            reject(KNOCK_WITH_TEXT)
 
     async def _members(self, room_id: str) -> list[str]:
         def ask(txn: LoggingTransaction) -> list[str]:

@@ -21,7 +21,7 @@ from typing import TypeVar
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.common_rooms import CommonRooms
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.text import is_storable
@@ -80,7 +80,7 @@ class Strangers:
         known = common.sharing | common.invited_elsewhere if invited_elsewhere else common.sharing
         strangers = {other: denial for other, denial in denied.items() if other not in known}
         if PERMISSION_UNAVAILABLE in strangers.values():
-            refuse(PERMISSION_UNAVAILABLE)
+            reject(PERMISSION_UNAVAILABLE)
         return strangers
 
     async def share(self, user_id: str, other: str, *, invited_elsewhere: bool = False) -> bool:
@@ -129,4 +129,4 @@ async def _looked_up(answer: Awaitable[_T]) -> _T:
         return await answer
     except Exception as error:
         logger.error("Common rooms could not be looked up: %s", type(error).__name__)
-        refuse(CONTACT_UNAVAILABLE)
+        reject(CONTACT_UNAVAILABLE)

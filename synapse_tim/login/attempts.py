@@ -16,7 +16,7 @@ import attrs
 from synapse.http.site import SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.internals import Answer, Proceed
 from synapse_tim.adapter.request_body import read_json, replace_json
 from synapse_tim.login.rules.methods import LoginMethod, LoginRules
@@ -80,7 +80,7 @@ class LoginAttempts:
         _check_names(body)
         denial = self._rules.denies_request(body)
         if denial is not None:
-            refuse(denial)
+            reject(denial)
         if self._rules.method(str(body.get("type"))) == LoginMethod.ID_TOKEN:
             replace_json(request, _without_claimed_user(body))
         with self._noted(body) as attempt:

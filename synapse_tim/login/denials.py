@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from synapse_tim.core.denial import RETRY_SECONDS, Denial
+from synapse_tim.core.denial import Denial
 
 #: A way to log in that is not used at this server.
 LOGIN_METHOD = Denial(
-    name="login_method",
     policy="login",
     requirements=("AF_10057", "AF_10234", "R4.1", "R4.4"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="This way to log in is not used here; use your identity provider. (AF_10057, AF_10234)",
 )
 
 #: A token of an identity provider that is refused. Clients get Synapse's own text; browsers get the reason.
 ID_TOKEN = Denial(
-    name="id_token",
     policy="login",
     requirements=("AF_10057", "AF_10234", "R4.4", "R4.5"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="Invalid username or password",
 )
 
 #: Whether somebody gets in, or is out, could not be written down.
 LOGIN_UNAVAILABLE = Denial(
-    name="login_unavailable",
     policy="login",
     requirements=("AF_10057", "AF_10234", "R4.2"),
     status=503,
     errcode="M_UNKNOWN",
     text="This could not be done. Try again later. (AF_10057, R4.2)",
-    retry_after=RETRY_SECONDS,
 )
 
 #: A logout token that is refused.
 LOGOUT_TOKEN = Denial(
-    name="logout_token",
     policy="login",
     requirements=("A_22936", "R4.2"),
     status=400,

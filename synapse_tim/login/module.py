@@ -19,7 +19,7 @@ from synapse.module_api import NOT_SPAM, ModuleApi
 from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import decide, refuse
+from synapse_tim.adapter.decisions import enforce, reject
 from synapse_tim.adapter.internals import Answer, Proceed, SynapseInternals
 from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.adapter.table_keeper import TableKeeper
@@ -193,7 +193,7 @@ class LoginPolicy:
                 administrator=await self._api.is_user_admin(user_id),
                 sso_provider=auth_provider_id,
             )
-        decide(denial, LOGIN_METHOD.policy, LOGIN_METHOD.rule)
+        enforce(denial, LOGIN_METHOD)
         if attempt is not None:
             attempt.may_have_session = True  # it is the next thing that Synapse does
         return NOT_SPAM
@@ -209,7 +209,7 @@ class LoginPolicy:
         except Exception as error:
             logger.error("A logout token could not be heeded: %s", type(error).__name__)
             metrics.LOGOUT_TOKENS.labels(TokenRefusal.INTERNAL.value).inc()
-            refuse(LOGIN_UNAVAILABLE)
+            reject(LOGIN_UNAVAILABLE)
         metrics.LOGOUT_TOKENS.labels("accepted").inc()
         return True
 
@@ -221,7 +221,7 @@ class LoginPolicy:
     def count_accepted(self) -> None:
         """Count a token that leads to an account."""
         metrics.LOGIN_TOKENS.labels("accepted").inc()
-        metrics.count_allowed(ID_TOKEN.policy, ID_TOKEN.rule)
+        metrics.count_allowed(ID_TOKEN)
 
     def count_refused(self, error: TokenRefusedError) -> None:
         """Count and log a refusal by its reason."""
@@ -238,10 +238,10 @@ class LoginPolicy:
                 logger.error("A session could not be noted, and was ended: %s", error)
                 if self._attempts.current is not None:
                     self._attempts.current.may_have_session = False
-                refuse(LOGIN_UNAVAILABLE)
+                reject(LOGIN_UNAVAILABLE)
             except Exception as error:
                 logger.error("A session could not be noted, nor ended: %s", type(error).__name__)
-                refuse(LOGIN_UNAVAILABLE)
+                reject(LOGIN_UNAVAILABLE)
 
         return after
 
@@ -288,5 +288,5 @@ class LoginPolicy:
         if LoginMethod.PASSWORD not in self._rules.permitted:
             user_id = await self._internals.user_of(request)
             if user_id.lower() not in self._rules.break_glass:
-                refuse(LOGIN_METHOD)
+                reject(LOGIN_METHOD)
         return await proceed()

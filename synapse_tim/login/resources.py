@@ -16,7 +16,7 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import DirectServeJsonResource
 from twisted.web.resource import Resource
 
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.request_body import octets
 from synapse_tim.jose.jwe import MAX_OCTETS, DecryptionKey
 from synapse_tim.login.denials import LOGOUT_TOKEN
@@ -88,7 +88,7 @@ class LogoutResource(DirectServeJsonResource):
         _not_to_be_kept(request)
         token = _logout_token(request)
         if token is None or not await self._end(token):
-            refuse(LOGOUT_TOKEN)
+            reject(LOGOUT_TOKEN)
         return 200, {}
 
 

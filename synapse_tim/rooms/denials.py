@@ -6,7 +6,6 @@ from synapse_tim.core.denial import Denial
 
 #: A room version that may be neither created nor upgraded to.
 ROOM_VERSION = Denial(
-    name="room_version",
     policy="room",
     requirements=("A_26202", "A_26203", "A_26248"),
     status=400,
@@ -16,7 +15,6 @@ ROOM_VERSION = Denial(
 
 #: A createRoom body that cannot be read; the fault is added to the text.
 ROOM_MALFORMED = Denial(
-    name="room_malformed",
     policy="room",
     requirements=("A_25323-01",),
     status=400,
@@ -26,7 +24,6 @@ ROOM_MALFORMED = Denial(
 
 #: A history that everybody in the world could read, in a room that may federate or of an insurer.
 WORLD_READABLE = Denial(
-    name="world_readable",
     policy="room",
     requirements=("A_25481", "A_26515-01", "A_25996"),
     status=400,
@@ -36,17 +33,13 @@ WORLD_READABLE = Denial(
 
 #: A public room, or one that can be entered without an invitation, on an insurer's server.
 PUBLIC_ROOM_OF_INSURED = Denial(
-    name="public_room_of_insured",
     policy="room",
     requirements=("A_25996", "A_26015-02"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="Rooms of insured persons are private: they are entered by invitation only. (A_25996)",
 )
 
 #: The join rule ``public`` after creation; for insured persons, any but ``invite``.
 JOIN_RULE = Denial(
-    name="join_rule",
     policy="room",
     requirements=("A_28271", "A_26015-02"),
     status=400,
@@ -56,7 +49,6 @@ JOIN_RULE = Denial(
 
 #: Upgrading a room that could not be created like this.
 PUBLIC_ROOM_UPGRADE = Denial(
-    name="public_room_upgrade",
     policy="room",
     requirements=("A_26515-01", "A_28271"),
     status=400,
@@ -69,7 +61,6 @@ PUBLIC_ROOM_UPGRADE = Denial(
 
 #: State whose content cannot be read; the fault is added to the text.
 STATE_MALFORMED = Denial(
-    name="state_malformed",
     policy="room",
     requirements=("A_28271", "A_25481"),
     status=400,
@@ -79,7 +70,6 @@ STATE_MALFORMED = Denial(
 
 #: Listing a room in the directory that may federate.
 PUBLISHED_FEDERATING = Denial(
-    name="published_federating",
     policy="room",
     requirements=("A_26515-01",),
     status=403,
@@ -89,28 +79,21 @@ PUBLISHED_FEDERATING = Denial(
 
 #: A user of another server in a public room.
 REMOTE_USER_IN_PUBLIC_ROOM = Denial(
-    name="remote_user_in_public_room",
     policy="room",
     requirements=("A_26515-01", "A_25325-01"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="Public rooms are for users of their own server only. (A_26515-01)",
 )
 
 #: Joining a room of another server, or one that another server has opened, without being invited; a public
 #: one at all; knocking at one that another server has opened.
 JOIN_WITHOUT_INVITE = Denial(
-    name="join_without_invite",
     policy="room",
     requirements=("A_26515-01", "R3.11"),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="This room is entered by invitation only, and not while it is public. (A_26515-01)",
 )
 
 #: What other servers ask about a room that does not federate, in Synapse's words for what is not there.
 ROOM_NOT_FOUND = Denial(
-    name="room_not_found",
     policy="room",
     requirements=("A_26520", "A_28590"),
     status=404,
@@ -120,17 +103,13 @@ ROOM_NOT_FOUND = Denial(
 
 #: The room directory of an insurer's server.
 NO_ROOM_DIRECTORY = Denial(
-    name="no_room_directory",
     policy="client_api",
     requirements=("A_28587",),
-    status=403,
-    errcode="M_FORBIDDEN",
     text="There are no public rooms here. (A_28587)",
 )
 
 #: The room type that clients of the next generation may join, and nobody may create.
 ROOM_TYPE_V2 = Denial(
-    name="room_type_v2",
     policy="room",
     requirements=("A_28596",),
     status=400,

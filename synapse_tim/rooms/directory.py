@@ -19,7 +19,7 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, SynapseError
 
 from synapse_tim.adapter import metrics
-from synapse_tim.adapter.decisions import refuse
+from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.internals import Answer, ClientGuard, FederationRequest, Proceed, SynapseInternals
 from synapse_tim.core.matrix import CREATE, PUBLIC
 from synapse_tim.core.products import Product
@@ -79,7 +79,7 @@ class RoomDirectory:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
-        refuse(NO_ROOM_DIRECTORY)
+        reject(NO_ROOM_DIRECTORY)
 
     async def for_users(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Demand an access token (A_26518).

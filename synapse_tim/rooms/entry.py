@@ -14,7 +14,7 @@ from typing import Literal
 from synapse.events import EventBase
 from synapse.module_api import NOT_SPAM, ModuleApi
 
-from synapse_tim.adapter.decisions import decide, refuse
+from synapse_tim.adapter.decisions import enforce, reject
 from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER
@@ -89,7 +89,7 @@ class RoomEntry:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
         if joins.stripped_state_is_public(event.unsigned.get("invite_room_state")):
-            refuse(REMOTE_USER_IN_PUBLIC_ROOM)
+            reject(REMOTE_USER_IN_PUBLIC_ROOM)
         return NOT_SPAM
 
     async def before_remote_join(self, user_id: str, room_id: str) -> None:
@@ -103,7 +103,7 @@ class RoomEntry:
         """
         room = self._rooms.of(await self._api.get_room_state(room_id, ENTRY))
         if (not room.is_own or room.is_opened) and not await self._internals.is_invited(user_id, room_id):
-            refuse(JOIN_WITHOUT_INVITE)
+            reject(JOIN_WITHOUT_INVITE)
 
     async def after_remote_join(self, user_id: str, room_id: str, state: State) -> None:
         """Refuse to store a room that was joined through another server, and is not what it seemed.
@@ -130,7 +130,7 @@ class RoomEntry:
             members = [(MEMBER, subject)]
         state = await self._api.get_room_state(request.path["room_id"], [*ENTRY, *members])
         if not state:
-            refuse(REMOTE_USER_IN_PUBLIC_ROOM)  # none, or one that is hidden: the same answer for both
+            reject(REMOTE_USER_IN_PUBLIC_ROOM)  # none, or one that is hidden: the same answer for both
         _decide(joins.remote_user_enters(self._rooms.of(state), _membership(state, str(subject))))
         return await proceed()
 
@@ -140,4 +140,4 @@ def _membership(state: State, user_id: str) -> object:
 
 
 def _decide(denial: Denial | None) -> None:
-    decide(denial, JOIN_WITHOUT_INVITE.policy, JOIN_WITHOUT_INVITE.rule)
+    enforce(denial, JOIN_WITHOUT_INVITE)

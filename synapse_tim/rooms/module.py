@@ -21,7 +21,7 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import decide, refuse
+from synapse_tim.adapter.decisions import enforce, reject
 from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
 from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.start_up_options import check_options
@@ -97,8 +97,8 @@ class RoomPolicy:
         """
         judged = self._rules.create(config, self._api.server_name)
         if isinstance(judged, Refused):
-            refuse(judged.denial, judged.fault)
-        metrics.count_allowed(ROOM_VERSION.policy, ROOM_VERSION.rule)
+            reject(judged.denial.with_detail(judged.fault))
+        metrics.count_allowed(ROOM_VERSION)
         config.update(judged)
 
     async def upgrade(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
@@ -129,7 +129,7 @@ class RoomPolicy:
         else:
             # Nothing is said about a room that the user is not in; Synapse refuses it.
             denial = self._rules.upgrade(body["new_version"], {})
-        decide(denial, ROOM_VERSION.policy, ROOM_VERSION.rule)
+        enforce(denial, ROOM_VERSION)
         return await proceed()
 
     async def capabilities(
@@ -162,5 +162,5 @@ class RoomPolicy:
         if refused == Refused(JOIN_RULE) and creation is not None and before is not None:
             refused = None if room_state.is_public(self._rules, creation.content, before.content) else refused
         if refused is not None:
-            refuse(refused.denial, refused.fault)
-        metrics.count_allowed(JOIN_RULE.policy, JOIN_RULE.rule)
+            reject(refused.denial.with_detail(refused.fault))
+        metrics.count_allowed(JOIN_RULE)

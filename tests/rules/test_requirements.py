@@ -76,9 +76,9 @@ def test_ids_are_told_apart():
     assert len(names) == len(set(names)) == len(BY_ID)
 
 
-@for_each(CATALOGUE, lambda denial: denial.name)
-def test_denials_name_requirements_that_are_known(denial):
-    for name in denial.requirements:
+@for_each(CATALOGUE.items(), lambda item: item[0])
+def test_denials_name_requirements_that_are_known(item):
+    for name in item[1].requirements:
         assert name in BY_ID or re.fullmatch(r"R[0-9]\.[0-9]{1,2}", name), name
 
 

@@ -69,7 +69,7 @@ def test_whatever_is_asked_for_no_room_breaks_the_rules(rules, body):
     changes = rules.create(body, OWN)
     assert body == before
     if isinstance(changes, Refused):
-        assert changes.denial in CATALOGUE
+        assert changes.denial in CATALOGUE.values()
         assert bool(changes.fault) is (changes.denial is ROOM_MALFORMED)
         return
     check_room(rules, {**body, **changes})
@@ -119,7 +119,7 @@ CREATION = st.dictionaries(st.sampled_from(["m.federate", "type", "x"]), JSON)
 def test_no_upgrade_breaks_the_rules(rules, version, creation, rule, visibility):
     denial = rules.upgrade(version, creation, rule, visibility)
     if denial is not None:
-        assert denial in CATALOGUE
+        assert denial in CATALOGUE.values()
         return
     assert version in ("9", "10")
     if rule == "public":
