@@ -1,4 +1,4 @@
-"""Prometheus metrics, exported by Synapse's own metrics listener (design §2.4).
+"""Prometheus metrics, exported by Synapse's own metrics listener, without users and rooms (A_22817).
 
 Each process has its own; only the process that fetches the list counts updates.
 """

@@ -42,7 +42,7 @@ Period = Annotated[int | None, BeforeValidator(_period), InMilliseconds()]
 
 
 class CleanupConfig(Block):
-    """``cleanup``: periods, how often, and whether anything is done at all."""
+    """``cleanup``: periods (A_25319, A_22811), how often, and whether anything is done at all."""
 
     inactive_rooms: Period = None
     """After how long without anything said a room is deleted (A_25318, A_25319, A_22811). A day or more. Not

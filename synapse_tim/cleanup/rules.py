@@ -4,8 +4,8 @@
   six months. Deleted.
 - Orphaned rooms (A_28564-01; specification 1.2): nothing was ever said, the newest state event is older than
   14 days, and nobody but the creator is in the room. Deleted.
-- Rooms in which only insured persons are left (A_26348; product epa): a week later the local ones leave.
-  Nothing is deleted; what they have read they can still read.
+- Rooms in which only insured persons are left (A_26348, A_26463; product epa): a week later the local ones
+  leave. Nothing is deleted; what they have read they can still read.
 
 In doubt a room stays. Rooms of server notices, and rooms whose state is incomplete, are never judged. All
 times are those of this server's own clock (``received_ts``): what other servers say about the time of their

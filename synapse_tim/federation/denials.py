@@ -7,7 +7,18 @@ from synapse_tim.core.denial import Denial
 #: The other server is not in the federation list in force.
 NOT_A_MEMBER = Denial(
     policy="federation",
-    requirements=("AF_10064-02", "A_25534", "A_25537"),
+    requirements=(
+        "AF_10064-02",
+        "AF_10064-01",
+        "AF_10061-04",
+        "AF_10061-01",
+        "AF_10062-03",
+        "AF_10062-01",
+        "A_25534",
+        "A_25537",
+        "A_26328",
+        "A_26331",
+    ),
     text=(
         "The other user's server is not part of the TI-Messenger federation. Check the address; "
         "if the organisation has joined only recently, try again in a few minutes. (AF_10064-02)"
@@ -17,7 +28,15 @@ NOT_A_MEMBER = Denial(
 #: There is no list that may be used, so there is nobody to talk to (R1.14).
 NO_USABLE_LIST = Denial(
     policy="federation",
-    requirements=("AF_10064-02", "R1.14"),
+    requirements=(
+        "AF_10064-02",
+        "AF_10064-01",
+        "AF_10061-04",
+        "AF_10061-01",
+        "AF_10062-03",
+        "AF_10062-01",
+        "R1.14",
+    ),
     status=503,
     errcode="M_UNKNOWN",
     text=(
@@ -29,6 +48,6 @@ NO_USABLE_LIST = Denial(
 #: An event of a server that left the federation, relayed by a member.
 RELAYED_FOR_NON_MEMBER = Denial(
     policy="relayed_event",
-    requirements=("AF_10064-02",),
+    requirements=("AF_10064-02", "AF_10062-03", "AF_10062-01"),
     text="The event was sent by a server that is not part of the federation. (AF_10064-02)",
 )

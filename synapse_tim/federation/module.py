@@ -1,7 +1,7 @@
 """``synapse_tim.FederationAllowList``: only members of the federation are talked to (AF_10064-02).
 
-Synapse itself refuses every request from and to a server outside its whitelist; this module keeps that
-whitelist in step with the verified list and closes what it leaves open:
+Synapse itself refuses every request from and to a server outside its whitelist, for media, too (A_26328).
+This module keeps that whitelist in step with the verified list and closes what it leaves open:
 
 - a client that invites a user of an unlisted server, or creates a room with one, is told so with 403 before
   anything exists; one that asks for anything else of such a server gets the same answer (``denied_servers``);

@@ -38,7 +38,7 @@ _INVITEE_REFUSES: Final = "This user cannot be invited by you. (A_26021-01)"
 #: The invitee's permission configuration says no.
 INVITEE_REFUSES = Denial(
     policy="invite",
-    requirements=("A_26021-01",),
+    requirements=("A_26021-01", "AF_10061-04", "AF_10104-03"),
     text=_INVITEE_REFUSES,
 )
 
@@ -122,7 +122,7 @@ MEMBERSHIP_IN_INITIAL_STATE = Denial(
 #: An invitation by e-mail address or telephone number.
 INVITE_BY_ADDRESS = Denial(
     policy="invite",
-    requirements=("R4.10",),
+    requirements=("R4.10", "AF_10061-04", "AF_10061-01"),
     text="Nobody can be invited by e-mail address or telephone number; use the user id. (R4.10)",
 )
 

@@ -2,10 +2,11 @@
 
 Refused, in this order, by the first that applies:
 
-1. a user of a server that is not in the federation, on either side (AF_10064-02, A_25534);
-2. an insured person inviting another, whatever either of them allows, on one server or two (AF_10233);
-3. somebody whom the invitee's permission configuration refuses (A_26021-01); only the invitee's own server
-   knows it, and asks.
+1. a user of a server that is not in the federation, on either side (AF_10061-04, AF_10064-02, A_25534);
+2. an insured person inviting another, whatever either of them allows, on one server or two (AF_10233,
+   A_25705);
+3. somebody whom the invitee's permission configuration refuses (A_26021-01, AF_10104-03; between insured
+   persons and professionals A_25704); only the invitee's own server knows it, and asks.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from synapse_tim.core.denial import Denial
 #: A way to log in that is not used at this server.
 LOGIN_METHOD = Denial(
     policy="login",
-    requirements=("AF_10057", "AF_10234", "R4.1", "R4.4"),
+    requirements=("AF_10057", "AF_10234", "A_22936", "A_23611", "A_23612", "R4.1", "R4.4"),
     text="This way to log in is not used here; use your identity provider. (AF_10057, AF_10234)",
 )
 

@@ -1,4 +1,4 @@
-"""Ending sessions because the identity provider says so (R4.2; OpenID Connect Back-Channel Logout).
+"""Ending sessions because the identity provider says so (A_22936, R4.2; OpenID Connect Back-Channel Logout).
 
 For sessions that began with an ID token; those of Synapse's own single sign-on have Synapse's own endpoint.
 A logout that is told twice is no mistake: providers try again when they got no answer. It ends what had begun

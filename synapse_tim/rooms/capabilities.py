@@ -1,4 +1,4 @@
-"""Room versions that clients are told of (``/capabilities``)."""
+"""Room versions that clients are told of (``/capabilities``, A_25641-01)."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ Refused: versions other than the configured ones (A_26202, A_26203), the room ty
 insured persons public rooms and every way in but an invitation (A_25996); bodies that Synapse would trip
 over when half of the room exists.
 
-Put in: the version, where the client names none; ``m.federate: false`` into public rooms (A_25325-01,
-A_26515-01); the history visibility ``invited`` into private ones, where the client sets none (A_25481).
+Put in: the version, where the client names none (A_26248); ``m.federate: false`` into public rooms
+(A_25324-01, A_25325-01, A_26515, A_26515-01); the history visibility ``invited`` into private ones, where the
+client sets none (A_25323-01, A_25481).
 Public rooms keep the ``shared`` of A_25325-01, which is Synapse's preset for them.
 
 A room is public if any of visibility, preset and join rule says so: each of them alone lets strangers in or

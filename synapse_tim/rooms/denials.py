@@ -71,7 +71,7 @@ STATE_MALFORMED = Denial(
 #: Listing a room in the directory that may federate.
 PUBLISHED_FEDERATING = Denial(
     policy="room",
-    requirements=("A_26515-01",),
+    requirements=("A_26515-01", "A_26515"),
     status=403,
     errcode="M_UNKNOWN",
     text="Not allowed to publish room",
@@ -80,7 +80,7 @@ PUBLISHED_FEDERATING = Denial(
 #: A user of another server in a public room.
 REMOTE_USER_IN_PUBLIC_ROOM = Denial(
     policy="room",
-    requirements=("A_26515-01", "A_25325-01"),
+    requirements=("A_26515-01", "A_26515", "A_25324-01", "A_25325-01"),
     text="Public rooms are for users of their own server only. (A_26515-01)",
 )
 
@@ -88,7 +88,7 @@ REMOTE_USER_IN_PUBLIC_ROOM = Denial(
 #: one at all; knocking at one that another server has opened.
 JOIN_WITHOUT_INVITE = Denial(
     policy="room",
-    requirements=("A_26515-01", "R3.11"),
+    requirements=("A_26515-01", "A_26515", "R3.11"),
     text="This room is entered by invitation only, and not while it is public. (A_26515-01)",
 )
 

@@ -1,4 +1,4 @@
-"""Ways into a room, beside the invitee's permission (requirement R3.11, A_26515-01, A_25996).
+"""Ways into a room, beside the invitee's permission (requirement R3.11, A_26515-01, A_26515, A_25996).
 
 Refused: joins of rooms of other servers without an invitation, or of public ones at all; joins of this
 server's rooms, and knocks at them, that a user of another server has opened; users of other servers in public

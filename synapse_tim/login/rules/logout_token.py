@@ -1,4 +1,4 @@
-"""Logout tokens: the provider says that a session of its is over (OpenID Connect Back-Channel Logout §2.4).
+"""Logout tokens: the provider says that a session is over (A_22936; OpenID Connect Back-Channel Logout §2.4).
 
 Refused: another issuer or audience, a token that is too old, one without the event, one with a nonce, which
 would be an ID token, one that names neither a session nor a person.

@@ -2,7 +2,7 @@
 
 Insured persons log in with their identity provider only. At a server for professionals the operator says
 which ways there are; local passwords are off but for named administrators, who need them when the identity
-provider is down ("break glass").
+provider is down ("break glass"; A_23611, A_23612).
 """
 
 from __future__ import annotations
