@@ -14,7 +14,12 @@ from hypothesis import HealthCheck, settings
 from synapse_tim.testing import TiSimulator
 from synapse_tim.testing.waiting import HANGING_SECONDS
 
-pytest_plugins = ["synapse_tim.testing.fixtures"]
+pytest_plugins = [
+    "synapse_tim.testing.fixtures",
+    "tests.support.certificates",
+    "tests.support.module_api",
+    "tests.support.servers",
+]
 
 settings.register_profile("synapse_tim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("synapse_tim")

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from synapse_tim.cli import main
-from tests.services.synapse_tables import SCHEMA
+from tests.cleanup.synapse_tables import SCHEMA
 
 BLOCK = {"product": "epa", "spec_version": "1.2"}
 

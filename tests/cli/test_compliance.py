@@ -40,7 +40,7 @@ def test_json(capsys):
     row = next(row for row in rows if row["id"] == "A_28271")
     assert "join_rule" in row["denials"]
     assert "synapse_tim.rooms.module" in row["where"]
-    assert any(test.startswith("tests/policies/test_room_changes.py::test_a_28271_") for test in row["tests"])
+    assert any(test.startswith("tests/rooms/e2e/test_changes.py::test_a_28271_") for test in row["tests"])
     assert (row["products"], row["spec_versions"], row["status"]) == (["pro"], ["1.2"], "enforced")
 
 
@@ -55,7 +55,7 @@ def test_a_table(capsys):
 def test_a_single_one_with_its_tests(capsys):
     assert main(["compliance", "A_28271", "AF_10057"]) == 0
     out = capsys.readouterr().out
-    assert "tests/policies/test_room_changes.py::test_a_28271_no_room_becomes_public_later" in out
+    assert "tests/rooms/e2e/test_changes.py::test_a_28271_no_room_becomes_public_later" in out
     assert out.startswith("id             A_28271\ntitle ")
     assert "A_25534" not in out
 

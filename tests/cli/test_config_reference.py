@@ -7,7 +7,7 @@ from synapse_tim.cli.config_reference import Key, keys
 from synapse_tim.core.products import Product
 from synapse_tim.login.claims_config import OidcMappingConfig
 from synapse_tim.ti_messenger import TiMessenger
-from tests.rules.helpers import for_each
+from tests.support.helpers import for_each
 
 KEYS = list(keys())
 

@@ -26,8 +26,8 @@ from synapse_tim.federation.refusals import Refusal
 from synapse_tim.federation.store import TABLES as LIST_TABLES
 from synapse_tim.login.rules.refusals import TokenRefusal
 from synapse_tim.testing import SynapseServer, TiSimulator, make_world, wait_for
+from tests.cleanup.synapse_tables import SCHEMA
 from tests.cli.configurations import Place, make_files, sound
-from tests.services.synapse_tables import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]

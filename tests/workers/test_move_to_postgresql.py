@@ -15,7 +15,7 @@ import yaml
 from synapse_tim.cli import main
 from synapse_tim.testing import SynapseServer, wait_for
 from synapse_tim.testing.simulator.idp.cards import Card
-from tests.login.world import DOCTOR, central, logged_in, module, refused
+from tests.login.e2e.world import DOCTOR, central, logged_in, module, refused
 
 pytestmark = pytest.mark.workers
 

@@ -1,0 +1,118 @@
+"""AF_10064-02, AF_10233, A_26021-01: who may invite whom, and which reason comes first."""
+
+import pytest
+
+from synapse_tim.core.products import Product
+from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER
+from synapse_tim.federation.federation_members import Membership
+from synapse_tim.federation.list import parse_payload
+from synapse_tim.invites.denials import INSURED_INVITES_INSURED, INVITEE_REFUSES
+from synapse_tim.invites.permission_config import parse
+from synapse_tim.invites.rules import Parties
+from tests.support.helpers import document, entry
+
+PRO, EPA = Product.PRO, Product.EPA
+OWN = "own.example"
+DOCTOR, COLLEAGUE, INSURED, OTHER_INSURED = (
+    f"@{name}" for name in ("d:clinic.example", "c:clinic.example", "i:fund.example", "j:other.example")
+)
+LOCAL, NEIGHBOUR, STRANGER = f"@a:{OWN}", f"@b:{OWN}", "@s:stranger.example"
+OTHERS = (entry("clinic.example"), entry("fund.example", True), entry("other.example", True))
+LISTS = {
+    "unlisted": parse_payload(document(*OTHERS)),
+    "as pro": parse_payload(document(*OTHERS, entry(OWN))),
+    "as epa": parse_payload(document(*OTHERS, entry(OWN, True))),
+    "none": None,
+}
+
+
+def parties(product=PRO, listed="unlisted"):
+    return Parties(Membership(OWN, LISTS[listed]), product)
+
+
+@pytest.mark.parametrize(
+    ("product", "inviter", "invitee", "denial"),
+    [
+        (PRO, LOCAL, NEIGHBOUR, None),
+        (PRO, LOCAL, DOCTOR, None),
+        (PRO, DOCTOR, LOCAL, None),
+        (PRO, DOCTOR, COLLEAGUE, None),
+        (PRO, LOCAL, INSURED, None),
+        (PRO, INSURED, LOCAL, None),
+        (PRO, LOCAL, STRANGER, NOT_A_MEMBER),
+        (PRO, STRANGER, LOCAL, NOT_A_MEMBER),
+        (PRO, LOCAL, "@nobody", NOT_A_MEMBER),
+        (PRO, "", LOCAL, NOT_A_MEMBER),
+        (PRO, LOCAL, "@d:clinic.example:8448", NOT_A_MEMBER),
+        (EPA, LOCAL, DOCTOR, None),
+        (EPA, DOCTOR, LOCAL, None),
+        (EPA, LOCAL, NEIGHBOUR, INSURED_INVITES_INSURED),
+        (EPA, LOCAL, LOCAL, INSURED_INVITES_INSURED),
+        (EPA, LOCAL, INSURED, INSURED_INVITES_INSURED),
+        (EPA, INSURED, LOCAL, INSURED_INVITES_INSURED),
+        (EPA, INSURED, OTHER_INSURED, INSURED_INVITES_INSURED),
+        (EPA, LOCAL, STRANGER, NOT_A_MEMBER),
+    ],
+)
+def test_af_10233_insured_persons_do_not_invite_each_other(product, inviter, invitee, denial):
+    assert parties(product).denies(inviter, invitee) is denial
+
+
+@pytest.mark.parametrize(
+    ("inviter", "invitee", "denial"),
+    [
+        (LOCAL, DOCTOR, NO_USABLE_LIST),
+        (INSURED, LOCAL, NO_USABLE_LIST),
+        (LOCAL, "@nobody", NO_USABLE_LIST),
+        (LOCAL, NEIGHBOUR, INSURED_INVITES_INSURED),
+    ],
+)
+def test_r1_14_without_a_list_there_is_nobody_else_and_the_insured_stay_insured(inviter, invitee, denial):
+    assert parties(EPA, "none").denies(inviter, invitee) is denial
+    if denial is INSURED_INVITES_INSURED:
+        assert parties(PRO, "none").denies(inviter, invitee) is None
+
+
+@pytest.mark.parametrize("listed", LISTS)
+@pytest.mark.parametrize("product", Product)
+def test_the_own_server_is_an_insurers_if_configuration_or_list_says_so(product, listed):
+    insurer = product is EPA or listed == "as epa"
+    assert parties(product, listed).is_insurer(OWN) is insurer
+    expected = INSURED_INVITES_INSURED if insurer else None
+    assert parties(product, listed).denies(LOCAL, NEIGHBOUR) is expected
+
+
+@pytest.mark.parametrize("name", ["clinic.example", "stranger.example", "", None])
+def test_only_the_list_makes_other_servers_an_insurers(name):
+    assert not parties(EPA).is_insurer(name)
+    assert not parties(EPA, "none").is_insurer(name)
+    assert not parties(EPA, "none").is_insurer("fund.example")
+    assert parties(PRO).is_insurer("fund.example")
+
+
+@pytest.mark.parametrize(
+    ("config", "refused"),
+    [
+        ({"defaultSetting": "allow all"}, set()),
+        ({"defaultSetting": "block all"}, {DOCTOR, INSURED, NEIGHBOUR}),
+        ({"defaultSetting": "allow all", "userExceptions": {DOCTOR: {}}}, {DOCTOR}),
+        ({"defaultSetting": "allow all", "serverExceptions": {OWN: {}}}, {NEIGHBOUR}),
+        ({"defaultSetting": "block all", "serverExceptions": {"Fund.Example": {}}}, {DOCTOR, NEIGHBOUR}),
+        (
+            {"defaultSetting": "allow all", "groupExceptions": [{"groupName": "isInsuredPerson"}]},
+            {INSURED},
+        ),
+    ],
+)
+def test_a_26021_01_the_invitees_configuration_decides_about_everybody(config, refused):
+    permits = parties().permits
+    for inviter in (DOCTOR, INSURED, NEIGHBOUR):
+        expected = INVITEE_REFUSES if inviter in refused else None
+        assert permits(parse(config, PRO), inviter) is expected
+
+
+def test_r2_1_an_exception_for_an_insured_person_does_not_help_another():
+    """The first reason counts: what the invitee allows is not asked."""
+    config = parse({"defaultSetting": "block all", "userExceptions": {INSURED: {}}}, EPA)
+    assert parties(EPA).permits(config, INSURED) is None
+    assert parties(EPA).denies(INSURED, LOCAL) is INSURED_INVITES_INSURED
