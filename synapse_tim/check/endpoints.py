@@ -14,7 +14,7 @@ from typing import Final
 
 from synapse_tim.check.facts import Endpoint
 from synapse_tim.core.server_name import normalise
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.transport.errors import TransportError, TransportReason
 from synapse_tim.transport.fetcher import Fetcher
 
 _MAX_OCTETS: Final = 64 * 1024
@@ -22,7 +22,7 @@ _EACH_SECONDS: Final = 10.0
 _FEDERATION_PORT: Final = 8448
 _NOT_TRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 #: Reasons for which there was no answer at all.
-_NO_ANSWER: Final = frozenset({Refusal.UNREACHABLE, Refusal.DEADLINE})
+_NO_ANSWER: Final = frozenset({TransportReason.UNREACHABLE, TransportReason.DEADLINE})
 
 
 def trust_of_others(ca_files: Iterable[str]) -> ssl.SSLContext:
@@ -82,7 +82,7 @@ def _visit(fetcher: Fetcher, url: str, seconds: float) -> tuple[Endpoint, bytes]
         return Endpoint(url, reached=False, detail="no time left"), b""
     try:
         answer = fetcher.get(url, max_octets=_MAX_OCTETS, deadline=min(seconds, _EACH_SECONDS))
-    except ListRefusedError as error:
+    except TransportError as error:
         if error.reason not in _NO_ANSWER:
             return Endpoint(url, reached=True, trusted=True, detail=str(error)), b""
         distrusted = _NOT_TRUSTED in error.detail

@@ -13,16 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from synapse_tim.cli.output import moment, print_facts, print_json, print_table, progress
+from synapse_tim.core.errors import ReasonError
 from synapse_tim.core.server_name import normalise
 from synapse_tim.federation.acceptance import VerifiedList, check_times
 from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.federation.source import ListSource
 from synapse_tim.federation.verifier import ListVerifier
 from synapse_tim.jose.large_jws import ALGORITHM_CURVES, JwsLimits
-from synapse_tim.pki.certificate_source import CertificateSource, DownloadDirectory, DownloadServer
+from synapse_tim.pki.certificate_source import (
+    CertificateSource,
+    DownloadDirectory,
+    DownloadServer,
+    read_root,
+)
 from synapse_tim.pki.certificates import describe
 from synapse_tim.pki.ocsp_client import OcspClient
-from synapse_tim.pki.pins import read_root
 from synapse_tim.pki.revocation import OcspMode
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.transport.fetcher import Fetcher
@@ -106,7 +111,7 @@ def _guarded(command: Any) -> Any:
     def run(options: argparse.Namespace) -> int:
         try:
             code: int = command(options)
-        except ListRefusedError as error:
+        except ReasonError as error:
             if options.json:
                 print_json({"verified": False, "reason": error.reason.value, "detail": error.detail})
             else:

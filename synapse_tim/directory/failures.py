@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import enum
 
+from synapse_tim.core.errors import ReasonError
+
 
 class DirectoryFailure(enum.StrEnum):
     """Why there is no answer."""
@@ -32,15 +34,10 @@ class DirectoryFailure(enum.StrEnum):
     INTERNAL = "internal"
 
 
-class DirectoryError(Exception):
-    """There is no answer.
+class DirectoryError(ReasonError):
+    """There is no answer; the detail is without ids of users."""
 
-    Attributes:
-        reason: why.
-        detail: for operators, without ids of users.
-    """
+    reason: DirectoryFailure
 
     def __init__(self, reason: DirectoryFailure, detail: str = "") -> None:
-        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
-        self.reason = reason
-        self.detail = detail
+        super().__init__(reason, detail)

@@ -18,7 +18,7 @@ from typing import Final
 import attrs
 
 from synapse_tim.core import strict_json
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.transport.fetcher import Fetcher, Response
 
 _MAX_OCTETS: Final = 64 * 1024
@@ -72,12 +72,12 @@ class DirectorySession:
             within: seconds that it may take.
 
         Raises:
-            ListRefusedError: ``authentication``, ``http_status`` if a server has no time for us, or a reason
-                of transport.
+            DirectoryError: ``authentication``; ``http_status`` if a server has no time for us; ``deadline``.
+            TransportError: a server gave no answer.
         """
         ends = self._monotonic() + within
         if not self._lock.acquire(timeout=min(max(within, 0.0), 2 * _DEADLINE_SECONDS)):
-            raise ListRefusedError(Refusal.DEADLINE, "somebody else is logging in")
+            raise DirectoryError(DirectoryFailure.DEADLINE, "somebody else is logging in")
         try:
             token = self._token
             if not token or self._monotonic() >= self._renew_at:
@@ -129,26 +129,26 @@ class DirectorySession:
     def _left(self, ends: float) -> float:
         left = ends - self._monotonic()
         if left <= 0:
-            raise ListRefusedError(Refusal.DEADLINE, "no time left for the log-in")
+            raise DirectoryError(DirectoryFailure.DEADLINE, "no time left for the log-in")
         return min(left, _DEADLINE_SECONDS)
 
 
 def _token_of(response: Response, who: str) -> tuple[str, float]:
     """The token of an answer and its lifetime in seconds (RFC 6749 §5.1)."""
     if response.status == 429 or response.status >= 500:
-        raise ListRefusedError(Refusal.HTTP_STATUS, f"{who}: status {response.status}")
+        raise DirectoryError(DirectoryFailure.HTTP_STATUS, f"{who}: status {response.status}")
     if response.status != 200:
-        raise ListRefusedError(Refusal.AUTHENTICATION, f"{who}: status {response.status}")
+        raise DirectoryError(DirectoryFailure.AUTHENTICATION, f"{who}: status {response.status}")
     try:
         answer = strict_json.parse(response.body)
     except strict_json.StrictJsonError:
-        raise ListRefusedError(Refusal.AUTHENTICATION, f"{who}: the answer is no JSON") from None
+        raise DirectoryError(DirectoryFailure.AUTHENTICATION, f"{who}: the answer is no JSON") from None
     token = answer.get("access_token") if isinstance(answer, dict) else None
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise ListRefusedError(Refusal.AUTHENTICATION, f"{who}: no usable access_token")
+        raise DirectoryError(DirectoryFailure.AUTHENTICATION, f"{who}: no usable access_token")
     kind = answer.get("token_type", "Bearer")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise ListRefusedError(Refusal.AUTHENTICATION, f"{who}: the token is no bearer token")
+        raise DirectoryError(DirectoryFailure.AUTHENTICATION, f"{who}: the token is no bearer token")
     lifetime = answer.get("expires_in")
     if type(lifetime) not in (int, float) or not 0 < lifetime < math.inf:
         lifetime = _DEFAULT_LIFETIME_SECONDS

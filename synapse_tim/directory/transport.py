@@ -20,7 +20,7 @@ import attrs
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.pause import DirectoryPause, Entry
 from synapse_tim.directory.session import DirectorySession
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.transport.errors import TransportError, TransportReason
 from synapse_tim.transport.fetcher import Fetcher, Response
 
 #: The directory itself ends queries after as many seconds (R6.4).
@@ -32,17 +32,8 @@ _ATTEMPTS: Final = 3
 _FIRST_WAIT_SECONDS: Final = 0.5
 _JITTER: Final = 0.2
 
-_REASONS: Final[Mapping[Refusal, DirectoryFailure]] = {
-    Refusal.UNREACHABLE: DirectoryFailure.UNREACHABLE,
-    Refusal.DEADLINE: DirectoryFailure.DEADLINE,
-    Refusal.REDIRECT: DirectoryFailure.REDIRECT,
-    Refusal.COMPRESSED: DirectoryFailure.COMPRESSED,
-    Refusal.TOO_LARGE: DirectoryFailure.TOO_LARGE,
-    Refusal.HTTP_STATUS: DirectoryFailure.HTTP_STATUS,
-    Refusal.AUTHENTICATION: DirectoryFailure.AUTHENTICATION,
-}
 #: What an exchange ends in if something in front of the directory takes a request for an attack.
-_ABOUT_THIS: Final = frozenset({Refusal.REDIRECT, Refusal.COMPRESSED})
+_ABOUT_THIS: Final = frozenset({TransportReason.REDIRECT, TransportReason.COMPRESSED})
 #: Statuses of a server that has no time for anybody.
 _HAS_NO_TIME: Final = frozenset({429, 502, 503, 504})
 
@@ -196,7 +187,7 @@ class DirectoryTransport:
                 if response.status != 401:
                     break
                 session.forget(token)
-        except ListRefusedError as error:
+        except TransportError as error:
             raise _failure(error, is_down=error.reason not in _ABOUT_THIS) from None
         finally:
             self._slots.release()
@@ -249,13 +240,14 @@ class LookUp:
 def _token(session: DirectorySession, within: float) -> str:
     try:
         return session.token(within)
-    except ListRefusedError as error:
+    except (TransportError, DirectoryError) as error:
         raise _failure(error, is_down=True) from None
 
 
-def _failure(error: ListRefusedError, *, is_down: bool) -> _ExchangeError:
-    again = error.reason in (Refusal.UNREACHABLE, Refusal.HTTP_STATUS)
-    reason = _REASONS[error.reason]
+def _failure(error: TransportError | DirectoryError, *, is_down: bool) -> _ExchangeError:
+    """The failure of the same name."""
+    reason = DirectoryFailure(error.reason.value)
+    again = reason in (DirectoryFailure.UNREACHABLE, DirectoryFailure.HTTP_STATUS)
     # An answer that is too large is an answer.
     is_down = is_down and reason is not DirectoryFailure.TOO_LARGE
     return _ExchangeError(reason, error.detail, again=again, is_down=is_down)

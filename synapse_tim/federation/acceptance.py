@@ -19,6 +19,7 @@ import attrs
 from synapse_tim.federation.list import FederationList
 from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificates import CLOCK_SKEW
+from synapse_tim.pki.errors import CLOCK_HINT
 from synapse_tim.pki.signer_path import SignerPath
 
 
@@ -97,7 +98,9 @@ def check_times(content: FederationList, now: dt.datetime) -> None:
         ListRefusedError: ``list_not_yet_valid`` or ``list_expired``.
     """
     if content.issued_at is not None and content.issued_at > now + CLOCK_SKEW:
-        raise ListRefusedError(Refusal.LIST_NOT_YET_VALID, f"iat {content.issued_at:%Y-%m-%d %H:%M}Z")
+        raise ListRefusedError(
+            Refusal.LIST_NOT_YET_VALID, f"iat {content.issued_at:%Y-%m-%d %H:%M}Z; {CLOCK_HINT}"
+        )
     if content.expires_at is not None and content.expires_at < now - CLOCK_SKEW:
         raise ListRefusedError(Refusal.LIST_EXPIRED, f"exp {content.expires_at:%Y-%m-%d %H:%M}Z")
 

@@ -8,9 +8,15 @@ add, never rename.
 
 from __future__ import annotations
 
+import contextlib
 import enum
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator
+
+from synapse_tim.core.errors import ReasonError
+from synapse_tim.directory.failures import DirectoryError
+from synapse_tim.jose.errors import JoseError
+from synapse_tim.pki.errors import CertificateError
+from synapse_tim.transport.errors import TransportError
 
 
 class Refusal(enum.StrEnum):
@@ -92,24 +98,24 @@ class Refusal(enum.StrEnum):
     INTERNAL = "internal"
 
 
-#: What else may be the reason, where people would look in the wrong place.
-_HINTS: Final[Mapping[Refusal, str]] = {
-    Refusal.OCSP_STALE: "the clock of this machine may be wrong",
-    Refusal.CERTIFICATE_NOT_YET_VALID: "the clock of this machine may be wrong",
-    Refusal.LIST_NOT_YET_VALID: "the clock of this machine may be wrong",
-}
+class ListRefusedError(ReasonError):
+    """A federation list, or something it rests on, is refused; whatever is in force stays."""
 
-
-class ListRefusedError(Exception):
-    """A federation list, or something it rests on, is refused; whatever is in force stays.
-
-    Attributes:
-        reason: the name out of the closed set.
-        detail: what exactly was found, for a human; holds no user data.
-    """
+    reason: Refusal
 
     def __init__(self, reason: Refusal, detail: str = "") -> None:
-        detail = "; ".join(each for each in (detail, _HINTS.get(reason)) if each)
-        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
-        self.reason = reason
-        self.detail = detail
+        super().__init__(reason, detail)
+
+
+@contextlib.contextmanager
+def as_refusals() -> Iterator[None]:
+    """Turn errors of the layers below into refusals: each of their reasons has a refusal of its name.
+
+    Raises:
+        ListRefusedError: what is inside, or what it decorates, has raised an error of transport, of the
+            log-in to the directory, of JOSE or of a certificate.
+    """
+    try:
+        yield
+    except (TransportError, DirectoryError, JoseError, CertificateError) as error:
+        raise ListRefusedError(Refusal(error.reason.value), error.detail) from None

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from synapse_tim.directory.session import DirectorySession
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.federation.refusals import ListRefusedError, Refusal, as_refusals
 from synapse_tim.jose.large_jws import JwsLimits
 from synapse_tim.transport.fetcher import Fetcher, Response
 
@@ -39,6 +39,7 @@ class ListSource:
     limits: JwsLimits = attrs.field(factory=JwsLimits)
     deadline: float = DEADLINE_SECONDS
 
+    @as_refusals()
     def fetch(self, version: int | None) -> bytearray | None:
         """Ask for the list.
 

@@ -19,9 +19,10 @@ from synapse.module_api import LoggingTransaction, ModuleApi
 from synapse_tim.adapter.database import create_tables
 from synapse_tim.federation.acceptance import Acceptance
 from synapse_tim.federation.list import parse_payload
-from synapse_tim.federation.refusals import ListRefusedError
+from synapse_tim.federation.refusals import ListRefusedError, as_refusals
 from synapse_tim.jose.large_jws import CompactJws, JwsLimits
 from synapse_tim.pki.certificates import fingerprint, parse_certificate, to_der
+from synapse_tim.pki.errors import CertificateError
 from synapse_tim.pki.trust_anchors import RootLink
 from synapse_tim.pki.trust_store import TrustMaterial
 
@@ -126,9 +127,9 @@ def read_stored_insurers(cursor: Any) -> frozenset[str] | None:
     remembered = _read_acceptance(cursor)
     octets = _read_octets(cursor, remembered.jws_digest, JwsLimits().total) if remembered else None
     try:
-        return (
-            parse_payload(CompactJws.parse(octets).verified_payload()).insurance_domains if octets else None
-        )
+        with as_refusals():
+            payload = CompactJws.parse(octets).verified_payload() if octets else None
+        return parse_payload(payload).insurance_domains if payload is not None else None
     except ListRefusedError as error:
         logger.error("The stored federation list is not usable: %s", error)
         return None
@@ -227,7 +228,7 @@ def _read_material(txn: LoggingTransaction) -> TrustMaterial:
         try:
             certificate = parse_certificate(bytes(der))
             cross = parse_certificate(bytes(cross_der)) if cross_der is not None else None
-        except ListRefusedError as error:
+        except CertificateError as error:
             logger.error("A stored certificate is not usable: %s", error)
             continue
         if kind == _ROOT:

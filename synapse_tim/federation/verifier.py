@@ -11,6 +11,7 @@ import attrs
 
 from synapse_tim.federation.acceptance import VerifiedList
 from synapse_tim.federation.list import parse_payload
+from synapse_tim.federation.refusals import as_refusals
 from synapse_tim.jose.large_jws import CompactJws, JwsLimits
 from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.trust_store import TrustStore
@@ -32,6 +33,7 @@ class ListVerifier:
     algorithms: frozenset[str]
     limits: JwsLimits = attrs.field(factory=JwsLimits)
 
+    @as_refusals()
     def verify(self, octets: bytes | bytearray, now: dt.datetime) -> VerifiedList:
         """Verify a list that was received.
 
@@ -43,6 +45,7 @@ class ListVerifier:
         self.ocsp.check(path, now)
         return VerifiedList(parse_payload(jws.verified_payload()), path, jws.digest)
 
+    @as_refusals()
     def verify_kept(self, octets: bytes | bytearray, at: dt.datetime) -> VerifiedList:
         """Verify a list that was accepted before, as of then and without any network.
 
@@ -55,6 +58,7 @@ class ListVerifier:
         path = self.trust.verify(jws.signer, jws.certificates[1:], at)
         return VerifiedList(parse_payload(jws.verified_payload()), path, jws.digest)
 
+    @as_refusals()
     def confirm(self, verified: VerifiedList, now: dt.datetime) -> VerifiedList:
         """Judge the signer of the list in force again, now that its source has confirmed the list.
 
@@ -70,6 +74,7 @@ class ListVerifier:
             return verified
         return attrs.evolve(verified, path=path)
 
+    @as_refusals()
     def digest(self, octets: bytes | bytearray) -> str:
         """The digest by which octets are recognised that were verified before.
 

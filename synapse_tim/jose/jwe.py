@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 
 from synapse_tim.jose import jwk
+from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.segments import decode_segment, read_header
-from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 
 #: The only content encryption.
 CONTENT_ENCRYPTION: Final = "A256GCM"
@@ -82,15 +82,15 @@ def decrypt(token: bytes, keys: Iterable[DecryptionKey]) -> bytes:
         The plaintext.
 
     Raises:
-        TokenRefusedError: it cannot be decrypted, or is not of the profile.
+        JoseError: it cannot be decrypted, or is not of the profile.
     """
     parts = _Parts.of(token, "ECDH-ES")
     try:
         ephemeral = jwk.public_key(parts.header.get("epk"))
     except jwk.JwkError as error:
-        raise TokenRefusedError(TokenRefusal.ENCRYPTION_NOT_ALLOWED, f"epk: {error}") from None
+        raise JoseError(JoseReason.ENCRYPTION_NOT_ALLOWED, f"epk: {error}") from None
     if not isinstance(ephemeral, ec.EllipticCurvePublicKey):
-        raise TokenRefusedError(TokenRefusal.ENCRYPTION_NOT_ALLOWED, "epk: no EC key")
+        raise JoseError(JoseReason.ENCRYPTION_NOT_ALLOWED, "epk: no EC key")
     kid = parts.header.get("kid")
     # RFC 7518 §4.6.2: the header names the producer and the recipient, and both go into the key.
     parties = parts.party("apu") + parts.party("apv")
@@ -104,8 +104,8 @@ def decrypt(token: bytes, keys: Iterable[DecryptionKey]) -> bytes:
             return parts.open(derive(shared, parties))
         except InvalidTag:
             continue
-    reason = TokenRefusal.NOT_DECRYPTED if tried else TokenRefusal.NO_DECRYPTION_KEY
-    raise TokenRefusedError(reason)
+    reason = JoseReason.NOT_DECRYPTED if tried else JoseReason.NO_DECRYPTION_KEY
+    raise JoseError(reason)
 
 
 def decrypt_with(token: bytes, key: bytes) -> bytes:
@@ -119,7 +119,7 @@ def decrypt_with(token: bytes, key: bytes) -> bytes:
         The plaintext.
 
     Raises:
-        TokenRefusedError: it cannot be decrypted, or is not of the profile.
+        JoseError: it cannot be decrypted, or is not of the profile.
         ValueError: the key has another length.
     """
     if len(key) != _KEY_OCTETS:
@@ -127,7 +127,7 @@ def decrypt_with(token: bytes, key: bytes) -> bytes:
     try:
         return _Parts.of(token, "dir").open(key)
     except InvalidTag:
-        raise TokenRefusedError(TokenRefusal.NOT_DECRYPTED) from None
+        raise JoseError(JoseReason.NOT_DECRYPTED) from None
 
 
 def derive(shared: bytes, parties: bytes) -> bytes:
@@ -158,24 +158,24 @@ class _Parts:
     @classmethod
     def of(cls, token: bytes, algorithm: str) -> _Parts:
         if len(token) > MAX_OCTETS:
-            raise TokenRefusedError(TokenRefusal.TOO_LARGE, f"{len(token)} octets")
+            raise JoseError(JoseReason.TOO_LARGE, f"{len(token)} octets")
         segments = token.split(b".")
         if len(segments) != 5:
-            raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN, f"{len(segments)} segments")
+            raise JoseError(JoseReason.NOT_A_TOKEN, f"{len(segments)} segments")
         protected, encrypted_key, *rest = segments
         header = read_header(protected)
         if header.get("alg") != algorithm or header.get("enc") != CONTENT_ENCRYPTION:
-            raise TokenRefusedError(TokenRefusal.ENCRYPTION_NOT_ALLOWED, "alg or enc")
-        iv, ciphertext, tag = (decode_segment(segment, "JWE") for segment in rest)
+            raise JoseError(JoseReason.ENCRYPTION_NOT_ALLOWED, "alg or enc")
+        iv, ciphertext, tag = (bytes(decode_segment(segment, "JWE")) for segment in rest)
         if encrypted_key or len(iv) != _IV_OCTETS or len(tag) != _TAG_OCTETS:
-            raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN, "a segment has another size")
+            raise JoseError(JoseReason.NOT_A_TOKEN, "a segment has another size")
         return cls(header, protected, iv, ciphertext + tag)
 
     def party(self, member: str) -> bytes:
         """``apu`` or ``apv`` of the header, with its length in front."""
         text = self.header.get(member, "")
         if not isinstance(text, str) or len(text) > _MAX_PARTY_OCTETS or not text.isascii():
-            raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, member)
+            raise JoseError(JoseReason.HEADER_MALFORMED, member)
         return length_and(decode_segment(text.encode(), member))
 
     def open(self, key: bytes) -> bytes:

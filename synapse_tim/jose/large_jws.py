@@ -28,9 +28,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
-from synapse_tim.core import strict_json
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
-from synapse_tim.jose import base64url
+from synapse_tim.jose.errors import JoseError, JoseReason
+from synapse_tim.jose.segments import decode_segment, parse_object
 from synapse_tim.pki.certificates import parse_certificate
 
 #: Each algorithm is bound to one curve. BP256R1 is gematik's name, not registered with IANA.
@@ -82,11 +81,11 @@ class CompactJws:
             limits: the bounds to keep.
 
         Raises:
-            ListRefusedError: it is not a compact JWS of the profile, or over a limit.
+            JoseError: it is not a compact JWS of the profile, or over a limit.
         """
         limits = limits or JwsLimits()
         if len(data) > limits.total:
-            raise ListRefusedError(Refusal.TOO_LARGE, f"{len(data)} octets, {limits.total} allowed")
+            raise JoseError(JoseReason.TOO_LARGE, f"{len(data)} octets, {limits.total} allowed")
         view = _without_whitespace(data)
         first, second = _dots(view)
         algorithm, certificates = _read_header(bytes(view[:first]), limits)
@@ -118,11 +117,11 @@ class CompactJws:
         """Refuse an algorithm that is not allowed or does not fit the curve of the signer's key.
 
         Raises:
-            ListRefusedError: ``algorithm_not_allowed`` or ``algorithm_key_mismatch``.
+            JoseError: ``algorithm_not_allowed`` or ``algorithm_key_mismatch``.
         """
         if self.algorithm not in allowed:
-            raise ListRefusedError(
-                Refusal.ALGORITHM_NOT_ALLOWED,
+            raise JoseError(
+                JoseReason.ALGORITHM_NOT_ALLOWED,
                 f"{self.algorithm} is not among the allowed {', '.join(sorted(allowed))}",
             )
         self._signer_key()
@@ -131,26 +130,26 @@ class CompactJws:
         """Verify the signature with the key of the signer, whose path the caller has verified.
 
         Raises:
-            ListRefusedError: ``signature_malformed``, ``signature_invalid`` or the key does not fit.
+            JoseError: ``signature_malformed``, ``signature_invalid`` or the key does not fit.
         """
         key = self._signer_key()
-        signature = bytes(_decode(self._data[self._payload_end + 1 :], "signature"))
+        signature = bytes(decode_segment(self._data[self._payload_end + 1 :], "signature"))
         if len(signature) != _SIGNATURE_OCTETS:
-            raise ListRefusedError(Refusal.SIGNATURE_MALFORMED, f"{len(signature)} octets instead of 64")
+            raise JoseError(JoseReason.SIGNATURE_MALFORMED, f"{len(signature)} octets instead of 64")
         r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
         scheme = ec.ECDSA(Prehashed(hashes.SHA256()))
         try:
             key.verify(encode_dss_signature(r, s), self._signed.digest(), scheme)
         except InvalidSignature:
-            raise ListRefusedError(Refusal.SIGNATURE_INVALID) from None
+            raise JoseError(JoseReason.SIGNATURE_INVALID) from None
 
     def payload(self) -> bytearray:
         """Decode the payload.
 
         Raises:
-            ListRefusedError: ``base64``.
+            JoseError: ``base64``.
         """
-        return _decode(self._data[self._payload_start : self._payload_end], "payload")
+        return decode_segment(self._data[self._payload_start : self._payload_end], "payload")
 
     def verified_payload(self) -> bytearray:
         """Verify the signature and decode the payload side by side; what is wrong is told in this order.
@@ -158,7 +157,7 @@ class CompactJws:
         Hashing needs no interpreter, so with a second core a large list costs only the longer of the two.
 
         Raises:
-            ListRefusedError: as ``verify_signature`` and ``payload``.
+            JoseError: as ``verify_signature`` and ``payload``.
         """
         with ThreadPoolExecutor(max_workers=1) as aside:
             verified = aside.submit(self.verify_signature)
@@ -173,8 +172,8 @@ class CompactJws:
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(
             key.curve, ALGORITHM_CURVES[self.algorithm]
         ):
-            raise ListRefusedError(
-                Refusal.ALGORITHM_KEY_MISMATCH, f"{self.algorithm} with a key of another curve"
+            raise JoseError(
+                JoseReason.ALGORITHM_KEY_MISMATCH, f"{self.algorithm} with a key of another curve"
             )
         return key
 
@@ -201,54 +200,42 @@ def _dots(view: memoryview) -> tuple[int, int]:
         while at >= 0:
             found.append(start + at)
             if len(found) > 2:
-                raise ListRefusedError(Refusal.NOT_A_COMPACT_JWS, "more than three segments")
+                raise JoseError(JoseReason.NOT_A_COMPACT_JWS, "more than three segments")
             at = piece.find(b".", at + 1)
     if len(found) != 2:
-        raise ListRefusedError(Refusal.NOT_A_COMPACT_JWS, f"{len(found) + 1} segment(s), not three")
+        raise JoseError(JoseReason.NOT_A_COMPACT_JWS, f"{len(found) + 1} segment(s), not three")
     first, second = found
     if not 0 < first < second - 1 or second == len(view) - 1:
-        raise ListRefusedError(Refusal.NOT_A_COMPACT_JWS, "an empty segment")
+        raise JoseError(JoseReason.NOT_A_COMPACT_JWS, "an empty segment")
     return first, second
-
-
-def _decode(segment: memoryview, what: str) -> bytearray:
-    try:
-        return base64url.decode(segment)
-    except base64url.Base64UrlError as error:
-        raise ListRefusedError(Refusal.BASE64, f"{what}: {error}") from None
 
 
 def _read_header(segment: bytes, limits: JwsLimits) -> tuple[str, tuple[x509.Certificate, ...]]:
     if len(segment) > limits.header:
-        raise ListRefusedError(Refusal.HEADER_TOO_LARGE, f"{len(segment)} octets")
-    try:
-        header = strict_json.parse(_decode(memoryview(segment), "header"))
-    except strict_json.StrictJsonError as error:
-        raise ListRefusedError(Refusal.HEADER_MALFORMED, str(error)) from None
-    if not isinstance(header, dict):
-        raise ListRefusedError(Refusal.HEADER_MALFORMED, "not an object")
+        raise JoseError(JoseReason.HEADER_TOO_LARGE, f"{len(segment)} octets")
+    header = parse_object(decode_segment(segment, "header"), JoseReason.HEADER_MALFORMED)
     for member in ("crit", "b64"):
         if member in header:
-            raise ListRefusedError(Refusal.HEADER_UNSUPPORTED, f"the member {member}")
+            raise JoseError(JoseReason.HEADER_UNSUPPORTED, f"the member {member}")
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHM_CURVES:
-        raise ListRefusedError(Refusal.ALGORITHM_UNKNOWN, repr(algorithm)[:40])
+        raise JoseError(JoseReason.ALGORITHM_UNKNOWN, repr(algorithm)[:40])
     return algorithm, _read_x5c(header.get("x5c"), limits)
 
 
 def _read_x5c(x5c: object, limits: JwsLimits) -> tuple[x509.Certificate, ...]:
     """The certificate chain of the header: standard base64 of DER (RFC 7515 §4.1.6)."""
     if not isinstance(x5c, list) or not x5c:
-        raise ListRefusedError(Refusal.X5C_MALFORMED, "x5c is not a list of certificates")
+        raise JoseError(JoseReason.X5C_MALFORMED, "x5c is not a list of certificates")
     if len(x5c) > limits.certificates:
-        raise ListRefusedError(Refusal.X5C_MALFORMED, f"{len(x5c)} certificates")
+        raise JoseError(JoseReason.X5C_MALFORMED, f"{len(x5c)} certificates")
     certificates = []
     for position, text in enumerate(x5c):
         if not isinstance(text, str) or len(text) > limits.certificate:
-            raise ListRefusedError(Refusal.X5C_MALFORMED, f"x5c[{position}]")
+            raise JoseError(JoseReason.X5C_MALFORMED, f"x5c[{position}]")
         try:
             der = base64.b64decode(text, validate=True)
         except (ValueError, binascii.Error):
-            raise ListRefusedError(Refusal.X5C_MALFORMED, f"x5c[{position}] is not base64") from None
+            raise JoseError(JoseReason.X5C_MALFORMED, f"x5c[{position}] is not base64") from None
         certificates.append(parse_certificate(der))
     return tuple(certificates)

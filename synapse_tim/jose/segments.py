@@ -1,4 +1,4 @@
-"""What signed and encrypted tokens share: segments of base64url, and a protected header (RFC 7515 §4)."""
+"""Segments and protected headers of compact JOSE objects (RFC 7515 §4)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from synapse_tim.core import strict_json
 from synapse_tim.jose import base64url
-from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.jose.errors import JoseError, JoseReason
 
 #: What they ask for is not done here: critical extensions, payloads that are not encoded or are compressed.
 _UNSUPPORTED: Final = ("crit", "b64", "zip")
@@ -19,32 +19,46 @@ def read_header(segment: bytes) -> dict[str, Any]:
         segment: as it stands in the token.
 
     Raises:
-        TokenRefusedError: it is no strict JSON object, or ``typ`` is no text; it has a member that changes
-            what the octets mean (``crit``, ``b64``, ``zip``), or a ``cty`` that is no text.
+        JoseError: it is no strict JSON object, or ``typ`` is no text; it has a member that changes
+            what the bytes mean (``crit``, ``b64``, ``zip``), or a ``cty`` that is no text.
     """
-    try:
-        header = strict_json.parse(decode_segment(segment, "header"))
-    except strict_json.StrictJsonError as error:
-        raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, str(error)) from None
-    if not isinstance(header, dict):
-        raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, "not an object")
+    header = parse_object(decode_segment(segment, "header"), JoseReason.HEADER_MALFORMED)
     for member in _UNSUPPORTED:
         if member in header:
-            raise TokenRefusedError(TokenRefusal.HEADER_UNSUPPORTED, member)
+            raise JoseError(JoseReason.HEADER_UNSUPPORTED, member)
     if not isinstance(header.get("cty", ""), str):
-        raise TokenRefusedError(TokenRefusal.HEADER_UNSUPPORTED, "cty")
+        raise JoseError(JoseReason.HEADER_UNSUPPORTED, "cty")
     if not isinstance(header.get("typ", ""), str):
-        raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, "typ")
+        raise JoseError(JoseReason.HEADER_MALFORMED, "typ")
     return header
 
 
-def decode_segment(segment: bytes, what: str) -> bytes:
-    """Decode a segment of a token.
+def parse_object(document: bytes | bytearray, reason: JoseReason) -> dict[str, Any]:
+    """Parse a strict JSON object.
 
     Raises:
-        TokenRefusedError: ``base64``.
+        JoseError: for this reason, if it is none.
     """
     try:
-        return bytes(base64url.decode(segment))
+        parsed = strict_json.parse(document)
+    except strict_json.StrictJsonError as error:
+        raise JoseError(reason, str(error)) from None
+    if not isinstance(parsed, dict):
+        raise JoseError(reason, "not an object")
+    return parsed
+
+
+def decode_segment(segment: memoryview | bytes, name: str) -> bytearray:
+    """Decode a segment.
+
+    Args:
+        segment: base64url.
+        name: for the error.
+
+    Raises:
+        JoseError: ``base64``.
+    """
+    try:
+        return base64url.decode(segment)
     except base64url.Base64UrlError as error:
-        raise TokenRefusedError(TokenRefusal.BASE64, f"{what}: {error}") from None
+        raise JoseError(JoseReason.BASE64, f"{name}: {error}") from None

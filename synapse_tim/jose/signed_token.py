@@ -18,10 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 from jwt.exceptions import PyJWTError
 
-from synapse_tim.core import strict_json
+from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.jwk import KeySet, VerificationKey
-from synapse_tim.jose.segments import decode_segment, read_header
-from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.jose.segments import decode_segment, parse_object, read_header
 
 #: Upper bound of a signed token, in octets.
 MAX_OCTETS: Final = 32 * 1024
@@ -83,26 +82,27 @@ class SignedToken:
             token: the compact serialization.
 
         Raises:
-            TokenRefusedError: it is no compact JWS, or its algorithm is not among ``ALGORITHMS``.
+            JoseError: it is no compact JWS, or its algorithm is not among ``ALGORITHMS``.
         """
         if len(token) > MAX_OCTETS:
-            raise TokenRefusedError(TokenRefusal.TOO_LARGE, f"{len(token)} octets")
+            raise JoseError(JoseReason.TOO_LARGE, f"{len(token)} octets")
         segments = token.split(b".")
         if len(segments) != 3:
-            raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN, f"{len(segments)} segments")
+            raise JoseError(JoseReason.NOT_A_TOKEN, f"{len(segments)} segments")
         header = read_header(segments[0])
         algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "")
         if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-            raise TokenRefusedError(TokenRefusal.ALGORITHM_NOT_ALLOWED)
+            raise JoseError(JoseReason.ALGORITHM_NOT_ALLOWED)
         if not isinstance(kid, str | None):
-            raise TokenRefusedError(TokenRefusal.HEADER_MALFORMED, "kid")
+            raise JoseError(JoseReason.HEADER_MALFORMED, "kid")
+        claims = parse_object(decode_segment(segments[1], "claims"), JoseReason.CLAIMS_MALFORMED)
         return cls(
             algorithm=algorithm,
             kid=kid,
             type=kind.lower().removeprefix("application/"),
-            unverified_claims=_claims(decode_segment(segments[1], "claims")),
+            unverified_claims=MappingProxyType(claims),
             signed=segments[0] + b"." + segments[1],
-            signature=decode_segment(segments[2], "signature"),
+            signature=bytes(decode_segment(segments[2], "signature")),
         )
 
     @property
@@ -114,12 +114,12 @@ class SignedToken:
         """Refuse what the provider does not sign with, before any key is looked for.
 
         Raises:
-            TokenRefusedError: ``algorithm_not_allowed`` or ``type_not_allowed``.
+            JoseError: ``algorithm_not_allowed`` or ``type_not_allowed``.
         """
         if self.algorithm not in rules.algorithms:
-            raise TokenRefusedError(TokenRefusal.ALGORITHM_NOT_ALLOWED, self.algorithm)
+            raise JoseError(JoseReason.ALGORITHM_NOT_ALLOWED, self.algorithm)
         if self.type not in rules.types:
-            raise TokenRefusedError(TokenRefusal.TYPE_NOT_ALLOWED)
+            raise JoseError(JoseReason.TYPE_NOT_ALLOWED)
 
     def verify(self, keys: KeySet) -> Mapping[str, Any]:
         """Verify the signature.
@@ -131,28 +131,18 @@ class SignedToken:
             The claims.
 
         Raises:
-            TokenRefusedError: ``key_unknown``, ``key_mismatch`` or ``signature_invalid``.
+            JoseError: ``key_unknown``, ``key_mismatch`` or ``signature_invalid``.
         """
         named = keys.named(self.kid)
         if not named:
-            raise TokenRefusedError(TokenRefusal.KEY_UNKNOWN)
+            raise JoseError(JoseReason.KEY_UNKNOWN)
         fitting = [key for key in named if _fits(key, self.algorithm)]
         if not fitting:
-            raise TokenRefusedError(TokenRefusal.KEY_MISMATCH, self.algorithm)
+            raise JoseError(JoseReason.KEY_MISMATCH, self.algorithm)
         algorithm = ALGORITHMS[self.algorithm]
         if not any(algorithm.verify(self._signed, key.key, self._signature) for key in fitting):
-            raise TokenRefusedError(TokenRefusal.SIGNATURE_INVALID)
+            raise JoseError(JoseReason.SIGNATURE_INVALID)
         return self.unverified_claims
-
-
-def _claims(octets: bytes) -> Mapping[str, Any]:
-    try:
-        claims = strict_json.parse(octets)
-    except strict_json.StrictJsonError as error:
-        raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, str(error)) from None
-    if not isinstance(claims, dict):
-        raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, "not an object")
-    return MappingProxyType(claims)
 
 
 def _fits(key: VerificationKey, algorithm: str) -> bool:

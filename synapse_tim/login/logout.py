@@ -76,8 +76,8 @@ class ProviderLogout:
             TokenRefusedError: with the reason.
         """
         signed, provider, _ = self.login.read(token)
-        signed.require(SignatureRules(provider.rules.signature.algorithms, logout_token.TYPES))
-        claims = await provider.verify(signed)
+        rules = SignatureRules(provider.rules.signature.algorithms, logout_token.TYPES)
+        claims = await provider.verify(signed, rules)
         logout = logout_token.read_logout(claims, provider.rules.claims, self.clock())
         devices = sorted(await self._devices(provider.rules, logout))
         for user_id, group in itertools.groupby(devices, key=lambda each: each[0]):

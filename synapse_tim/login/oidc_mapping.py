@@ -27,7 +27,7 @@ from synapse_tim.login.new_accounts import NewAccounts
 from synapse_tim.login.rules.claims import text
 from synapse_tim.login.rules.identity_provider import IdentityProvider, Person
 from synapse_tim.login.rules.pages import NOT_USED, page_text
-from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError, as_refusals
 from synapse_tim.login.token_login import Judged
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class OidcMapping:
         person = self._person(policy, claims)
         if self.get_remote_user_id(userinfo) != person.subject:
             raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, self._rules.accounts.subject_claim)
-        use = self._rules.use(claims, SignedToken.parse(token["id_token"].encode()).digest)
+        use = self._rules.use(claims, _id_token(token).digest)
         user_id = await self._accounts.find(self._rules, person)
         await policy.login.used.use(Judged(self._rules, claims, person, use, utc_now()))
         if user_id is None:
@@ -191,10 +191,15 @@ def _claims(userinfo: Mapping[str, Any], token: Mapping[str, Any]) -> Mapping[st
     Raises:
         TokenRefusedError: there is no ID token, or the rest is about somebody else.
     """
-    id_token = token.get("id_token")
-    if not isinstance(id_token, str) or not id_token.isascii():
-        raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN)
-    claims = SignedToken.parse(id_token.encode()).unverified_claims
+    claims = _id_token(token).unverified_claims
     if userinfo.get("sub", claims.get("sub")) != claims.get("sub"):
         raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, "sub")
     return {**userinfo, **claims}
+
+
+def _id_token(token: Mapping[str, Any]) -> SignedToken:
+    id_token = token.get("id_token")
+    if not isinstance(id_token, str) or not id_token.isascii():
+        raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN)
+    with as_refusals():
+        return SignedToken.parse(id_token.encode())

@@ -18,11 +18,12 @@ from typing import Final, Protocol
 import attrs
 from cryptography.hazmat.primitives import serialization
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.core.errors import ReasonError
 from synapse_tim.jose import jwk
 from synapse_tim.jose.large_jws import CompactJws, JwsLimits
 from synapse_tim.login.rules import discovery
 from synapse_tim.pki.certificates import parse_certificate, public_key_info
+from synapse_tim.pki.errors import CertificateReason
 from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.transport.fetcher import Fetcher
@@ -125,7 +126,7 @@ class SignedDiscovery:
             signed.require_algorithm(_DISCOVERY_ALGORITHMS)
             self.ocsp.check(self.trust.find(signed.signer, signed.certificates[1:], now), now)
             document = signed.verified_payload()
-        except ListRefusedError as error:
+        except ReasonError as error:
             raise _refused("discovery", error) from None
         secure = self.url.lower().startswith("https://")
         try:
@@ -150,7 +151,7 @@ class SignedDiscovery:
         try:
             certificate, *others = (parse_certificate(jwk.x5c_octets(text)) for text in key.x5c)
             self.ocsp.check(self.trust.find(certificate, others, now), now)
-        except ListRefusedError as error:
+        except ReasonError as error:
             raise _refused("certificate of a key", error) from None
         except jwk.JwkError as error:
             raise KeysUnavailableError(f"certificate of a key: {error}") from None
@@ -169,15 +170,15 @@ def _key_set(octets: bytes | bytearray) -> jwk.KeySet:
         raise KeysUnavailableError(str(error)) from None
 
 
-def _refused(what: str, error: ListRefusedError) -> KeysUnavailableError:
-    kind = KeysWithdrawnError if error.reason is Refusal.REVOKED else KeysUnavailableError
+def _refused(what: str, error: ReasonError) -> KeysUnavailableError:
+    kind = KeysWithdrawnError if error.reason is CertificateReason.REVOKED else KeysUnavailableError
     return kind(f"{what}: {error}")
 
 
 def _get(fetcher: Fetcher, url: str, max_octets: int) -> bytearray:
     try:
         response = fetcher.get(url, max_octets=max_octets, deadline=_DEADLINE_SECONDS)
-    except ListRefusedError as error:
+    except ReasonError as error:
         raise KeysUnavailableError(str(error)) from None
     if response.status != 200:
         raise KeysUnavailableError(f"status {response.status}")

@@ -16,12 +16,13 @@ import attrs
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.federation.list import FederationList
 from synapse_tim.jose import jwe
-from synapse_tim.jose.signed_token import SignedToken
+from synapse_tim.jose.errors import JoseError, JoseReason
+from synapse_tim.jose.signed_token import SignatureRules, SignedToken
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.provider_keys import KeysUnavailableError, ProviderKeys
 from synapse_tim.login.rules.identity_provider import Homeserver, IdentityProvider, Person, Use
 from synapse_tim.login.rules.nonces import NonceMint
-from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError, as_refusals
 from synapse_tim.login.store import LoginStore, ProviderSession
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ logger = logging.getLogger(__name__)
 #: Kind and value of what may be used once: a token, and its nonce.
 Used = tuple[tuple[str, str], ...]
 
-# Refusals that other keys under the same name may cure.
-_OF_OLD_KEYS: Final = frozenset({TokenRefusal.SIGNATURE_INVALID, TokenRefusal.KEY_MISMATCH})
+# Reasons that other keys under the same name may cure.
+_OF_OLD_KEYS: Final = frozenset({JoseReason.SIGNATURE_INVALID, JoseReason.KEY_MISMATCH})
 
 
 @attrs.frozen(eq=False)
@@ -47,12 +48,21 @@ class Provider:
     keys: ProviderKeys
     threads: Threads
 
-    async def verify(self, token: SignedToken) -> Mapping[str, Any]:
+    async def verify(self, token: SignedToken, rules: SignatureRules) -> Mapping[str, Any]:
         """The claims of a token of this provider.
 
+        Args:
+            token: whose signature to verify.
+            rules: what it has to be signed with.
+
         Raises:
-            TokenRefusedError: its signature does not verify, or there are no keys.
+            TokenRefusedError: it is not signed as it has to be, or there are no keys.
         """
+        with as_refusals():
+            token.require(rules)
+            return await self._verify(token)
+
+    async def _verify(self, token: SignedToken) -> Mapping[str, Any]:
         keys = self.keys.at_hand(token.kid)
         if keys is None:
             try:
@@ -61,7 +71,7 @@ class Provider:
                 raise TokenRefusedError(TokenRefusal.KEYS_UNAVAILABLE, str(error)) from None
         try:
             return token.verify(keys)
-        except TokenRefusedError as error:
+        except JoseError as error:
             if error.reason not in _OF_OLD_KEYS or not self.keys.may_be_newer(keys):
                 raise
         return token.verify(await self.threads.run(self.keys.newer, keys))
@@ -220,8 +230,7 @@ class TokenLogin:
         signed, provider, encrypted = self.read(token)
         if provider.rules.encrypted and not encrypted:
             raise TokenRefusedError(TokenRefusal.NOT_ENCRYPTED)
-        signed.require(provider.rules.signature)
-        claims = await provider.verify(signed)
+        claims = await provider.verify(signed, provider.rules.signature)
         now, rules = self.clock(), provider.rules
         person = rules.person(claims, self.homeserver, self.known_list(), now)
         return Judged(rules, claims, person, rules.use(claims, signed.digest), now)
@@ -242,7 +251,8 @@ class TokenLogin:
             raise TokenRefusedError(TokenRefusal.NOT_A_TOKEN)
         octets = token.encode()
         encrypted = jwe.is_encrypted(octets)
-        signed = SignedToken.parse(jwe.decrypt(octets, self.decryption_keys) if encrypted else octets)
+        with as_refusals():
+            signed = SignedToken.parse(jwe.decrypt(octets, self.decryption_keys) if encrypted else octets)
         issuer = signed.unverified_claims.get("iss")
         provider = self.providers.get(issuer) if isinstance(issuer, str) else None
         if provider is None:

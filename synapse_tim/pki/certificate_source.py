@@ -1,7 +1,8 @@
-"""Where root and sub-CA certificates come from: gematik's download server, or a copy of it on disk.
+"""Where root and sub-CA certificates come from: gematik's download server, or files.
 
-Both have the same layout (requirement R1.5): ``ECC/ROOT-CA/roots.json`` and ``ECC/SUB-CA/<CN>.der``.
-Nothing that is read here is trusted for coming from here.
+A directory of files has the layout of the server (requirement R1.5): ``ECC/ROOT-CA/roots.json`` and
+``ECC/SUB-CA/<CN>.der``. Nothing that is read here is trusted for coming from here, but pinned roots, which
+operators name.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import attrs
+from cryptography import x509
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.pki.certificates import parse_certificate, to_der
+from synapse_tim.pki.errors import CertificateError, CertificateReason
 from synapse_tim.pki.trust_anchors import ROOTS_MAX_OCTETS
+from synapse_tim.transport.errors import TransportError, TransportReason
 from synapse_tim.transport.fetcher import Fetcher
 
 _ROOTS_PATH: Final = "ECC/ROOT-CA/roots.json"
 _SUB_CA_PATH: Final = "ECC/SUB-CA/"
 _CERTIFICATE_MAX_OCTETS: Final = 8 * 1024
+_PINNED_ROOT_MAX_OCTETS: Final = 32 * 1024
 _DEADLINE_SECONDS: Final = 15.0
 
 
@@ -25,18 +30,19 @@ class CertificateSource(Protocol):
     """Hands out unverified certificates."""
 
     def roots(self) -> bytes | bytearray:
-        """The octets of ``roots.json``.
+        """Content of ``roots.json``.
 
         Raises:
-            ListRefusedError: it cannot be had.
+            TransportError: it cannot be had.
         """
         ...
 
     def sub_ca(self, file_name: str) -> bytes | bytearray:
-        """The DER octets of a sub-CA, by the checked name of its file.
+        """A sub-CA in DER, by the checked name of its file.
 
         Raises:
-            ListRefusedError: ``no_sub_ca`` if there is none of that name.
+            CertificateError: ``no_sub_ca``: there is none of that name.
+            TransportError: it cannot be had.
         """
         ...
 
@@ -50,19 +56,19 @@ class DownloadServer:
 
     def roots(self) -> bytearray:
         """See ``CertificateSource``."""
-        return self._get(_ROOTS_PATH, ROOTS_MAX_OCTETS, Refusal.UNREACHABLE)
+        return self._get(_ROOTS_PATH, ROOTS_MAX_OCTETS)
 
     def sub_ca(self, file_name: str) -> bytearray:
         """See ``CertificateSource``."""
-        return self._get(_SUB_CA_PATH + file_name, _CERTIFICATE_MAX_OCTETS, Refusal.NO_SUB_CA)
+        return self._get(_SUB_CA_PATH + file_name, _CERTIFICATE_MAX_OCTETS)
 
-    def _get(self, path: str, max_octets: int, missing: Refusal) -> bytearray:
+    def _get(self, path: str, max_octets: int) -> bytearray:
         url = f"{self.base_url.rstrip('/')}/{path}"
         response = self.fetcher.get(url, max_octets=max_octets, deadline=_DEADLINE_SECONDS)
         if response.status == 404:
-            raise ListRefusedError(missing, f"{path}: not on the download server")
+            raise _missing(path, "not on the download server")
         if response.status != 200:
-            raise ListRefusedError(Refusal.HTTP_STATUS, f"{path}: status {response.status}")
+            raise TransportError(TransportReason.HTTP_STATUS, f"{path}: status {response.status}")
         return response.body
 
 
@@ -74,18 +80,41 @@ class DownloadDirectory:
 
     def roots(self) -> bytes:
         """See ``CertificateSource``."""
-        return self._read(_ROOTS_PATH, ROOTS_MAX_OCTETS, Refusal.UNREACHABLE)
+        return self._read(_ROOTS_PATH, ROOTS_MAX_OCTETS)
 
     def sub_ca(self, file_name: str) -> bytes:
         """See ``CertificateSource``."""
-        return self._read(_SUB_CA_PATH + file_name, _CERTIFICATE_MAX_OCTETS, Refusal.NO_SUB_CA)
+        return self._read(_SUB_CA_PATH + file_name, _CERTIFICATE_MAX_OCTETS)
 
-    def _read(self, path: str, max_octets: int, missing: Refusal) -> bytes:
+    def _read(self, path: str, max_octets: int) -> bytes:
         try:
             with (self.directory / path).open("rb") as file:
-                octets = file.read(max_octets + 1)
+                content = file.read(max_octets + 1)
         except OSError as error:
-            raise ListRefusedError(missing, f"{path}: {error.strerror}") from None
-        if len(octets) > max_octets:
-            raise ListRefusedError(Refusal.TOO_LARGE, f"{path}: more than {max_octets} octets")
-        return octets
+            raise _missing(path, str(error.strerror)) from None
+        if len(content) > max_octets:
+            raise TransportError(TransportReason.TOO_LARGE, f"{path}: more than {max_octets} octets")
+        return content
+
+
+def _missing(path: str, why: str) -> CertificateError | TransportError:
+    if path == _ROOTS_PATH:
+        return TransportError(TransportReason.UNREACHABLE, f"{path}: {why}")
+    return CertificateError(CertificateReason.NO_SUB_CA, f"{path}: {why}")
+
+
+def read_root(file: Path) -> x509.Certificate:
+    """Read a pinned root certificate, DER or PEM.
+
+    Raises:
+        OSError: the file cannot be read.
+        CertificateError: ``certificate_malformed``.
+    """
+    with file.open("rb") as stream:
+        content = stream.read(_PINNED_ROOT_MAX_OCTETS)
+    if content.lstrip().startswith(b"-----BEGIN"):
+        try:
+            content = to_der(x509.load_pem_x509_certificate(content))
+        except ValueError as error:
+            raise CertificateError(CertificateReason.CERTIFICATE_MALFORMED, str(error)[:120]) from None
+    return parse_certificate(content)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.pki.errors import CertificateError, CertificateReason
 
 #: Tolerated difference between our clock and the issuer's.
 CLOCK_SKEW = dt.timedelta(minutes=5)
@@ -64,7 +64,7 @@ def parse_certificate(der: bytes) -> x509.Certificate:
     when they are asked for.
 
     Raises:
-        ListRefusedError: ``certificate_malformed``.
+        CertificateError: ``certificate_malformed``.
     """
     try:
         certificate = x509.load_der_x509_certificate(der)
@@ -75,7 +75,7 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         if der[-len(certificate.signature) - 1] != 0:
             raise ValueError("the signature is not made of whole octets")
     except MALFORMED as error:
-        raise ListRefusedError(Refusal.CERTIFICATE_MALFORMED, str(error)[:120]) from None
+        raise CertificateError(CertificateReason.CERTIFICATE_MALFORMED, str(error)[:120]) from None
     return certificate
 
 
@@ -117,16 +117,16 @@ def check_validity(certificate: x509.Certificate, at: dt.datetime) -> None:
         at: the moment to judge, with a time zone.
 
     Raises:
-        ListRefusedError: ``certificate_not_yet_valid`` or ``certificate_expired``.
+        CertificateError: ``certificate_not_yet_valid`` or ``certificate_expired``.
     """
     if at + CLOCK_SKEW < certificate.not_valid_before_utc:
-        raise ListRefusedError(
-            Refusal.CERTIFICATE_NOT_YET_VALID,
+        raise CertificateError(
+            CertificateReason.CERTIFICATE_NOT_YET_VALID,
             f"{describe(certificate)} from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M}Z",
         )
     if at - CLOCK_SKEW > certificate.not_valid_after_utc:
-        raise ListRefusedError(
-            Refusal.CERTIFICATE_EXPIRED,
+        raise CertificateError(
+            CertificateReason.CERTIFICATE_EXPIRED,
             f"{describe(certificate)} since {certificate.not_valid_after_utc:%Y-%m-%d %H:%M}Z",
         )
 
@@ -141,18 +141,18 @@ def check_profile(
         also_understood: extensions that the caller evaluates, and that may be critical.
 
     Raises:
-        ListRefusedError: with the first thing that does not fit.
+        CertificateError: with the first thing that does not fit.
     """
     if certificate.version is not x509.Version.v3:
-        raise ListRefusedError(Refusal.CERTIFICATE_VERSION, describe(certificate))
+        raise CertificateError(CertificateReason.CERTIFICATE_VERSION, describe(certificate))
     if certificate.signature_algorithm_oid not in SIGNATURE_ALGORITHMS:
-        raise ListRefusedError(
-            Refusal.CERTIFICATE_ALGORITHM,
+        raise CertificateError(
+            CertificateReason.CERTIFICATE_ALGORITHM,
             f"{describe(certificate)}: {certificate.signature_algorithm_oid.dotted_string}",
         )
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, _CURVES):
-        raise ListRefusedError(Refusal.CERTIFICATE_CURVE, describe(certificate))
+        raise CertificateError(CertificateReason.CERTIFICATE_CURVE, describe(certificate))
     check_critical_extensions(certificate, also_understood)
 
 
@@ -162,12 +162,12 @@ def check_critical_extensions(
     """Refuse a critical extension that the rules do not evaluate (RFC 5280 §4.2).
 
     Raises:
-        ListRefusedError: ``certificate_critical_extension``.
+        CertificateError: ``certificate_critical_extension``.
     """
     for found in certificate.extensions:
         if found.critical and found.oid not in {*_UNDERSTOOD_EXTENSIONS, *also_understood}:
-            raise ListRefusedError(
-                Refusal.CERTIFICATE_CRITICAL_EXTENSION,
+            raise CertificateError(
+                CertificateReason.CERTIFICATE_CRITICAL_EXTENSION,
                 f"{describe(certificate)}: {found.oid.dotted_string}",
             )
 
@@ -182,10 +182,10 @@ def check_environment(certificate: x509.Certificate, *, allow_test: bool) -> Non
     """Refuse certificates of a test environment unless they are allowed.
 
     Raises:
-        ListRefusedError: ``test_certificate``.
+        CertificateError: ``test_certificate``.
     """
     if not allow_test and is_test_certificate(certificate):
-        raise ListRefusedError(Refusal.TEST_CERTIFICATE, describe(certificate))
+        raise CertificateError(CertificateReason.TEST_CERTIFICATE, describe(certificate))
 
 
 def check_ca(certificate: x509.Certificate, *, cas_below: int) -> None:
@@ -196,23 +196,23 @@ def check_ca(certificate: x509.Certificate, *, cas_below: int) -> None:
         cas_below: how many CA certificates stand between it and the end of the path.
 
     Raises:
-        ListRefusedError: ``not_a_ca``, ``path_length`` or ``ca_key_usage``.
+        CertificateError: ``not_a_ca``, ``path_length`` or ``ca_key_usage``.
     """
     constraints = extension(certificate, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
-        raise ListRefusedError(Refusal.NOT_A_CA, describe(certificate))
+        raise CertificateError(CertificateReason.NOT_A_CA, describe(certificate))
     if constraints.path_length is not None and constraints.path_length < cas_below:
-        raise ListRefusedError(Refusal.PATH_LENGTH, describe(certificate))
+        raise CertificateError(CertificateReason.PATH_LENGTH, describe(certificate))
     usage = extension(certificate, x509.KeyUsage)
     if usage is None or not usage.key_cert_sign:
-        raise ListRefusedError(Refusal.CA_KEY_USAGE, describe(certificate))
+        raise CertificateError(CertificateReason.CA_KEY_USAGE, describe(certificate))
 
 
 def check_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
     """Refuse a certificate that the issuer did not sign.
 
     Raises:
-        ListRefusedError: ``issuer_mismatch`` (name, key identifier or kind of key) or
+        CertificateError: ``issuer_mismatch`` (name, key identifier or kind of key) or
             ``certificate_signature``.
     """
     authority = extension(certificate, x509.AuthorityKeyIdentifier)
@@ -223,12 +223,14 @@ def check_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> 
         and subject is not None
         and authority.key_identifier != subject.digest
     ):
-        raise ListRefusedError(Refusal.ISSUER_MISMATCH, f"{describe(certificate)}: another key identifier")
+        raise CertificateError(
+            CertificateReason.ISSUER_MISMATCH, f"{describe(certificate)}: another key identifier"
+        )
     try:
         certificate.verify_directly_issued_by(issuer)
     except InvalidSignature:
-        raise ListRefusedError(Refusal.CERTIFICATE_SIGNATURE, describe(certificate)) from None
+        raise CertificateError(CertificateReason.CERTIFICATE_SIGNATURE, describe(certificate)) from None
     except MALFORMED as error:
-        raise ListRefusedError(
-            Refusal.ISSUER_MISMATCH, f"{describe(certificate)}: {str(error)[:80]}"
+        raise CertificateError(
+            CertificateReason.ISSUER_MISMATCH, f"{describe(certificate)}: {str(error)[:80]}"
         ) from None

@@ -16,10 +16,9 @@ from synapse_tim.adapter.config_block import (
     enum_value,
     wrong,
 )
-from synapse_tim.federation.refusals import ListRefusedError
-from synapse_tim.pki.certificate_source import DownloadServer
+from synapse_tim.pki.certificate_source import DownloadServer, read_root
 from synapse_tim.pki.certificates import check_environment
-from synapse_tim.pki.pins import read_root
+from synapse_tim.pki.errors import CertificateError
 from synapse_tim.pki.revocation import OcspMode
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.transport.fetcher import Fetcher
@@ -41,7 +40,7 @@ def read_pinned_roots(config: TrustConfig, *keys: str) -> tuple[x509.Certificate
             try:
                 root = read_root(Path(pin))
                 check_environment(root, allow_test=config.allow_test_certificates)
-            except (OSError, ListRefusedError) as error:
+            except (OSError, CertificateError) as error:
                 raise wrong(f"no usable root: {error}", *keys, "pinned_roots", position) from None
             roots.append(root)
     return tuple(roots)

@@ -17,10 +17,11 @@ from typing import Final
 
 from cryptography import x509
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificates import describe, fingerprint
+from synapse_tim.pki.errors import CertificateError, CertificateReason
 from synapse_tim.pki.revocation import OcspMode, OcspStatement, build_request, judge_answer
 from synapse_tim.pki.signer_path import SignerPath
+from synapse_tim.transport.errors import TransportError
 from synapse_tim.transport.fetcher import Fetcher
 
 logger = logging.getLogger(__name__)
@@ -51,20 +52,20 @@ class OcspClient:
         """Refuse a path that contains a revoked certificate, or in hard mode one not known as good.
 
         Raises:
-            ListRefusedError: ``revoked``, or in hard mode a reason ``ocsp_…``.
+            CertificateError: ``revoked``, or in hard mode a reason ``ocsp_…``.
         """
         if self.mode is OcspMode.OFF:
             return
         for certificate, issuer in ((path.signer, path.sub_ca), (path.sub_ca, path.root)):
             try:
                 statement = self._statement(certificate, issuer, now)
-            except ListRefusedError as error:
+            except CertificateError as error:
                 if self.mode is OcspMode.HARD:
                     raise
                 logger.warning("No OCSP statement about %s: %s", describe(certificate), error)
                 continue
             if statement.revoked:
-                raise ListRefusedError(Refusal.REVOKED, describe(certificate))
+                raise CertificateError(CertificateReason.REVOKED, describe(certificate))
 
     def _statement(
         self, certificate: x509.Certificate, issuer: x509.Certificate, now: dt.datetime
@@ -83,7 +84,7 @@ class OcspClient:
         self, certificate: x509.Certificate, issuer: x509.Certificate, now: dt.datetime
     ) -> OcspStatement:
         if self._fetcher is None or self._url is None:
-            raise ListRefusedError(Refusal.OCSP_UNAVAILABLE, "no responder is configured")
+            raise CertificateError(CertificateReason.OCSP_UNAVAILABLE, "no responder is configured")
         nonce = secrets.token_bytes(16)
         try:
             response = self._fetcher.post(
@@ -93,8 +94,8 @@ class OcspClient:
                 max_octets=_MAX_OCTETS,
                 deadline=_DEADLINE_SECONDS,
             )
-        except ListRefusedError as error:
-            raise ListRefusedError(Refusal.OCSP_UNAVAILABLE, str(error)) from None
+        except TransportError as error:
+            raise CertificateError(CertificateReason.OCSP_UNAVAILABLE, str(error)) from None
         if response.status != 200:
-            raise ListRefusedError(Refusal.OCSP_UNAVAILABLE, f"status {response.status}")
+            raise CertificateError(CertificateReason.OCSP_UNAVAILABLE, f"status {response.status}")
         return judge_answer(bytes(response.body), certificate, issuer, now, nonce)

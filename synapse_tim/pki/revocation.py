@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificates import (
     CLOCK_SKEW,
     MALFORMED,
@@ -30,6 +29,7 @@ from synapse_tim.pki.certificates import (
     describe,
     extension,
 )
+from synapse_tim.pki.errors import CertificateError, CertificateReason
 
 #: An answer that names no ``nextUpdate`` is current for this long.
 DEFAULT_CURRENCY = dt.timedelta(hours=24)
@@ -91,12 +91,12 @@ def judge_answer(
         nonce: the nonce of the request. An answer without one is accepted, another one is not.
 
     Raises:
-        ListRefusedError: one of the reasons ``ocsp_…``.
+        CertificateError: one of the reasons ``ocsp_…``.
     """
     try:
         return _judge(ocsp.load_der_ocsp_response(answer), certificate, issuer, at, nonce)
     except (*MALFORMED, OverflowError) as error:
-        raise ListRefusedError(Refusal.OCSP_MALFORMED, str(error)[:120]) from None
+        raise CertificateError(CertificateReason.OCSP_MALFORMED, str(error)[:120]) from None
 
 
 def _judge(
@@ -107,10 +107,10 @@ def _judge(
     nonce: bytes | None,
 ) -> OcspStatement:
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        raise ListRefusedError(Refusal.OCSP_REFUSED, response.response_status.name.lower())
+        raise CertificateError(CertificateReason.OCSP_REFUSED, response.response_status.name.lower())
     ours = [each for each in response.responses if _is_about(each, certificate, issuer)]
     if not ours:
-        raise ListRefusedError(Refusal.OCSP_FOREIGN, "the answer is about another certificate")
+        raise CertificateError(CertificateReason.OCSP_FOREIGN, "the answer is about another certificate")
     _verify_signature(response, issuer, at)
     if nonce is not None:
         try:
@@ -118,19 +118,19 @@ def _judge(
         except x509.ExtensionNotFound:
             returned = nonce
         if returned != nonce:
-            raise ListRefusedError(Refusal.OCSP_NONCE)
+            raise CertificateError(CertificateReason.OCSP_NONCE)
     statements = [(each.certificate_status, _statement(each)) for each in ours]
     current = [(status, statement) for status, statement in statements if statement.current_at(at)]
     if not current:
         newest = max((statement for _, statement in statements), key=lambda each: each.next_update)
-        raise ListRefusedError(
-            Refusal.OCSP_STALE,
+        raise CertificateError(
+            CertificateReason.OCSP_STALE,
             f"from {newest.this_update:%Y-%m-%d %H:%M}Z to {newest.next_update:%Y-%m-%d %H:%M}Z",
         )
     # A responder that says several things about one certificate is believed the worst.
     status, statement = max(current, key=lambda each: (_SEVERITY.index(each[0]), each[1].this_update))
     if status is ocsp.OCSPCertStatus.UNKNOWN:
-        raise ListRefusedError(Refusal.OCSP_UNKNOWN_CERTIFICATE, describe(certificate))
+        raise CertificateError(CertificateReason.OCSP_UNKNOWN_CERTIFICATE, describe(certificate))
     return statement
 
 
@@ -171,20 +171,22 @@ def _verify_signature(response: ocsp.OCSPResponse, issuer: x509.Certificate, at:
     signature is the signer. The responder id is not looked at, as it proves nothing.
     """
     if response.signature_algorithm_oid not in SIGNATURE_ALGORITHMS:
-        raise ListRefusedError(Refusal.OCSP_SIGNATURE, "an algorithm that is not allowed")
+        raise CertificateError(CertificateReason.OCSP_SIGNATURE, "an algorithm that is not allowed")
     if _has_signed(issuer, response):
         return
-    refused: ListRefusedError | None = None
+    refused: CertificateError | None = None
     for responder in response.certificates:
         try:
             if _has_signed(responder, response):
                 _check_responder(responder, issuer, at)
                 return
-        except ListRefusedError as error:
+        except CertificateError as error:
             refused = error
         except MALFORMED as error:
-            refused = refused or ListRefusedError(Refusal.OCSP_FOREIGN, f"the responder: {str(error)[:80]}")
-    raise refused or ListRefusedError(Refusal.OCSP_SIGNATURE)
+            refused = refused or CertificateError(
+                CertificateReason.OCSP_FOREIGN, f"the responder: {str(error)[:80]}"
+            )
+    raise refused or CertificateError(CertificateReason.OCSP_SIGNATURE)
 
 
 def _has_signed(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:
@@ -205,14 +207,14 @@ def _check_responder(responder: x509.Certificate, issuer: x509.Certificate, at: 
     understood also as a critical extension.
 
     Raises:
-        ListRefusedError: ``ocsp_foreign``.
+        CertificateError: ``ocsp_foreign``.
     """
     try:
         check_profile(responder, also_understood=(ExtensionOID.OCSP_NO_CHECK,))
         check_validity(responder, at)
         check_issued_by(responder, issuer)
-    except ListRefusedError as error:
-        raise ListRefusedError(Refusal.OCSP_FOREIGN, f"the responder: {error}") from None
+    except CertificateError as error:
+        raise CertificateError(CertificateReason.OCSP_FOREIGN, f"the responder: {error}") from None
     usages = extension(responder, x509.ExtendedKeyUsage) or ()
     if ExtendedKeyUsageOID.OCSP_SIGNING not in usages:
-        raise ListRefusedError(Refusal.OCSP_FOREIGN, "the responder may not sign OCSP answers")
+        raise CertificateError(CertificateReason.OCSP_FOREIGN, "the responder may not sign OCSP answers")

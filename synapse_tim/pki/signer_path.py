@@ -17,7 +17,6 @@ import attrs
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificates import (
     CLOCK_SKEW,
     check_ca,
@@ -28,6 +27,7 @@ from synapse_tim.pki.certificates import (
     describe,
     extension,
 )
+from synapse_tim.pki.errors import CertificateError, CertificateReason
 
 #: gemSpec_OID: oid_fd_sig, the certificate type C.FD.SIG.
 TYPE_FD_SIG = x509.ObjectIdentifier("1.2.276.0.76.4.203")
@@ -76,14 +76,14 @@ def sub_ca_file_name(signer: x509.Certificate) -> str:
     only harmless characters pass.
 
     Raises:
-        ListRefusedError: ``issuer_name``.
+        CertificateError: ``issuer_name``.
     """
     names = signer.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     if len(names) != 1:
-        raise ListRefusedError(Refusal.ISSUER_NAME, f"{len(names)} common names")
+        raise CertificateError(CertificateReason.ISSUER_NAME, f"{len(names)} common names")
     name = names[0].value
     if not isinstance(name, str) or not _ISSUER_NAME.fullmatch(name) or ".." in name:
-        raise ListRefusedError(Refusal.ISSUER_NAME, repr(name)[:80])
+        raise CertificateError(CertificateReason.ISSUER_NAME, repr(name)[:80])
     return name.replace(" ", "_") + ".der"
 
 
@@ -95,18 +95,18 @@ def check_signer(signer: x509.Certificate, role: x509.ObjectIdentifier = ROLE_VZ
         role: the technical role that it has to have.
 
     Raises:
-        ListRefusedError: ``signer_is_ca``, ``signer_key_usage``, ``signer_type`` or ``signer_role``.
+        CertificateError: ``signer_is_ca``, ``signer_key_usage``, ``signer_type`` or ``signer_role``.
     """
     constraints = extension(signer, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
-        raise ListRefusedError(Refusal.SIGNER_IS_CA, describe(signer))
+        raise CertificateError(CertificateReason.SIGNER_IS_CA, describe(signer))
     usage = extension(signer, x509.KeyUsage)
     if usage is None or not usage.digital_signature or usage.key_cert_sign:
-        raise ListRefusedError(Refusal.SIGNER_KEY_USAGE, describe(signer))
+        raise CertificateError(CertificateReason.SIGNER_KEY_USAGE, describe(signer))
     policies = extension(signer, x509.CertificatePolicies) or ()
     types = [policy.policy_identifier for policy in policies]
     if TYPE_FD_SIG not in types:
-        raise ListRefusedError(Refusal.SIGNER_TYPE, _oids(types))
+        raise CertificateError(CertificateReason.SIGNER_TYPE, _oids(types))
     roles = [
         oid
         for admission in extension(signer, x509.Admissions) or ()
@@ -114,7 +114,7 @@ def check_signer(signer: x509.Certificate, role: x509.ObjectIdentifier = ROLE_VZ
         for oid in profession.profession_oids or ()
     ]
     if role not in roles:
-        raise ListRefusedError(Refusal.SIGNER_ROLE, _oids(roles))
+        raise CertificateError(CertificateReason.SIGNER_ROLE, _oids(roles))
 
 
 def _oids(oids: list[x509.ObjectIdentifier]) -> str:
@@ -141,7 +141,7 @@ def verify_signer_path(
         role: the technical role that the signer has to have.
 
     Raises:
-        ListRefusedError: with the reason that came nearest to a path.
+        CertificateError: with the reason that came nearest to a path.
     """
     check_profile(signer)
     check_validity(signer, at)
@@ -149,19 +149,19 @@ def verify_signer_path(
     check_environment(signer, allow_test=allow_test)
     trusted = tuple(roots)
     root_names = {root.subject for root in trusted}
-    refusal = ListRefusedError(Refusal.NO_SUB_CA, signer.issuer.rfc4514_string())
+    refusal = CertificateError(CertificateReason.NO_SUB_CA, signer.issuer.rfc4514_string())
     for sub_ca in sub_cas:
         if sub_ca.subject != signer.issuer or sub_ca.subject in root_names:
             continue
-        if refusal.reason is Refusal.NO_SUB_CA:
-            refusal = ListRefusedError(Refusal.NO_TRUSTED_ROOT, sub_ca.issuer.rfc4514_string())
+        if refusal.reason is CertificateReason.NO_SUB_CA:
+            refusal = CertificateError(CertificateReason.NO_TRUSTED_ROOT, sub_ca.issuer.rfc4514_string())
         for root in trusted:
             if root.subject != sub_ca.issuer:
                 continue
             path = SignerPath(signer, sub_ca, root)
             try:
                 _check_path(path, at, allow_test=allow_test)
-            except ListRefusedError as error:
+            except CertificateError as error:
                 refusal = error
             else:
                 return path

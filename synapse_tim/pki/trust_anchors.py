@@ -21,7 +21,6 @@ import attrs
 from cryptography import x509
 
 from synapse_tim.core import strict_json
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificates import (
     check_ca,
     check_critical_extensions,
@@ -33,6 +32,7 @@ from synapse_tim.pki.certificates import (
     parse_certificate,
     public_key_info,
 )
+from synapse_tim.pki.errors import CertificateError, CertificateReason
 
 ROOTS_MAX_OCTETS = 512 * 1024
 _MAX_ROOTS = 64
@@ -66,25 +66,25 @@ def parse_roots(document: bytes | bytearray) -> tuple[RootEntry, ...]:
     """Read ``roots.json``: an array in which each root stands after the one it replaced.
 
     Raises:
-        ListRefusedError: ``roots_malformed`` or ``certificate_malformed``.
+        CertificateError: ``roots_malformed`` or ``certificate_malformed``.
     """
     if len(document) > ROOTS_MAX_OCTETS:
-        raise ListRefusedError(Refusal.ROOTS_MALFORMED, f"{len(document)} octets")
+        raise CertificateError(CertificateReason.ROOTS_MALFORMED, f"{len(document)} octets")
     try:
         rows = strict_json.parse(document)
     except strict_json.StrictJsonError as error:
-        raise ListRefusedError(Refusal.ROOTS_MALFORMED, str(error)) from None
+        raise CertificateError(CertificateReason.ROOTS_MALFORMED, str(error)) from None
     if not isinstance(rows, list) or not 0 < len(rows) <= _MAX_ROOTS:
-        raise ListRefusedError(Refusal.ROOTS_MALFORMED, "not an array of roots")
+        raise CertificateError(CertificateReason.ROOTS_MALFORMED, "not an array of roots")
     entries = []
     for position, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise ListRefusedError(Refusal.ROOTS_MALFORMED, f"entry {position} is not an object")
+            raise CertificateError(CertificateReason.ROOTS_MALFORMED, f"entry {position} is not an object")
         root, previous, following = (
             _certificate(row.get(member), position, member) for member in ("cert", "prev", "next")
         )
         if root is None:
-            raise ListRefusedError(Refusal.ROOTS_MALFORMED, f"entry {position} has no cert")
+            raise CertificateError(CertificateReason.ROOTS_MALFORMED, f"entry {position} has no cert")
         entries.append(RootEntry(root, previous, following))
     return tuple(entries)
 
@@ -93,11 +93,13 @@ def _certificate(text: object, position: int, member: str) -> x509.Certificate |
     if text is None or text == "":
         return None
     if not isinstance(text, str):
-        raise ListRefusedError(Refusal.ROOTS_MALFORMED, f"entry {position}: {member}")
+        raise CertificateError(CertificateReason.ROOTS_MALFORMED, f"entry {position}: {member}")
     try:
         der = base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
-        raise ListRefusedError(Refusal.ROOTS_MALFORMED, f"entry {position}: {member} is not base64") from None
+        raise CertificateError(
+            CertificateReason.ROOTS_MALFORMED, f"entry {position}: {member} is not base64"
+        ) from None
     return parse_certificate(der)
 
 
@@ -124,7 +126,7 @@ class TrustAnchors:
         """Add those among the certificates that are pinned.
 
         Raises:
-            ListRefusedError: a pinned certificate belongs to a test environment and none is allowed.
+            CertificateError: a pinned certificate belongs to a test environment and none is allowed.
         """
         links = dict(self.links)
         for certificate in certificates:
@@ -219,6 +221,6 @@ def _follows(link: RootLink, trusted: x509.Certificate, *, allow_test: bool) -> 
             check_environment(certificate, allow_test=allow_test)
         check_issued_by(cross, trusted)
         check_issued_by(root, root)
-    except ListRefusedError:
+    except CertificateError:
         return False
     return True

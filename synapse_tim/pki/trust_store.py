@@ -14,25 +14,26 @@ from typing import Final
 import attrs
 from cryptography import x509
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificate_source import CertificateSource
 from synapse_tim.pki.certificates import describe, fingerprint, parse_certificate
+from synapse_tim.pki.errors import CertificateError, CertificateReason
 from synapse_tim.pki.signer_path import ROLE_VZD_TI, SignerPath, sub_ca_file_name, verify_signer_path
 from synapse_tim.pki.trust_anchors import RootLink, TrustAnchors, parse_roots
+from synapse_tim.transport.errors import TransportError
 
 logger = logging.getLogger(__name__)
 
 #: gemSpec_TI-M-FD: look for new roots once a week.
 ROOTS_REFRESH: Final = dt.timedelta(days=7)
 
-# Refusals that other certificates may cure.
+# Reasons that other certificates may cure.
 _CURABLE = frozenset(
     {
-        Refusal.NO_SUB_CA,
-        Refusal.NO_TRUSTED_ROOT,
-        Refusal.ISSUER_MISMATCH,
-        Refusal.CERTIFICATE_SIGNATURE,
-        Refusal.CERTIFICATE_EXPIRED,
+        CertificateReason.NO_SUB_CA,
+        CertificateReason.NO_TRUSTED_ROOT,
+        CertificateReason.ISSUER_MISMATCH,
+        CertificateReason.CERTIFICATE_SIGNATURE,
+        CertificateReason.CERTIFICATE_EXPIRED,
     }
 )
 
@@ -95,7 +96,7 @@ class TrustStore:
             at: the moment at which the path has to be valid.
 
         Raises:
-            ListRefusedError: there is no valid path.
+            CertificateError: there is no valid path.
         """
         self._anchors = self._anchors.with_pinned(self._pinned_certificates, at)
         path = verify_signer_path(
@@ -120,14 +121,15 @@ class TrustStore:
             now: the moment at which the path has to be valid.
 
         Raises:
-            ListRefusedError: there is no valid path, or the source cannot be reached.
+            CertificateError: there is no valid path.
+            TransportError: the source cannot be reached.
         """
         try:
             return self._find(signer, tuple(offered), now)
-        except ListRefusedError as error:
-            if error.reason is not Refusal.NO_TRUSTED_ROOT:
+        except CertificateError as error:
+            if error.reason is not CertificateReason.NO_TRUSTED_ROOT:
                 raise
-            raise ListRefusedError(error.reason, self._compared(error.detail)) from None
+            raise CertificateError(error.reason, self._compared(error.detail)) from None
 
     def _compared(self, issuer: str) -> str:
         """Which roots there are of a name, and which are pinned, for people to see what is wrong."""
@@ -141,18 +143,18 @@ class TrustStore:
         self._refresh_roots_weekly(now)
         try:
             return self.verify(signer, offered, now)
-        except ListRefusedError as error:
+        except CertificateError as error:
             if self._source is None or error.reason not in _CURABLE:
                 raise
             missing = error.reason
-        if missing is Refusal.NO_TRUSTED_ROOT and self._roots_read_at != now:
+        if missing is CertificateReason.NO_TRUSTED_ROOT and self._roots_read_at != now:
             self._read_roots(now)
         else:
             offered = (*offered, parse_certificate(bytes(self._source.sub_ca(sub_ca_file_name(signer)))))
         try:
             return self.verify(signer, offered, now)
-        except ListRefusedError as error:
-            if error.reason is not Refusal.NO_TRUSTED_ROOT or self._roots_read_at == now:
+        except CertificateError as error:
+            if error.reason is not CertificateReason.NO_TRUSTED_ROOT or self._roots_read_at == now:
                 raise
         self._read_roots(now)
         return self.verify(signer, offered, now)
@@ -166,7 +168,7 @@ class TrustStore:
             return
         try:
             self._read_roots(now)
-        except ListRefusedError as error:
+        except (CertificateError, TransportError) as error:
             if not self._anchors.links and not self._pinned_certificates:
                 raise
             logger.warning("The TI root certificates could not be refreshed: %s", error)

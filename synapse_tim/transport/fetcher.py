@@ -21,7 +21,7 @@ from typing import Any, Final
 import attrs
 import httpx
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.transport.errors import TransportError, TransportReason
 
 #: No silence longer than this, in seconds; the directory calls a slower answer unhealthy (requirement R1.11).
 SILENCE_SECONDS: Final = 10.0
@@ -123,13 +123,15 @@ class Fetcher:
             headers: added to the request.
 
         Raises:
-            ListRefusedError: a reason of transport.
+            TransportError: a reason of transport.
         """
         try:
             target = httpx.URL(url).copy_merge_params(dict(params or {}))
             request = self._client.build_request("GET", target, headers=dict(headers or {}))
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise ListRefusedError(Refusal.UNREACHABLE, f"no usable URL: {type(error).__name__}") from None
+            raise TransportError(
+                TransportReason.UNREACHABLE, f"no usable URL: {type(error).__name__}"
+            ) from None
         return self._exchange(request, max_octets, deadline)
 
     def post(
@@ -154,7 +156,7 @@ class Fetcher:
         """
         host = request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
         if self._closed:
-            raise ListRefusedError(Refusal.UNREACHABLE, "shutting down")
+            raise TransportError(TransportReason.UNREACHABLE, "shutting down")
         exchange, outcome = _Exchange(), Future[Response]()
         self._running.add(exchange)
 
@@ -172,7 +174,9 @@ class Fetcher:
             return outcome.result(deadline)
         except TimeoutError:
             exchange.end()
-            raise ListRefusedError(Refusal.DEADLINE, f"{host}: not complete within {deadline:g} s") from None
+            raise TransportError(
+                TransportReason.DEADLINE, f"{host}: not complete within {deadline:g} s"
+            ) from None
 
     def _send(self, request: httpx.Request, host: str, max_octets: int, exchange: _Exchange) -> Response:
         request.extensions["trace"] = exchange.trace
@@ -189,27 +193,27 @@ class Fetcher:
             UnicodeError,
         ) as error:
             detail = f"{host}: {type(error).__name__}: {str(error)[:120]}"
-            raise ListRefusedError(Refusal.UNREACHABLE, detail) from None
+            raise TransportError(TransportReason.UNREACHABLE, detail) from None
 
 
 def _read(response: httpx.Response, host: str, max_octets: int) -> Response:
     status = response.status_code
     if 300 <= status < 400 and status != 304:
-        raise ListRefusedError(Refusal.REDIRECT, f"{host}: status {status}")
+        raise TransportError(TransportReason.REDIRECT, f"{host}: status {status}")
     encoding = response.headers.get("Content-Encoding", "identity").strip()
     if encoding.lower() not in ("", "identity"):
         # Ends up in logs and on terminals, to which a server must not speak.
-        raise ListRefusedError(Refusal.COMPRESSED, f"{host}: {encoding[:20]!a}")
+        raise TransportError(TransportReason.COMPRESSED, f"{host}: {encoding[:20]!a}")
     body = bytearray()
     if status != 200:
         return Response(status, body, _retry_after(response))
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > max_octets:
-        raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: {length[:20]} octets announced")
+        raise TransportError(TransportReason.TOO_LARGE, f"{host}: {length[:20]} octets announced")
     for chunk in response.iter_raw():
         body += chunk
         if len(body) > max_octets:
-            raise ListRefusedError(Refusal.TOO_LARGE, f"{host}: more than {max_octets} octets")
+            raise TransportError(TransportReason.TOO_LARGE, f"{host}: more than {max_octets} octets")
     return Response(status, body)
 
 

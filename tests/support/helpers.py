@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.federation.refusals import ListRefusedError, Refusal, as_refusals
 from synapse_tim.testing.simulator.pki.world import Identity
 
 NOW = dt.datetime(2026, 6, 1, 12, 0, tzinfo=dt.UTC)
@@ -40,8 +40,8 @@ def for_each(values: Iterable[Any], name: Callable[[Any], str]) -> Callable[[Cal
 
 @contextlib.contextmanager
 def refused(reason: Refusal) -> Iterator[pytest.ExceptionInfo[ListRefusedError]]:
-    """What is inside has to be refused, and for this reason."""
-    with pytest.raises(ListRefusedError) as caught:
+    """What is inside has to be refused, and for this reason; for errors of lower layers as mapped."""
+    with pytest.raises(ListRefusedError) as caught, as_refusals():
         yield caught
     assert caught.value.reason is reason, str(caught.value)
 

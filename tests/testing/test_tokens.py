@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from synapse_tim.jose import base64url, jwk
+from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.jwe import DecryptionKey, decrypt, decrypt_with
 from synapse_tim.jose.signed_token import ALGORITHMS, SignedToken
-from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.testing.merge import REMOVED
 from synapse_tim.testing.simulator.idp.jwe import encrypt
 from synapse_tim.testing.simulator.idp.jws import sign_token
@@ -79,21 +79,21 @@ def test_encrypted_tokens_are_decrypted(curve: ec.EllipticCurve) -> None:
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ({"alg": "RSA1_5"}, TokenRefusal.ENCRYPTION_NOT_ALLOWED),
-        ({"enc": "A128CBC-HS256"}, TokenRefusal.ENCRYPTION_NOT_ALLOWED),
-        ({"zip": "DEF"}, TokenRefusal.HEADER_UNSUPPORTED),
-        ({"crit": ["exp"]}, TokenRefusal.HEADER_UNSUPPORTED),
-        ({"epk": REMOVED}, TokenRefusal.ENCRYPTION_NOT_ALLOWED),
-        ({"epk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}}, TokenRefusal.ENCRYPTION_NOT_ALLOWED),
-        ({"kid": "another"}, TokenRefusal.NO_DECRYPTION_KEY),
-        ({"apu": 5}, TokenRefusal.HEADER_MALFORMED),
-        ({"apu": "="}, TokenRefusal.BASE64),
+        ({"alg": "RSA1_5"}, JoseReason.ENCRYPTION_NOT_ALLOWED),
+        ({"enc": "A128CBC-HS256"}, JoseReason.ENCRYPTION_NOT_ALLOWED),
+        ({"zip": "DEF"}, JoseReason.HEADER_UNSUPPORTED),
+        ({"crit": ["exp"]}, JoseReason.HEADER_UNSUPPORTED),
+        ({"epk": REMOVED}, JoseReason.ENCRYPTION_NOT_ALLOWED),
+        ({"epk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}}, JoseReason.ENCRYPTION_NOT_ALLOWED),
+        ({"kid": "another"}, JoseReason.NO_DECRYPTION_KEY),
+        ({"apu": 5}, JoseReason.HEADER_MALFORMED),
+        ({"apu": "="}, JoseReason.BASE64),
     ],
     ids=str,
 )
-def test_encrypted_tokens_that_are_wrong(header: dict, reason: TokenRefusal) -> None:
+def test_encrypted_tokens_that_are_wrong(header: dict, reason: JoseReason) -> None:
     key = DecryptionKey.of(ec.generate_private_key(P256))
-    with pytest.raises(TokenRefusedError) as error:
+    with pytest.raises(JoseError) as error:
         decrypt(encrypt(b"inner", key.key.public_key(), header=header).encode(), [key])
     assert error.value.reason is reason
 

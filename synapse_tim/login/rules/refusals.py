@@ -6,7 +6,12 @@ interface: add, never rename. The client never learns them: it gets Synapse's 40
 
 from __future__ import annotations
 
+import contextlib
 import enum
+from collections.abc import Iterator
+
+from synapse_tim.core.errors import ReasonError
+from synapse_tim.jose.errors import JoseError
 
 
 class TokenRefusal(enum.StrEnum):
@@ -66,15 +71,23 @@ class TokenRefusal(enum.StrEnum):
     INTERNAL = "internal"
 
 
-class TokenRefusedError(Exception):
-    """A token, or the log-in with it, is refused.
+class TokenRefusedError(ReasonError):
+    """A token, or the log-in with it, is refused; the detail never has a value of a claim about a person."""
 
-    Attributes:
-        reason: the name out of the closed set.
-        detail: what exactly was found, for a human; never a value of a claim about a person.
-    """
+    reason: TokenRefusal
 
     def __init__(self, reason: TokenRefusal, detail: str = "") -> None:
-        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
-        self.reason = reason
-        self.detail = detail
+        super().__init__(reason, detail)
+
+
+@contextlib.contextmanager
+def as_refusals() -> Iterator[None]:
+    """Turn errors of JOSE into refusals: each of the reasons of a token has a refusal of its name.
+
+    Raises:
+        TokenRefusedError: what is inside has raised one.
+    """
+    try:
+        yield
+    except JoseError as error:
+        raise TokenRefusedError(TokenRefusal(error.reason.value), error.detail) from None

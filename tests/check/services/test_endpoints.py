@@ -7,12 +7,12 @@ import pytest
 from synapse_tim.check import endpoints as own_endpoints
 from synapse_tim.check.endpoints import look_at_endpoints, trust_of_others
 from synapse_tim.check.facts import Endpoint
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.testing import make_world
+from synapse_tim.transport.errors import TransportError, TransportReason
 from synapse_tim.transport.fetcher import Response
 
 WELL_KNOWN = "https://messenger.example/.well-known/matrix/server"
-UNREACHABLE = ListRefusedError(Refusal.UNREACHABLE, "messenger.example: ConnectError: no route")
+UNREACHABLE = TransportError(TransportReason.UNREACHABLE, "messenger.example: ConnectError: no route")
 
 
 @pytest.fixture
@@ -78,10 +78,14 @@ def test_a_name_with_a_port_and_an_address_lead_there_by_themselves(answers, nam
     ("error", "reached", "trusted"),
     [
         (UNREACHABLE, False, False),
-        (ListRefusedError(Refusal.DEADLINE, "late"), False, False),
-        (ListRefusedError(Refusal.UNREACHABLE, "[SSL: CERTIFICATE_VERIFY_FAILED] expired"), True, False),
-        (ListRefusedError(Refusal.REDIRECT, "status 302"), True, True),
-        (ListRefusedError(Refusal.TOO_LARGE, "much"), True, True),
+        (TransportError(TransportReason.DEADLINE, "late"), False, False),
+        (
+            TransportError(TransportReason.UNREACHABLE, "[SSL: CERTIFICATE_VERIFY_FAILED] expired"),
+            True,
+            False,
+        ),
+        (TransportError(TransportReason.REDIRECT, "status 302"), True, True),
+        (TransportError(TransportReason.TOO_LARGE, "much"), True, True),
     ],
 )
 def test_only_a_certificate_can_be_wrong(answers, error, reached, trusted):

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.large_jws import CompactJws
 from synapse_tim.pki.certificates import check_validity
+from synapse_tim.pki.errors import CertificateError, CertificateReason
 from synapse_tim.pki.trust_anchors import parse_roots
 from synapse_tim.testing.simulator.pki.world import make_world, sign_list
 
@@ -23,9 +24,9 @@ def reason(caught):
 def test_characters_outside_base64url_are_not_skipped():
     header, _, signature = sign_list({"version": 1, "domainList": []}, WORLD.list_signer).split(b".")
     jws = CompactJws.parse(b".".join([header, b"e30B!!!!", signature]))
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(JoseError) as caught:
         jws.payload()
-    assert reason(caught) is Refusal.BASE64
+    assert reason(caught) is JoseReason.BASE64
 
 
 def test_clocks_may_differ_by_five_minutes():
@@ -34,12 +35,12 @@ def test_clocks_may_differ_by_five_minutes():
     five, second = dt.timedelta(minutes=5), dt.timedelta(seconds=1)
     for allowed in (first - five, last + five):
         check_validity(certificate, allowed)
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         check_validity(certificate, first - five - second)
-    assert reason(caught) is Refusal.CERTIFICATE_NOT_YET_VALID
-    with pytest.raises(ListRefusedError) as caught:
+    assert reason(caught) is CertificateReason.CERTIFICATE_NOT_YET_VALID
+    with pytest.raises(CertificateError) as caught:
         check_validity(certificate, last + five + second)
-    assert reason(caught) is Refusal.CERTIFICATE_EXPIRED
+    assert reason(caught) is CertificateReason.CERTIFICATE_EXPIRED
 
 
 def roots(number):
@@ -49,15 +50,15 @@ def roots(number):
 
 def test_roots_json_has_up_to_64_roots():
     assert len(parse_roots(roots(64))) == 64
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         parse_roots(roots(65))
-    assert reason(caught) is Refusal.ROOTS_MALFORMED
+    assert reason(caught) is CertificateReason.ROOTS_MALFORMED
 
 
 def test_roots_json_has_up_to_512_kib():
     document = roots(1)
     padded = document + b" " * (512 * 1024 - len(document))
     assert len(parse_roots(padded)) == 1
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         parse_roots(padded + b" ")
-    assert reason(caught) is Refusal.ROOTS_MALFORMED
+    assert reason(caught) is CertificateReason.ROOTS_MALFORMED

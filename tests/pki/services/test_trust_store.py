@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificate_source import DownloadDirectory
 from synapse_tim.pki.certificates import fingerprint
+from synapse_tim.pki.errors import CertificateError, CertificateReason
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.testing.simulator.pki.world import make_world
 
@@ -27,9 +27,9 @@ def test_what_is_missing_is_looked_for(certs, tmp_path):
     certs.write_download_tree(tmp_path)
     signer = certs.list_signer.certificate
     assert store(certs, tmp_path).find(signer, (), NOW).root == certs.sub_ca_root.certificate
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         store(certs).find(signer, (), NOW)
-    assert caught.value.reason is Refusal.NO_SUB_CA
+    assert caught.value.reason is CertificateReason.NO_SUB_CA
 
 
 def test_roots_reached_once_outlive_the_pin(certs, tmp_path):
@@ -43,15 +43,15 @@ def test_roots_reached_once_outlive_the_pin(certs, tmp_path):
     again = store(certs, pin=0)
     again.restore(first.material)
     # As of then the signer has expired, too: what is asked for is whether its root is still known.
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         again.verify(signer, (), late)
-    assert caught.value.reason is Refusal.CERTIFICATE_EXPIRED
+    assert caught.value.reason is CertificateReason.CERTIFICATE_EXPIRED
     assert again.verify(signer, (), NOW).root == certs.sub_ca_root.certificate
     fresh = store(certs, pin=0)
     fresh.restore(type(first.material)(links=(), sub_cas=first.material.sub_cas))
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         fresh.verify(signer, (), NOW)
-    assert caught.value.reason is Refusal.NO_TRUSTED_ROOT
+    assert caught.value.reason is CertificateReason.NO_TRUSTED_ROOT
 
 
 def test_evidence_for_other_pins_is_worth_nothing(certs, tmp_path):
@@ -60,17 +60,17 @@ def test_evidence_for_other_pins_is_worth_nothing(certs, tmp_path):
     first.find(certs.list_signer.certificate, (), NOW)
     other = TrustStore(None, ["00" * 32], allow_test=True)
     other.restore(first.material)
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         other.verify(certs.list_signer.certificate, (), NOW)
-    assert caught.value.reason is Refusal.NO_TRUSTED_ROOT
+    assert caught.value.reason is CertificateReason.NO_TRUSTED_ROOT
 
 
 def test_without_a_trusted_root_it_says_what_was_found_and_what_is_pinned(certs, tmp_path):
     certs.write_download_tree(tmp_path)
     other = TrustStore(DownloadDirectory(tmp_path), ["00" * 32], allow_test=True)
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         other.find(certs.list_signer.certificate, (), NOW)
-    assert caught.value.reason is Refusal.NO_TRUSTED_ROOT
+    assert caught.value.reason is CertificateReason.NO_TRUSTED_ROOT
     found = fingerprint(certs.sub_ca_root.certificate)
     assert f"found: {found}; pinned: {'00' * 32}" in caught.value.detail
 
@@ -88,9 +88,9 @@ def test_a_sub_ca_that_came_with_the_list_need_not_be_fetched(certs, tmp_path):
         file.unlink()
     signer, sub_ca = certs.list_signer.certificate, certs.sub_ca.certificate
     assert store(certs, tmp_path).find(signer, (sub_ca,), NOW).sub_ca == sub_ca
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         store(certs, tmp_path).find(signer, (), NOW)
-    assert caught.value.reason is Refusal.NO_SUB_CA
+    assert caught.value.reason is CertificateReason.NO_SUB_CA
 
 
 def test_an_unusable_roots_json_does_not_undo_what_is_known(certs, tmp_path):
@@ -100,6 +100,6 @@ def test_an_unusable_roots_json_does_not_undo_what_is_known(certs, tmp_path):
     known.find(signer, (), NOW)
     (tmp_path / "ECC/ROOT-CA/roots.json").write_text("{}")
     assert known.find(signer, (), NOW + dt.timedelta(days=8)).signer == signer
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(CertificateError) as caught:
         store(certs, tmp_path).find(signer, (), NOW)
-    assert caught.value.reason is Refusal.ROOTS_MALFORMED
+    assert caught.value.reason is CertificateReason.ROOTS_MALFORMED

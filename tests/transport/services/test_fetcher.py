@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
-from synapse_tim.federation.refusals import ListRefusedError, Refusal
+from synapse_tim.federation.refusals import Refusal
 from synapse_tim.testing.simulator.simulator import TiSimulator
 from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
+from synapse_tim.transport.errors import TransportError, TransportReason
 from synapse_tim.transport.fetcher import Fetcher
 from synapse_tim.transport.tls import client_context
 
@@ -30,9 +31,9 @@ def test_mutual_tls(bench):
 
 def test_a_server_whose_certificate_nobody_vouches_for_is_not_talked_to(ti):
     fetcher = Fetcher(ssl.create_default_context())
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(TransportError) as caught:
         get(fetcher, ti.list_url)
-    assert reason(caught) is Refusal.UNREACHABLE
+    assert reason(caught) is TransportReason.UNREACHABLE
     fetcher.close()
 
 
@@ -51,7 +52,7 @@ def test_closing_ends_an_exchange_that_is_under_way(ti, fault):
     ended = []
 
     def fetch():
-        with pytest.raises(ListRefusedError):
+        with pytest.raises(TransportError):
             get(fetcher, ti.list_url, deadline=600.0)
         ended.append(True)
 
@@ -67,9 +68,9 @@ def test_closing_ends_an_exchange_that_is_under_way(ti, fault):
 def test_nothing_is_fetched_after_closing(ti):
     fetcher = Fetcher(client_context(ti.ca_file))
     fetcher.close()
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(TransportError) as caught:
         get(fetcher, ti.list_url)
-    assert reason(caught) is Refusal.UNREACHABLE
+    assert reason(caught) is TransportReason.UNREACHABLE
 
 
 def test_a_name_that_takes_for_ever_to_look_up_does_not_hold_anybody_up(monkeypatch):
@@ -82,9 +83,9 @@ def test_a_name_that_takes_for_ever_to_look_up_does_not_hold_anybody_up(monkeypa
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     fetcher = Fetcher()
-    with pytest.raises(ListRefusedError) as caught:
+    with pytest.raises(TransportError) as caught:
         get(fetcher, "http://localhost:9/", deadline=0.2)
-    assert reason(caught) is Refusal.DEADLINE
+    assert reason(caught) is TransportReason.DEADLINE
     answered.set()
     fetcher.close()
 
@@ -111,7 +112,7 @@ def test_a_server_does_not_speak_to_the_terminal(head, monkeypatch):
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(ListRefusedError) as caught:
+        with pytest.raises(TransportError) as caught:
             get(fetcher, f"http://127.0.0.1:{listening.getsockname()[1]}/")
         thread.join()
     fetcher.close()

@@ -15,8 +15,8 @@ from typing import Any, Final, Unpack
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from synapse_tim.jose.base64url import Base64UrlError, decode
+from synapse_tim.jose.errors import JoseError
 from synapse_tim.jose.jwe import DecryptionKey, decrypt
-from synapse_tim.login.rules.refusals import TokenRefusedError
 from synapse_tim.testing import paths
 from synapse_tim.testing.http import Answer, Request
 from synapse_tim.testing.simulator.faults import Faults
@@ -178,7 +178,7 @@ class CentralIdp(Provider[Identity]):
         try:
             members = json.loads(decrypt(key_verifier.encode(), [self._encryption_key]))
             token_key, verifier = bytes(decode(members["token_key"].encode())), members["code_verifier"]
-        except (TokenRefusedError, ValueError, TypeError, KeyError, AttributeError, Base64UrlError):
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, Base64UrlError):
             raise OAuthError("invalid_request", "key_verifier cannot be read") from None
         if len(token_key) != _KEY_OCTETS or not isinstance(verifier, str):
             raise OAuthError("invalid_request", "key_verifier has another content")

@@ -1,0 +1,27 @@
+"""Reasons for which an HTTP exchange brings no usable answer."""
+
+from __future__ import annotations
+
+import enum
+
+from synapse_tim.core.errors import ReasonError
+
+
+class TransportReason(enum.StrEnum):
+    """Why there is no usable answer."""
+
+    UNREACHABLE = "unreachable"
+    DEADLINE = "deadline"
+    REDIRECT = "redirect"
+    COMPRESSED = "compressed"
+    TOO_LARGE = "too_large"
+    HTTP_STATUS = "http_status"
+
+
+class TransportError(ReasonError):
+    """An exchange failed, or its answer may not be used."""
+
+    reason: TransportReason
+
+    def __init__(self, reason: TransportReason, detail: str = "") -> None:
+        super().__init__(reason, detail)
