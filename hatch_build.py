@@ -1,18 +1,22 @@
-"""Puts URLs into the metadata of the package: those of the repository that it is built from.
-
-That is the one that CI names (GitHub, Forgejo, Gitea, GitLab), or else the remote ``origin``. A build from
-anywhere else has none, rather than wrong ones.
-"""
+"""Adds what is found when the package is built: URLs of its repository, and the evidence of its tests."""
 
 import os
 import re
+import runpy
 import subprocess
+import tempfile
+from pathlib import Path
 
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 
 class RepositoryUrls(MetadataHookInterface):
-    """The hook ``custom`` of hatchling."""
+    """Puts URLs into the metadata: those of the repository that the package is built from.
+
+    That is the one that CI names (GitHub, Forgejo, Gitea, GitLab), or else the remote ``origin``. A build
+    from anywhere else has none, rather than wrong ones.
+    """
 
     PLUGIN_NAME = "custom"
 
@@ -26,6 +30,25 @@ class RepositoryUrls(MetadataHookInterface):
                 "Issues": f"{base}/issues",
                 "Security": f"{base}/blob/HEAD/SECURITY.md",
             }
+
+
+class Evidence(BuildHookInterface):
+    """Puts into the wheel which tests show which requirement: found in their source, which is not run."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version, build_data):
+        """Collect it for ``synapse-tim compliance``, which reads the tests themselves in a checkout."""
+        package = Path(self.root, "synapse_tim", "compliance")
+        collector = runpy.run_path(str(package / "evidence.py"))
+        self.scratch = tempfile.TemporaryDirectory()
+        file = Path(self.scratch.name, "evidence.json")
+        file.write_text(collector["to_json"](collector["collect"](Path(self.root, "tests"))), "utf-8")
+        build_data["force_include"][str(file)] = "synapse_tim/compliance/evidence.json"
+
+    def finalize(self, version, build_data, artifact_path):
+        """Remove the file that was copied."""
+        self.scratch.cleanup()
 
 
 def repository(environment, root):

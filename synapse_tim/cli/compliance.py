@@ -1,4 +1,4 @@
-"""``synapse-tim compliance``: gematik's requirements, the rules that enforce them, the tests that show it.
+"""``synapse-tim compliance``: gematik's requirements, what enforces them, and the tests that show it.
 
 ``docs/compliance.md`` is this command's output.
 """
@@ -16,17 +16,16 @@ import attrs
 
 from synapse_tim.cli.output import print_json, print_table
 from synapse_tim.compliance.evidence import Evidence, EvidenceError, collect, packaged, to_json
-from synapse_tim.compliance.register import BY_ID, REQUIREMENTS
-from synapse_tim.compliance.requirement import MEANING, Requirement, Status
+from synapse_tim.compliance.requirements import BY_ID, MEANING, REQUIREMENTS, Requirement, Status
 from synapse_tim.core.products import Product, SpecVersion
 
 _EXAMPLE: Final = "Example: synapse-tim compliance --product pro --spec-version 1.2 --status enforced"
 
 _INTRODUCTION: Final = """\
-gematik's requirements on a server, what enforces each of them, and the tests that show it. This page is the
-output of `synapse-tim compliance --markdown`; `synapse-tim compliance A_28271` shows one requirement.
-A test counts if it starts real Synapse servers and sends them the request in question. Titles are in our
-own words."""
+gematik's requirements on a server, and what enforces each of them. This page is the output of
+`synapse-tim compliance --markdown`; `synapse-tim compliance A_28271` shows one requirement with its tests,
+`--json` all of them. Whatever is enforced, wholly or partly, and every setting has a test that starts real
+Synapse servers and sends them the request in question. Titles are in our own words."""
 _LEGEND: Final = """\
 Spec version `legacy-1.1` is TI-Messenger-Dienst 1.1.x, whose requirements count as long as nothing newer was
 seen. Rules are names of [denials](denials.md), of [options of homeserver.yaml](homeserver-options.md), and
@@ -43,23 +42,18 @@ class Row:
     """
 
     requirement: Requirement
-    tests: tuple[str, ...]
+    tests: Sequence[str]
 
     @property
-    def lacks_proof(self) -> bool:
-        """Whether it is said to hold, and no test shows it."""
-        return self.requirement.needs_proof and not self.tests
-
-    @property
-    def rule(self) -> tuple[str, ...]:
+    def rule(self) -> list[str]:
         """What decides: denials, options, functions and classes."""
         named = self.requirement
-        return (*named.denials, *named.options, *map(_short, named.rules))
+        return [*named.denials, *named.options, *map(_short, named.rules)]
 
     @property
-    def where(self) -> tuple[str, ...]:
-        """The modules that ask it."""
-        return tuple(map(_short, self.requirement.where))
+    def generations(self) -> list[str]:
+        """Those for which it counts, the oldest first."""
+        return [each.value for each in SpecVersion if each in self.requirement.generations]
 
     def as_json(self) -> dict[str, object]:
         """For scripts."""
@@ -69,13 +63,13 @@ class Row:
             "also": list(named.also),
             "title": named.title,
             "products": sorted(named.products),
-            "spec_versions": _generations(named),
+            "spec_versions": self.generations,
             "status": named.status.value,
-            "denials": list(named.denials),
-            "options": list(named.options),
-            "rules": list(named.rules),
-            "where": list(named.where),
-            "tests": list(self.tests),
+            "denials": named.denials,
+            "options": named.options,
+            "rules": named.rules,
+            "where": named.where,
+            "tests": self.tests,
             "note": named.note,
         }
 
@@ -91,19 +85,11 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "ids", nargs="*", metavar="ID", help="of a requirement, such as A_28271; default: all"
     )
+    parser.add_argument("--status", action="append", choices=list(Status), help="may be given several times")
+    parser.add_argument("--product", choices=list(Product))
+    parser.add_argument("--spec-version", choices=list(SpecVersion))
     parser.add_argument(
-        "--status",
-        action="append",
-        choices=[each.value for each in Status],
-        help="may be given several times",
-    )
-    parser.add_argument("--product", choices=[each.value for each in Product])
-    parser.add_argument("--spec-version", choices=[each.value for each in SpecVersion])
-    parser.add_argument(
-        "--tests",
-        type=Path,
-        metavar="DIR",
-        help="look for the tests there; default: those that were found when this version was made",
+        "--tests", type=Path, metavar="DIR", help="look for the tests there; default: those of this version"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
@@ -124,36 +110,36 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(map(_unknown, unknown)), file=sys.stderr)
         return 2
     try:
-        evidence = packaged() if options.tests is None else collect(options.tests)
+        evidence = packaged() if options.tests is None else collect(options.tests, BY_ID)
     except EvidenceError as error:
         print(error, file=sys.stderr)
         return 2
     if options.collect:
         print(to_json(evidence), end="")
         return 0
-    rows = selected(options, evidence)
+    rows = _selected(options, evidence)
     if options.json:
         print_json({"requirements": [row.as_json() for row in rows]})
     elif options.markdown:
-        print(markdown(rows), end="")
+        print(_markdown(rows))
     elif options.ids:
         _print_one_by_one(rows)
     else:
         _print_table(rows)
-    missing = [row.requirement.id for row in rows if row.lacks_proof]
+    missing = [row.requirement.id for row in rows if row.requirement.needs_proof and not row.tests]
     if missing:
         print(f"no test on real servers: {', '.join(missing)}", file=sys.stderr)
     return 1 if missing else 0
 
 
-def selected(options: argparse.Namespace, evidence: Evidence) -> list[Row]:
+def _selected(options: argparse.Namespace, evidence: Evidence) -> list[Row]:
     """The requirements that were asked for, each once, with their tests."""
-    wanted = {BY_ID[name].id for name in options.ids}
+    wanted = [BY_ID[name] for name in options.ids] or REQUIREMENTS
     return [
-        Row(each, tuple(evidence.get(each.id, ())))
+        Row(each, sorted({test for name in each.names for test in evidence.get(name, ())}))
         for each in REQUIREMENTS
-        if (not wanted or each.id in wanted)
-        and (options.status is None or each.status.value in options.status)
+        if each in wanted
+        and (options.status is None or each.status in options.status)
         and (options.product is None or options.product in each.products)
         and (options.spec_version is None or options.spec_version in each.generations)
     ]
@@ -173,15 +159,16 @@ def _print_table(rows: Sequence[Row]) -> None:
             row.requirement.id,
             row.requirement.title,
             ", ".join(row.rule),
-            ", ".join(row.where),
+            ", ".join(map(_short, row.requirement.where)),
             str(len(row.tests) or ""),
-            row.requirement.status.value,
+            row.requirement.status,
         )
         for row in rows
     )
     print_table(columns, cells)
     counts = ", ".join(f"{number} {status}" for status, number in _counts(rows))
-    print(f"{len(rows)} requirements: {counts}; {len(_all_tests(rows))} tests on real servers")
+    tests = {test for row in rows for test in row.tests}
+    print(f"{len(rows)} requirements: {counts}; {len(tests)} tests on real servers")
 
 
 def _print_one_by_one(rows: Iterable[Row]) -> None:
@@ -192,11 +179,11 @@ def _print_one_by_one(rows: Iterable[Row]) -> None:
         facts: dict[str, Iterable[str]] = {
             "id": named.names,
             "title": (named.title,),
-            "status": (f"{named.status.value}: {MEANING[named.status]}",),
+            "status": (f"{named.status}: {MEANING[named.status]}",),
             "products": (", ".join(sorted(named.products)),),
-            "spec versions": (", ".join(_generations(named)),),
+            "spec versions": (", ".join(row.generations),),
             "rule": row.rule,
-            "where": row.where,
+            "where": map(_short, named.where),
             "tests": row.tests,
             "note": (named.note,) if named.note else (),
         }
@@ -205,70 +192,45 @@ def _print_one_by_one(rows: Iterable[Row]) -> None:
                 print(f"{label:<15}{value}")
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The page of the documentation."""
-    lines = [
-        "# Requirements and evidence",
-        "",
-        _INTRODUCTION,
-        "",
-        "| status | meaning | requirements |",
-        "|---|---|---|",
-        *(f"| {status} | {MEANING[Status(status)]} | {number} |" for status, number in _counts(rows)),
-        "",
-        _LEGEND,
-        "",
-        "| id | title | product | spec version | status | rule | where | tests | note |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *(_table_row(row) for row in rows),
-        "",
-        "## Tests",
-        "",
-        *(line for row in rows if row.tests for line in _tests_of(row)),
-    ]
-    return "\n".join(lines).rstrip("\n") + "\n"
+def _markdown(rows: Sequence[Row]) -> str:
+    """The page of the documentation; without tests, so that it changes only if requirements or rules do."""
+    return "\n".join(
+        [
+            "# Requirements",
+            "",
+            _INTRODUCTION,
+            "",
+            "| status | meaning | requirements |",
+            "|---|---|---|",
+            *(f"| {status} | {MEANING[status]} | {number} |" for status, number in _counts(rows)),
+            "",
+            _LEGEND,
+            "",
+            "| id | title | product | spec version | status | rule | where | note |",
+            "|---|---|---|---|---|---|---|---|",
+            *map(_markdown_row, rows),
+        ]
+    )
 
 
-def _table_row(row: Row) -> str:
+def _markdown_row(row: Row) -> str:
     named = row.requirement
-    tests = f"[{len(row.tests)}](#{named.id.lower()})" if row.tests else ""
     cells = (
         ", ".join(named.names),
         named.title,
         ", ".join(sorted(named.products)),
-        ", ".join(_generations(named)),
-        named.status.value,
+        ", ".join(row.generations),
+        named.status,
         ", ".join(f"`{name}`" for name in row.rule),
-        ", ".join(f"`{name}`" for name in row.where),
-        tests,
+        ", ".join(f"`{_short(name)}`" for name in named.where),
         named.note,
     )
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
-def _tests_of(row: Row) -> Iterable[str]:
-    yield f"### {row.requirement.id}"
-    yield ""
-    files: dict[str, list[str]] = {}
-    for test in row.tests:
-        file, _, name = test.partition("::")
-        files.setdefault(file, []).append(f"`{name}`")
-    for file, names in files.items():
-        yield f"- [{file}](../{file}): {', '.join(names)}"
-    yield ""
-
-
-def _counts(rows: Sequence[Row]) -> list[tuple[str, int]]:
+def _counts(rows: Sequence[Row]) -> list[tuple[Status, int]]:
     statuses = [row.requirement.status for row in rows]
-    return [(status.value, statuses.count(status)) for status in MEANING if status in statuses]
-
-
-def _all_tests(rows: Iterable[Row]) -> set[str]:
-    return {test for row in rows for test in row.tests}
-
-
-def _generations(requirement: Requirement) -> list[str]:
-    return [each.value for each in SpecVersion if each in requirement.generations]
+    return [(status, statuses.count(status)) for status in MEANING if status in statuses]
 
 
 def _short(name: str) -> str:

@@ -1,12 +1,16 @@
 """What the package says about itself, and what a source distribution contains."""
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
+
+from synapse_tim.compliance.evidence import collect
 
 ROOT = Path(__file__).resolve().parents[2]
 hatchling = pytest.importorskip("hatchling")
@@ -63,12 +67,44 @@ def test_a_remote_has_a_page_without_anybodys_password(remote, page):
     assert done.stdout == f"{page}\n"
 
 
-def test_the_source_distribution_can_be_built_and_read(tmp_path):
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def build(directory, target, to):
+    """What hatchling makes, without an environment of its own: nothing else is needed."""
+    command = [sys.executable, "-P", "-m", "hatchling", "build", "-t", target, "-d", str(to)]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (sdist,) = tmp_path.glob("*.tar.gz")
+    (archive,) = to.iterdir()
+    return archive
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory):
+    """A source distribution."""
+    return build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))
+
+
+def test_the_source_distribution_can_be_read(sdist):
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     linked = {path.name for path in ROOT.glob("*.md")}
     assert {*linked, "LICENSE", "hatch_build.py", "pyproject.toml", "tox.ini", "tests/conftest.py"} <= names
+
+
+def test_a_wheel_made_of_it_contains_the_evidence(sdist, tmp_path):
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    with zipfile.ZipFile(build(unpacked, "wheel", tmp_path / "wheel")) as wheel:
+        assert "synapse_tim/compliance/requirements.yaml" in wheel.namelist()
+        evidence = json.loads(wheel.read("synapse_tim/compliance/evidence.json"))
+        wheel.extractall(tmp_path / "site")
+    assert evidence == collect(ROOT / "tests")
+    shown = subprocess.run(
+        [sys.executable, "-P", "-m", "synapse_tim", "compliance", "A_28271"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert all(test in shown.stdout for test in evidence["A_28271"])

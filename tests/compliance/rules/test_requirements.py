@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from synapse_tim.compliance.denials import CATALOGUE
-from synapse_tim.compliance.register import BY_ID, REQUIREMENTS
-from synapse_tim.compliance.requirement import MEANING, Status, ids_in
+from synapse_tim.compliance.requirements import BY_ID, MEANING, REQUIREMENTS, Status
+from synapse_tim.compliance.source import ID, read_package
 from synapse_tim.core.homeserver_options import OPTIONS
 from tests.support.helpers import for_each
 
@@ -84,7 +84,7 @@ def test_denials_name_requirements_that_are_known(item):
 
 @for_each(OPTIONS, lambda option: option.key)
 def test_options_name_requirements_that_are_known(option):
-    for name in ids_in(option.requirement):
+    for name in ID.findall(option.requirement):
         assert name in BY_ID
 
 
@@ -92,20 +92,23 @@ def test_the_source_names_requirements_that_are_known():
     """In docstrings and comments, too; some name a requirement without its version."""
     known = set(BY_ID) | {name.partition("-")[0] for name in BY_ID}
     for file in sorted((ROOT / "synapse_tim").rglob("*.py")):
-        unknown = set(ids_in(file.read_text())) - known
+        unknown = set(ID.findall(file.read_text())) - known
         assert not unknown, (file, unknown)
 
 
 @for_each(REQUIREMENTS, lambda requirement: requirement.id)
 def test_what_is_said_to_be_enforced_says_by_what(requirement):
     if requirement.status is Status.ENFORCED:
-        assert requirement.denials or requirement.rules or requirement.options
+        assert requirement.denials or requirement.rules or requirement.options or requirement.where
     if requirement.status is Status.SETTING:
         assert requirement.options
     assert bool(requirement.where) is requirement.needs_proof
     for name in (*requirement.rules, *requirement.where):
         assert resolved(name) is not None, name
-    assert set(requirement.more_options) <= {option.key for option in OPTIONS}
+
+
+def test_every_denial_is_used():
+    assert set(CATALOGUE) <= set(read_package().using)
 
 
 @for_each(REQUIREMENTS, lambda requirement: requirement.id)
