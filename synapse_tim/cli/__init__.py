@@ -15,6 +15,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 for success, 1 for a refusal or a deviation, 2 for wrong usage.
     """
+    # "import synapse_tim.cli" alone loads no command.
+    from synapse_tim.admin.api import AdminUnusableError
+    from synapse_tim.admin.database import DatabaseUnusableError
+    from synapse_tim.check.files import UnusableConfigError
     from synapse_tim.cli import (
         check,
         cleanup,
@@ -25,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         federation_list,
         monitoring,
         reference,
+        settings,
     )
     from synapse_tim.demo import run as demo
 
@@ -35,19 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"synapse_tim {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    check.add_command(commands)
-    cleanup.add_command(commands)
-    compliance.add_command(commands)
-    contacts.add_command(commands)
-    database.add_command(commands)
-    demo.add_command(commands)
-    directory.add_command(commands)
-    federation_list.add_command(commands)
-    monitoring.add_command(commands)
-    reference.add_command(commands)
+    for command in (
+        check,
+        cleanup,
+        compliance,
+        contacts,
+        database,
+        demo,
+        directory,
+        federation_list,
+        monitoring,
+        reference,
+    ):
+        command.add_command(commands)
     parsed = parser.parse_args(arguments)
     try:
         code: int = parsed.run(parsed)
+    except (settings.CommandError, UnusableConfigError, DatabaseUnusableError, AdminUnusableError) as error:
+        print(error, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

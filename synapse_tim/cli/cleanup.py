@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
-
-import attrs
 
 from synapse_tim.admin.database import DatabaseUnusableError, ReadOnlyDatabase, open_database
 from synapse_tim.cleanup.activity import RoomActivity
 from synapse_tim.cleanup.rules import CleanupKind, CleanupRules, Due, InsurersOf
 from synapse_tim.cleanup.survey import RoomSurvey
-from synapse_tim.cleanup.sweep import RoomSweep
+from synapse_tim.cleanup.sweep import JudgedPage, RoomSweep
 from synapse_tim.cli.output import moment, print_facts, print_json, print_table, progress
+from synapse_tim.cli.settings import CommandError, Settings, add_config, read_settings
 
 _EXAMPLE: Final = "Example: synapse-tim cleanup --dry-run homeserver.yaml --json"
-_MODULES: Final = ("synapse_tim.TiMessenger", "synapse_tim.RoomCleanup")
 _WHAT: Final = {
     CleanupKind.INACTIVE: ("deleted", "nothing was said since"),
     CleanupKind.ORPHANED: ("deleted", "nothing was ever said, and nobody is there, since"),
@@ -31,25 +28,12 @@ _WHAT: Final = {
 }
 
 
-class _UnusableSettingsError(Exception):
-    """What the command cannot work with."""
-
-
-@attrs.frozen
-class _Server:
-    """What has to be known of the homeserver."""
-
-    server_name: str
-    notices_user: str | None
-    rules: CleanupRules
-
-
 def add_command(commands: Any) -> None:
     """Add ``cleanup`` to the commands."""
     parser = commands.add_parser(
         "cleanup", help="show which rooms would be cleaned up, and why", epilog=_EXAMPLE
     )
-    parser.add_argument("config", nargs="+", metavar="homeserver.yaml", help="as given to Synapse with -c")
+    add_config(parser)
     parser.add_argument(
         "--dry-run", action="store_true", required=True, help="always to be given: nothing is changed"
     )
@@ -60,22 +44,20 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge all rooms and print what is due."""
-    from synapse_tim.check.files import UnusableConfigError, read_config
-
     now: dt.datetime = options.at or dt.datetime.now(dt.UTC)
-    try:
-        files = read_config(options.config)
-        server = _read_server(files.document)
-        with open_database(files.document, files.directory) as database, progress("Looking at rooms"):
-            insurers = _insurers(database, server.server_name)
-            activity = RoomActivity(database.postgresql, server.server_name)
-            survey = RoomSurvey(activity, server.notices_user, _knows_begun(database))
-            sweep = RoomSweep(survey, server.rules, insurers)
-            looked_at, due = _judge(database, sweep, int(now.timestamp() * 1000))
-    except (UnusableConfigError, DatabaseUnusableError, _UnusableSettingsError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    unknown = server.rules.insured_only_ms is not None and insurers is None
+    settings = read_settings(options.config, "TiMessenger", "RoomCleanup")
+    rules = _rules(settings)
+    with (
+        open_database(settings.document, settings.directory) as database,
+        progress("Looking at rooms"),
+    ):
+        insurers = _insurers(database, settings.server_name)
+        activity = RoomActivity(database.postgresql, settings.server_name)
+        survey = RoomSurvey(activity, _notices_user(settings), _knows_begun(database))
+        pages = list(_pages(database, RoomSweep(survey, rules, insurers), int(now.timestamp() * 1000)))
+    looked_at = sum(page.rooms for page in pages)
+    due = [each for page in pages for each in page.due]
+    unknown = rules.insured_only_ms is not None and insurers is None
     if options.json:
         print_json(_document(now, looked_at, due, insurers_known=not unknown))
     else:
@@ -83,26 +65,25 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read_server(document: Mapping[str, Any]) -> _Server:
+def _rules(settings: Settings) -> CleanupRules:
     from synapse.module_api.errors import ConfigError
 
     from synapse_tim.cleanup.module import RoomCleanup
 
-    name = document.get("server_name")
-    modules = document.get("modules")
-    entries = [each for each in modules if isinstance(each, dict)] if isinstance(modules, list) else []
-    blocks = [each.get("config") for each in entries if each.get("module") in _MODULES]
-    if not isinstance(name, str) or len(blocks) != 1 or not isinstance(blocks[0], dict):
-        wanted_modules = " or ".join(_MODULES)
-        raise _UnusableSettingsError(f"a server_name and one {wanted_modules} with its config are needed")
-    wanted = {key: blocks[0][key] for key in ("product", "spec_version", "cleanup") if key in blocks[0]}
+    if len(settings.blocks) > 1:
+        raise CommandError("one synapse_tim.TiMessenger or synapse_tim.RoomCleanup is needed, not several")
+    block = settings.blocks[0]
+    wanted = {key: block[key] for key in ("product", "spec_version", "cleanup") if key in block}
     try:
-        config = RoomCleanup.parse_config(wanted)
+        return RoomCleanup.parse_config(wanted).cleanup_rules
     except ConfigError as error:
-        raise _UnusableSettingsError(error.msg) from None
-    notices = document.get("server_notices")
+        raise CommandError(error.msg) from None
+
+
+def _notices_user(settings: Settings) -> str | None:
+    notices = settings.document.get("server_notices")
     localpart = notices.get("system_mxid_localpart") if isinstance(notices, dict) else None
-    return _Server(name, f"@{localpart}:{name}" if localpart else None, config.cleanup_rules)
+    return f"@{localpart}:{settings.server_name}" if localpart else None
 
 
 def _insurers(database: ReadOnlyDatabase, server_name: str) -> InsurersOf | None:
@@ -127,20 +108,12 @@ def _knows_begun(database: ReadOnlyDatabase) -> bool:
     return True
 
 
-def _judge(database: ReadOnlyDatabase, sweep: RoomSweep, now_ms: int) -> tuple[int, list[Due]]:
-    looked_at, due = 0, list[Due]()
-    for rooms, found in _pages(database, sweep, now_ms):
-        looked_at += rooms
-        due += found
-    return looked_at, due
-
-
-def _pages(database: ReadOnlyDatabase, sweep: RoomSweep, now_ms: int) -> Iterator[tuple[int, list[Due]]]:
+def _pages(database: ReadOnlyDatabase, sweep: RoomSweep, now_ms: int) -> Iterator[JudgedPage]:
     after: str | None = ""
     while after is not None:
         with database.transaction() as cursor:
             page = sweep.page(cursor, after, now_ms)
-        yield page.rooms, list(page.due)
+        yield page
         after = page.last
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import attrs
 
-from synapse_tim.cli.output import print_json, print_table
+from synapse_tim.cli.output import markdown_table, print_json, print_table
 from synapse_tim.compliance.evidence import Evidence, EvidenceError, collect, packaged, to_json
 from synapse_tim.compliance.requirements import BY_ID, MEANING, REQUIREMENTS, Requirement, Status
 from synapse_tim.core.products import Product, SpecVersion
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"requirements": [row.as_json() for row in rows]})
     elif options.markdown:
-        print(_markdown(rows))
+        _print_markdown(rows)
     elif options.ids:
         _print_one_by_one(rows)
     else:
@@ -192,30 +192,19 @@ def _print_one_by_one(rows: Iterable[Row]) -> None:
                 print(f"{label:<15}{value}")
 
 
-def _markdown(rows: Sequence[Row]) -> str:
+def _print_markdown(rows: Sequence[Row]) -> None:
     """The page of the documentation; without tests, so that it changes only if requirements or rules do."""
-    return "\n".join(
-        [
-            "# Requirements",
-            "",
-            _INTRODUCTION,
-            "",
-            "| status | meaning | requirements |",
-            "|---|---|---|",
-            *(f"| {status} | {MEANING[status]} | {number} |" for status, number in _counts(rows)),
-            "",
-            _LEGEND,
-            "",
-            "| id | title | product | spec version | status | rule | where | note |",
-            "|---|---|---|---|---|---|---|---|",
-            *map(_markdown_row, rows),
-        ]
-    )
+    print(f"# Requirements\n\n{_INTRODUCTION}\n")
+    statuses = ((status, MEANING[status], str(number)) for status, number in _counts(rows))
+    print(markdown_table(("status", "meaning", "requirements"), statuses))
+    print(f"\n{_LEGEND}\n")
+    columns = ("id", "title", "product", "spec version", "status", "rule", "where", "note")
+    print(markdown_table(columns, map(_markdown_row, rows)))
 
 
-def _markdown_row(row: Row) -> str:
+def _markdown_row(row: Row) -> Sequence[str]:
     named = row.requirement
-    cells = (
+    return (
         ", ".join(named.names),
         named.title,
         ", ".join(sorted(named.products)),
@@ -225,7 +214,6 @@ def _markdown_row(row: Row) -> str:
         ", ".join(f"`{_short(name)}`" for name in named.where),
         named.note,
     )
-    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
 def _counts(rows: Sequence[Row]) -> list[tuple[Status, int]]:

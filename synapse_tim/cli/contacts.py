@@ -19,9 +19,10 @@ from typing import Any, Final
 
 import attrs
 
-from synapse_tim.admin.api import AdminUnusableError, HomeserverAdmin
-from synapse_tim.admin.database import DatabaseUnusableError, open_database, open_for_changes
+from synapse_tim.admin.api import HomeserverAdmin
+from synapse_tim.admin.database import open_database, open_for_changes
 from synapse_tim.cli.output import print_facts, print_json, print_table, progress
+from synapse_tim.cli.settings import CommandError, Settings, add_config, read_settings
 from synapse_tim.contacts.lists import ContactLists, ContactNotes
 from synapse_tim.contacts.migration import ContactMigration, Done
 from synapse_tim.contacts.migration_rules import MEANING, Limited, MigrationRules, Outcome, Plan
@@ -30,24 +31,17 @@ from synapse_tim.invites.permission_config import ACCOUNT_DATA_TYPES
 
 _MIGRATE_EXAMPLE: Final = "Example: synapse-tim contacts migrate homeserver.yaml --dry-run"
 _REMOVE_EXAMPLE: Final = "Example: synapse-tim contacts remove-old homeserver.yaml --yes"
-_MODULES: Final = ("synapse_tim.TiMessenger", "synapse_tim.ContactManagement", "synapse_tim.InvitePolicy")
 _NOTHING: Final = "There is no table of contacts: nothing to do."
 #: Users between two lines about how far it is, where there is no terminal.
 _LINE_EVERY: Final = 100
 _MAX_TOKEN: Final = 8192
 
 
-class _UnusableError(Exception):
-    """What the command cannot work with."""
-
-
 @attrs.frozen
 class _Server:
     """What has to be known of the homeserver."""
 
-    document: Mapping[str, Any]
-    directory: Path
-    server_name: str
+    settings: Settings
     product: Product
     spec_version: SpecVersion
 
@@ -64,7 +58,7 @@ def add_command(commands: Any) -> None:
     migrate = commands.add_parser(
         "migrate", help="make permission configurations of approval lists", epilog=_MIGRATE_EXAMPLE
     )
-    _add_config(migrate)
+    add_config(migrate)
     migrate.add_argument("--dry-run", action="store_true", help="show what would be done; nothing is changed")
     migrate.add_argument("--homeserver-url", metavar="URL", help="of the client API and the admin API")
     migrate.add_argument(
@@ -80,45 +74,29 @@ def add_command(commands: Any) -> None:
         "--skip", action="append", default=[], metavar="MXID", help="a user whose list is not migrated"
     )
     migrate.add_argument("--json", action="store_true", help="print JSON")
-    migrate.set_defaults(run=_guarded(_migrate))
+    migrate.set_defaults(run=_migrate)
     remove = commands.add_parser(
         "remove-old", help="remove the approval lists after they were migrated", epilog=_REMOVE_EXAMPLE
     )
-    _add_config(remove)
+    add_config(remove)
     remove.add_argument("--yes", action="store_true", required=True, help="always to be given")
     remove.add_argument("--force", action="store_true", help="even if something was not migrated; it is lost")
-    remove.set_defaults(run=_guarded(_remove_old))
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", nargs="+", metavar="homeserver.yaml", help="as given to Synapse with -c")
-
-
-def _guarded(command: Any) -> Any:
-    def run(options: argparse.Namespace) -> int:
-        from synapse_tim.check.files import UnusableConfigError
-
-        try:
-            code: int = command(options, _read_server(options.config))
-        except (UnusableConfigError, DatabaseUnusableError, AdminUnusableError, _UnusableError) as error:
-            print(error, file=sys.stderr)
-            return 2
-        return code
-
-    return run
+    remove.set_defaults(run=_remove_old)
 
 
 # migrate ------------------------------------------------------------------------------------------------
 
 
-def _migrate(options: argparse.Namespace, server: _Server) -> int:
-    with open_database(server.document, server.directory) as database:
+def _migrate(options: argparse.Namespace) -> int:
+    server = _read_server(options.config)
+    with open_database(server.settings.document, server.settings.directory) as database:
         lists = ContactLists(database, server.kind)
         owners = lists.owners() if lists.exist else []
         strangers = set(options.skip) - set(owners)
         if strangers:
-            raise _UnusableError(f"--skip names nobody with a list: {', '.join(sorted(strangers))}")
-        rules = MigrationRules(server.server_name, server.product, options.limited, frozenset(options.skip))
+            raise CommandError(f"--skip names nobody with a list: {', '.join(sorted(strangers))}")
+        name = server.settings.server_name
+        rules = MigrationRules(name, server.product, options.limited, frozenset(options.skip))
         with progress("Looking at lists"):
             plans = [rules.plan(lists.of(owner), _now()) for owner in owners]
     if options.dry_run:
@@ -136,7 +114,7 @@ def _migrate(options: argparse.Namespace, server: _Server) -> int:
 def _refuse_undecided(plans: Sequence[Plan]) -> None:
     undecided = sum(plan.count(Outcome.UNDECIDED) for plan in plans)
     if undecided:
-        raise _UnusableError(
+        raise CommandError(
             f"{undecided} approvals have an end, which a permission configuration does not know. Nothing was "
             "done. Say --limited allow to take them over without the end, or --limited leave-out"
         )
@@ -146,16 +124,16 @@ def _carry_out(
     options: argparse.Namespace, server: _Server, rules: MigrationRules, owners: Sequence[str]
 ) -> Iterator[Done]:
     if options.homeserver_url is None or options.access_token_file is None:
-        raise _UnusableError("--homeserver-url and --access-token-file are needed, or --dry-run")
-    if _delegates_authentication(server.document):
-        raise _UnusableError(
+        raise CommandError("--homeserver-url and --access-token-file are needed, or --dry-run")
+    if _delegates_authentication(server.settings.document):
+        raise CommandError(
             "Matrix Authentication Service has taken over accounts, and Synapse's admin API cannot log in as "
             "its users: migrate before it is put into operation"
         )
     token = _read_token(options.access_token_file)
     with (
-        open_for_changes(server.document, server.directory) as database,
-        HomeserverAdmin.open(options.homeserver_url, token, server.server_name) as admin,
+        open_for_changes(server.settings.document, server.settings.directory) as database,
+        HomeserverAdmin.open(options.homeserver_url, token, server.settings.server_name) as admin,
     ):
         notes = ContactNotes(database)
         lists = ContactLists(database, server.kind)
@@ -223,10 +201,11 @@ def _print(done: Sequence[Done], *, dry_run: bool, exist: bool) -> None:
 # remove-old ---------------------------------------------------------------------------------------------
 
 
-def _remove_old(options: argparse.Namespace, server: _Server) -> int:
+def _remove_old(options: argparse.Namespace) -> int:
+    server = _read_server(options.config)
     if server.spec_version is SpecVersion.LEGACY_1_1:
-        raise _UnusableError("the homeserver is configured as legacy-1.1, which needs the lists")
-    with open_for_changes(server.document, server.directory) as database:
+        raise CommandError("the homeserver is configured as legacy-1.1, which needs the lists")
+    with open_for_changes(server.settings.document, server.settings.directory) as database:
         if not ContactLists(database, server.kind).exist:
             print(_NOTHING)
             return 0
@@ -245,25 +224,15 @@ def _remove_old(options: argparse.Namespace, server: _Server) -> int:
 
 
 def _read_server(paths: Sequence[str]) -> _Server:
-    from synapse_tim.check.files import read_config
-
-    files = read_config(paths)
-    name = files.document.get("server_name")
-    modules = files.document.get("modules")
-    entries = [each for each in modules if isinstance(each, dict)] if isinstance(modules, list) else []
-    blocks = [each.get("config") for each in entries if each.get("module") in _MODULES]
-    said = {
-        (str(block.get("product")), str(block.get("spec_version")))
-        for block in blocks
-        if isinstance(block, dict)
-    }
-    if not isinstance(name, str) or len(said) != 1:
-        raise _UnusableError(f"a server_name and one {' or '.join(_MODULES)} with its config are needed")
+    settings = read_settings(paths, "TiMessenger", "ContactManagement", "InvitePolicy")
+    said = {(str(block.get("product")), str(block.get("spec_version"))) for block in settings.blocks}
+    if len(said) > 1:
+        raise CommandError("the modules are configured for different products or generations")
     product, spec_version = next(iter(said))
     try:
-        return _Server(files.document, files.directory, name, Product(product), SpecVersion(spec_version))
+        return _Server(settings, Product(product), SpecVersion(spec_version))
     except ValueError as error:
-        raise _UnusableError(f"modules[…].config: {error}") from None
+        raise CommandError(f"modules[…].config: {error}") from None
 
 
 def _delegates_authentication(document: Mapping[str, Any]) -> bool:
@@ -282,9 +251,9 @@ def _read_token(path: Path) -> str:
             if os.fstat(file.fileno()).st_mode & 0o007:
                 print(f"{path}: everybody on this machine can read this file", file=sys.stderr)
     except (OSError, UnicodeDecodeError) as error:
-        raise _UnusableError(f"{path}: no readable access token ({type(error).__name__})") from None
+        raise CommandError(f"{path}: no readable access token ({type(error).__name__})") from None
     if not token or not token.isprintable() or " " in token:
-        raise _UnusableError(f"{path}: expected one access token")
+        raise CommandError(f"{path}: expected one access token")
     return token
 
 

@@ -6,9 +6,11 @@ import argparse
 import sys
 from typing import Any, Final
 
-from synapse_tim.admin.database import DatabaseUnusableError, open_database, open_for_changes
+from synapse_tim.admin.database import open_database, open_for_changes
 from synapse_tim.admin.database_port import Ported, PortRefusedError, port
+from synapse_tim.check.files import read_config
 from synapse_tim.cli.output import print_facts, print_json, progress
+from synapse_tim.cli.settings import CommandError
 
 _EXAMPLE: Final = (
     "Example: synapse-tim database port --from homeserver-sqlite.yaml --to homeserver.yaml --json. "
@@ -42,29 +44,22 @@ def add_command(commands: Any) -> None:
 
 
 def _port(options: argparse.Namespace) -> int:
-    from synapse_tim.check.files import UnusableConfigError, read_config
-
+    old, new = read_config(options.config_from), read_config(options.config_to)
+    names = [files.document.get("server_name") for files in (old, new)]
+    if names[0] != names[1] or not names[0]:
+        raise CommandError(f"these are not of one homeserver: server_name {names[0]} and {names[1]}")
     try:
-        old, new = read_config(options.config_from), read_config(options.config_to)
-        names = [files.document.get("server_name") for files in (old, new)]
-        if names[0] != names[1] or not names[0]:
-            print(f"these are not of one homeserver: server_name {names[0]} and {names[1]}", file=sys.stderr)
-            return 2
         with (
             open_database(old.document, old.directory) as source,
             open_for_changes(new.document, new.directory) as target,
             progress("Copying"),
         ):
             if source.postgresql or not target.postgresql:
-                print("--from has to name a SQLite database, --to one of PostgreSQL", file=sys.stderr)
-                return 2
+                raise CommandError("--from has to name a SQLite database, --to one of PostgreSQL")
             ported = port(source, target, replace=options.replace)
     except PortRefusedError as error:
         print(error, file=sys.stderr)
         return 1
-    except (UnusableConfigError, DatabaseUnusableError) as error:
-        print(error, file=sys.stderr)
-        return 2
     if options.json:
         print_json(_document(ported))
     else:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+from synapse_tim.check.files import read_config
 from synapse_tim.cli.output import print_facts, print_json, print_table, progress
+from synapse_tim.cli.settings import CommandError
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.fhir_search import is_ik
 from synapse_tim.directory.owner_types import OwnerType, user_id_of
@@ -40,10 +42,6 @@ class IdKind(enum.StrEnum):
     MXID = "mxid"
     IK = "ik"
     TELEMATIK_ID = "telematik-id"
-
-
-class _UnusableSettingsError(Exception):
-    """What the command cannot work with."""
 
 
 @attrs.define
@@ -102,17 +100,10 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask, and print what was answered."""
-    from synapse_tim.check.files import UnusableConfigError, read_config
-
     kind = kind_of(options.id)
     if kind is IdKind.MXID and user_id_of(options.id) is None:
-        print(f"{options.id!r} is no user id such as @name:server.example", file=sys.stderr)
-        return 2
-    try:
-        services, search = _connect(read_config(options.config).document, insured=options.insured)
-    except (UnusableConfigError, _UnusableSettingsError) as error:
-        print(error, file=sys.stderr)
-        return 2
+        raise CommandError(f"{options.id!r} is no user id such as @name:server.example")
+    services, search = _connect(read_config(options.config).document, insured=options.insured)
     answer = _Answer(options.id, kind, options.insured)
     try:
         with progress("Asking the directory"):
@@ -148,9 +139,9 @@ def _connect(document: Mapping[str, Any], *, insured: bool) -> tuple[DirectorySe
         config, log_in = read_directory(document)
         services = build_directory(config, log_in)
     except ConfigError as error:
-        raise _UnusableSettingsError(error.msg) from None
+        raise CommandError(error.msg) from None
     except NoDirectoryError as error:
-        raise _UnusableSettingsError(str(error)) from None
+        raise CommandError(str(error)) from None
     search = DirectorySearch(services.search_transport, services.search, config.base_url, insured=insured)
     return services, search
 

@@ -42,6 +42,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     Console(width=_width(), **_LITERAL).print(table)
 
 
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table for the documentation."""
+    lines = (" | ".join(cell.replace("|", "&#124;") for cell in row) for row in (columns, *rows))
+    head, *body = (f"| {line} |" for line in lines)
+    return "\n".join((head, "|" + "---|" * len(columns), *body))
+
+
 def _width() -> int | None:
     """That of the terminal; without one enough for most lines."""
     return None if sys.stdout.isatty() else 200

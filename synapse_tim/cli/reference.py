@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 
 from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
-from synapse_tim.cli.output import print_json, print_table
+from synapse_tim.cli.output import markdown_table, print_json, print_table
 from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.core.homeserver_options import OPTIONS
 
@@ -146,21 +146,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({options.page: [dict(zip(page.columns, row, strict=True)) for row in page.rows]})
     elif options.markdown:
-        print(markdown(page), end="")
+        print(f"# {page.title}\n\n{page.introduction}\n\n{markdown_table(page.columns, page.rows)}")
     else:
         print_table(page.columns, page.rows)
     return 0
-
-
-def markdown(page: Page) -> str:
-    """A page in Markdown."""
-    lines = [
-        f"# {page.title}",
-        "",
-        page.introduction,
-        "",
-        f"| {' | '.join(page.columns)} |",
-        "|" + "---|" * len(page.columns),
-        *(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in page.rows),
-    ]
-    return "\n".join(lines) + "\n"
