@@ -14,7 +14,6 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
@@ -25,7 +24,7 @@ from synapse_tim.directory.failures import DirectoryFailure
 from synapse_tim.federation.refusals import Refusal
 from synapse_tim.federation.store import TABLES as LIST_TABLES
 from synapse_tim.login.rules.refusals import TokenRefusal
-from synapse_tim.testing import SynapseServer, TiSimulator, make_world, wait_for
+from synapse_tim.testing import SynapseServer, TiSimulator, loopback, make_world, wait_for
 from tests.cleanup.synapse_tables import SCHEMA
 from tests.cli.configurations import Place, make_files, sound
 
@@ -90,7 +89,7 @@ def test_commands_run(body, files, monkeypatch):
         ti.add("hospital.example")
         ti.world.write_download_tree(files / "download")
         (files / "GEM.RCA8.der").write_bytes(ti.world.roots[-1].der)
-        listed = httpx.get(ti.plain_list_url, trust_env=False).content
+        listed = loopback.get(ti.plain_list_url).content
         (files / "federationList.jws").write_bytes(listed)
         write_configuration(files)
         for line in body.strip().splitlines():

@@ -16,10 +16,9 @@ import sqlite3
 import time
 
 import attrs
-import httpx
 import yaml
 
-from synapse_tim.testing import MatrixUser, SynapseServer, TiSimulator, WorkerDeployment, wait_for
+from synapse_tim.testing import MatrixUser, SynapseServer, TiSimulator, WorkerDeployment, loopback, wait_for
 
 CLIENT = "/_matrix/client/v3"
 PRO = "de.gematik.tim.account.permissionconfig.pro.v1"
@@ -74,12 +73,11 @@ class AppService:
     def send(self, user, room, kind, content, age_ms=LONG_AGO_MS):
         """Have a user send an event some time ago; returns its id."""
         sent_at = int(time.time() * 1000) - age_ms
-        answer = httpx.put(
+        answer = loopback.put(
             f"{user.base_url}{CLIENT}/rooms/{room}/send/{kind}/{secrets.token_hex(8)}",
             params={"user_id": user.user_id, "ts": sent_at},
             headers={"Authorization": f"Bearer {self.token}"},
             json=content,
-            trust_env=False,
         )
         return answer.raise_for_status().json()["event_id"]
 

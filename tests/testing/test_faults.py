@@ -16,6 +16,7 @@ from synapse_tim.pki.certificate_source import DownloadServer
 from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.revocation import OcspMode
 from synapse_tim.pki.trust_store import TrustStore
+from synapse_tim.testing import loopback
 from synapse_tim.testing.simulator.faults import Faults
 from synapse_tim.testing.simulator.simulator import TiSimulator
 from synapse_tim.transport.fetcher import Fetcher
@@ -100,7 +101,7 @@ def test_rollback_and_equivocation(ti: TiSimulator, attempt) -> None:
 
 def test_always_204(ti: TiSimulator) -> None:
     ti.faults.always_204 = True
-    assert httpx.get(ti.plain_list_url, trust_env=False).status_code == 204
+    assert loopback.get(ti.plain_list_url).status_code == 204
 
 
 def test_an_endless_body_does_not_end(ti: TiSimulator) -> None:
@@ -117,19 +118,19 @@ def test_an_endless_body_does_not_end(ti: TiSimulator) -> None:
 
 def test_a_gzip_bomb_unpacks_to_its_size(ti: TiSimulator) -> None:
     ti.faults.gzip_bomb = 1 << 20
-    assert len(httpx.get(ti.plain_list_url, trust_env=False).content) == 1 << 20
+    assert len(loopback.get(ti.plain_list_url).content) == 1 << 20
 
 
 def test_a_signer_of_another_environment(ti: TiSimulator) -> None:
     ti.faults.signer_marks = False
-    signer = CompactJws.parse(httpx.get(ti.plain_list_url, trust_env=False).content).signer
+    signer = CompactJws.parse(loopback.get(ti.plain_list_url).content).signer
     assert "TEST-ONLY" not in signer.subject.rfc4514_string()
 
 
 def test_faults_of_transport_can_hit_other_paths(ti: TiSimulator) -> None:
     ti.faults.paths, ti.faults.status = ("/ECC/",), 500
-    assert httpx.get(ti.ca_base_url + "/ECC/ROOT-CA/roots.json", trust_env=False).status_code == 500
-    assert httpx.get(ti.plain_list_url, trust_env=False).status_code == 200
+    assert loopback.get(ti.ca_base_url + "/ECC/ROOT-CA/roots.json").status_code == 500
+    assert loopback.get(ti.plain_list_url).status_code == 200
 
 
 def test_the_clock_of_ocsp_can_be_off(ti: TiSimulator, attempt) -> None:

@@ -1,9 +1,8 @@
 """One process fetches, every process enforces: PostgreSQL, Redis and generic workers."""
 
-import httpx
 import pytest
 
-from synapse_tim.testing import SynapseServer, wait_for
+from synapse_tim.testing import SynapseServer, loopback, wait_for
 
 pytestmark = pytest.mark.workers
 
@@ -62,7 +61,7 @@ def status(origin: SynapseServer, clinic, worker=None):
     if worker is None:
         return origin.federation_request("GET", VERSION, to=clinic).status_code
     headers = origin.federation.headers("GET", VERSION, clinic.server_name)
-    return httpx.get(worker.client_url + VERSION, headers=headers, trust_env=False).status_code
+    return loopback.get(worker.client_url + VERSION, headers=headers).status_code
 
 
 @pytest.mark.requirement("AF_10064-02", "AF_10061-04", "AF_10062-03")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import attrs
 import httpx
 
-from synapse_tim.testing.waiting import HANGING_SECONDS
+from synapse_tim.testing import loopback
 
 _CLIENT = "/_matrix/client/v3"
 
@@ -49,7 +49,7 @@ class MatrixUser:
             "identifier": {"type": "m.id.user", "user": user},
             "password": password,
         }
-        answer = httpx.post(f"{base_url}{_CLIENT}/login", json=body, timeout=HANGING_SECONDS, trust_env=False)
+        answer = loopback.post(f"{base_url}{_CLIENT}/login", json=body)
         session = answer.raise_for_status().json()
         return cls(session["user_id"], session["access_token"], base_url, session["device_id"])
 
@@ -79,16 +79,8 @@ class MatrixUser:
     ) -> httpx.Response:
         """Any request as this user; ``path`` begins with ``/_matrix`` or ``/_synapse``."""
         all_headers = {"Authorization": f"Bearer {self.access_token}", **(headers or {})}
-        return httpx.request(
-            method,
-            self.base_url + path,
-            headers=all_headers,
-            json=json,
-            params=params,
-            content=content,
-            timeout=HANGING_SECONDS,
-            trust_env=False,
-        )
+        url = self.base_url + path
+        return loopback.request(method, url, headers=all_headers, json=json, params=params, content=content)
 
     def try_create_room(self, **body: Any) -> httpx.Response:
         """Create a room; the keywords are the body of ``createRoom``."""

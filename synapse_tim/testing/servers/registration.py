@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-import httpx
-
+from synapse_tim.testing import loopback
 from synapse_tim.testing.servers.client import MatrixUser
-from synapse_tim.testing.waiting import HANGING_SECONDS
 
 _PATH = "/_synapse/admin/v1/register"
 
@@ -28,10 +26,9 @@ def register_user(
     Raises:
         httpx.HTTPStatusError: the server refuses, for instance because the name is taken.
     """
-    with httpx.Client(base_url=base_url, timeout=HANGING_SECONDS, trust_env=False) as client:
-        nonce = client.get(_PATH).raise_for_status().json()["nonce"]
-        parts = (nonce, user, password, "admin" if admin else "notadmin")
-        mac = hmac.new(shared_secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
-        body = {"nonce": nonce, "username": user, "password": password, "admin": admin, "mac": mac}
-        session = client.post(_PATH, json=body).raise_for_status().json()
+    nonce = loopback.get(base_url + _PATH).raise_for_status().json()["nonce"]
+    parts = (nonce, user, password, "admin" if admin else "notadmin")
+    mac = hmac.new(shared_secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
+    body = {"nonce": nonce, "username": user, "password": password, "admin": admin, "mac": mac}
+    session = loopback.post(base_url + _PATH, json=body).raise_for_status().json()
     return MatrixUser(session["user_id"], session["access_token"], base_url, session["device_id"])

@@ -29,6 +29,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from synapse_tim.testing import loopback
 from synapse_tim.testing.merge import deep_merge
 from synapse_tim.testing.servers.client import MatrixUser
 from synapse_tim.testing.servers.federation import FederationSigner
@@ -272,13 +273,13 @@ def child_environment() -> dict[str, str]:
 def is_healthy(url: str) -> bool:
     """Whether a listener answers ``/health``."""
     try:
-        return httpx.get(f"{url}/health", timeout=10.0, trust_env=False).status_code == 200
+        return loopback.get(f"{url}/health", timeout=10.0).status_code == 200
     except httpx.HTTPError:
         return False
 
 
 def scrape(url: str) -> dict[str, float]:
     """Read Prometheus metrics: value by name and labels as they are printed."""
-    text = httpx.get(url, timeout=HANGING_SECONDS, trust_env=False).raise_for_status().text
+    text = loopback.get(url).raise_for_status().text
     samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}

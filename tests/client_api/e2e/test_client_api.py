@@ -2,10 +2,9 @@
 
 import json
 
-import httpx
 import pytest
 
-from synapse_tim.testing import MatrixUser, SynapseServer, wait_for
+from synapse_tim.testing import MatrixUser, SynapseServer, loopback, wait_for
 from tests.support.world import CLIENT, code, in_database, module, together
 
 pytestmark = pytest.mark.servers
@@ -14,7 +13,7 @@ FORBIDDEN = (403, "M_FORBIDDEN")
 
 
 def anonymous(server, method, path, json=None):
-    return httpx.request(method, server.client_url + path, json=json, trust_env=False)
+    return loopback.request(method, server.client_url + path, json=json)
 
 
 def with_all_processes(server):
@@ -30,7 +29,7 @@ def test_a_25641_01_nothing_newer_than_v1_11_is_promised(world, query):
     for url in with_all_processes(world.hospital):
         path = f"{url}/_matrix/client/versions{query}"
         for headers in ({}, {"Authorization": f"Bearer {user.access_token}"}):
-            body = httpx.get(path, headers=headers, trust_env=False).json()
+            body = loopback.get(path, headers=headers).json()
             newer = [v for v in body["versions"] if v.startswith("v") and int(v.split(".")[1]) > 11]
             assert newer == []
             assert "v1.11" in body["versions"]
@@ -281,7 +280,7 @@ def test_r4_3_nobody_registers_and_there_are_no_guests(world, server):
     body = {"username": "newcomer", "password": "password", "auth": {"type": "m.login.dummy"}}
     for url in with_all_processes(server):
         for path in ("register", "register?kind=user", "register?kind=guest"):
-            answer = httpx.post(f"{url}{CLIENT}/{path}", json=body, trust_env=False)
+            answer = loopback.post(f"{url}{CLIENT}/{path}", json=body)
             assert code(answer) == FORBIDDEN
     assert code(anonymous(server, "GET", f"{CLIENT}/register/available?username=x"))[0] == 403
     if server is world.hospital:  # which permits passwords; nothing of that is taken away

@@ -3,11 +3,10 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 from synapse_tim.contacts.rules import LATEST, MAX_OCTETS
-from synapse_tim.testing import wait_for
+from synapse_tim.testing import loopback, wait_for
 from tests.contacts.e2e.world import (
     BASE,
     CONTACTS,
@@ -425,9 +424,9 @@ def test_a_page_in_a_browser_may_send_the_header(somebody, path):
 
 def test_it_is_served_to_clients_and_on_no_other_listener(world, owner):
     for url in world.urls:
-        assert httpx.get(url + CONTACTS, headers=owner.headers, trust_env=False).json() == {"contacts": []}
+        assert loopback.get(url + CONTACTS, headers=owner.headers).json() == {"contacts": []}
     for path in (BASE, CONTACTS):
-        answer = httpx.get(world.federation_url + path, headers=owner.headers, trust_env=False)
+        answer = loopback.get(world.federation_url + path, headers=owner.headers)
         assert answer.status_code == 404
         assert "errorCode" not in answer.text
 
@@ -443,7 +442,7 @@ def spread(world, owner, method, contacts):
 
     def request(number, each):
         url = world.urls[number % len(world.urls)] + CONTACTS
-        return lambda: httpx.request(method, url, json=each, headers=owner.headers, trust_env=False)
+        return lambda: loopback.request(method, url, json=each, headers=owner.headers)
 
     return [request(number, each) for number, each in enumerate(contacts)]
 

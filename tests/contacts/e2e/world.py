@@ -7,9 +7,8 @@ import itertools
 import time
 
 import attrs
-import httpx
 
-from synapse_tim.testing import SynapseServer
+from synapse_tim.testing import SynapseServer, loopback
 from synapse_tim.testing.servers.client import url_part
 from tests.information.e2e.world import lines_of_ours, open_id_token, refused
 from tests.support.world import CLIENT, at_worker, in_database
@@ -79,12 +78,11 @@ class Owner:
         return {"Authorization": f"Bearer {self.token}", "Mxid": self.user_id}
 
     def send(self, method, path=CONTACTS, json=None, headers=None, **options):
-        return httpx.request(
+        return loopback.request(
             method,
             self.base_url + path,
             json=json,
             headers=self.headers if headers is None else headers,
-            trust_env=False,
             **options,
         )
 
@@ -130,7 +128,7 @@ class ContactWorld:
     def permits(self, owner, inviter, at=None):
         """What the check of invitations is told, the same in all processes."""
         params = {"owner": owner.user_id, "inviter": inviter, "now": now() if at is None else at}
-        answers = [httpx.get(f"{url}/asked", params=params, trust_env=False) for url in self.urls]
+        answers = [loopback.get(f"{url}/asked", params=params) for url in self.urls]
         (permits,) = {answer.raise_for_status().json()["permits"] for answer in answers}
         return permits
 

@@ -3,10 +3,9 @@
 import contextlib
 
 import attrs
-import httpx
 import pytest
 
-from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
+from synapse_tim.testing import SynapseServer, TiSimulator, loopback, wait_for
 from synapse_tim.testing.paths import LOCALIZATION
 from tests.support.world import module
 
@@ -52,7 +51,7 @@ class DirectoryWorld:
     def ask(self, user_id):
         """What it finds, or why it finds nothing."""
         url = f"{self.server.client_url}/_test/owner_type"
-        response = httpx.get(url, params={"user": user_id}, trust_env=False)
+        response = loopback.get(url, params={"user": user_id})
         assert response.status_code in (200, 502)
         return response.json().get("found") or response.json()["reason"]
 

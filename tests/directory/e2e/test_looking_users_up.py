@@ -2,10 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
-from synapse_tim.testing import wait_for
+from synapse_tim.testing import loopback, wait_for
 from synapse_tim.testing.paths import LOCALIZATION, TOKEN
 
 pytestmark = pytest.mark.servers
@@ -33,7 +32,7 @@ def test_a_slow_directory_makes_nobody_else_wait_and_is_no_answer(world):
         versions = f"{world.server.client_url}/_matrix/client/versions"
         answered = 0  # meanwhile
         while not all(each.done() for each in asked):
-            assert httpx.get(versions, trust_env=False).status_code == 200
+            assert loopback.get(versions).status_code == 200
             answered += not all(each.done() for each in asked)
         assert answered
         found = {each.result() for each in asked}

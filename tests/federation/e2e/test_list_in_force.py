@@ -2,10 +2,9 @@
 
 import re
 
-import httpx
 import pytest
 
-from synapse_tim.testing import SynapseServer, wait_for
+from synapse_tim.testing import SynapseServer, loopback, wait_for
 from tests.federation.e2e.conftest import enforcing, version_of
 from tests.monitoring.names import ALERTS, FOREIGN, in_expression
 
@@ -189,7 +188,7 @@ def test_design_2_4_the_metrics_are_on_synapses_listener(federation):
 
 def test_the_metrics_of_the_alerts_are_on_synapses_listener(federation):
     """Also those that have not counted anything yet: they are announced, without a series."""
-    text = httpx.get(federation.hospital.metrics_url, trust_env=False).text
+    text = loopback.get(federation.hospital.metrics_url).text
     announced = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
     named = {name for expression in ALERTS for name, _ in in_expression(expression)}
     assert len(named) > 10

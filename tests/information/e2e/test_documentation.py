@@ -5,10 +5,10 @@ import re
 import shlex
 from pathlib import Path
 
-import httpx
 import pytest
 
 from synapse_tim.login.rules.methods import ID_TOKEN_TYPE
+from synapse_tim.testing import loopback
 from synapse_tim.testing.servers.client import url_part
 from tests.information.e2e.world import open_id_token
 
@@ -41,7 +41,7 @@ def as_curl(command, base_url, variables):
             options["content"] = arguments.pop(0)
         else:
             url = argument.replace("https://hospital.example.de", base_url)
-    return httpx.request(url=url, trust_env=False, **options)
+    return loopback.request(url=url, **options)
 
 
 def test_the_examples_of_the_information_services(world):
@@ -63,15 +63,14 @@ def test_a_token_for_an_account_that_an_administrator_links(world):
     method, path = line.split()
     user, administrator = world.user(world.clinic), world.user(world.clinic, admin=True)
     path = path.replace("@doctor:messenger.example.de", url_part(user.user_id))
-    answer = httpx.request(
+    answer = loopback.request(
         method,
         world.clinic.client_url + path,
         json=json.loads(body),
         headers={"Authorization": f"Bearer {administrator.access_token}"},
-        trust_env=False,
     )
     assert answer.raise_for_status().json()["external_ids"] == json.loads(body)["external_ids"]
     (log_in,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     assert json.loads(log_in)["type"] == ID_TOKEN_TYPE
-    refused = httpx.post(f"{user.base_url}/_matrix/client/v3/login", json=json.loads(log_in), trust_env=False)
+    refused = loopback.post(f"{user.base_url}/_matrix/client/v3/login", json=json.loads(log_in))
     assert (refused.status_code, refused.json()["errcode"]) == (403, "M_FORBIDDEN")

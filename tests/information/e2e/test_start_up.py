@@ -1,9 +1,8 @@
 """What keeps a homeserver from starting, parts that are loaded alone, and lists that are late or old."""
 
-import httpx
 import pytest
 
-from synapse_tim.testing import SynapseServer, wait_for
+from synapse_tim.testing import SynapseServer, loopback, wait_for
 from tests.information.e2e.world import (
     FIND,
     IK,
@@ -37,7 +36,7 @@ def part(name="InformationServices", product="pro", **block):
 
 
 def get(server, path):
-    return httpx.get(server.client_url + path, trust_env=False)
+    return loopback.get(server.client_url + path)
 
 
 def test_a_26265_a_wrong_block_is_refused_with_every_key_path(ti, tmp_path):

@@ -1,15 +1,15 @@
 """``/.well-known/matrix/support``: whom to turn to, for everybody, beside Synapse's own documents."""
 
-import httpx
 import pytest
 
+from synapse_tim.testing import loopback
 from tests.information.e2e.world import CONTACTS, PAGE, SUPPORT
 
 pytestmark = pytest.mark.servers
 
 
 def ask(server, path=SUPPORT, method="GET", **options):
-    return httpx.request(method, server.client_url + path, trust_env=False, **options)
+    return loopback.request(method, server.client_url + path, **options)
 
 
 def test_a_26265_everybody_learns_whom_to_turn_to(world):
@@ -79,5 +79,5 @@ def test_r5_14_the_other_well_known_documents_are_as_they_were(world):
 def test_it_is_served_where_the_other_well_known_documents_are_and_nowhere_else(world):
     for names, url in world.other_listeners.items():
         for document in ("support", "client"):
-            answer = httpx.get(f"{url}/.well-known/matrix/{document}", trust_env=False)
+            answer = loopback.get(f"{url}/.well-known/matrix/{document}")
             assert answer.status_code == 404, names

@@ -1,9 +1,8 @@
 """``/tim-information``: institution codes and insurers, for users of this server only."""
 
-import httpx
 import pytest
 
-from synapse_tim.testing import wait_for
+from synapse_tim.testing import loopback, wait_for
 from tests.information.e2e.world import (
     CLIENT,
     FIND,
@@ -281,9 +280,7 @@ def test_it_is_served_to_clients_and_on_no_other_listener(world, doctor):
     assert world.other_listeners
     for names, url in world.other_listeners.items():
         for path in (INFORMATION, f"{INFORMATION}/", FIND):
-            answer = httpx.get(
-                url + path, headers={"Authorization": f"Bearer {doctor.token}"}, trust_env=False
-            )
+            answer = loopback.get(url + path, headers={"Authorization": f"Bearer {doctor.token}"})
             assert answer.status_code == 404, names
             assert "errorCode" not in answer.text
 

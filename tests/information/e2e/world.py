@@ -11,9 +11,8 @@ import itertools
 import re
 
 import attrs
-import httpx
 
-from synapse_tim.testing import SynapseServer, TiSimulator
+from synapse_tim.testing import SynapseServer, TiSimulator, loopback
 from synapse_tim.testing.servers.client import url_part
 from tests.support.world import CLIENT, at_worker, in_database, module
 
@@ -36,7 +35,7 @@ __all__ = ["CLIENT", "in_database", "module"]
 
 def send(user, method, path, **options):
     """A request without anybody's token."""
-    return httpx.request(method, user.base_url + path, trust_env=False, **options)
+    return loopback.request(method, user.base_url + path, **options)
 
 
 def open_id_token(user):
@@ -53,12 +52,11 @@ class Asking:
     token: str = attrs.field(repr=False)
 
     def get(self, path, method="GET", **params):
-        return httpx.request(
+        return loopback.request(
             method,
             self.base_url + path,
             params=params or None,
             headers={"Authorization": f"Bearer {self.token}"},
-            trust_env=False,
         )
 
 

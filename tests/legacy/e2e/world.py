@@ -12,9 +12,8 @@ import itertools
 import time
 
 import attrs
-import httpx
 
-from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
+from synapse_tim.testing import SynapseServer, TiSimulator, loopback, wait_for
 from synapse_tim.testing.paths import LOCALIZATION
 from synapse_tim.testing.servers.client import url_part
 from synapse_tim.testing.simulator.directory.entries import ListedAddress
@@ -37,7 +36,7 @@ def contacts_api(user, method, contact=None, json=None):
     where = CONTACTS if contact is None else f"{CONTACTS}/{url_part(contact)}"
     headers = {"Authorization": f"Bearer {token}", "Mxid": user.user_id}
     url = user.base_url + where
-    return httpx.request(method, url, headers=headers, json=json, trust_env=False)
+    return loopback.request(method, url, headers=headers, json=json)
 
 
 def approve(user, contact, start=-HOUR_S, end=None):

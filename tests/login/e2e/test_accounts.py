@@ -2,9 +2,9 @@
 
 import secrets
 
-import httpx
 import pytest
 
+from synapse_tim.testing import loopback
 from tests.login.e2e.world import (
     ADMIN,
     code,
@@ -25,12 +25,11 @@ def root(world):
 
 
 def as_admin(server, root, method, path, body=None):
-    return httpx.request(
+    return loopback.request(
         method,
         f"{server.client_url}{ADMIN}{path}",
         json=body,
         headers={"Authorization": f"Bearer {root.access_token}"},
-        trust_env=False,
     )
 
 
@@ -101,10 +100,10 @@ def test_r4_15_display_names_are_written_only_if_they_changed(world):
     session = logged_in(world.clinic, world.card_token(card))
     headers = {"Authorization": f"Bearer {session['access_token']}"}
     url = f"{where_clients_are(world.clinic)}/_matrix/client/v3"
-    room = httpx.post(f"{url}/createRoom", json={}, headers=headers, trust_env=False).json()["room_id"]
+    room = loopback.post(f"{url}/createRoom", json={}, headers=headers).json()["room_id"]
 
     def membership():
-        state = httpx.get(f"{url}/rooms/{room}/state", headers=headers, trust_env=False).json()
+        state = loopback.get(f"{url}/rooms/{room}/state", headers=headers).json()
         return next(event["event_id"] for event in state if event["type"] == "m.room.member")
 
     before = membership()
@@ -143,14 +142,14 @@ def test_r4_9_confirming_makes_no_accounts_and_uses_up_no_token_of_somebody_else
     headers = {"Authorization": f"Bearer {session['access_token']}"}
     url = f"{world.clinic.client_url}/_matrix/client/v3/delete_devices"
     body = {"devices": [session["device_id"]]}
-    first = httpx.post(url, json=body, headers=headers, trust_env=False)
+    first = loopback.post(url, json=body, headers=headers)
     auth = {
         "type": "org.synapse_tim.login.id_token",
         "session": first.json()["session"],
         "identifier": {"type": "m.id.user", "user": "whoever"},
         "token": token,
     }
-    answer = httpx.post(url, json={**body, "auth": auth}, headers=headers, trust_env=False)
+    answer = loopback.post(url, json={**body, "auth": auth}, headers=headers)
     assert answer.status_code in (401, 403)
     assert not answer.json().get("completed")
     assert whoami(world.clinic, session) == (200, None)
@@ -160,11 +159,10 @@ def test_r4_9_confirming_makes_no_accounts_and_uses_up_no_token_of_somebody_else
 @pytest.mark.requirement("A_23611", "A_23612")
 def test_r4_8_nobody_gets_a_local_password_that_would_confirm_things(world):
     session = logged_in(world.clinic, world.card_token(world.doctor()))
-    answer = httpx.post(
+    answer = loopback.post(
         f"{world.clinic.client_url}/_matrix/client/v3/account/password",
         json={"new_password": "secret"},
         headers={"Authorization": f"Bearer {session['access_token']}"},
-        trust_env=False,
     )
     assert code(answer) == (403, "M_FORBIDDEN")
 
@@ -177,16 +175,14 @@ def test_r4_9_a_token_confirms_what_needs_confirming(world):
     headers = {"Authorization": f"Bearer {session['access_token']}"}
 
     def delete(token):
-        first = httpx.post(url, json={"devices": [other["device_id"]]}, headers=headers, trust_env=False)
+        first = loopback.post(url, json={"devices": [other["device_id"]]}, headers=headers)
         auth = {
             "type": "org.synapse_tim.login.id_token",
             "session": first.json()["session"],
             "identifier": {"type": "m.id.user", "user": session["user_id"]},
             "token": token,
         }
-        return httpx.post(
-            url, json={"devices": [other["device_id"]], "auth": auth}, headers=headers, trust_env=False
-        )
+        return loopback.post(url, json={"devices": [other["device_id"]], "auth": auth}, headers=headers)
 
     # Synapse may remember the session as confirmed a moment ago; it does not by default.
     assert code(delete(world.card_token(world.doctor())))[0] in (401, 403)

@@ -1,13 +1,12 @@
 """Log-in of insured persons (AF_10234): encrypted tokens, KVNR, the insurer's IK in the federation list."""
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from synapse_tim.jose import jwk
 from synapse_tim.jose.base64url import encode as base64url
 from synapse_tim.jose.jwe import DecryptionKey
-from synapse_tim.testing import wait_for
+from synapse_tim.testing import loopback, wait_for
 from synapse_tim.testing.merge import REMOVED
 from synapse_tim.testing.simulator.idp.jwe import encrypt
 from tests.login.e2e.world import DOCTOR, OTHER_IK, OURS, log_in, logged_in, profile, refused
@@ -72,7 +71,7 @@ def test_tokens_for_the_key_of_before_are_still_read(world):
 
 
 def test_the_current_key_is_served_and_no_private_one(world):
-    answer = httpx.get(f"{world.insurer.client_url}{OURS}/jwks.json", trust_env=False)
+    answer = loopback.get(f"{world.insurer.client_url}{OURS}/jwks.json")
     assert answer.status_code == 200
     assert answer.json() == {"keys": [dict(world.current_key.public_jwk)]}
 

@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 
-from synapse_tim.testing import SynapseServer, WorkerDeployment, wait_for
+from synapse_tim.testing import SynapseServer, WorkerDeployment, loopback, wait_for
 from tests.login.e2e.test_single_sign_on import Browser
 from tests.login.e2e.world import (
     ADMIN,
@@ -117,7 +117,7 @@ def here(request, module_ti, tmp_path_factory):
 
 def is_up(url):
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{url}/health", timeout=2, trust_env=False).status_code == 200
+        return loopback.get(f"{url}/health", timeout=2).status_code == 200
     return False
 
 

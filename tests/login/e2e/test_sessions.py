@@ -2,10 +2,9 @@
 
 import concurrent.futures
 
-import httpx
 import pytest
 
-from synapse_tim.testing import wait_for
+from synapse_tim.testing import loopback, wait_for
 from synapse_tim.testing.merge import REMOVED
 from tests.login.e2e.world import (
     AUDIENCE,
@@ -46,7 +45,7 @@ def logout(world, claims, header=None):
 
 def post(world, form):
     url = f"{where_clients_are(world.clinic)}{OURS}/backchannel_logout"
-    return httpx.post(url, data=form, trust_env=False)
+    return loopback.post(url, data=form)
 
 
 def everywhere(world, session):

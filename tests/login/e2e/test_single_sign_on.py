@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from synapse_tim.testing import wait_for
+from synapse_tim.testing import loopback, wait_for
 from synapse_tim.testing.merge import REMOVED
 from synapse_tim.testing.simulator.idp.cards import Card
 from tests.login.e2e.world import (
@@ -161,10 +161,9 @@ def test_r4_14_who_is_closed_out_stays_out(world, claims):
 def test_claims_make_nobody_an_administrator(world, claims):
     claims.update(admin=True, roles=["admin"])
     session = Browser(world, world.clinic, world.doctor()).session("clinic").json()
-    answer = httpx.get(
+    answer = loopback.get(
         f"{world.clinic.client_url}{ADMIN}/v2/users",
         headers={"Authorization": f"Bearer {session['access_token']}"},
-        trust_env=False,
     )
     assert code(answer) == FORBIDDEN
 

@@ -8,7 +8,7 @@ import ssl
 import httpx
 import pytest
 
-from synapse_tim.testing import SynapseServer, wait_for
+from synapse_tim.testing import SynapseServer, loopback, wait_for
 from tests.login.e2e.world import (
     AUDIENCE,
     CLIENT,
@@ -183,7 +183,7 @@ def test_withdrawn_keys_are_over_at_once(ti, tmp_path, start):
     """A set without keys is something else than a provider that is down."""
     provider = central(ti)
     provider["keys"] = {"jwks_path": str(tmp_path / "keys.json"), "refresh_interval": "1s", "pause": "1s"}
-    public = httpx.get(f"{ti.http_url}/idp/certs/puk_idp_sig", trust_env=False).json()
+    public = loopback.get(f"{ti.http_url}/idp/certs/puk_idp_sig").json()
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [public]}))
     server = start(server_with(tmp_path, ti, login={"providers": [provider]}))
     logged_in(server, ti.idp.mint("doctor", audience=AUDIENCE))
@@ -251,11 +251,10 @@ def test_af_10234_application_services_get_no_session_along_with_an_account(ti, 
     server.config["app_service_config_files"] = [str(path)]
     start(server)
     body = {"type": "m.login.application_service", "username": "bot-a"}
-    answer = httpx.post(
+    answer = loopback.post(
         f"{server.client_url}{CLIENT}/register",
         json=body,
         headers={"Authorization": "Bearer as"},
-        trust_env=False,
     )
     assert answer.status_code == 200, answer.text
     assert "access_token" not in answer.json()
@@ -277,7 +276,7 @@ def test_a_database_that_fails_lets_nobody_in(ti, tmp_path, start):
     assert code(answer) == (503, "M_UNKNOWN")
     url = f"{server.client_url}/_synapse/client/synapse_tim/backchannel_logout"
     token = ti.broker.logout_token("one", claims={"aud": AUDIENCE})
-    answer = httpx.post(url, data={"logout_token": token}, trust_env=False)
+    answer = loopback.post(url, data={"logout_token": token})
     assert code(answer) == (503, "M_UNKNOWN")
     run("ALTER TABLE gone_1 RENAME TO synapse_tim_provider_session")
     run("ALTER TABLE synapse_tim_used_token RENAME TO gone_2")
@@ -285,7 +284,7 @@ def test_a_database_that_fails_lets_nobody_in(ti, tmp_path, start):
     assert whoami(server, session)[0] == 200
     run("ALTER TABLE gone_2 RENAME TO synapse_tim_used_token")
     logged_in(server, ti.broker.mint("doctor", audience=AUDIENCE))
-    assert httpx.post(url, data={"logout_token": token}, trust_env=False).status_code == 200
+    assert loopback.post(url, data={"logout_token": token}).status_code == 200
     wait_for(lambda: whoami(server, session)[0] == 401, what="the end of the session")
 
 
@@ -409,7 +408,7 @@ def test_only_those_on_the_operators_list_log_in(ti, tmp_path, start):
 def test_a_nonce_may_be_demanded(ti, tmp_path, start):
     server = start(server_with(tmp_path, ti, login={"providers": [central(ti, nonce_required=True)]}))
     url = f"{server.client_url}/_synapse/client/synapse_tim/nonce"
-    nonce = httpx.post(url, trust_env=False).json()["nonce"]
+    nonce = loopback.post(url).json()["nonce"]
     refused(server, ti.idp.mint("doctor", audience=AUDIENCE), "nonce")
     refused(server, ti.idp.mint("doctor", audience=AUDIENCE, nonce="made up"), "nonce")
     other = nonce[:-1] + ("A" if nonce[-1] != "A" else "B")
@@ -468,7 +467,7 @@ def test_with_matrix_authentication_service_it_says_what_it_does_not_do(ti, tmp_
         server.config.pop(option, None)
     start(server)
     assert "Matrix Authentication Service logs users in" in server.log_text()
-    flows = httpx.get(f"{server.client_url}{CLIENT}/login", trust_env=False)
+    flows = loopback.get(f"{server.client_url}{CLIENT}/login")
     assert code(flows) == (404, "M_UNRECOGNIZED")
     ti.add(server.server_name)
     wait_for(

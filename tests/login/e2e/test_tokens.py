@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from synapse_tim.jose.base64url import encode
-from synapse_tim.testing import wait_for
+from synapse_tim.testing import loopback, wait_for
 from synapse_tim.testing.merge import REMOVED
 from synapse_tim.testing.simulator.idp.jws import sign_token
 from tests.login.e2e.world import (
@@ -158,10 +158,9 @@ def test_numbers_as_texts_and_several_audiences_are_all_right(world):
 @pytest.mark.parametrize("claim", ["admin", "is_admin", "roles", "groups", "synapse_admin"])
 def test_claims_make_nobody_an_administrator(world, claim):
     session = logged_in(world.clinic, world.card_token(world.doctor(), claims={claim: True, "role": "admin"}))
-    answer = httpx.get(
+    answer = loopback.get(
         f"{world.clinic.client_url}/_synapse/admin/v1/users/{session['user_id']}/admin",
         headers={"Authorization": f"Bearer {session['access_token']}"},
-        trust_env=False,
     )
     assert code(answer) == FORBIDDEN
 
@@ -301,7 +300,7 @@ def test_two_first_log_ins_at_once_make_one_account(world):
 
 
 def test_a_nonce_of_this_server_is_worth_one_log_in(world):
-    answer = httpx.post(f"{where_clients_are(world.clinic)}{OURS}/nonce", trust_env=False)
+    answer = loopback.post(f"{where_clients_are(world.clinic)}{OURS}/nonce")
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
     nonce = answer.json()["nonce"]
@@ -379,6 +378,6 @@ def test_the_log_has_the_reason_and_nobody_in_it(world):
 
 
 def test_it_is_offered(world):
-    answer = httpx.get(f"{where_clients_are(world.clinic)}{CLIENT}/login", trust_env=False)
+    answer = loopback.get(f"{where_clients_are(world.clinic)}{CLIENT}/login")
     types = {flow["type"] for flow in answer.json()["flows"]}
     assert {ID_TOKEN, "com.example.login.jwt", "m.login.sso", "m.login.token"} <= types

@@ -5,6 +5,7 @@ import contextlib
 import httpx
 import pytest
 
+from synapse_tim.testing import loopback
 from tests.login.e2e.world import ADMIN, CLIENT, FORBIDDEN, ID_TOKEN, code, post_login, where_clients_are
 
 pytestmark = pytest.mark.servers
@@ -99,9 +100,7 @@ def test_a_log_in_without_a_type_is_malformed(world, body):
 
 
 def test_what_is_no_json_is_malformed(world):
-    answer = httpx.post(
-        f"{where_clients_are(world.clinic)}{CLIENT}/login", content=b'{"type": "m.login', trust_env=False
-    )
+    answer = loopback.post(f"{where_clients_are(world.clinic)}{CLIENT}/login", content=b'{"type": "m.login')
     assert code(answer) == (400, "M_NOT_JSON")
 
 
@@ -118,7 +117,7 @@ def test_af_10234_insured_persons_have_their_identity_provider_only(world):
         {"type": "org.matrix.login.jwt", "token": "x"},
     ):
         assert code(post_login(world.insurer, body)) == FORBIDDEN
-    flows = httpx.get(f"{world.insurer.client_url}{CLIENT}/login", trust_env=False).json()["flows"]
+    flows = loopback.get(f"{world.insurer.client_url}{CLIENT}/login").json()["flows"]
     assert {flow["type"] for flow in flows} == {ID_TOKEN, "m.login.sso", "m.login.token"}
 
 
@@ -132,7 +131,7 @@ def test_registering_is_no_way_around(world):
     for server in (world.clinic, world.insurer):
         body = {"username": "eve", "password": "password", "auth": {"type": "m.login.dummy"}}
         for path in ("/register", "/register?kind=guest"):
-            answer = httpx.post(f"{server.client_url}{CLIENT}{path}", json=body, trust_env=False)
+            answer = loopback.post(f"{server.client_url}{CLIENT}{path}", json=body)
             assert answer.status_code in (401, 403), answer.text
             assert "access_token" not in answer.json()
 

@@ -11,12 +11,11 @@ import secrets
 import time
 
 import attrs
-import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from synapse_tim.jose.jwe import DecryptionKey
-from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment
+from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment, loopback
 from synapse_tim.testing.simulator.idp.cards import Card, InsuredPerson
 
 CLIENT = "/_matrix/client/v3"
@@ -203,7 +202,7 @@ def where_clients_are(server):
 
 
 def post_login(server, body, url=None):
-    return httpx.post(f"{url or where_clients_are(server)}{CLIENT}/login", json=body, trust_env=False)
+    return loopback.post(f"{url or where_clients_are(server)}{CLIENT}/login", json=body)
 
 
 def log_in(server, token, url=None, **more):
@@ -248,20 +247,18 @@ def refused(server, token, reason, **more):
 def whoami(server, session, url=None):
     """Status and errcode of a session."""
     return code(
-        httpx.get(
+        loopback.get(
             f"{url or where_clients_are(server)}{CLIENT}/account/whoami",
             headers={"Authorization": f"Bearer {session['access_token']}"},
-            trust_env=False,
         )
     )
 
 
 def profile(server, session):
     """The display name of the user of a session."""
-    answer = httpx.get(
+    answer = loopback.get(
         f"{where_clients_are(server)}{CLIENT}/profile/{session['user_id']}",
         headers={"Authorization": f"Bearer {session['access_token']}"},
-        trust_env=False,
     )
     return answer.raise_for_status().json().get("displayname")
 

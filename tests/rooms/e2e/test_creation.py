@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
+from synapse_tim.testing import SynapseServer, TiSimulator, loopback, wait_for
 from tests.support.world import code, module, together
 
 pytestmark = pytest.mark.servers
@@ -302,12 +302,11 @@ def test_a_26520_a_space_shows_other_servers_no_public_rooms(world):
 
 
 def test_a_26518_the_directory_is_for_users(world):
-    import httpx
 
     user = world.user(world.hospital)
     room = user.create_room(visibility="public")
     for path in ("publicRooms", f"directory/list/room/{room}"):
-        answer = httpx.get(f"{world.hospital.client_url}/_matrix/client/v3/{path}", trust_env=False)
+        answer = loopback.get(f"{world.hospital.client_url}/_matrix/client/v3/{path}")
         assert code(answer) == (401, "M_MISSING_TOKEN")
         assert user.request("GET", f"/_matrix/client/v3/{path}").status_code == 200
 
@@ -352,7 +351,6 @@ def test_a_25996_private_ones_are_created(world, body):
 
 
 def test_a_28587_insured_persons_have_no_room_directory(world):
-    import httpx
 
     user, admin = world.user(world.insurer), world.user(world.insurer, admin=True)
     room = user.create_room()
@@ -365,7 +363,7 @@ def test_a_28587_insured_persons_have_no_room_directory(world):
         ):
             for server in (world.insurer, world.fund):
                 url = f"{server.client_url}{prefix}/{path}"
-                answer = httpx.request(method, url, json={} if method != "GET" else None, trust_env=False)
+                answer = loopback.request(method, url, json={} if method != "GET" else None)
                 assert code(answer) == FORBIDDEN, (prefix, method, path)
             for who in (user, admin):
                 body = {"visibility": "public"} if method == "PUT" else {}

@@ -8,10 +8,9 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
-import httpx
 import pytest
 
-from synapse_tim.testing import wait_for
+from synapse_tim.testing import loopback, wait_for
 from tests.support.pdus import INVITATION, next_in_room, send, signed
 from tests.support.world import EPA, PRIVATE, at_worker, block, code, decisions, invite_silently, together
 
@@ -463,7 +462,7 @@ def test_a_26518_rooms_are_shown_to_users_only(world):
                 f"/_matrix/client/v3/directory/room/{quote(alias)}",
                 f"/_matrix/client/v1/rooms/{room}/hierarchy",
             ):
-                answer = httpx.get(url + path, trust_env=False)
+                answer = loopback.get(url + path)
                 assert answer.status_code in (401, 404), (path, answer.text)
                 assert "Canteen" not in answer.text
                 assert room not in answer.text
