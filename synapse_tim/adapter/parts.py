@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.adapter.config_block import PartConfig, wrong
+from synapse_tim.adapter.config_block import wrong
+from synapse_tim.core.config_types import PartConfig
 
 _LOADED: Final[weakref.WeakKeyDictionary[ModuleApi, dict[type, object]]] = weakref.WeakKeyDictionary()
 _BLOCKS: Final[weakref.WeakKeyDictionary[ModuleApi, PartConfig]] = weakref.WeakKeyDictionary()

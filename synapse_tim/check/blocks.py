@@ -16,11 +16,13 @@ from pydantic import BaseModel
 from synapse.module_api.errors import ConfigError
 
 import synapse_tim
-from synapse_tim.adapter.config_block import CONFIG_PATH, without_files, wrong
+from synapse_tim.adapter.config_block import CONFIG_PATH, wrong
+from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.check.catalogue.modules import LEGACY_PARTS, PARTS, parts_of
 from synapse_tim.check.facts import File, Module, Problem, Setting
 from synapse_tim.check.named_files import look_at
 from synapse_tim.cleanup.config import RoomCleanupConfig
+from synapse_tim.core.config_types import without_files
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.directory.assembly import build_directory
 from synapse_tim.directory.config import DirectoryConfig, DirectoryPartConfig
@@ -30,7 +32,6 @@ from synapse_tim.federation.config import AllowListConfig, FederationListConfig
 from synapse_tim.information.config import InformationServicesConfig
 from synapse_tim.login.assembly import read_key_file
 from synapse_tim.login.config import LoginPolicyConfig
-from synapse_tim.pki.config import read_pinned_roots
 from synapse_tim.rooms.config import RoomPolicyConfig
 from synapse_tim.transport.tls import client_context
 

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.adapter.config_block import without_files
 from synapse_tim.check.blocks import Blocks, read_blocks, shift
 from synapse_tim.check.facts import (
     Certificate,
@@ -28,6 +27,7 @@ from synapse_tim.check.files import MergedFiles, UnusableConfigError, read_confi
 from synapse_tim.check.named_files import inline_secrets, look_at, named_files
 from synapse_tim.check.redaction import Redactor
 from synapse_tim.check.sections import Sections, read_sections, without_log
+from synapse_tim.core.config_types import without_files
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.federation.config import AllowListConfig
 from synapse_tim.login.oidc_mapping import OidcMapping

@@ -10,15 +10,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from synapse_tim.adapter.config_block import (
-    Block,
-    InMilliseconds,
-    PartConfig,
-    duration,
-    duration_or_off,
-    wrong,
-)
+from synapse_tim.adapter.config_block import wrong
 from synapse_tim.cleanup.rules import CleanupRules
+from synapse_tim.core.config_types import Block, InMilliseconds, PartConfig, duration, duration_or_off
 from synapse_tim.core.products import Product, SpecVersion
 
 _DAY_MS = 24 * 60 * 60 * 1000

@@ -19,19 +19,19 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from synapse_tim.adapter import config_block as config
-from synapse_tim.adapter.config_block import InMilliseconds, PartConfig
-from synapse_tim.core import durations
+from synapse_tim.core import config_types, durations
+from synapse_tim.core.config_types import InMilliseconds, PartConfig
 from synapse_tim.ti_messenger_config import TiMessengerConfig
+from synapse_tim.transport import urls
 
 #: How texts that are checked are called.
 _TEXTS: Final = (
-    (config.SecureUrl, "https URL"),
-    (config.TrustedUrl, "https URL"),
-    (config.BaseUrl, "URL"),
-    (config.Url, "URL"),
-    (config.ReadablePath, "file"),
-    (config.Pin, "fingerprint or file"),
+    (urls.SecureUrl, "https URL"),
+    (urls.TrustedUrl, "https URL"),
+    (urls.BaseUrl, "URL"),
+    (urls.Url, "URL"),
+    (config_types.ReadablePath, "file"),
+    (config_types.Pin, "fingerprint or file"),
 )
 _PLAIN: Final[dict[object, str]] = {
     bool: "true or false",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from synapse_tim.adapter.config_block import Block, PartConfig
+from synapse_tim.core.config_types import Block, PartConfig
 from synapse_tim.core.products import Product
 
 

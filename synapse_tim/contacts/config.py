@@ -6,10 +6,11 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from synapse_tim.adapter.config_block import Block, PartConfig, Text, wrong
+from synapse_tim.adapter.config_block import wrong
 from synapse_tim.contacts.rules import VERSION
+from synapse_tim.core.config_types import Block, PartConfig, Text
 from synapse_tim.core.products import SpecVersion
-from synapse_tim.core.service_info import ServiceInfo
+from synapse_tim.information.rules import ServiceInfo
 
 DEFAULT_TITLE: Final = "Contact Management des TI-Messengers"
 DEFAULT_DESCRIPTION: Final = "Who may invite the users of this server, and when."

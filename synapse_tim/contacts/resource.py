@@ -43,8 +43,8 @@ from synapse_tim.contacts.rules import (
     parse_contact,
 )
 from synapse_tim.contacts.store import ContactStore, Put
-from synapse_tim.core.service_info import ServiceInfo
 from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
+from synapse_tim.information.rules import ServiceInfo
 
 logger = logging.getLogger(__name__)
 

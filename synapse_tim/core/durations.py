@@ -5,6 +5,25 @@ from __future__ import annotations
 from typing import Final
 
 _UNITS: Final = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
+_SIZES: Final = {**dict(_UNITS), "y": 365 * 86_400_000}
+
+
+def parse(value: int | str) -> int:
+    """Milliseconds of a duration, exactly as Synapse's ``Config.parse_duration`` understands it.
+
+    Args:
+        value: a number with one of the units s, m, h, d, w and y, or of milliseconds.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, int):
+        return value
+    if value[-1:] in _SIZES:
+        return int(value[:-1]) * _SIZES[value[-1]]
+    if not value[-1:].isdigit():
+        raise ValueError("no unit of a duration")
+    return int(value)
 
 
 def to_text(milliseconds: int) -> str:

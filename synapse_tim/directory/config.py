@@ -11,15 +11,9 @@ from urllib.parse import urlsplit
 import attrs
 from pydantic import AfterValidator, Field
 
-from synapse_tim.adapter.config_block import (
-    Block,
-    Duration,
-    PartConfig,
-    ReadablePath,
-    SecureBaseUrl,
-    SecureUrl,
-    wrong,
-)
+from synapse_tim.adapter.config_block import wrong
+from synapse_tim.core.config_types import Block, Duration, PartConfig, ReadablePath
+from synapse_tim.transport.urls import SecureBaseUrl, SecureUrl
 
 _LONGEST_CACHE_MS: Final = 5 * 60 * 1000
 _INTERFACES: Final = frozenset({"tim-provider-services", "localization", "search", "fdv", "owner"})

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from synapse_tim.adapter.config_block import Block, ReadablePath, parse_block
+from synapse_tim.adapter.config_block import parse_block
+from synapse_tim.core.config_types import Block, ReadablePath
 from synapse_tim.directory.config import DirectoryConfig, DirectoryLogIn, VzdCredentialsConfig
 
 

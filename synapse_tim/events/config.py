@@ -6,7 +6,7 @@ import datetime as dt
 
 from pydantic import Field
 
-from synapse_tim.adapter.config_block import Block, DurationOrOff, PartConfig
+from synapse_tim.core.config_types import Block, DurationOrOff, PartConfig
 from synapse_tim.core.products import SpecVersion
 from synapse_tim.events.rules import EventRules
 

@@ -16,6 +16,7 @@ from synapse.module_api.errors import ConfigError
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import wrong
 from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.adapter.whitelist import Whitelist
 from synapse_tim.core.products import Product
@@ -33,7 +34,7 @@ from synapse_tim.federation.store import ListStore
 from synapse_tim.federation.updater import Updater
 from synapse_tim.federation.verifier import ListVerifier
 from synapse_tim.jose.large_jws import JwsLimits
-from synapse_tim.pki.config import read_pinned_roots, trust_store
+from synapse_tim.pki.config import trust_store
 from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.signer_path import ROLE_VZD_TI
 from synapse_tim.pki.trust_store import TrustStore

@@ -9,19 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from synapse_tim.adapter.config_block import (
-    Block,
-    Duration,
-    PartConfig,
-    ReadablePath,
-    Url,
-    enum_value,
-)
+from synapse_tim.core.config_types import Block, Duration, PartConfig, ReadablePath, enum_value
 from synapse_tim.directory.config import VzdCredentialsConfig
 from synapse_tim.federation.acceptance import OnStale
 from synapse_tim.federation.list import MAX_VERSION
 from synapse_tim.jose.large_jws import ALGORITHM_CURVES
 from synapse_tim.pki.config import TrustConfig
+from synapse_tim.transport.urls import Url
 
 Algorithm = Literal["BP256R1", "ES256"]
 

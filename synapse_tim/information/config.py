@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from synapse_tim.adapter.config_block import Block, PartConfig, Text, _checked
-from synapse_tim.core.service_info import ServiceInfo
-from synapse_tim.information.rules import DEFAULT_DESCRIPTION, DEFAULT_TITLE
+from synapse_tim.core.config_types import Block, PartConfig, Text, checked
+from synapse_tim.information.rules import DEFAULT_DESCRIPTION, DEFAULT_TITLE, ServiceInfo
 from synapse_tim.information.support_contacts import (
     ROLES,
     Contact,
@@ -20,11 +19,11 @@ from synapse_tim.information.support_contacts import (
 )
 
 Role = Annotated[
-    str, _checked(is_role, f"{', '.join(ROLES)}, or a role with a namespace such as com.example.role")
+    str, checked(is_role, f"{', '.join(ROLES)}, or a role with a namespace such as com.example.role")
 ]
-EmailAddress = Annotated[str, _checked(is_email_address, "an e-mail address such as support@example.de")]
-UserId = Annotated[str, _checked(is_user_id, "a user id such as @support:example.de")]
-Page = Annotated[str, _checked(is_page, "an https URL")]
+EmailAddress = Annotated[str, checked(is_email_address, "an e-mail address such as support@example.de")]
+UserId = Annotated[str, checked(is_user_id, "a user id such as @support:example.de")]
+Page = Annotated[str, checked(is_page, "an https URL")]
 
 
 class ContactConfig(Block):

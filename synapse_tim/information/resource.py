@@ -17,7 +17,6 @@ from synapse.module_api.errors import SynapseError
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.endpoints import error_answer, require_method
-from synapse_tim.core.service_info import ServiceInfo
 from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
 from synapse_tim.federation.list import FederationList
 from synapse_tim.information import rules as information
@@ -27,7 +26,7 @@ from synapse_tim.information.denials import (
     INFORMATION_TOKEN,
     INFORMATION_UNAVAILABLE,
 )
-from synapse_tim.information.rules import Query, QueryError
+from synapse_tim.information.rules import Query, QueryError, ServiceInfo
 
 logger = logging.getLogger(__name__)
 

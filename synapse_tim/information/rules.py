@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import attrs
+
 from synapse_tim.core.institution_code import is_code
 from synapse_tim.core.server_name import normalise
 from synapse_tim.federation.list import FederationList
@@ -23,6 +25,33 @@ DEFAULT_DESCRIPTION: Final = "Institution codes (IK) and insurers' servers of th
 _IPV6: Final = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 
 Query = Mapping[bytes, Sequence[bytes]]
+
+
+@attrs.frozen
+class ServiceInfo:
+    """Who runs the service.
+
+    Attributes:
+        title: of the service.
+        description: of the service, or ``None``.
+        contact: of the operator, or ``None``.
+        version: of the interface.
+    """
+
+    title: str = DEFAULT_TITLE
+    description: str | None = DEFAULT_DESCRIPTION
+    contact: str | None = None
+    version: str = VERSION
+
+    def document(self) -> dict[str, str]:
+        """The ``InfoObject``."""
+        members = {
+            "title": self.title,
+            "description": self.description,
+            "contact": self.contact,
+            "version": self.version,
+        }
+        return {name: value for name, value in members.items() if value is not None}
 
 
 class QueryError(ValueError):

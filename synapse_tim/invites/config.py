@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from synapse_tim.adapter.config_block import Block, PartConfig, wrong
+from synapse_tim.adapter.config_block import wrong
+from synapse_tim.core.config_types import Block, PartConfig
 from synapse_tim.invites.permission_config import PermissionConfigError, parse
 
 

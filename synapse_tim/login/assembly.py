@@ -12,6 +12,7 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import wrong
+from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.login.config import KeysConfig, LoginPolicyConfig, ProviderConfig
 from synapse_tim.login.provider_keys import (
@@ -25,7 +26,7 @@ from synapse_tim.login.provider_keys import (
 )
 from synapse_tim.login.rules.identity_provider import Profile
 from synapse_tim.login.token_login import Provider
-from synapse_tim.pki.config import TrustConfig, read_pinned_roots, trust_store
+from synapse_tim.pki.config import TrustConfig, trust_store
 from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.revocation import OcspMode
 from synapse_tim.pki.signer_path import ROLE_IDPD

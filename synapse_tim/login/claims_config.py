@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from synapse_tim.adapter.config_block import Block, Duration, ReadablePath, enum_value, read_octets
+from synapse_tim.core.config_types import Block, Duration, ReadablePath, enum_value, read_file
 from synapse_tim.login.rules.account_naming import KeyedHash, LocalpartRule, Template
 from synapse_tim.login.rules.claims import ACR_ORDER, LONGEST_AGE, ClaimRules
 from synapse_tim.login.rules.identity_provider import DEFAULTS, AccountRules, Profile
@@ -62,7 +62,7 @@ class LocalpartConfig(Block):
         if self.template is not None:
             self._rule = Template(self.template)
         else:
-            octets = read_octets(self.hash_key_path or "")
+            octets = read_file(self.hash_key_path or "")
             key = bytes(_HASH_KEY_OCTETS) if octets is None else octets.strip()
             if len(key) < _HASH_KEY_OCTETS:
                 raise ValueError(f"hash_key_path: expected a key of at least {_HASH_KEY_OCTETS} octets")

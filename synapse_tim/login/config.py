@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field, field_validator, model_validator
 
-from synapse_tim.adapter.config_block import Block, Duration, PartConfig, ReadablePath, TrustedUrl, wrong
+from synapse_tim.adapter.config_block import wrong
+from synapse_tim.core.config_types import Block, Duration, PartConfig, ReadablePath
 from synapse_tim.core.institution_code import is_code
 from synapse_tim.core.products import Product
 from synapse_tim.jose.jwe import DecryptionKey
@@ -20,6 +21,7 @@ from synapse_tim.login.rules.identity_provider import DEFAULTS, IdentityProvider
 from synapse_tim.login.rules.methods import DEFAULTS as PERMITTED
 from synapse_tim.login.rules.methods import FOR_INSURED, ID_TOKEN_TYPE, TYPES, LoginMethod, LoginRules
 from synapse_tim.pki.config import TrustConfig
+from synapse_tim.transport.urls import TrustedUrl
 
 _CURVES: Final = (ec.SECP256R1, ec.BrainpoolP256R1)
 

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cryptography import x509
 from pydantic import Field, model_validator
 
-from synapse_tim.adapter.config_block import (
-    BaseUrl,
-    Block,
-    Pin,
-    Url,
-    enum_value,
-    wrong,
-)
-from synapse_tim.pki.certificate_source import DownloadServer, read_root
-from synapse_tim.pki.certificates import check_environment
-from synapse_tim.pki.errors import CertificateError
+from synapse_tim.core.config_types import Block, Pin, enum_value
+from synapse_tim.pki.certificate_source import DownloadServer
 from synapse_tim.pki.revocation import OcspMode
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.transport.fetcher import Fetcher
-
-
-def read_pinned_roots(config: TrustConfig, *keys: str) -> tuple[x509.Certificate, ...]:
-    """Read the pinned roots that are given as files.
-
-    Args:
-        config: the block.
-        keys: the path to it, for messages.
-
-    Raises:
-        ConfigError: naming the file that holds no root that may be pinned.
-    """
-    roots = []
-    for position, pin in enumerate(config.pinned_roots):
-        if "/" in pin:
-            try:
-                root = read_root(Path(pin))
-                check_environment(root, allow_test=config.allow_test_certificates)
-            except (OSError, CertificateError) as error:
-                raise wrong(f"no usable root: {error}", *keys, "pinned_roots", position) from None
-            roots.append(root)
-    return tuple(roots)
+from synapse_tim.transport.urls import BaseUrl, Url
 
 
 def trust_store(

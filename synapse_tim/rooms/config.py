@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, ValidationInfo, field_validator
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 
-from synapse_tim.adapter.config_block import Block, PartConfig
+from synapse_tim.core.config_types import Block, PartConfig
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.rooms.creation import VERSIONS, RoomRules, default_version
 

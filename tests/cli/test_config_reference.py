@@ -2,8 +2,8 @@
 
 from synapse.config._base import Config
 
-from synapse_tim.adapter.config_block import Block, DurationOrOff, Pin
 from synapse_tim.cli.config_reference import Key, keys
+from synapse_tim.core.config_types import Block, DurationOrOff, Pin
 from synapse_tim.core.products import Product
 from synapse_tim.login.claims_config import OidcMappingConfig
 from synapse_tim.ti_messenger import TiMessenger

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_tim.core.bearer import MAX_OCTETS, bearer_token
-from synapse_tim.core.service_info import ServiceInfo
 from synapse_tim.federation.list import parse_payload
 from synapse_tim.information import rules as information
-from synapse_tim.information.rules import QueryError
+from synapse_tim.information.rules import QueryError, ServiceInfo
 
 PAYLOAD = b"""{"version": 1, "domainList": [
     {"domain": "Clinic.example", "telematikID": "1", "isInsurance": false},
