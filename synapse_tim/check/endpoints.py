@@ -17,7 +17,7 @@ from synapse_tim.core.server_name import normalise
 from synapse_tim.transport.errors import TransportError, TransportReason
 from synapse_tim.transport.fetcher import Fetcher
 
-_MAX_OCTETS: Final = 64 * 1024
+_MAX_BYTES: Final = 64 * 1024
 _EACH_SECONDS: Final = 10.0
 _FEDERATION_PORT: Final = 8448
 _NOT_TRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
@@ -81,7 +81,7 @@ def _visit(fetcher: Fetcher, url: str, seconds: float) -> tuple[Endpoint, bytes]
     if seconds <= 0:
         return Endpoint(url, reached=False, detail="no time left"), b""
     try:
-        answer = fetcher.get(url, max_octets=_MAX_OCTETS, deadline=min(seconds, _EACH_SECONDS))
+        answer = fetcher.get(url, max_bytes=_MAX_BYTES, deadline=min(seconds, _EACH_SECONDS))
     except TransportError as error:
         if error.reason not in _NO_ANSWER:
             return Endpoint(url, reached=True, trusted=True, detail=str(error)), b""

@@ -161,10 +161,10 @@ class _Bench:
     def _read(self, where: str) -> bytes | bytearray:
         if where.lower().startswith(("http://", "https://")):
             algorithm = sorted(self._algorithms)[0]
-            octets = ListSource(self._fetcher, where, algorithm).fetch(None)
-            if octets is None:
+            data = ListSource(self._fetcher, where, algorithm).fetch(None)
+            if data is None:
                 raise ListRefusedError(Refusal.HTTP_STATUS, "no list")
-            return octets
+            return data
         limit = JwsLimits().total
         with Path(where).open("rb") as file:
             return file.read(limit + 1)

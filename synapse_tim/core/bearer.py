@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 #: Longer ones are nobody's; access tokens that are JSON Web Tokens stay below.
-MAX_OCTETS: Final = 8192
+MAX_BYTES: Final = 8192
 
 _BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 
@@ -21,7 +21,7 @@ def bearer_token(headers: Sequence[bytes]) -> str | None:
     Args:
         headers: the values of all ``Authorization`` headers of a request.
     """
-    if len(headers) != 1 or len(headers[0]) > MAX_OCTETS:
+    if len(headers) != 1 or len(headers[0]) > MAX_BYTES:
         return None
     found = _BEARER.fullmatch(headers[0])
     return None if found is None else found[1].decode("ascii")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-#: With the sigil, a localpart of one character and the colon, a user id has at most 255 octets.
+#: With the sigil, a localpart of one character and the colon, a user id has at most 255 bytes.
 MAX_LENGTH = 230
 
 _LABEL = r"[a-z0-9][a-z0-9-]{0,62}+(?<!-)"

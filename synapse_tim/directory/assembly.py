@@ -10,8 +10,7 @@ import attrs
 
 from synapse_tim.adapter.config_block import wrong
 from synapse_tim.directory.client import DirectoryClient
-from synapse_tim.directory.config import DirectoryConfig, DirectoryLogIn
-from synapse_tim.directory.credentials import read_credentials
+from synapse_tim.directory.config import DirectoryConfig, DirectoryLogIn, read_credentials
 from synapse_tim.directory.session import DirectorySession
 from synapse_tim.directory.transport import DirectoryTransport
 from synapse_tim.transport.fetcher import Fetcher
@@ -25,8 +24,8 @@ class DirectoryServices:
     Attributes:
         transport: to the directory.
         client: asks where users are listed.
-        search_transport: to the directory, for searches: with pauses of its own, since searches need another
-            permission.
+        search_transport: to the directory, for searches: with a circuit breaker of its own, since searches
+            need another permission.
         search: the log-in for searches.
     """
 

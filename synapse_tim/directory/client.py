@@ -18,16 +18,16 @@ from typing import Final
 
 from cachetools import TTLCache
 
+from synapse_tim.directory.circuit_breaker import RETRY_TIME
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.owner_types import (
-    MAX_OCTETS,
+    MAX_BYTES,
     OwnerType,
     OwnerTypeError,
     read_owner_type,
     spellings,
     user_id_of,
 )
-from synapse_tim.directory.pause import RETRY_TIME
 from synapse_tim.directory.session import DirectorySession
 from synapse_tim.directory.transport import DirectoryTransport, LookUp
 
@@ -152,7 +152,7 @@ class DirectoryClient:
 
     def _ask_about(self, look_up: LookUp, address: str) -> OwnerType | None:
         """What the directory says about one spelling; ``None`` if it does not understand it."""
-        response = look_up.get(self._session, self._url, {"mxid": address}, max_octets=MAX_OCTETS)
+        response = look_up.get(self._session, self._url, {"mxid": address}, max_bytes=MAX_BYTES)
         if response.status == 404:
             return OwnerType.NONE
         if response.status == 400:

@@ -5,6 +5,7 @@ Whoever has the federation list from the directory need not say twice how to log
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, Field
 
 from synapse_tim.adapter.config_block import wrong
 from synapse_tim.core.config_types import Block, Duration, PartConfig, ReadablePath
+from synapse_tim.directory.session import ProviderCredentials
 from synapse_tim.transport.urls import SecureBaseUrl, SecureUrl
 
 _LONGEST_CACHE_MS: Final = 5 * 60 * 1000
@@ -150,3 +152,22 @@ class VzdCredentialsConfig(Block):
     """Who we are to the directory."""
     client_secret_path: ReadablePath
     """File with the secret that belongs to `client_id`."""
+
+
+def read_credentials(block: VzdCredentialsConfig, *keys: str | int) -> ProviderCredentials:
+    """Read the secret.
+
+    Args:
+        block: how to log in.
+        keys: the path to the block, for messages.
+
+    Raises:
+        ConfigError: naming the key of a file that does not hold what it should.
+    """
+    try:
+        secret = Path(block.client_secret_path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise wrong(f"no readable text: {error}", *keys, "client_secret_path") from None
+    if not secret:
+        raise wrong("the file is empty", *keys, "client_secret_path")
+    return ProviderCredentials(block.token_url, block.authenticate_url, block.client_id, secret)

@@ -14,7 +14,7 @@ import attrs
 from synapse_tim.core import strict_json
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 
-MAX_OCTETS: Final = 1024 * 1024
+MAX_BYTES: Final = 1024 * 1024
 MAX_ENTRIES: Final = 100
 _MAX_DEPTH: Final = 40
 _MAX_URL: Final = 4096
@@ -41,8 +41,8 @@ def read_page(body: bytes | bytearray) -> Page:
     Raises:
         DirectoryError: ``too_large`` or ``answer_malformed``.
     """
-    if len(body) > MAX_OCTETS:
-        raise DirectoryError(DirectoryFailure.TOO_LARGE, f"more than {MAX_OCTETS} octets")
+    if len(body) > MAX_BYTES:
+        raise DirectoryError(DirectoryFailure.TOO_LARGE, f"more than {MAX_BYTES} octets")
     try:
         bundle = strict_json.parse(body)
     except strict_json.StrictJsonError as error:

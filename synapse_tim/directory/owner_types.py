@@ -16,10 +16,10 @@ from urllib.parse import quote, unquote
 from synapse_tim.core import strict_json
 from synapse_tim.core.server_name import normalise
 
-#: An answer has ten octets; this leaves room for white space.
-MAX_OCTETS: Final = 1024
+#: An answer has ten bytes; this leaves room for white space.
+MAX_BYTES: Final = 1024
 
-_MAX_USER_ID_OCTETS: Final = 255
+_MAX_USER_ID_BYTES: Final = 255
 # The historical grammar of Matrix (Appendices §4.2.1), which contains today's.
 _LOCALPART = re.compile(r"[\x21-\x39\x3b-\x7e]+")
 _BROKEN_ENCODING = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -65,13 +65,13 @@ def read_owner_type(answer: bytes | bytearray) -> OwnerType:
     """Read the directory's answer: a JSON string, exactly one of the four.
 
     Args:
-        answer: the octets of the body.
+        answer: the bytes of the body.
 
     Raises:
         OwnerTypeError: it is anything else.
     """
-    if len(answer) > MAX_OCTETS:
-        raise OwnerTypeError(f"more than {MAX_OCTETS} octets")
+    if len(answer) > MAX_BYTES:
+        raise OwnerTypeError(f"more than {MAX_BYTES} octets")
     try:
         found = strict_json.parse(answer)
     except strict_json.StrictJsonError as error:
@@ -95,7 +95,7 @@ def user_id_of(address: str) -> str | None:
     Returns:
         ``@localpart:server``, or ``None`` if the address is none of a user.
     """
-    if len(address) > 4 * _MAX_USER_ID_OCTETS or not address.isascii():
+    if len(address) > 4 * _MAX_USER_ID_BYTES or not address.isascii():
         return None
     if address.startswith("@"):
         localpart, colon, server = address[1:].partition(":")
@@ -110,7 +110,7 @@ def user_id_of(address: str) -> str | None:
     if name is None or not _LOCALPART.fullmatch(localpart):
         return None
     user_id = f"@{localpart}:{name}"
-    return user_id if len(user_id) <= _MAX_USER_ID_OCTETS else None
+    return user_id if len(user_id) <= _MAX_USER_ID_BYTES else None
 
 
 def uri_of(user_id: str) -> str:

@@ -16,7 +16,7 @@ from synapse_tim.directory import entries as directory_entries
 from synapse_tim.directory import fhir_search
 from synapse_tim.directory.entries import DirectoryEntry, Entries, read_entries
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
-from synapse_tim.directory.fhir_bundle import MAX_OCTETS, read_page
+from synapse_tim.directory.fhir_bundle import MAX_BYTES, read_page
 from synapse_tim.directory.owner_types import user_id_of
 from synapse_tim.directory.session import DirectorySession
 from synapse_tim.directory.transport import DirectoryTransport, LookUp
@@ -100,7 +100,7 @@ class DirectorySearch:
                     DirectoryFailure.TOO_MANY_PAGES, f"more than {MAX_PAGES}, or in a circle"
                 )
             visited.add(url)
-            response = look_up.get(self._session, url, max_octets=MAX_OCTETS)
+            response = look_up.get(self._session, url, max_bytes=MAX_BYTES)
             if response.status != 200:
                 raise DirectoryError(DirectoryFailure.HTTP_STATUS, f"status {response.status}")
             page = read_page(response.body)

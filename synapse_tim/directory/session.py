@@ -21,7 +21,7 @@ from synapse_tim.core import strict_json
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.transport.fetcher import Fetcher, Response
 
-_MAX_OCTETS: Final = 64 * 1024
+_MAX_BYTES: Final = 64 * 1024
 _DEADLINE_SECONDS: Final = 10.0
 _RENEW_AFTER: Final = 0.8
 _DEFAULT_LIFETIME_SECONDS: Final = 300.0
@@ -108,7 +108,7 @@ class DirectorySession:
                     "Authorization": f"Basic {basic}",
                     "Content-Type": "application/x-www-form-urlencoded",
                 },
-                max_octets=_MAX_OCTETS,
+                max_bytes=_MAX_BYTES,
                 deadline=self._left(ends),
             ),
             "the authorisation server",
@@ -117,7 +117,7 @@ class DirectorySession:
             self._fetcher.get(
                 given.authenticate_url,
                 headers={"Authorization": f"Bearer {first}"},
-                max_octets=_MAX_OCTETS,
+                max_bytes=_MAX_BYTES,
                 deadline=self._left(ends),
             ),
             "the directory",

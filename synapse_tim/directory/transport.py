@@ -1,4 +1,4 @@
-"""Asking the directory: few at a time, in bounded time, again after a while, and not at all when it is down.
+"""HTTP client of the directory: few requests at a time, in bounded time, with retries and a circuit breaker.
 
 Nothing here understands an answer. A look-up has one deadline for everything that it needs: waiting for one
 of the two connections, log-in, exchanges, repetitions. What may work the next time (no connection, 429,
@@ -17,8 +17,8 @@ from typing import Final
 
 import attrs
 
+from synapse_tim.directory.circuit_breaker import CircuitBreaker, State
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
-from synapse_tim.directory.pause import DirectoryPause, Entry
 from synapse_tim.directory.session import DirectorySession
 from synapse_tim.transport.errors import TransportError, TransportReason
 from synapse_tim.transport.fetcher import Fetcher, Response
@@ -43,8 +43,8 @@ class _ExchangeError(DirectoryError):
 
     Attributes:
         again: whether it may work the next time.
-        is_down: whether it shows that nobody is answered. Nobody may bring about a pause for everybody with a
-            user id over which the directory stumbles.
+        is_down: whether it shows that nobody is answered. Nobody may shut everybody out with a user id over
+            which the directory stumbles.
         retry_after: seconds for which the directory wants to be left alone.
     """
 
@@ -89,7 +89,7 @@ class DirectoryTransport:
         self._closed = threading.Event()
         self._sleep = sleep or self._closed.wait
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._pause = DirectoryPause(on_change)
+        self._circuit_breaker = CircuitBreaker(on_change)
 
     def end_of_look_up(self) -> float:
         """When a look-up that is wanted now has to be over."""
@@ -112,13 +112,13 @@ class DirectoryTransport:
         began = self._monotonic()
         if began >= ends:
             raise DirectoryError(DirectoryFailure.BUSY, "waited for too long")
-        entry = self._pause.enter(began)
-        if entry is Entry.PAUSED:
+        state = self._circuit_breaker.enter(began)
+        if state is State.OPEN:
             raise DirectoryError(DirectoryFailure.PAUSED, "it did not answer a moment ago")
         decided = False
         try:
             yield LookUp(self, ends)
-            self._pause.answered()
+            self._circuit_breaker.succeeded()
             decided = True
         except DirectoryError as error:
             # Who waited here for most of the time learns nothing about the directory.
@@ -126,15 +126,15 @@ class DirectoryTransport:
             if error.reason is DirectoryFailure.DEADLINE and not had_time:
                 pass
             elif isinstance(error, _ExchangeError) and error.is_down:
-                self._pause.failed(began, self._monotonic(), error.retry_after)
+                self._circuit_breaker.failed(began, self._monotonic(), error.retry_after)
                 decided = True
             elif error.reason is not DirectoryFailure.BUSY:
-                self._pause.answered()
+                self._circuit_breaker.succeeded()
                 decided = True
             raise
         finally:
             if not decided:
-                self._pause.undecided(entry)
+                self._circuit_breaker.undecided(state)
 
     def close(self) -> None:
         """End what is under way; for use at shutdown."""
@@ -147,13 +147,13 @@ class DirectoryTransport:
         url: str,
         params: Mapping[str, str] | None,
         *,
-        max_octets: int,
+        max_bytes: int,
         ends: float,
     ) -> Response:
         """GET something; see ``LookUp.get``."""
         for attempt in itertools.count(1):
             try:
-                return self._attempt(session, url, params, max_octets, ends)
+                return self._attempt(session, url, params, max_bytes, ends)
             except _ExchangeError as error:
                 if not error.again:
                     raise
@@ -169,7 +169,7 @@ class DirectoryTransport:
         session: DirectorySession,
         url: str,
         params: Mapping[str, str] | None,
-        max_octets: int,
+        max_bytes: int,
         ends: float,
     ) -> Response:
         if not self._slots.acquire(timeout=self.seconds_until(ends)):
@@ -181,7 +181,7 @@ class DirectoryTransport:
                     url,
                     params=params,
                     headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-                    max_octets=max_octets,
+                    max_bytes=max_bytes,
                     deadline=self._left(ends),
                 )
                 if response.status != 401:
@@ -218,7 +218,7 @@ class LookUp:
         url: str,
         params: Mapping[str, str] | None = None,
         *,
-        max_octets: int,
+        max_bytes: int,
     ) -> Response:
         """GET something.
 
@@ -226,7 +226,7 @@ class LookUp:
             session: log-in.
             url: absolute; its own query is kept.
             params: added to the query.
-            max_octets: cap of the body.
+            max_bytes: cap of the body.
 
         Returns:
             An answer with any status but 401, 403, 429, a redirect or a server's error.
@@ -234,7 +234,7 @@ class LookUp:
         Raises:
             DirectoryError: with the reason.
         """
-        return self.transport.get(session, url, params, max_octets=max_octets, ends=self.ends)
+        return self.transport.get(session, url, params, max_bytes=max_bytes, ends=self.ends)
 
 
 def _token(session: DirectorySession, within: float) -> str:

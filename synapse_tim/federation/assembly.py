@@ -20,7 +20,7 @@ from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.adapter.whitelist import Whitelist
 from synapse_tim.core.products import Product
-from synapse_tim.directory.credentials import read_credentials
+from synapse_tim.directory.config import read_credentials
 from synapse_tim.directory.session import DirectorySession, ProviderCredentials
 from synapse_tim.federation.config import AllowListConfig, FederationListConfig
 from synapse_tim.federation.enforcement import ListInForce, StalenessPolicy
@@ -140,7 +140,7 @@ class FederationListEngine:
             in_force=in_force,
             updater=build_updater(settings, parts, fetchers, trust),
             trust=trust,
-            max_octets=JwsLimits().total,
+            max_bytes=JwsLimits().total,
         )
         if leads:
             schedule = RefreshSchedule(settings.refresh_interval / 1000)

@@ -98,7 +98,7 @@ class ListLeader:
     async def _store_and_take(self, update: Update) -> bool:
         remembered, services = update.state.remembered, self._services
         if remembered is None or not await services.database.write(
-            remembered, update.octets, services.trust.material
+            remembered, update.data, services.trust.material
         ):
             return False
         await services.in_force.take(update.state)

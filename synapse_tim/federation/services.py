@@ -25,7 +25,7 @@ class ListServices:
         in_force: what this process enforces.
         updater: makes the steps of the update cycle.
         trust: the certificates to keep along with the list.
-        max_octets: cap of a list.
+        max_bytes: cap of a list.
     """
 
     api: ModuleApi
@@ -35,14 +35,14 @@ class ListServices:
     in_force: ListInForce
     updater: Updater
     trust: TrustStore
-    max_octets: int
+    max_bytes: int
 
     async def restore(self) -> ListState:
         """Read what is stored and verify it, off the reactor."""
-        remembered, octets, material = await self.database.read(self.max_octets)
+        remembered, data, material = await self.database.read(self.max_bytes)
 
         def verify() -> ListState:
             self.trust.restore(material)
-            return self.updater.restore(remembered, octets)
+            return self.updater.restore(remembered, data)
 
         return await self.threads.run(verify)

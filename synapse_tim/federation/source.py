@@ -47,7 +47,7 @@ class ListSource:
             version: the version at hand, or ``None`` to have the list in any case.
 
         Returns:
-            The octets, or ``None`` if the version at hand is current.
+            The bytes, or ``None`` if the version at hand is current.
 
         Raises:
             ListRefusedError: a reason of transport or ``authentication``.
@@ -75,6 +75,6 @@ class ListSource:
             self.url,
             params=params,
             headers=headers,
-            max_octets=self.limits.total,
+            max_bytes=self.limits.total,
             deadline=self.deadline,
         )

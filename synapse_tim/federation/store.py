@@ -1,6 +1,6 @@
 """The accepted list in Synapse's own database, SQLite or PostgreSQL.
 
-Stored are the signed octets, so that everyone who reads them verifies them again; what is remembered of
+Stored are the signed bytes, so that everyone who reads them verifies them again; what is remembered of
 accepted lists, which is the floor for later ones; and the certificates that signer paths are built from.
 Transactions may be retried by Synapse, so each can run twice.
 """
@@ -77,26 +77,26 @@ class ListStore:
         """What is remembered of accepted lists."""
         return await self._api.run_db_interaction("synapse_tim_read_acceptance", _read_acceptance)
 
-    async def read(self, max_octets: int) -> tuple[Acceptance | None, bytearray | None, TrustMaterial]:
+    async def read(self, max_bytes: int) -> tuple[Acceptance | None, bytearray | None, TrustMaterial]:
         """Everything, in one transaction.
 
         Args:
-            max_octets: a stored list over this size is left out.
+            max_bytes: a stored list over this size is left out.
         """
 
         def read(txn: LoggingTransaction) -> tuple[Acceptance | None, bytearray | None, TrustMaterial]:
             remembered = _read_acceptance(txn)
-            octets = _read_octets(txn, remembered.jws_digest, max_octets) if remembered else None
-            return remembered, octets, _read_material(txn)
+            data = _read_list(txn, remembered.jws_digest, max_bytes) if remembered else None
+            return remembered, data, _read_material(txn)
 
         return await self._api.run_db_interaction("synapse_tim_read_list", read)
 
-    async def write(self, remembered: Acceptance, octets: bytearray | None, material: TrustMaterial) -> bool:
+    async def write(self, remembered: Acceptance, data: bytearray | None, material: TrustMaterial) -> bool:
         """Store a step of the update cycle, unless a later version is stored already.
 
         Args:
             remembered: what to remember.
-            octets: the list itself, unless it is stored already.
+            data: the list itself, unless it is stored already.
             material: the certificates that it rests on.
 
         Returns:
@@ -107,8 +107,8 @@ class ListStore:
             stored = _read_acceptance(txn)
             if stored is not None and stored.version > remembered.version:
                 return False
-            if octets is not None:
-                _write_octets(txn, remembered.jws_digest, octets)
+            if data is not None:
+                _write_list(txn, remembered.jws_digest, data)
             _write_acceptance(txn, remembered)
             _write_material(txn, material)
             return True
@@ -125,10 +125,10 @@ def read_stored_insurers(cursor: Any) -> frozenset[str] | None:
         cursor: of a transaction.
     """
     remembered = _read_acceptance(cursor)
-    octets = _read_octets(cursor, remembered.jws_digest, JwsLimits().total) if remembered else None
+    data = _read_list(cursor, remembered.jws_digest, JwsLimits().total) if remembered else None
     try:
         with as_refusals():
-            payload = CompactJws.parse(octets).verified_payload() if octets else None
+            payload = CompactJws.parse(data).verified_payload() if data else None
         return parse_payload(payload).insurance_domains if payload is not None else None
     except ListRefusedError as error:
         logger.error("The stored federation list is not usable: %s", error)
@@ -168,19 +168,19 @@ def _write_acceptance(txn: LoggingTransaction, remembered: Acceptance) -> None:
     )
 
 
-def _read_octets(txn: LoggingTransaction, digest: str, max_octets: int) -> bytearray | None:
+def _read_list(txn: LoggingTransaction, digest: str, max_bytes: int) -> bytearray | None:
     """Read a list chunk by chunk, so that no single step keeps other threads waiting."""
-    inflate, octets = zlib.decompressobj(), bytearray()
+    inflate, data = zlib.decompressobj(), bytearray()
     try:
         for chunk in _chunks(txn, digest):
-            octets += inflate.decompress(chunk, max_octets + 1 - len(octets))
-            if len(octets) > max_octets:
+            data += inflate.decompress(chunk, max_bytes + 1 - len(data))
+            if len(data) > max_bytes:
                 logger.error("The stored federation list is larger than a list may be")
                 return None
     except zlib.error:
         logger.error("The stored federation list is damaged")
         return None
-    return octets if inflate.eof else None
+    return data if inflate.eof else None
 
 
 def _chunks(txn: LoggingTransaction, digest: str) -> Iterator[bytes]:
@@ -197,18 +197,18 @@ def _chunks(txn: LoggingTransaction, digest: str) -> Iterator[bytes]:
         position += 1
 
 
-def _write_octets(txn: LoggingTransaction, digest: str, octets: bytearray) -> None:
+def _write_list(txn: LoggingTransaction, digest: str, data: bytearray) -> None:
     txn.execute("DELETE FROM synapse_tim_federation_list_chunk")
-    for position, chunk in enumerate(_deflated(octets)):
+    for position, chunk in enumerate(_deflated(data)):
         txn.execute(
             "INSERT INTO synapse_tim_federation_list_chunk (jws_digest, position, data) VALUES (?, ?, ?)",
             (digest, position, bytearray(chunk)),  # Synapse refuses bytes on PostgreSQL
         )
 
 
-def _deflated(octets: bytearray) -> Iterator[bytes]:
-    deflate, pending, view = zlib.compressobj(1), bytearray(), memoryview(octets)
-    for start in range(0, len(octets), _SLICE):
+def _deflated(data: bytearray) -> Iterator[bytes]:
+    deflate, pending, view = zlib.compressobj(1), bytearray(), memoryview(data)
+    for start in range(0, len(data), _SLICE):
         pending += deflate.compress(view[start : start + _SLICE])
         while len(pending) >= _CHUNK:
             yield bytes(pending[:_CHUNK])

@@ -45,19 +45,19 @@ class Update:
     Attributes:
         state: where the cycle stands now.
         refusal: why nothing changed, or ``None``.
-        octets: the serialization, if it has to be stored anew.
+        data: the serialization, if it has to be stored anew.
     """
 
     state: ListState
     refusal: ListRefusedError | None = None
-    octets: bytearray | None = None
+    data: bytearray | None = None
 
     @property
     def result(self) -> str:
         """The label for metrics: ``accepted``, ``confirmed`` or the name of the refusal."""
         if self.refusal is not None:
             return self.refusal.reason.value
-        return "accepted" if self.octets is not None else "confirmed"
+        return "accepted" if self.data is not None else "confirmed"
 
 
 class Updater:
@@ -83,12 +83,12 @@ class Updater:
         self._minimum_version = minimum_version
         self._full_fetch_at: dt.datetime | None = None
 
-    def restore(self, remembered: Acceptance | None, octets: bytearray | None) -> ListState:
+    def restore(self, remembered: Acceptance | None, data: bytearray | None) -> ListState:
         """Verify what was stored; what does not verify is left out, its version stays the floor."""
-        if remembered is None or octets is None:
+        if remembered is None or data is None:
             return ListState(remembered)
         try:
-            kept = self._verifier.verify_kept(octets, remembered.confirmed_at)
+            kept = self._verifier.verify_kept(data, remembered.confirmed_at)
             if kept.jws_digest != remembered.jws_digest or kept.content.version != remembered.version:
                 raise ListRefusedError(Refusal.EQUIVOCATION, "the stored list is not the accepted one")
             if kept.content.version < self._minimum_version:
@@ -111,16 +111,16 @@ class Updater:
     def _refresh(self, state: ListState) -> Update:
         now = self._clock()
         check_clock(state.remembered, now)
-        octets = self._source.fetch(self._version_to_name(state, now))
+        data = self._source.fetch(self._version_to_name(state, now))
         now = self._clock()
-        if octets is None:
+        if data is None:
             return self._confirm(state, now)
         self._full_fetch_at = now
-        if state.in_force is not None and self._verifier.digest(octets) == state.in_force.jws_digest:
+        if state.in_force is not None and self._verifier.digest(data) == state.in_force.jws_digest:
             return self._confirm(state, now)
-        candidate = self._verifier.verify(octets, now)
+        candidate = self._verifier.verify(data, now)
         remembered = accept(candidate, state.remembered, state.in_force, now, self._minimum_version)
-        return Update(ListState(remembered, candidate), octets=octets)
+        return Update(ListState(remembered, candidate), data=data)
 
     def _version_to_name(self, state: ListState, now: dt.datetime) -> int | None:
         if state.in_force is None or self._full_fetch_at is None:

@@ -19,7 +19,7 @@ from synapse_tim.pki.trust_store import TrustStore
 
 @attrs.frozen
 class ListVerifier:
-    """Turns octets into a list that can be believed.
+    """Turns bytes into a list that can be believed.
 
     Attributes:
         trust: builds the signer's path.
@@ -34,19 +34,19 @@ class ListVerifier:
     limits: JwsLimits = attrs.field(factory=JwsLimits)
 
     @as_refusals()
-    def verify(self, octets: bytes | bytearray, now: dt.datetime) -> VerifiedList:
+    def verify(self, data: bytes | bytearray, now: dt.datetime) -> VerifiedList:
         """Verify a list that was received.
 
         Raises:
             ListRefusedError: with the reason.
         """
-        jws = self._parse(octets)
+        jws = self._parse(data)
         path = self.trust.find(jws.signer, jws.certificates[1:], now)
         self.ocsp.check(path, now)
         return VerifiedList(parse_payload(jws.verified_payload()), path, jws.digest)
 
     @as_refusals()
-    def verify_kept(self, octets: bytes | bytearray, at: dt.datetime) -> VerifiedList:
+    def verify_kept(self, data: bytes | bytearray, at: dt.datetime) -> VerifiedList:
         """Verify a list that was accepted before, as of then and without any network.
 
         Whether it may still be used now is a matter of its staleness.
@@ -54,7 +54,7 @@ class ListVerifier:
         Raises:
             ListRefusedError: with the reason.
         """
-        jws = self._parse(octets)
+        jws = self._parse(data)
         path = self.trust.verify(jws.signer, jws.certificates[1:], at)
         return VerifiedList(parse_payload(jws.verified_payload()), path, jws.digest)
 
@@ -75,15 +75,15 @@ class ListVerifier:
         return attrs.evolve(verified, path=path)
 
     @as_refusals()
-    def digest(self, octets: bytes | bytearray) -> str:
-        """The digest by which octets are recognised that were verified before.
+    def digest(self, data: bytes | bytearray) -> str:
+        """The digest by which bytes are recognised that were verified before.
 
         Raises:
             ListRefusedError: they are no compact JWS of the profile.
         """
-        return self._parse(octets).digest
+        return self._parse(data).digest
 
-    def _parse(self, octets: bytes | bytearray) -> CompactJws:
-        jws = CompactJws.parse(octets, self.limits)
+    def _parse(self, data: bytes | bytearray) -> CompactJws:
+        jws = CompactJws.parse(data, self.limits)
         jws.require_algorithm(self.algorithms)
         return jws

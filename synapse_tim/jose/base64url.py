@@ -20,7 +20,7 @@ def decode(text: memoryview | bytes) -> bytearray:
     """Decode a text, slice by slice, with other threads in between.
 
     Args:
-        text: ASCII octets.
+        text: ASCII bytes.
 
     Raises:
         Base64UrlError: with what is wrong.
@@ -41,6 +41,6 @@ def decode(text: memoryview | bytes) -> bytearray:
     return decoded
 
 
-def encode(octets: bytes | bytearray) -> bytes:
-    """Encode octets."""
-    return base64.urlsafe_b64encode(octets).rstrip(b"=")
+def encode(data: bytes | bytearray) -> bytes:
+    """Encode bytes."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")

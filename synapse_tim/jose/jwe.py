@@ -29,13 +29,13 @@ from synapse_tim.jose.segments import decode_segment, read_header
 
 #: The only content encryption.
 CONTENT_ENCRYPTION: Final = "A256GCM"
-#: Upper bound of an encrypted token, in octets.
-MAX_OCTETS: Final = 64 * 1024
+#: Upper bound of an encrypted token, in bytes.
+MAX_BYTES: Final = 64 * 1024
 
-_KEY_OCTETS: Final = 32
-_IV_OCTETS: Final = 12
-_TAG_OCTETS: Final = 16
-_MAX_PARTY_OCTETS: Final = 512
+_KEY_BYTES: Final = 32
+_IV_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_MAX_PARTY_BYTES: Final = 512
 
 
 @attrs.frozen(eq=False)
@@ -113,7 +113,7 @@ def decrypt_with(token: bytes, key: bytes) -> bytes:
 
     Args:
         token: the compact serialization.
-        key: 32 octets.
+        key: 32 bytes.
 
     Returns:
         The plaintext.
@@ -122,7 +122,7 @@ def decrypt_with(token: bytes, key: bytes) -> bytes:
         JoseError: it cannot be decrypted, or is not of the profile.
         ValueError: the key has another length.
     """
-    if len(key) != _KEY_OCTETS:
+    if len(key) != _KEY_BYTES:
         raise ValueError("A256GCM needs a key of 32 octets")
     try:
         return _Parts.of(token, "dir").open(key)
@@ -137,13 +137,13 @@ def derive(shared: bytes, parties: bytes) -> bytes:
         shared: result of the key agreement.
         parties: ``apu`` and ``apv``, each with its length in front.
     """
-    fixed = length_and(CONTENT_ENCRYPTION.encode()) + parties + struct.pack(">I", _KEY_OCTETS * 8)
-    return ConcatKDFHash(hashes.SHA256(), _KEY_OCTETS, fixed).derive(shared)
+    fixed = length_and(CONTENT_ENCRYPTION.encode()) + parties + struct.pack(">I", _KEY_BYTES * 8)
+    return ConcatKDFHash(hashes.SHA256(), _KEY_BYTES, fixed).derive(shared)
 
 
-def length_and(octets: bytes | bytearray) -> bytes:
-    """Octets with their number in front, in 32 bits."""
-    return struct.pack(">I", len(octets)) + bytes(octets)
+def length_and(data: bytes | bytearray) -> bytes:
+    """Bytes with their number in front, in 32 bits."""
+    return struct.pack(">I", len(data)) + bytes(data)
 
 
 @attrs.frozen(eq=False)
@@ -157,7 +157,7 @@ class _Parts:
 
     @classmethod
     def of(cls, token: bytes, algorithm: str) -> _Parts:
-        if len(token) > MAX_OCTETS:
+        if len(token) > MAX_BYTES:
             raise JoseError(JoseReason.TOO_LARGE, f"{len(token)} octets")
         segments = token.split(b".")
         if len(segments) != 5:
@@ -167,14 +167,14 @@ class _Parts:
         if header.get("alg") != algorithm or header.get("enc") != CONTENT_ENCRYPTION:
             raise JoseError(JoseReason.ENCRYPTION_NOT_ALLOWED, "alg or enc")
         iv, ciphertext, tag = (bytes(decode_segment(segment, "JWE")) for segment in rest)
-        if encrypted_key or len(iv) != _IV_OCTETS or len(tag) != _TAG_OCTETS:
+        if encrypted_key or len(iv) != _IV_BYTES or len(tag) != _TAG_BYTES:
             raise JoseError(JoseReason.NOT_A_TOKEN, "a segment has another size")
         return cls(header, protected, iv, ciphertext + tag)
 
     def party(self, member: str) -> bytes:
         """``apu`` or ``apv`` of the header, with its length in front."""
         text = self.header.get(member, "")
-        if not isinstance(text, str) or len(text) > _MAX_PARTY_OCTETS or not text.isascii():
+        if not isinstance(text, str) or len(text) > _MAX_PARTY_BYTES or not text.isascii():
             raise JoseError(JoseReason.HEADER_MALFORMED, member)
         return length_and(decode_segment(text.encode(), member))
 

@@ -33,14 +33,14 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | Ed25519PublicKey
 CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = MappingProxyType(
     {"BP-256": ec.BrainpoolP256R1, "P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
 )
-#: Upper bound of a document with keys, in octets.
-MAX_OCTETS: Final = 256 * 1024
+#: Upper bound of a document with keys, in bytes.
+MAX_BYTES: Final = 256 * 1024
 MAX_KEYS: Final = 64
 
 _MIN_RSA_BITS: Final = 2048
 _MAX_RSA_BITS: Final = 8192
 _PRIVATE_MEMBERS: Final = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
-_OCTETS_256: Final = 32
+_BYTES_256: Final = 32
 
 
 class JwkError(ValueError):
@@ -83,7 +83,7 @@ def parse_key_set(document: bytes | bytearray) -> KeySet:
     """Read a JWK set, or a single JWK.
 
     Args:
-        document: the octets.
+        document: the bytes.
 
     Raises:
         JwkError: it is none.
@@ -171,8 +171,8 @@ def to_jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
     names = [name for name, curve in CURVES.items() if isinstance(key.curve, curve)]
     if not names:
         raise JwkError("the curve is not supported")
-    numbers, octets = key.public_numbers(), (key.curve.key_size + 7) // 8
-    x, y = (base64url.encode(value.to_bytes(octets, "big")).decode() for value in (numbers.x, numbers.y))
+    numbers, data = key.public_numbers(), (key.curve.key_size + 7) // 8
+    x, y = (base64url.encode(value.to_bytes(data, "big")).decode() for value in (numbers.x, numbers.y))
     return {"kty": "EC", "crv": names[0], "x": x, "y": y}
 
 
@@ -186,7 +186,7 @@ def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
     return base64url.encode(hashlib.sha256(canonical.encode()).digest()).decode()
 
 
-def x5c_octets(text: str) -> bytes:
+def x5c_der(text: str) -> bytes:
     """A certificate of ``x5c``: standard base64 of DER (RFC 7517 §4.7).
 
     Raises:
@@ -200,7 +200,7 @@ def x5c_octets(text: str) -> bytes:
 
 def _brainpool_key(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     x, y = (base64url.decode(jwk[member].encode()) for member in ("x", "y"))
-    if len(x) != _OCTETS_256 or len(y) != _OCTETS_256:
+    if len(x) != _BYTES_256 or len(y) != _BYTES_256:
         raise JwkError("a coordinate of another size")
     point = ec.EllipticCurvePublicNumbers(
         int.from_bytes(x, "big"), int.from_bytes(y, "big"), ec.BrainpoolP256R1()

@@ -2,7 +2,7 @@
 
 Refused: anything but three segments of strict, unpadded base64url; a header over its size limit, with
 repeated members, ``crit`` or ``b64``; an algorithm outside the two that gematik uses, or outside those
-the operator allows; a key on another curve than the algorithm names; a signature that is not 64 octets.
+the operator allows; a key on another curve than the algorithm names; a signature that is not 64 bytes.
 Keys come from ``x5c`` only, and only after its certificate path has been verified: ``jwk``, ``jku`` and
 ``x5u`` are never looked at.
 
@@ -37,14 +37,14 @@ ALGORITHM_CURVES: Mapping[str, type[ec.EllipticCurve]] = MappingProxyType(
     {"BP256R1": ec.BrainpoolP256R1, "ES256": ec.SECP256R1}
 )
 
-_SIGNATURE_OCTETS = 64
+_SIGNATURE_BYTES = 64
 _SLICE = 1 << 20
 _WHITESPACE = b" \t\r\n"
 
 
 @attrs.frozen
 class JwsLimits:
-    """Upper bounds that a list has to keep; all sizes in octets."""
+    """Upper bounds that a list has to keep; all sizes in bytes."""
 
     total: int = 160 * 1024 * 1024
     header: int = 32 * 1024
@@ -77,7 +77,7 @@ class CompactJws:
         """Take a serialization apart and read its header.
 
         Args:
-            data: the octets as they were received; ASCII white space around them is ignored.
+            data: the bytes as they were received; ASCII white space around them is ignored.
             limits: the bounds to keep.
 
         Raises:
@@ -101,7 +101,7 @@ class CompactJws:
     def digest(self) -> str:
         """SHA-256 of the whole serialization, in hex.
 
-        Identifies octets that were seen before; it is no identity of the content, since an ECDSA
+        Identifies bytes that were seen before; it is no identity of the content, since an ECDSA
         signature can be rewritten.
         """
         whole = self._signed.copy()
@@ -134,7 +134,7 @@ class CompactJws:
         """
         key = self._signer_key()
         signature = bytes(decode_segment(self._data[self._payload_end + 1 :], "signature"))
-        if len(signature) != _SIGNATURE_OCTETS:
+        if len(signature) != _SIGNATURE_BYTES:
             raise JoseError(JoseReason.SIGNATURE_MALFORMED, f"{len(signature)} octets instead of 64")
         r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
         scheme = ec.ECDSA(Prehashed(hashes.SHA256()))

@@ -22,8 +22,8 @@ from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.jwk import KeySet, VerificationKey
 from synapse_tim.jose.segments import decode_segment, parse_object, read_header
 
-#: Upper bound of a signed token, in octets.
-MAX_OCTETS: Final = 32 * 1024
+#: Upper bound of a signed token, in bytes.
+MAX_BYTES: Final = 32 * 1024
 
 #: Each algorithm is bound to one kind of key, and to one curve if it has one. BP256R1 is gematik's name.
 ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
@@ -84,7 +84,7 @@ class SignedToken:
         Raises:
             JoseError: it is no compact JWS, or its algorithm is not among ``ALGORITHMS``.
         """
-        if len(token) > MAX_OCTETS:
+        if len(token) > MAX_BYTES:
             raise JoseError(JoseReason.TOO_LARGE, f"{len(token)} octets")
         segments = token.split(b".")
         if len(segments) != 3:

@@ -65,10 +65,10 @@ class KeyFile:
         """See ``KeySource``."""
         try:
             with self.path.open("rb") as file:
-                octets = file.read(jwk.MAX_OCTETS + 1)
+                data = file.read(jwk.MAX_BYTES + 1)
         except OSError as error:
             raise KeysUnavailableError(f"cannot read the file: {error.strerror}") from None
-        return _key_set(octets)
+        return _key_set(data)
 
 
 @attrs.frozen
@@ -80,7 +80,7 @@ class KeyUrl:
 
     def fetch(self) -> jwk.KeySet:
         """See ``KeySource``."""
-        return _key_set(_get(self.fetcher, self.url, jwk.MAX_OCTETS))
+        return _key_set(_get(self.fetcher, self.url, jwk.MAX_BYTES))
 
 
 @attrs.frozen
@@ -120,9 +120,9 @@ class SignedDiscovery:
     def fetch(self) -> jwk.KeySet:
         """See ``KeySource``."""
         now = self.clock()
-        octets = _get(self.fetcher, self.url, discovery.MAX_OCTETS)
+        data = _get(self.fetcher, self.url, discovery.MAX_OCTETS)
         try:
-            signed = CompactJws.parse(octets, JwsLimits(total=discovery.MAX_OCTETS))
+            signed = CompactJws.parse(data, JwsLimits(total=discovery.MAX_OCTETS))
             signed.require_algorithm(_DISCOVERY_ALGORITHMS)
             self.ocsp.check(self.trust.find(signed.signer, signed.certificates[1:], now), now)
             document = signed.verified_payload()
@@ -149,7 +149,7 @@ class SignedDiscovery:
         if not key.x5c:
             return
         try:
-            certificate, *others = (parse_certificate(jwk.x5c_octets(text)) for text in key.x5c)
+            certificate, *others = (parse_certificate(jwk.x5c_der(text)) for text in key.x5c)
             self.ocsp.check(self.trust.find(certificate, others, now), now)
         except ReasonError as error:
             raise _refused("certificate of a key", error) from None
@@ -161,9 +161,9 @@ class SignedDiscovery:
             raise KeysUnavailableError("certificate of a key: it is that of another key")
 
 
-def _key_set(octets: bytes | bytearray) -> jwk.KeySet:
+def _key_set(data: bytes | bytearray) -> jwk.KeySet:
     try:
-        return jwk.parse_key_set(octets)
+        return jwk.parse_key_set(data)
     except jwk.NoKeyError as error:
         raise KeysWithdrawnError(str(error)) from None
     except jwk.JwkError as error:
@@ -175,9 +175,9 @@ def _refused(what: str, error: ReasonError) -> KeysUnavailableError:
     return kind(f"{what}: {error}")
 
 
-def _get(fetcher: Fetcher, url: str, max_octets: int) -> bytearray:
+def _get(fetcher: Fetcher, url: str, max_bytes: int) -> bytearray:
     try:
-        response = fetcher.get(url, max_octets=max_octets, deadline=_DEADLINE_SECONDS)
+        response = fetcher.get(url, max_bytes=max_bytes, deadline=_DEADLINE_SECONDS)
     except ReasonError as error:
         raise KeysUnavailableError(str(error)) from None
     if response.status != 200:

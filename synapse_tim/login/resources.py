@@ -18,7 +18,7 @@ from twisted.web.resource import Resource
 
 from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.request_body import octets
-from synapse_tim.jose.jwe import MAX_OCTETS, DecryptionKey
+from synapse_tim.jose.jwe import MAX_BYTES, DecryptionKey
 from synapse_tim.login.denials import LOGOUT_TOKEN
 from synapse_tim.login.rules.nonces import LIFETIME
 
@@ -97,7 +97,7 @@ def _not_to_be_kept(request: Any) -> None:
 
 
 def _logout_token(request: SynapseRequest) -> str | None:
-    if request.content is None or octets(request) > MAX_OCTETS + 1024:
+    if request.content is None or octets(request) > MAX_BYTES + 1024:
         return None
     try:
         tokens = parse_qs(request.content.read().decode("ascii"), max_num_fields=8).get("logout_token", [])

@@ -15,14 +15,14 @@ from cryptography import x509
 
 from synapse_tim.pki.certificates import parse_certificate, to_der
 from synapse_tim.pki.errors import CertificateError, CertificateReason
-from synapse_tim.pki.trust_anchors import ROOTS_MAX_OCTETS
+from synapse_tim.pki.trust_anchors import ROOTS_MAX_BYTES
 from synapse_tim.transport.errors import TransportError, TransportReason
 from synapse_tim.transport.fetcher import Fetcher
 
 _ROOTS_PATH: Final = "ECC/ROOT-CA/roots.json"
 _SUB_CA_PATH: Final = "ECC/SUB-CA/"
-_CERTIFICATE_MAX_OCTETS: Final = 8 * 1024
-_PINNED_ROOT_MAX_OCTETS: Final = 32 * 1024
+_CERTIFICATE_MAX_BYTES: Final = 8 * 1024
+_PINNED_ROOT_MAX_BYTES: Final = 32 * 1024
 _DEADLINE_SECONDS: Final = 15.0
 
 
@@ -56,15 +56,15 @@ class DownloadServer:
 
     def roots(self) -> bytearray:
         """See ``CertificateSource``."""
-        return self._get(_ROOTS_PATH, ROOTS_MAX_OCTETS)
+        return self._get(_ROOTS_PATH, ROOTS_MAX_BYTES)
 
     def sub_ca(self, file_name: str) -> bytearray:
         """See ``CertificateSource``."""
-        return self._get(_SUB_CA_PATH + file_name, _CERTIFICATE_MAX_OCTETS)
+        return self._get(_SUB_CA_PATH + file_name, _CERTIFICATE_MAX_BYTES)
 
-    def _get(self, path: str, max_octets: int) -> bytearray:
+    def _get(self, path: str, max_bytes: int) -> bytearray:
         url = f"{self.base_url.rstrip('/')}/{path}"
-        response = self.fetcher.get(url, max_octets=max_octets, deadline=_DEADLINE_SECONDS)
+        response = self.fetcher.get(url, max_bytes=max_bytes, deadline=_DEADLINE_SECONDS)
         if response.status == 404:
             raise _missing(path, "not on the download server")
         if response.status != 200:
@@ -80,20 +80,20 @@ class DownloadDirectory:
 
     def roots(self) -> bytes:
         """See ``CertificateSource``."""
-        return self._read(_ROOTS_PATH, ROOTS_MAX_OCTETS)
+        return self._read(_ROOTS_PATH, ROOTS_MAX_BYTES)
 
     def sub_ca(self, file_name: str) -> bytes:
         """See ``CertificateSource``."""
-        return self._read(_SUB_CA_PATH + file_name, _CERTIFICATE_MAX_OCTETS)
+        return self._read(_SUB_CA_PATH + file_name, _CERTIFICATE_MAX_BYTES)
 
-    def _read(self, path: str, max_octets: int) -> bytes:
+    def _read(self, path: str, max_bytes: int) -> bytes:
         try:
             with (self.directory / path).open("rb") as file:
-                content = file.read(max_octets + 1)
+                content = file.read(max_bytes + 1)
         except OSError as error:
             raise _missing(path, str(error.strerror)) from None
-        if len(content) > max_octets:
-            raise TransportError(TransportReason.TOO_LARGE, f"{path}: more than {max_octets} octets")
+        if len(content) > max_bytes:
+            raise TransportError(TransportReason.TOO_LARGE, f"{path}: more than {max_bytes} octets")
         return content
 
 
@@ -111,7 +111,7 @@ def read_root(file: Path) -> x509.Certificate:
         CertificateError: ``certificate_malformed``.
     """
     with file.open("rb") as stream:
-        content = stream.read(_PINNED_ROOT_MAX_OCTETS)
+        content = stream.read(_PINNED_ROOT_MAX_BYTES)
     if content.lstrip().startswith(b"-----BEGIN"):
         try:
             content = to_der(x509.load_pem_x509_certificate(content))

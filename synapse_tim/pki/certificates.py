@@ -71,7 +71,7 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         _ = (certificate.subject, certificate.issuer, certificate.public_key())
         _ = (certificate.extensions, certificate.signature_algorithm_oid)
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-        # What the signature does not cover has one form only: its bit string is whole octets (RFC 5758).
+        # What the signature does not cover has one form only: its bit string is whole bytes (RFC 5758).
         if der[-len(certificate.signature) - 1] != 0:
             raise ValueError("the signature is not made of whole octets")
     except MALFORMED as error:

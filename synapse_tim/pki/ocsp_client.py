@@ -26,7 +26,7 @@ from synapse_tim.transport.fetcher import Fetcher
 
 logger = logging.getLogger(__name__)
 
-_MAX_OCTETS: Final = 64 * 1024
+_MAX_BYTES: Final = 64 * 1024
 _DEADLINE_SECONDS: Final = 10.0
 _HEADERS: Final = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
 
@@ -91,7 +91,7 @@ class OcspClient:
                 self._url,
                 content=build_request(certificate, issuer, nonce),
                 headers=_HEADERS,
-                max_octets=_MAX_OCTETS,
+                max_bytes=_MAX_BYTES,
                 deadline=_DEADLINE_SECONDS,
             )
         except TransportError as error:

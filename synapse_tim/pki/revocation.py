@@ -84,7 +84,7 @@ def judge_answer(
     """Verify an answer and read what it says about the certificate.
 
     Args:
-        answer: the DER octets of the responder.
+        answer: the DER bytes of the responder.
         certificate: the one that was asked about.
         issuer: its issuer, whose path the caller has verified.
         at: now.

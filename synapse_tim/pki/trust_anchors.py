@@ -34,7 +34,7 @@ from synapse_tim.pki.certificates import (
 )
 from synapse_tim.pki.errors import CertificateError, CertificateReason
 
-ROOTS_MAX_OCTETS = 512 * 1024
+ROOTS_MAX_BYTES = 512 * 1024
 _MAX_ROOTS = 64
 
 
@@ -68,7 +68,7 @@ def parse_roots(document: bytes | bytearray) -> tuple[RootEntry, ...]:
     Raises:
         CertificateError: ``roots_malformed`` or ``certificate_malformed``.
     """
-    if len(document) > ROOTS_MAX_OCTETS:
+    if len(document) > ROOTS_MAX_BYTES:
         raise CertificateError(CertificateReason.ROOTS_MALFORMED, f"{len(document)} octets")
     try:
         rows = strict_json.parse(document)

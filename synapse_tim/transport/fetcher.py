@@ -36,7 +36,7 @@ class Response:
 
     Attributes:
         status: HTTP status, never a redirect except 304.
-        body: the octets of a 200; empty for any other status.
+        body: the bytes of a 200; empty for any other status.
         retry_after: seconds for which the server wants to be left alone, if it says so in digits.
     """
 
@@ -108,7 +108,7 @@ class Fetcher:
         self,
         url: str,
         *,
-        max_octets: int,
+        max_bytes: int,
         deadline: float,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -117,7 +117,7 @@ class Fetcher:
 
         Args:
             url: absolute, http or https; its own query is kept.
-            max_octets: cap of the body.
+            max_bytes: cap of the body.
             deadline: seconds for the whole exchange.
             params: added to the query.
             headers: added to the request.
@@ -132,14 +132,14 @@ class Fetcher:
             raise TransportError(
                 TransportReason.UNREACHABLE, f"no usable URL: {type(error).__name__}"
             ) from None
-        return self._exchange(request, max_octets, deadline)
+        return self._exchange(request, max_bytes, deadline)
 
     def post(
-        self, url: str, *, content: bytes, headers: Mapping[str, str], max_octets: int, deadline: float
+        self, url: str, *, content: bytes, headers: Mapping[str, str], max_bytes: int, deadline: float
     ) -> Response:
-        """POST octets; arguments and errors as for ``get``."""
+        """POST bytes; arguments and errors as for ``get``."""
         request = self._client.build_request("POST", url, content=content, headers=dict(headers))
-        return self._exchange(request, max_octets, deadline)
+        return self._exchange(request, max_bytes, deadline)
 
     def close(self) -> None:
         """End exchanges that are under way and refuse further ones; for use at shutdown."""
@@ -148,7 +148,7 @@ class Fetcher:
             exchange.end()
         self._client.close()
 
-    def _exchange(self, request: httpx.Request, max_octets: int, deadline: float) -> Response:
+    def _exchange(self, request: httpx.Request, max_bytes: int, deadline: float) -> Response:
         """Run the exchange in a thread of its own and wait for it no longer than the deadline.
 
         Looking a name up cannot be interrupted. A thread that is late goes on by itself and ends as soon as
@@ -162,7 +162,7 @@ class Fetcher:
 
         def run() -> None:
             try:
-                outcome.set_result(self._send(request, host, max_octets, exchange))
+                outcome.set_result(self._send(request, host, max_bytes, exchange))
             except BaseException as error:
                 outcome.set_exception(error)
             finally:
@@ -178,12 +178,12 @@ class Fetcher:
                 TransportReason.DEADLINE, f"{host}: not complete within {deadline:g} s"
             ) from None
 
-    def _send(self, request: httpx.Request, host: str, max_octets: int, exchange: _Exchange) -> Response:
+    def _send(self, request: httpx.Request, host: str, max_bytes: int, exchange: _Exchange) -> Response:
         request.extensions["trace"] = exchange.trace
         try:
             response = self._client.send(request, stream=True)
             with contextlib.closing(response):
-                return _read(response, host, max_octets)
+                return _read(response, host, max_bytes)
         except (
             httpx.HTTPError,
             httpx.InvalidURL,
@@ -196,7 +196,7 @@ class Fetcher:
             raise TransportError(TransportReason.UNREACHABLE, detail) from None
 
 
-def _read(response: httpx.Response, host: str, max_octets: int) -> Response:
+def _read(response: httpx.Response, host: str, max_bytes: int) -> Response:
     status = response.status_code
     if 300 <= status < 400 and status != 304:
         raise TransportError(TransportReason.REDIRECT, f"{host}: status {status}")
@@ -208,12 +208,12 @@ def _read(response: httpx.Response, host: str, max_octets: int) -> Response:
     if status != 200:
         return Response(status, body, _retry_after(response))
     length = response.headers.get("Content-Length", "")
-    if length.isascii() and length.isdigit() and int(length[:20]) > max_octets:
+    if length.isascii() and length.isdigit() and int(length[:20]) > max_bytes:
         raise TransportError(TransportReason.TOO_LARGE, f"{host}: {length[:20]} octets announced")
     for chunk in response.iter_raw():
         body += chunk
-        if len(body) > max_octets:
-            raise TransportError(TransportReason.TOO_LARGE, f"{host}: more than {max_octets} octets")
+        if len(body) > max_bytes:
+            raise TransportError(TransportReason.TOO_LARGE, f"{host}: more than {max_bytes} octets")
     return Response(status, body)
 
 

@@ -24,7 +24,7 @@ def answers(monkeypatch):
         def __init__(self, context):
             pass
 
-        def get(self, url, *, max_octets, deadline):
+        def get(self, url, *, max_bytes, deadline):
             found["deadlines"].append(deadline)
             answer = found.get(url, UNREACHABLE)
             if isinstance(answer, Exception):

@@ -95,7 +95,7 @@ def test_a_failure_is_an_error_and_shows_in_the_metrics(part, ti, run, caplog):
     assert (counted("unreachable"), counted("paused")) == tuple(n + 1 for n in before)
     assert len(caplog.records) == 1
     assert "alice" not in caplog.text and "hospital" not in caplog.text
-    at._transport._pause.answered()
+    at._transport._circuit_breaker.succeeded()
     assert is_down() == 0
 
 

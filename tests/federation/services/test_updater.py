@@ -26,7 +26,7 @@ def test_the_first_list_is_accepted(bench):
     assert names(b.state) == {"hospital.example", "insurer.example"}
     assert b.state.in_force.content.insurance_domains == {"insurer.example"}
     assert b.state.in_force.content.ik_to_domain == {"109500969": "insurer.example"}
-    assert update.octets is not None
+    assert update.data is not None
 
 
 def test_r1_9_a_204_confirms_the_list_in_force(bench, ti):
@@ -35,7 +35,7 @@ def test_r1_9_a_204_confirms_the_list_in_force(bench, ti):
     b.offset = HOUR
     update = b.step()
     assert update.result == "confirmed"
-    assert update.octets is None
+    assert update.data is None
     assert b.state.remembered.confirmed_at - b.state.remembered.accepted_at >= HOUR
     assert ti.requests[-1][2] == 204 or any(status == 204 for *_, status in ti.requests)
 
@@ -105,7 +105,7 @@ def test_a_fault_is_refused_and_the_list_in_force_stays(bench, ti, fault, value,
     update = b.step()
     assert refused(update) is reason, update.refusal
     assert update.state is before
-    assert update.octets is None
+    assert update.data is None
     ti.faults.reset()
     ti.version += 1
     b = bench()  # an answer "revoked" is kept until its nextUpdate
@@ -240,7 +240,7 @@ def test_ocsp_answers_are_kept_until_their_next_update(bench, ti):
 
 def test_what_was_stored_is_verified_again_without_any_network(bench, ti):
     b = bench()
-    octets = b.step().octets
+    octets = b.step().data
     later = bench()
     later.trust.restore(b.trust.material)
     before = len(ti.requests)
@@ -251,7 +251,7 @@ def test_what_was_stored_is_verified_again_without_any_network(bench, ti):
 
 def test_a_stored_list_that_was_tampered_with_is_not_used_and_its_version_stays_the_floor(bench, ti):
     b = bench()
-    octets = b.step().octets
+    octets = b.step().data
     later = bench()
     later.trust.restore(b.trust.material)
     tampered = bytearray(octets)
@@ -268,7 +268,7 @@ def test_a_stored_list_that_was_tampered_with_is_not_used_and_its_version_stays_
 
 def test_an_older_genuine_list_in_the_store_is_not_used(bench, ti):
     b = bench()
-    old = b.step().octets
+    old = b.step().data
     ti.add("practice.example")
     b.step()
     later = bench()
@@ -279,7 +279,7 @@ def test_an_older_genuine_list_in_the_store_is_not_used(bench, ti):
 def test_a_stored_list_counts_as_of_its_last_confirmation(bench, ti):
     """Its signer may have expired since: then it is stale, which is another decision than unverified."""
     b = bench()
-    octets = b.step().octets
+    octets = b.step().data
     later = bench()
     later.trust.restore(b.trust.material)
     later.offset = dt.timedelta(days=4000)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.core.bearer import MAX_OCTETS, bearer_token
+from synapse_tim.core.bearer import MAX_BYTES, bearer_token
 from synapse_tim.federation.list import parse_payload
 from synapse_tim.information import rules as information
 from synapse_tim.information.rules import QueryError, ServiceInfo
@@ -116,7 +116,7 @@ def test_no_query_ends_in_another_error(value):
         (b"Bearer a\n", None),
         (b"Bearer \xff", None),
         (b"Bearer =", None),
-        (b"Bearer " + b"a" * MAX_OCTETS, None),
+        (b"Bearer " + b"a" * MAX_BYTES, None),
     ],
 )
 def test_r5_6_the_token_of_a_header(header, token):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from synapse_tim.jose import base64url, jwe, jwk
 from synapse_tim.jose.errors import JoseError, JoseReason
-from synapse_tim.jose.jwe import MAX_OCTETS, DecryptionKey, decrypt, decrypt_with, derive, is_encrypted
+from synapse_tim.jose.jwe import MAX_BYTES, DecryptionKey, decrypt, decrypt_with, derive, is_encrypted
 from synapse_tim.testing.merge import REMOVED
 from synapse_tim.testing.simulator.idp.jwe import encrypt
 
@@ -58,7 +58,7 @@ def test_the_key_derivation_is_that_of_rfc_7518(monkeypatch):
     assert list(shared[:4]) == [158, 86, 217, 29]
     parties = jwe.length_and(b"Alice") + jwe.length_and(b"Bob")
     monkeypatch.setattr(jwe, "CONTENT_ENCRYPTION", "A128GCM")
-    monkeypatch.setattr(jwe, "_KEY_OCTETS", 16)
+    monkeypatch.setattr(jwe, "_KEY_BYTES", 16)
     assert b64(derive(shared, parties)) == b"VqqN6vgjbSBcIijNcacQGg"
 
 
@@ -333,15 +333,15 @@ def test_a_nested_member_that_occurs_twice_is_refused():
 
 
 def test_a_token_has_64_kib_at_most():
-    padding = MAX_OCTETS - len(sealed(b"")) - 3
+    padding = MAX_BYTES - len(sealed(b"")) - 3
     plaintext = b"x" * (padding * 3 // 4)
     token = sealed(plaintext)
-    assert MAX_OCTETS - 8 < len(token) <= MAX_OCTETS
+    assert MAX_BYTES - 8 < len(token) <= MAX_BYTES
     assert decrypt(token, [OURS]) == plaintext
     with refused(JoseReason.TOO_LARGE):
-        decrypt(token + b"A" * (MAX_OCTETS + 1 - len(token)), [OURS])
+        decrypt(token + b"A" * (MAX_BYTES + 1 - len(token)), [OURS])
     with refused(JoseReason.TOO_LARGE):
-        decrypt_with(b"." * (MAX_OCTETS + 1), SECRET)
+        decrypt_with(b"." * (MAX_BYTES + 1), SECRET)
 
 
 def test_without_a_key_nothing_is_decrypted():

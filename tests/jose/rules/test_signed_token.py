@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from synapse_tim.jose import base64url, jwk
 from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.jwk import KeySet, VerificationKey
-from synapse_tim.jose.signed_token import ALGORITHMS, MAX_OCTETS, SignatureRules, SignedToken
+from synapse_tim.jose.signed_token import ALGORITHMS, MAX_BYTES, SignatureRules, SignedToken
 from synapse_tim.testing.merge import REMOVED
 from synapse_tim.testing.simulator.idp.jws import sign_token
 
@@ -405,9 +405,9 @@ def test_the_json_serialization_is_refused():
 
 def test_a_token_has_32_kib_at_most():
     with refused(JoseReason.TOO_LARGE):
-        SignedToken.parse(b"." * (MAX_OCTETS + 1))
+        SignedToken.parse(b"." * (MAX_BYTES + 1))
     with refused(JoseReason.TOO_LARGE):
-        SignedToken.parse(token_of(claims={"a": "x" * MAX_OCTETS}))
+        SignedToken.parse(token_of(claims={"a": "x" * MAX_BYTES}))
     assert verify(token_of(claims={"a": "x" * 20_000}), keys_of(P256))
 
 

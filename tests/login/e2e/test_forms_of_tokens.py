@@ -66,14 +66,14 @@ def test_a_token_without_a_key_name_is_verified_with_all_keys_of_the_provider(se
 
 def test_signed_tokens_have_32_kib_and_encrypted_ones_64(server, own, mint):
     large = mint(claims={"more": "x" * 23_000})
-    assert token_signature.MAX_OCTETS * 0.9 < len(large) <= token_signature.MAX_OCTETS
+    assert token_signature.MAX_BYTES * 0.9 < len(large) <= token_signature.MAX_BYTES
     logged_in(server, large)
     refused(server, mint(claims={"more": "x" * 25_000}), "too_large")
     encrypted = for_us(own, mint(claims={"more": "x" * 23_000}))
-    assert len(encrypted) > token_signature.MAX_OCTETS
+    assert len(encrypted) > token_signature.MAX_BYTES
     logged_in(server, encrypted)
     sealed = for_us(own, mint(claims={"more": "x" * 34_000}))
-    assert token_signature.MAX_OCTETS < len(sealed) <= jwe.MAX_OCTETS
+    assert token_signature.MAX_BYTES < len(sealed) <= jwe.MAX_BYTES
     refused(server, sealed, "too_large")  # what is in it
     refused(server, for_us(own, mint(claims={"more": "x" * 40_000})), "too_large")
 

@@ -286,7 +286,7 @@ def test_a_file_that_cannot_be_read_or_is_too_long_is_refused(tmp_path):
     with unavailable("cannot read the file"):
         KeyFile(tmp_path).fetch()
     path = tmp_path / "long"
-    path.write_bytes(b" " * jwk.MAX_OCTETS + json.dumps({"keys": [jwk.to_jwk(KEY)]}).encode())
+    path.write_bytes(b" " * jwk.MAX_BYTES + json.dumps({"keys": [jwk.to_jwk(KEY)]}).encode())
     with unavailable():
         KeyFile(path).fetch()
 

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtensionOID
 from synapse_tim.federation.refusals import Refusal
 from synapse_tim.pki import trust_anchors
 from synapse_tim.pki.certificates import fingerprint, to_der
-from synapse_tim.pki.trust_anchors import ROOTS_MAX_OCTETS, RootLink, TrustAnchors, parse_roots
+from synapse_tim.pki.trust_anchors import ROOTS_MAX_BYTES, RootLink, TrustAnchors, parse_roots
 from synapse_tim.testing.simulator.pki.world import (
     Identity,
     key_usage_of,
@@ -260,7 +260,7 @@ def test_a_malformed_roots_json_is_refused(document):
 
 def test_roots_json_has_limits(certs, monkeypatch):
     with refused(Refusal.ROOTS_MALFORMED):
-        parse_roots(b"[" + b" " * ROOTS_MAX_OCTETS + b"]")
+        parse_roots(b"[" + b" " * ROOTS_MAX_BYTES + b"]")
     parse_roots(json.dumps(rows(certs)).encode())
     monkeypatch.setattr(trust_anchors, "_MAX_ROOTS", 3)
     with refused(Refusal.ROOTS_MALFORMED):

@@ -15,7 +15,7 @@ from synapse_tim.transport.tls import client_context
 
 
 def get(fetcher, url, **changes):
-    return fetcher.get(url, **{"max_octets": 1_000_000, "deadline": 60.0, **changes})
+    return fetcher.get(url, **{"max_bytes": 1_000_000, "deadline": 60.0, **changes})
 
 
 def reason(caught):

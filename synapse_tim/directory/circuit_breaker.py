@@ -1,7 +1,7 @@
-"""When the directory is left alone: after failures nobody asks for a while (requirement R6.4).
+"""Circuit breaker in front of the directory: after failures nobody asks for a while (requirement R6.4).
 
-During a pause a look-up fails at once instead of waiting for a directory that is known to be down. When it
-is over, one look-up tries; the others go on failing at once until that one has an answer.
+While it is open, a look-up fails at once instead of waiting for a directory that is known to be down. After a
+while it is half-open: one look-up tries, and the others go on failing at once until that one has an answer.
 """
 
 from __future__ import annotations
@@ -14,19 +14,25 @@ from typing import Final
 #: ``RETRY_TIME`` and ``RETRY_TIME_MAX``, in seconds.
 RETRY_TIME: Final = 5.0
 RETRY_TIME_MAX: Final = 300.0
-#: The pause grows from this failure in a row.
+#: From this failure in a row on it stays open for longer.
 _GROWS_FROM: Final = 3
 
 
-class Entry(enum.Enum):
-    """Whether a look-up may ask."""
+class State(enum.Enum):
+    """State in which a look-up meets the circuit breaker.
 
+    Attributes:
+        CLOSED: it may ask.
+        HALF_OPEN: it may ask, and decides for the others.
+        OPEN: it must not ask.
+    """
+
+    CLOSED = enum.auto()
+    HALF_OPEN = enum.auto()
     OPEN = enum.auto()
-    PROBE = enum.auto()
-    PAUSED = enum.auto()
 
 
-class DirectoryPause:
+class CircuitBreaker:
     """Counts failures in a row. May be used by several threads.
 
     Args:
@@ -41,21 +47,21 @@ class DirectoryPause:
         self._until = float("-inf")
         self._probing = False
 
-    def enter(self, now: float) -> Entry:
-        """Want to ask; a ``PROBE`` has to be ended by ``answered``, ``failed`` or ``undecided``.
+    def enter(self, now: float) -> State:
+        """Want to ask; who is let in has to call ``succeeded``, ``failed`` or ``undecided`` at the end.
 
         Args:
             now: seconds that only ever grow, as everywhere here.
         """
         with self._lock:
             if not self._failures:
-                return Entry.OPEN
+                return State.CLOSED
             if self._probing or now < self._until:
-                return Entry.PAUSED
+                return State.OPEN
             self._probing = True
-            return Entry.PROBE
+            return State.HALF_OPEN
 
-    def answered(self) -> None:
+    def succeeded(self) -> None:
         """The directory answers."""
         with self._lock:
             was_down = self._failures > 0
@@ -78,19 +84,19 @@ class DirectoryPause:
                 self._failures += 1
             self._probing = False
             self._failed_at = now
-            # Never longer than the longest pause, whatever the directory demands.
-            pause = min(max(_pause_after(self._failures), at_least), RETRY_TIME_MAX)
-            self._until = max(self._until, now + pause)
+            # Never longer than the longest time, whatever the directory demands.
+            wait = min(max(_wait_after(self._failures), at_least), RETRY_TIME_MAX)
+            self._until = max(self._until, now + wait)
             if first:
                 self._on_change(True)
 
-    def undecided(self, entry: Entry) -> None:
+    def undecided(self, state: State) -> None:
         """A look-up ended without showing whether the directory answers."""
-        if entry is Entry.PROBE:
+        if state is State.HALF_OPEN:
             with self._lock:
                 self._probing = False
 
 
-def _pause_after(failures: int) -> float:
+def _wait_after(failures: int) -> float:
     growth = max(0, failures - _GROWS_FROM + 1)
     return RETRY_TIME * 2.0 ** min(growth, 10)
