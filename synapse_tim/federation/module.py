@@ -35,12 +35,17 @@ from synapse_tim.core.server_name import normalise, of_matrix_id
 from synapse_tim.directory.session import DirectorySession
 from synapse_tim.federation.assembly import FederationListEngine, read_files
 from synapse_tim.federation.config import AllowListConfig
-from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER, RELAYED_FOR_NON_MEMBER
+from synapse_tim.federation.denials import (
+    INVITES_BY_ADDRESS,
+    INVITES_MALFORMED,
+    NO_USABLE_LIST,
+    NOT_A_MEMBER,
+    RELAYED_FOR_NON_MEMBER,
+)
 from synapse_tim.federation.federation_members import Membership
 from synapse_tim.federation.list import FederationList
 from synapse_tim.federation.relayed import Effect, effect_of_relayed
 from synapse_tim.federation.schedule import UnknownDomains
-from synapse_tim.invites.denials import INVITES_BY_ADDRESS, INVITES_MALFORMED
 
 logger = logging.getLogger(__name__)
 

@@ -10,22 +10,6 @@ from typing import Final
 
 from synapse_tim.core.denial import Denial
 
-#: A createRoom body that invites by e-mail address or the like: whose server that is shows too late.
-INVITES_BY_ADDRESS = Denial(
-    policy="federation",
-    requirements=("AF_10064-02", "A_25368-01"),
-    text="Create the room without 'invite_3pid', then invite by user id. (AF_10064-02, A_25368-01)",
-)
-
-#: A createRoom body whose invitations cannot be read: nothing to decide on.
-INVITES_MALFORMED = Denial(
-    policy="federation",
-    requirements=("AF_10064-02",),
-    status=400,
-    errcode="M_BAD_JSON",
-    text="'invite' has to be a list of user ids, 'initial_state' a list of state events.",
-)
-
 #: Two insured persons, whatever either of them allows.
 INSURED_INVITES_INSURED = Denial(
     policy="invite",

@@ -12,14 +12,18 @@ from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.contacts.denials import CONTACT_MALFORMED
 from synapse_tim.core.denial import Denial
 from synapse_tim.events.denials import REACTION, REDACTION_TOO_LATE, THREAD
-from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER, RELAYED_FOR_NON_MEMBER
+from synapse_tim.federation.denials import (
+    INVITES_BY_ADDRESS,
+    NO_USABLE_LIST,
+    NOT_A_MEMBER,
+    RELAYED_FOR_NON_MEMBER,
+)
 from synapse_tim.information.denials import INFORMATION_QUERY, REPORT_MALFORMED
 from synapse_tim.invites.denials import (
     INSURED_INVITES_INSURED,
     INVITEE_REFUSES,
     INVITEE_UNKNOWN,
     INVITEE_UNREADABLE,
-    INVITES_BY_ADDRESS,
     PERMISSION_MALFORMED,
     TOO_MANY_INVITES,
 )
