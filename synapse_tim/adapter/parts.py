@@ -8,7 +8,7 @@ than another one does, stops start-up.
 from __future__ import annotations
 
 import weakref
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
@@ -79,11 +79,26 @@ def require(api: ModuleApi, kind: type[_Part], needed_by: str) -> _Part:
     Raises:
         ConfigError: it is not loaded.
     """
-    part = find(api, kind)
-    if part is None:
-        raise ConfigError(
-            f"synapse_tim.{needed_by} needs synapse_tim.{kind.__name__}: add it to 'modules' before "
-            f"synapse_tim.{needed_by}, or load synapse_tim.TiMessenger, which contains both",
-            path=("modules",),
-        )
+    part: _Part = require_named(api, kind.__name__, needed_by)
     return part
+
+
+def require_named(api: ModuleApi, name: str, needed_by: str) -> Any:
+    """A part that another one needs, for those below it, which do not know its class.
+
+    Args:
+        api: Synapse's module API.
+        name: of the class of the part that is needed.
+        needed_by: the name of the class that needs it.
+
+    Raises:
+        ConfigError: it is not loaded.
+    """
+    for kind, part in _LOADED.get(api, {}).items():
+        if kind.__name__ == name:
+            return part
+    raise ConfigError(
+        f"synapse_tim.{needed_by} needs synapse_tim.{name}: add it to 'modules' before "
+        f"synapse_tim.{needed_by}, or load synapse_tim.TiMessenger, which contains both",
+        path=("modules",),
+    )

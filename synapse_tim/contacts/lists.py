@@ -8,119 +8,17 @@ that was interrupted in between knows the document as its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
-
-import attrs
+from collections.abc import Mapping
+from typing import Final
 
 from synapse_tim.admin.database import ReadOnlyDatabase, WritableDatabase
 from synapse_tim.contacts.migration_rules import DECIDED, Account, Note, Outcome, Plan, UserList
 from synapse_tim.contacts.rules import Contact
+from synapse_tim.invites.leftover_approvals import CONTACTS, NOTES, Cursor, Left, count_left, has_table
 from synapse_tim.invites.permission_config import is_empty
 
-CONTACTS: Final = "synapse_tim_contacts"
 _MIGRATED: Final = "synapse_tim_contacts_migrated"
 _DOCUMENTS: Final = "synapse_tim_contacts_documents"
-#: The tables of notes.
-NOTES: Final = (
-    """CREATE TABLE IF NOT EXISTS synapse_tim_contacts_migrated (
-        owner TEXT NOT NULL,
-        contact TEXT NOT NULL,
-        start_s BIGINT NOT NULL,
-        end_s BIGINT,
-        outcome TEXT NOT NULL,
-        noted_s BIGINT NOT NULL,
-        PRIMARY KEY (owner, contact)
-    )""",
-    """CREATE TABLE IF NOT EXISTS synapse_tim_contacts_documents (
-        owner TEXT NOT NULL,
-        digest TEXT NOT NULL,
-        PRIMARY KEY (owner, digest)
-    )""",
-)
-# With accounts in use only: nobody else's approvals are of any use.
-_LEFT: Final = """
-    SELECT COUNT(*), COUNT(DISTINCT listed.owner) FROM synapse_tim_contacts AS listed
-    JOIN users ON users.name = listed.owner AND users.deactivated = 0
-    LEFT JOIN synapse_tim_contacts_migrated AS noted
-    ON noted.owner = listed.owner AND noted.contact = listed.contact AND noted.start_s = listed.start_s
-    AND COALESCE(noted.end_s, -1) = COALESCE(listed.end_s, -1)
-    WHERE (listed.end_s IS NULL OR listed.end_s >= ?) AND noted.owner IS NULL
-"""
-# Of approvals that are not on the list any more: the document that was written may still have them.
-_WITHDRAWN: Final = """
-    SELECT COUNT(*) FROM synapse_tim_contacts_migrated AS noted
-    JOIN users ON users.name = noted.owner AND users.deactivated = 0
-    LEFT JOIN synapse_tim_contacts AS listed
-    ON listed.owner = noted.owner AND listed.contact = noted.contact
-    WHERE noted.outcome = ? AND listed.owner IS NULL
-"""
-
-
-class Cursor(Protocol):
-    """What is needed of a cursor; placeholders are question marks."""
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object:
-        """Run a query."""
-
-    def fetchone(self) -> Sequence[Any] | None:
-        """The next row."""
-
-    def fetchall(self) -> Iterable[Sequence[Any]]:
-        """The rows."""
-
-
-@attrs.frozen
-class Left:
-    """What another run would have to do.
-
-    Attributes:
-        approvals: that were neither migrated nor decided on, or have changed since.
-        users: whose lists they are on.
-        withdrawn: approvals that were taken off a list after they were migrated.
-    """
-
-    approvals: int = 0
-    users: int = 0
-    withdrawn: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.approvals or self.withdrawn)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.approvals} approvals of {self.users} users were neither migrated nor decided on, "
-            f"{self.withdrawn} were withdrawn after they were migrated"
-        )
-
-
-def has_table(cursor: Cursor, name: str, *, postgresql: bool) -> bool:
-    """Whether there is a table."""
-    if postgresql:
-        cursor.execute("SELECT to_regclass(?)", (name,))
-    else:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
-    row = cursor.fetchone()
-    return row is not None and row[0] is not None
-
-
-def count_left(cursor: Cursor, now: int, *, postgresql: bool) -> Left:
-    """Count what another run would have to do.
-
-    Args:
-        cursor: of a transaction in which the tables of notes can be made if they are not there.
-        now: seconds since 1970.
-        postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
-    """
-    if not has_table(cursor, CONTACTS, postgresql=postgresql):
-        return Left()
-    for statement in NOTES:
-        cursor.execute(statement)
-    cursor.execute(_LEFT, (now,))
-    approvals, users = cursor.fetchone() or (0, 0)
-    cursor.execute(_WITHDRAWN, (Outcome.MIGRATED.value,))
-    (withdrawn,) = cursor.fetchone() or (0,)
-    return Left(int(approvals), int(users), int(withdrawn))
 
 
 class ContactLists:

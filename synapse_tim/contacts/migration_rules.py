@@ -20,13 +20,14 @@ import attrs
 
 from synapse_tim.contacts.rules import Contact
 from synapse_tim.core.products import Product
+from synapse_tim.invites.leftover_approvals import MIGRATED as NOTED_AS_MIGRATED
 from synapse_tim.invites.permission_config import MAX_OCTETS, PermissionConfigError, parse
 
 
 class Outcome(enum.StrEnum):
     """What becomes of one approval."""
 
-    MIGRATED = "migrated"
+    MIGRATED = NOTED_AS_MIGRATED
     COVERED = "covered"
     LEFT_OUT = "left out"
     SKIPPED = "skipped"

@@ -18,6 +18,7 @@ from synapse_tim.adapter import parts
 from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.config_block import parse_block, wrong
 from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.adapter.openid import OpenIdUsers
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.contacts import resource as contact_resource
@@ -25,7 +26,10 @@ from synapse_tim.contacts.config import ContactManagementConfig
 from synapse_tim.contacts.denials import CONTACTS_TOKEN
 from synapse_tim.contacts.resource import ContactResource
 from synapse_tim.contacts.store import ContactStore
+from synapse_tim.contacts.three_stage_check import ThreeStageCheck
 from synapse_tim.core.products import SpecVersion
+from synapse_tim.directory.module import Directory
+from synapse_tim.invites.rules import Consent
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +73,18 @@ class ContactManagement:
         parsed.check_contacts()
         _check_generation(parsed)
         return parsed
+
+    def consent(self, users: LocalUsers) -> Consent:
+        """What ``synapse_tim.InvitePolicy`` asks whether a local user wants an invitation.
+
+        Args:
+            users: which local users there are.
+
+        Raises:
+            ConfigError: ``synapse_tim.Directory`` is not loaded.
+        """
+        directory = parts.require(self._api, Directory, "InvitePolicy")
+        return ThreeStageCheck(self._api, users, self.permits, directory)
 
     async def permits(self, owner: str, inviter: str, now_s: int) -> bool:
         """Whether the owner's approval list lets somebody invite the owner.

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.local_users import LocalUsers
-from synapse_tim.contacts.module import ContactManagement
 from synapse_tim.contacts.three_stages import decided_by_invitee, stage_three
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.server_name import of_matrix_id
@@ -23,7 +23,7 @@ from synapse_tim.core.text import is_storable
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.module import Directory
 from synapse_tim.invites.denials import APPROVAL_UNAVAILABLE, INVITEE_NOT_APPROVED, INVITEE_NOT_REGISTERED
-from synapse_tim.invites.rules import Parties
+from synapse_tim.invites.rules import InviteRules
 
 logger = logging.getLogger(__name__)
 
@@ -38,23 +38,28 @@ class ThreeStageCheck:
     Args:
         api: Synapse's module API.
         users: which local users there are.
-        contacts: the approval lists.
+        permits: whether a user's approval list, the user first, lets somebody invite the user at a time in
+            seconds since 1970.
         directory: says who is an organisation's and who is a practitioner's.
     """
 
     denial = INVITEE_NOT_APPROVED
 
     def __init__(
-        self, api: ModuleApi, users: LocalUsers, contacts: ContactManagement, directory: Directory
+        self,
+        api: ModuleApi,
+        users: LocalUsers,
+        permits: Callable[[str, str, int], Awaitable[bool]],
+        directory: Directory,
     ) -> None:
         self._api = api
         self._users = users
-        self._contacts = contacts
+        self._permits = permits
         self._directory = directory
         self._waiting: Counter[str | None] = Counter()
 
-    async def refuses(self, parties: Parties, inviter: str, invitee: str) -> Denial | None:
-        """See ``Consent.refuses``; stage 1 has been passed."""
+    async def check(self, rules: InviteRules, inviter: str, invitee: str) -> Denial | None:
+        """See ``Consent.check``; stage 1 has been passed."""
         try:
             if not await self._users.may_be_invited(invitee):
                 return INVITEE_NOT_REGISTERED
@@ -62,7 +67,7 @@ class ThreeStageCheck:
                 return None
             if not is_storable(inviter):  # and so on nobody's list, and no trouble of the database's
                 return INVITEE_NOT_APPROVED
-            if await self._contacts.permits(invitee, inviter, now_s()):
+            if await self._permits(invitee, inviter, now_s()):
                 return None
         except Exception as error:
             logger.error("An approval list could not be looked up: %s", type(error).__name__)
@@ -82,8 +87,8 @@ class ThreeStageCheck:
             if not self._waiting[server]:
                 del self._waiting[server]
 
-    async def refuses_contact(self, parties: Parties, sender: str, addressee: str) -> Denial | None:
-        """See ``Consent.refuses_contact``: users of other servers.
+    async def check_contact(self, rules: InviteRules, sender: str, addressee: str) -> Denial | None:
+        """See ``Consent.check_contact``: users of other servers.
 
         Approvals and the directory would have to be asked for each message.
         """

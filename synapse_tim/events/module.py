@@ -90,9 +90,7 @@ class EventPolicy:
         if not self._api.is_mine(event.sender):
             return
         kind = event.type
-        denial = self._rules.denies(kind, event.content)
-        if denial is not None:
-            reject(denial)
+        enforce(self._rules.check(kind, event.content))
         if kind == REACTION_TYPE:
             metrics.count_allowed(REACTION)
         elif self._rules.redaction_window is None:
@@ -114,9 +112,7 @@ class EventPolicy:
             content = read_json(request)
             if kind == REDACTION_TYPE and not _is_event_id(content.get("redacts")):
                 reject(REDACTION_MALFORMED)
-            denial = self._rules.denies(kind, content)
-            if denial is not None:
-                reject(denial)
+            enforce(self._rules.check(kind, content))
         return await proceed()
 
     async def check_path(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
@@ -143,7 +139,7 @@ class EventPolicy:
             reject(REDACTION_UNAVAILABLE)
         if age is None:
             reject(REDACTION_TARGET)
-        enforce(self._rules.redaction_denied(age), REDACTION_TOO_LATE)
+        enforce(self._rules.check_redaction(age), REDACTION_TOO_LATE)
 
     async def _check_ban(self, event: EventBase, window: dt.timedelta) -> None:
         """Judge a kick or a ban that redacts whatever the user has sent into the room.

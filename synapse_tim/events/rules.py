@@ -44,7 +44,7 @@ class EventRules:
     threads: bool
     redaction_window: dt.timedelta | None
 
-    def denies(self, kind: str, content: Mapping[str, Any]) -> Denial | None:
+    def check(self, kind: str, content: Mapping[str, Any]) -> Denial | None:
         """Judge an event by its type and content alone.
 
         Args:
@@ -57,7 +57,7 @@ class EventRules:
             return THREAD
         return None
 
-    def redaction_denied(self, age: dt.timedelta) -> Denial | None:
+    def check_redaction(self, age: dt.timedelta) -> Denial | None:
         """Judge a redaction.
 
         Args:

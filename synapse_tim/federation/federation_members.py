@@ -6,8 +6,6 @@ unless the list in force names it exactly, and every other server is refused whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import attrs
 
 from synapse_tim.core.denial import Denial
@@ -27,7 +25,7 @@ class Membership:
     own_server_name: str
     usable_list: FederationList | None = None
 
-    def denies(self, server_name: str | None) -> Denial | None:
+    def check(self, server_name: str | None) -> Denial | None:
         """Why a server may not be talked to, or ``None`` if it may.
 
         Args:
@@ -39,14 +37,6 @@ class Membership:
             return NO_USABLE_LIST
         if server_name is None or server_name not in self.usable_list:
             return NOT_A_MEMBER
-        return None
-
-    def denies_any(self, server_names: Iterable[str | None]) -> tuple[Denial, str | None] | None:
-        """The first denial among several servers and the server, or ``None`` if all may be talked to."""
-        for name in server_names:
-            denial = self.denies(name)
-            if denial is not None:
-                return denial, name
         return None
 
     def own_kind_mismatch(self, *, product_is_insurance: bool) -> bool:

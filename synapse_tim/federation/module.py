@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from synapse.events import EventBase
@@ -28,8 +28,9 @@ from synapse_tim.adapter.arrivals import ArrivingEvents
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import error_of, reject
 from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.new_rooms import check_new_rooms
 from synapse_tim.check.start_up import warn_of_violations
-from synapse_tim.core.create_room import Malformed, invited_servers, invites_by_address
+from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.server_name import normalise, of_matrix_id
 from synapse_tim.directory.session import DirectorySession
@@ -82,7 +83,7 @@ class FederationAllowList:
         api.register_spam_checker_callbacks(
             user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam
         )
-        api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
+        check_new_rooms(api, self.check_new_room)
         ArrivingEvents(api).limit_effect(self.effect_of)
         parts.register(api, self, config)
         warn_of_violations(api, internals)
@@ -124,25 +125,21 @@ class FederationAllowList:
         self._require_members((of_matrix_id(inviter), of_matrix_id(invitee)))
         return NOT_SPAM
 
-    async def on_create_room(
-        self, requester: object, config: dict[str, Any], is_requester_admin: bool
-    ) -> None:
+    async def check_new_room(self, creator: str, room: CreateRoom) -> Mapping[str, Any]:
         """Refuse to create a room with a user of a server that is no member; administrators, too.
 
-        Called for ``createRoom`` and for rooms that Synapse and modules make (server notices, rooms that new
-        users join); not for upgrades, whose invitations are made one by one.
+        The invitations of an upgrade are made one by one.
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if there is no list that may be used; 400 if the
                 invitations cannot be read.
         """
-        servers = invited_servers(config)
-        if isinstance(servers, Malformed):
+        if room.servers is None:
             reject(INVITES_MALFORMED)
-        elif invites_by_address(config):
+        if room.invites_by_address:
             reject(INVITES_BY_ADDRESS)
-        else:
-            self._require_members(servers)
+        self._require_members(room.servers)
+        return {}
 
     def ask_about_users(self, user_ids: Iterable[str]) -> None:
         """Find out whether the servers of some users have joined the federation recently (A_25537)."""
@@ -170,7 +167,7 @@ class FederationAllowList:
         a list nothing arrives, but what was accepted before a restart is stored after it.
         """
         sender, known = of_matrix_id(event.sender), self._in_force.known_list
-        if known is None or Membership(self._own_server_name, known).denies(sender) is None:
+        if known is None or Membership(self._own_server_name, known).check(sender) is None:
             return Effect.FULL
         if sender is not None:
             self._ask_about(sender)
@@ -180,23 +177,23 @@ class FederationAllowList:
         return effect
 
     def _require_members(self, servers: Iterable[str | None]) -> None:
-        denied = self._in_force.membership.denies_any(servers)
-        if denied is not None:
-            denial, server = denied
-            if server is not None:
-                self._ask_about(server)
-            reject(denial)
+        for server in servers:
+            denial = self._in_force.membership.check(server)
+            if denial is not None:
+                if server is not None:
+                    self._ask_about(server)
+                reject(denial)
         metrics.count_allowed(NOT_A_MEMBER)
 
     def _require_one(self, servers: Iterable[str]) -> None:
         """Refuse to ask servers none of which is a member."""
         others = [server for server in servers if server != self._own_server_name]
-        if others and all(self._in_force.membership.denies(server) for server in others):
+        if others and all(self._in_force.membership.check(server) for server in others):
             self._require_members(others)
 
     def _why_denied(self, server: str | None) -> Denial:
         """Why Synapse's whitelist denied a server: a list that is being applied names it a moment later."""
-        return self._in_force.membership.denies(server) or NO_USABLE_LIST
+        return self._in_force.membership.check(server) or NO_USABLE_LIST
 
     def _denied(self, server: str) -> None:
         """Count what Synapse's whitelist denied, and find out whether the server has joined recently."""
@@ -206,5 +203,5 @@ class FederationAllowList:
     def _ask_about(self, server: str) -> None:
         if server == self._own_server_name or normalise(server) != server:
             return
-        if self._in_force.membership.denies(server) and self._unknown.is_new(server, time.monotonic()):
+        if self._in_force.membership.check(server) and self._unknown.is_new(server, time.monotonic()):
             self._engine.driver.force()

@@ -1,7 +1,7 @@
 """``synapse_tim.InvitePolicy``: who may invite whom (AF_10064-02, AF_10233, A_26021-01, A_25368-01).
 
 The invitee has a say: by a permission configuration (``permission_documents``), or in the legacy generation
-by an approval list and the directory (``three_stage_check``).
+by an approval list and the directory, which ``synapse_tim.ContactManagement`` asks.
 
 Every way to invite somebody ends in a membership event that is made here or arrives here, and both are
 watched: local requests of any kind, administrators' and delayed ones included; invitations that another
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal, Protocol
 
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
@@ -31,31 +31,40 @@ from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import enforce, reject
 from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
 from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.adapter.new_rooms import check_new_rooms
 from synapse_tim.adapter.request_body import read_json
-from synapse_tim.contacts.leftovers import tell_of_contacts_left
-from synapse_tim.contacts.module import ContactManagement
-from synapse_tim.contacts.three_stage_check import ThreeStageCheck
-from synapse_tim.core.create_room import is_user_id, names_address
+from synapse_tim.core.create_room import CreateRoom, is_user_id, names_address
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
-from synapse_tim.directory.module import Directory
 from synapse_tim.federation.module import FederationAllowList
 from synapse_tim.invites.config import InvitePolicyConfig
-from synapse_tim.invites.consent import Consent
-from synapse_tim.invites.denials import (
-    INVITE_BY_ADDRESS,
-    INVITEE_MALFORMED,
-    MEMBERSHIP_IN_INITIAL_STATE,
-    TOO_MANY_INVITES,
-)
+from synapse_tim.invites.denials import INVITE_BY_ADDRESS, INVITEE_MALFORMED
 from synapse_tim.invites.device_messages import DeviceMessages
+from synapse_tim.invites.leftover_approvals import tell_of_leftover_approvals
 from synapse_tim.invites.permission_documents import PermissionDocuments
 from synapse_tim.invites.permission_routes import PermissionRoutes
-from synapse_tim.invites.rules import Parties
+from synapse_tim.invites.rules import Consent, InviteRules, check_new_room
 from synapse_tim.invites.stranger_memberships import StrangerMemberships
 from synapse_tim.invites.strangers import Strangers
 
 logger = logging.getLogger(__name__)
+
+#: Invitations that were slipped in and refused, which are not judged again.
+MAX_REFUSED: Final = 10_000
+
+
+class ConsentProvider(Protocol):
+    """The part that knows what local users of the legacy generation want."""
+
+    def consent(self, users: LocalUsers) -> Consent:
+        """What says whether a local user wants an invitation.
+
+        Args:
+            users: which local users there are.
+
+        Raises:
+            ConfigError: a part that it needs is not loaded.
+        """
 
 
 class InvitePolicy:
@@ -80,6 +89,7 @@ class InvitePolicy:
         self._product = config.product
         self._one_invitation = not config.spec_version.is_legacy
         self._consent = self._consent_of(config)
+        self._refused: dict[str, None] = {}  # event ids, the oldest first
         self._allowed = self._consent.denial
         self._server_notices_user = internals.server_notices_user
         api.register_spam_checker_callbacks(
@@ -87,15 +97,15 @@ class InvitePolicy:
             federated_user_may_invite=self.federated_user_may_invite,
         )
         api.register_third_party_rules_callbacks(
-            on_create_room=self.on_create_room,
-            check_threepid_can_be_invited=self.check_threepid_can_be_invited,
+            check_threepid_can_be_invited=self.check_threepid_can_be_invited
         )
+        check_new_rooms(api, self.check_new_room)
         internals.check_local_events(self.check_local_event)
         self._arrivals = ArrivingEvents(api)
         internals.guard_federation("FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange)
-        strangers = Strangers(api, internals, self._parties, self._consent)
+        strangers = Strangers(api, internals, self._rules, self._consent)
         DeviceMessages(api, internals.device_inbox(), strangers)
-        self._memberships = StrangerMemberships(api, internals, strangers, self._denial, self._allowed)
+        self._memberships = StrangerMemberships(api, internals, strangers, self._check, self._allowed)
         self._arrivals.judge_memberships(self.refuses_arriving)
         servlet = "room.RoomMembershipRestServlet"
         internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
@@ -117,39 +127,27 @@ class InvitePolicy:
         api, internals = self._api, self._internals
         users = LocalUsers(api, internals)
         if config.spec_version.is_legacy:
-            contacts = parts.require(api, ContactManagement, "InvitePolicy")
-            directory = parts.require(api, Directory, "InvitePolicy")
-            return ThreeStageCheck(api, users, contacts, directory)
+            contacts: ConsentProvider = parts.require_named(api, "ContactManagement", "InvitePolicy")
+            return contacts.consent(users)
         documents = PermissionDocuments(api, users, config.product, config.default)
         PermissionRoutes(internals, documents)
-        tell_of_contacts_left(api, internals)
+        tell_of_leftover_approvals(api, postgresql=internals.uses_postgresql)
         return documents
 
-    async def on_create_room(self, requester: Any, config: dict[str, Any], is_requester_admin: bool) -> None:
+    async def check_new_room(self, creator: str, room: CreateRoom) -> Mapping[str, Any]:
         """Judge the invitations of a room before there is one (A_25368-01); administrators', too.
 
-        Called for ``createRoom`` and for rooms that Synapse and modules make (server notices, rooms that new
-        users join); not for upgrades. Whatever passes comes by ``check_local_event`` again.
+        Whatever passes comes by ``check_local_event`` again.
 
         Raises:
             SynapseError: 400 ``M_FORBIDDEN`` for more than one (not in the legacy generation), or for other
                 ways to name people; as ``check_local_event`` for each.
         """
-        inviter = requester.user.to_string()
-        if inviter == self._server_notices_user:
-            return
-        types = [event["type"] for event in config.get("initial_state", [])]
-        if MEMBER in types:
-            reject(MEMBERSHIP_IN_INITIAL_STATE)
-        if THIRD_PARTY_INVITE in types:
-            reject(INVITE_BY_ADDRESS)
-        invitees = config.get("invite", [])
-        if self._one_invitation and len(invitees) > 1:
-            reject(TOO_MANY_INVITES)
-        for invitee in invitees:
-            denial = await self._denial(inviter, invitee)
-            if denial is not None:
-                reject(denial)
+        if creator != self._server_notices_user:
+            enforce(check_new_room(room, one_invitation=self._one_invitation))
+            for invitee in room.invite:
+                enforce(await self._check(creator, invitee))
+        return {}
 
     async def check_invitee(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
@@ -181,9 +179,7 @@ class InvitePolicy:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
         if self._api.is_mine(inviter) and inviter != self._server_notices_user:
-            denial = await self._denial(inviter, invitee)
-            if denial is not None:
-                reject(denial)
+            enforce(await self._check(inviter, invitee))
         return NOT_SPAM
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
@@ -206,7 +202,7 @@ class InvitePolicy:
         invitee = event.get_state_key()
         if invitee is None or event.sender == self._server_notices_user:
             return
-        enforce(await self._denial(event.sender, invitee), self._allowed)
+        enforce(await self._check(event.sender, invitee), self._allowed)
 
     async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
         """Judge an invitation that another server delivers.
@@ -219,7 +215,7 @@ class InvitePolicy:
         """
         if "third_party_invite" in event.content:
             reject(INVITE_BY_ADDRESS)
-        enforce(await self._denial(event.sender, event.state_key or ""), self._allowed)
+        enforce(await self._check(event.sender, event.state_key or ""), self._allowed)
         return NOT_SPAM
 
     async def refuses_arriving(self, event: EventBase) -> bool:
@@ -236,6 +232,9 @@ class InvitePolicy:
         An invitation that cannot be judged now is refused, too: put off, it would put off everything after it
         in the room, for everybody there, and whoever means well delivers it. A ban or a removal is not: it
         may be what keeps somebody out.
+
+        An invitation that was refused stays so, and nobody is asked again: it comes back whenever the state
+        of the room is resolved, and the room waits for the answer.
         """
         invitee = event.get_state_key()
         if invitee is None or not self._api.is_mine(invitee):
@@ -250,15 +249,24 @@ class InvitePolicy:
                 return False
             if now is not None and await self._arrivals.is_answered(event, now):
                 return True
+            if event.event_id in self._refused:
+                return True
             by_address = "third_party_invite" in event.content
-            denial = INVITE_BY_ADDRESS if by_address else await self._denial(event.sender, invitee)
+            denial = INVITE_BY_ADDRESS if by_address else await self._check(event.sender, invitee)
         except Exception as error:
             logger.error("A membership that arrived could not be judged: %s", type(error).__name__)
             return is_invitation
         if denial is None:
             return False
         metrics.count_denied(denial)
+        self._remember_refused(event.event_id)
         return True
+
+    def _remember_refused(self, event_id: str) -> None:
+        """Remember a refused invitation, and forget the oldest one if there are many."""
+        self._refused[event_id] = None
+        if len(self._refused) > MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
 
     async def exchange(self, request: FederationRequest, proceed: Proceed) -> Answer:
         """Refuse to make an invitation of one by address, before the room is looked for (requirement R4.10).
@@ -276,15 +284,15 @@ class InvitePolicy:
         metrics.count_denied(INVITE_BY_ADDRESS)
         return False
 
-    async def _denial(self, inviter: str, invitee: str) -> Denial | None:
-        parties = self._parties()
-        denial = parties.denies(inviter, invitee)
+    async def _check(self, inviter: str, invitee: str) -> Denial | None:
+        rules = self._rules()
+        denial = rules.check(inviter, invitee)
         if denial is not None:
             self._allow_list.ask_about_users((inviter, invitee))
             return denial
         if not self._api.is_mine(invitee):
             return None  # the invitee's own server knows what the invitee wants
-        return await self._consent.refuses(parties, inviter, invitee)
+        return await self._consent.check(rules, inviter, invitee)
 
-    def _parties(self) -> Parties:
-        return Parties(self._allow_list.membership, self._product)
+    def _rules(self) -> InviteRules:
+        return InviteRules(self._allow_list.membership, self._product)

@@ -17,6 +17,7 @@ from synapse_tim.invites.denials import (
     INVITEE_REFUSES,
     INVITEE_UNKNOWN,
     INVITEE_UNREADABLE,
+    PERMISSION_MALFORMED,
     PERMISSION_UNAVAILABLE,
 )
 from synapse_tim.invites.permission_config import (
@@ -27,7 +28,7 @@ from synapse_tim.invites.permission_config import (
     is_empty,
     parse,
 )
-from synapse_tim.invites.rules import Parties
+from synapse_tim.invites.rules import InviteRules
 
 logger = logging.getLogger(__name__)
 
@@ -74,14 +75,14 @@ class PermissionDocuments:
         except PermissionConfigError:
             return INVITEE_UNREADABLE
 
-    async def refuses(self, parties: Parties, inviter: str, invitee: str) -> Denial | None:
-        """See ``Consent.refuses`` (A_26021-01)."""
+    async def check(self, rules: InviteRules, inviter: str, invitee: str) -> Denial | None:
+        """See ``Consent.check`` (A_26021-01)."""
         config = await self.of(invitee)
-        return config if isinstance(config, Denial) else parties.permits(config, inviter)
+        return config if isinstance(config, Denial) else rules.check_consent(config, inviter)
 
-    async def refuses_contact(self, parties: Parties, sender: str, addressee: str) -> Denial | None:
-        """See ``Consent.refuses_contact``: whoever may not invite the user. Synapse caches account data."""
-        return await self.refuses(parties, sender, addressee)
+    async def check_contact(self, rules: InviteRules, sender: str, addressee: str) -> Denial | None:
+        """See ``Consent.check_contact``: whoever may not invite the user. Synapse caches account data."""
+        return await self.check(rules, sender, addressee)
 
     async def stored(self, user_id: str) -> Mapping[str, object] | None:
         """The document that a local user has stored, whatever it says.
@@ -91,10 +92,10 @@ class PermissionDocuments:
         document = await self._api.account_data_manager.get_global(user_id, self.kind)
         return None if is_empty(document) else document
 
-    def check(self, document: object) -> None:
-        """Check a document that a client wants to store.
-
-        Raises:
-            PermissionConfigError: with the fault.
-        """
-        parse(document, self._product)
+    def validate(self, document: object) -> Denial | None:
+        """Why a document that a client wants to store is no permission configuration, or ``None``."""
+        try:
+            parse(document, self._product)
+        except PermissionConfigError as error:
+            return PERMISSION_MALFORMED.with_detail(str(error))
+        return None

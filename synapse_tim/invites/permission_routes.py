@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from synapse.http.site import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter import metrics
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.decisions import enforce, reject
 from synapse_tim.adapter.internals import Answer, ClientGuard, Proceed, SynapseInternals
 from synapse_tim.adapter.request_body import octets, read_json
 from synapse_tim.invites.denials import PERMISSION_MALFORMED, PERMISSION_REMOVED
-from synapse_tim.invites.permission_config import MAX_OCTETS, PermissionConfigError, is_empty
+from synapse_tim.invites.permission_config import MAX_OCTETS, is_empty
 from synapse_tim.invites.permission_documents import PermissionDocuments
 
 
@@ -55,11 +54,7 @@ class PermissionRoutes:
         document = read_json(request)
         if octets(request) > MAX_OCTETS:
             reject(PERMISSION_MALFORMED.with_detail(f"it has more than {MAX_OCTETS} octets"))
-        try:
-            self._documents.check(document)
-        except PermissionConfigError as error:
-            reject(PERMISSION_MALFORMED.with_detail(str(error)))
-        metrics.count_allowed(PERMISSION_MALFORMED)
+        enforce(self._documents.validate(document), PERMISSION_MALFORMED)
         return await proceed()
 
     async def show(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:

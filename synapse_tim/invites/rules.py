@@ -5,25 +5,36 @@ Refused, in this order, by the first that applies:
 1. a user of a server that is not in the federation, on either side (AF_10061-04, AF_10064-02, A_25534);
 2. an insured person inviting another, whatever either of them allows, on one server or two (AF_10233,
    A_25705);
-3. somebody whom the invitee's permission configuration refuses (A_26021-01, AF_10104-03; between insured
-   persons and professionals A_25704); only the invitee's own server knows it, and asks.
+3. somebody whom the invitee refuses: by a permission configuration (A_26021-01, AF_10104-03; between insured
+   persons and professionals A_25704), or in the legacy generation by approval list and directory
+   (AF_10061-01); only the invitee's own server knows it, and asks.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import attrs
 
+from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.denial import Denial
+from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
 from synapse_tim.core.products import Product
 from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.federation.federation_members import Membership
-from synapse_tim.invites.denials import INSURED_INVITES_INSURED, INVITEE_REFUSES
+from synapse_tim.invites.denials import (
+    INSURED_INVITES_INSURED,
+    INVITE_BY_ADDRESS,
+    INVITEE_REFUSES,
+    MEMBERSHIP_IN_INITIAL_STATE,
+    TOO_MANY_INVITES,
+)
 from synapse_tim.invites.permission_config import PermissionConfig
 
 
 @attrs.frozen(eq=False)
-class Parties:
-    """The federation as it is at the moment, and what this server is in it.
+class InviteRules:
+    """What the federation says about an invitation at the moment, and what this server is in it.
 
     Attributes:
         membership: who belongs to the federation.
@@ -33,7 +44,7 @@ class Parties:
     membership: Membership
     product: Product
 
-    def denies(self, inviter: str, invitee: str) -> Denial | None:
+    def check(self, inviter: str, invitee: str) -> Denial | None:
         """Why an invitation must not be, whatever the invitee wants; ``None`` if that decides.
 
         Args:
@@ -41,12 +52,10 @@ class Parties:
             invitee: user id.
         """
         servers = (of_matrix_id(inviter), of_matrix_id(invitee))
-        denied = self.membership.denies_any(servers)
-        if denied is not None:
-            return denied[0]
-        if all(self.is_insurer(server) for server in servers):
+        denial = self.membership.check(servers[0]) or self.membership.check(servers[1])
+        if denial is None and all(self.is_insurer(server) for server in servers):
             return INSURED_INVITES_INSURED
-        return None
+        return denial
 
     def is_insurer(self, server: str | None) -> bool:
         """Whether the users of a server are insured persons.
@@ -59,7 +68,52 @@ class Parties:
         usable = self.membership.usable_list
         return usable is not None and server in usable.insurance_domains
 
-    def permits(self, config: PermissionConfig, inviter: str) -> Denial | None:
+    def check_consent(self, config: PermissionConfig, inviter: str) -> Denial | None:
         """Why the invitee's permission configuration refuses, or ``None``."""
         insured = self.is_insurer(of_matrix_id(inviter))
         return None if config.allows(inviter, inviter_is_insured=insured) else INVITEE_REFUSES
+
+
+def check_new_room(room: CreateRoom, *, one_invitation: bool) -> Denial | None:
+    """Judge how a room's creator invites, whomever (A_25368-01).
+
+    Args:
+        room: that is asked for.
+        one_invitation: one at most; not in the legacy generation.
+    """
+    types = [event.type for event in room.initial_state]
+    if MEMBER in types:
+        return MEMBERSHIP_IN_INITIAL_STATE
+    if THIRD_PARTY_INVITE in types:
+        return INVITE_BY_ADDRESS
+    return TOO_MANY_INVITES if one_invitation and len(room.invite) > 1 else None
+
+
+class Consent(Protocol):
+    """Knows what a local user wants, in the way of a generation.
+
+    Attributes:
+        denial: the one for an invitee who does not; names the rule that was looked at.
+    """
+
+    denial: Denial
+
+    async def check(self, rules: InviteRules, inviter: str, invitee: str) -> Denial | None:
+        """Why a local user must not be invited, or ``None``.
+
+        Args:
+            rules: what the federation says.
+            inviter: user id, of a member of the federation or of this server.
+            invitee: user id of this server.
+        """
+
+    async def check_contact(self, rules: InviteRules, sender: str, addressee: str) -> Denial | None:
+        """Why somebody who shares no room with a local user must not address the user, or ``None``.
+
+        Asked about messages, of which there are many: whatever it takes is in a cache.
+
+        Args:
+            rules: what the federation says.
+            sender: user id, of a member of the federation or of this server.
+            addressee: user id of this server.
+        """

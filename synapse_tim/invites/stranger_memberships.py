@@ -165,7 +165,7 @@ class StrangerMemberships:
             or await self._was_in_room(event.room_id, target)
         ):
             return False
-        denial = await self._strangers.denial(event.sender, target)
+        denial = await self._strangers.check(event.sender, target)
         if denial is None:
             return False
         metrics.count_denied(denial)

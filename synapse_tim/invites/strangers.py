@@ -25,9 +25,8 @@ from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.text import is_storable
-from synapse_tim.invites.consent import Consent
 from synapse_tim.invites.denials import CONTACT_UNAVAILABLE, INVITEE_UNKNOWN, PERMISSION_UNAVAILABLE
-from synapse_tim.invites.rules import Parties
+from synapse_tim.invites.rules import Consent, InviteRules
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -39,7 +38,7 @@ class Strangers:
     Args:
         api: Synapse's module API.
         internals: knows the rooms of users.
-        parties: says what the federation is at the moment.
+        rules: what the federation says at the moment.
         consent: knows what local users want.
     """
 
@@ -47,12 +46,12 @@ class Strangers:
         self,
         api: ModuleApi,
         internals: SynapseInternals,
-        parties: Callable[[], Parties],
+        rules: Callable[[], InviteRules],
         consent: Consent,
     ) -> None:
         self._api = api
         self._internals = internals
-        self._parties = parties
+        self._rules = rules
         self._consent = consent
         self._rooms = CommonRooms(api)
 
@@ -92,23 +91,23 @@ class Strangers:
         common = await _looked_up(self._rooms.of(user_id, [other]))
         return other in common.sharing or (invited_elsewhere and other in common.invited_elsewhere)
 
-    async def denial(self, user_id: str, other: str) -> Denial | None:
+    async def check(self, user_id: str, other: str) -> Denial | None:
         """Why a user may not address another one, common rooms aside.
 
         Args:
             user_id: who addresses the other.
             other: user id, of any server.
         """
-        parties = self._parties()
-        denial = parties.denies(user_id, other)
+        rules = self._rules()
+        denial = rules.check(user_id, other)
         if denial is not None or not self._api.is_mine(other):
             return denial  # the other's own server knows what the other wants
-        return await self._consent.refuses_contact(parties, user_id, other)
+        return await self._consent.check_contact(rules, user_id, other)
 
     async def _denied(self, user_id: str, others: Collection[str]) -> dict[str, Denial]:
         """Those who are strangers as far as the caches know."""
-        parties = self._parties()
-        asked = [other for other in others if self._api.is_mine(other) or parties.denies(user_id, other)]
+        rules = self._rules()
+        asked = [other for other in others if self._api.is_mine(other) or rules.check(user_id, other)]
         storable = [other for other in asked if is_storable(other)]
         if not asked:
             return {}
@@ -117,7 +116,7 @@ class Strangers:
         denied = {}
         for other in asked:
             if own.isdisjoint(rooms.get(other, ())):
-                denial = await self.denial(user_id, other)
+                denial = await self.check(user_id, other)
                 if denial is not None:
                     denied[other] = denial
         return denied

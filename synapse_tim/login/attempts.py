@@ -78,7 +78,7 @@ class LoginAttempts:
         except SynapseError:
             return await proceed()  # which says the same
         _check_names(body)
-        denial = self._rules.denies_request(body)
+        denial = self._rules.check_request(body)
         if denial is not None:
             reject(denial)
         if self._rules.method(str(body.get("type"))) == LoginMethod.ID_TOKEN:

@@ -187,7 +187,7 @@ class LoginPolicy:
         denial: Denial | None = LOGIN_METHOD
         by_token = attempt is not None and attempt.method == LoginMethod.ID_TOKEN
         if attempt is not None and attempt.token_user == (user_id if by_token else None):
-            denial = self._rules.denies(
+            denial = self._rules.check(
                 attempt.method,
                 user_id.lower(),
                 administrator=await self._api.is_user_admin(user_id),

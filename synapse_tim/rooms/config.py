@@ -7,7 +7,7 @@ from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 
 from synapse_tim.core.config_types import Block, PartConfig
 from synapse_tim.core.products import Product, SpecVersion
-from synapse_tim.rooms.creation import VERSIONS, RoomRules, default_version
+from synapse_tim.rooms.rules import VERSIONS, RoomRules, default_version
 
 
 class RoomsConfig(Block):

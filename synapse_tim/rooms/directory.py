@@ -23,8 +23,8 @@ from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.internals import Answer, ClientGuard, FederationRequest, Proceed, SynapseInternals
 from synapse_tim.core.matrix import CREATE, PUBLIC
 from synapse_tim.core.products import Product
-from synapse_tim.rooms.creation import may_federate
 from synapse_tim.rooms.denials import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, ROOM_NOT_FOUND
+from synapse_tim.rooms.rules import may_federate
 from synapse_tim.rooms.views import RoomStates
 
 _LIST = "directory.ClientDirectoryListServer"
@@ -124,7 +124,7 @@ class RoomDirectory:
     async def hierarchy(self, request: FederationRequest, proceed: Proceed) -> Answer:
         """Hide rooms that do not federate, and public ones, from other servers: in a space.
 
-        By themselves, those that do not federate are hidden at all endpoints (``room_views``).
+        By themselves, those that do not federate are hidden at all endpoints (``views``).
 
         Raises:
             SynapseError: 404.

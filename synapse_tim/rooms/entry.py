@@ -4,7 +4,7 @@ Refused: joins of rooms of other servers without an invitation, or of public one
 server's rooms, and knocks at them, that a user of another server has opened; users of other servers in public
 rooms, whether they are invited or come by themselves; invitations to public rooms of other servers.
 Administrators are judged like everybody else, so this is not left to ``user_may_join_room``, which they pass
-by. Views into rooms from outside: ``room_views``.
+by. Views into rooms from outside: ``views``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class RoomEntry:
         room = self._rooms.of(state)
         before = _membership(state, subject)
         if membership == "knock":
-            _decide(joins.user_knocks(room))
+            _enforce(joins.check_knock(room))
         elif is_local:
             is_withheld = False
             if before == "invite" or (before != "join" and (room.is_opened or not room.is_own)):
@@ -78,9 +78,12 @@ class RoomEntry:
                 is_invited = await self._internals.is_invited(subject, event.room_id)
                 is_withheld = before == "invite" and not is_invited
                 before = "invite" if is_invited else None
-            _decide(joins.local_user_joins(room, before, is_withheld=is_withheld))
+            _enforce(joins.check_local_join(room, before, is_withheld=is_withheld))
         else:
-            _decide(joins.remote_user_enters(room, "invite" if membership == "invite" else before))
+            enforce(
+                joins.check_remote_entry(room, "invite" if membership == "invite" else before),
+                JOIN_WITHOUT_INVITE,
+            )
 
     async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
         """Refuse an invitation to a public room of another server.
@@ -115,7 +118,9 @@ class RoomEntry:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
         invited = await self._internals.is_invited(user_id, room_id)
-        _decide(joins.local_user_joins(self._rooms.of(state), "invite" if invited else None))
+        enforce(
+            joins.check_local_join(self._rooms.of(state), "invite" if invited else None), JOIN_WITHOUT_INVITE
+        )
 
     async def send_join(self, request: FederationRequest, proceed: Proceed) -> Answer:
         """Judge a join that another server delivers without having asked for the template.
@@ -131,7 +136,10 @@ class RoomEntry:
         state = await self._api.get_room_state(request.path["room_id"], [*ENTRY, *members])
         if not state:
             reject(REMOTE_USER_IN_PUBLIC_ROOM)  # none, or one that is hidden: the same answer for both
-        _decide(joins.remote_user_enters(self._rooms.of(state), _membership(state, str(subject))))
+        enforce(
+            joins.check_remote_entry(self._rooms.of(state), _membership(state, str(subject))),
+            JOIN_WITHOUT_INVITE,
+        )
         return await proceed()
 
 
@@ -139,5 +147,5 @@ def _membership(state: State, user_id: str) -> object:
     return content(state, MEMBER, user_id).get("membership")
 
 
-def _decide(denial: Denial | None) -> None:
+def _enforce(denial: Denial | None) -> None:
     enforce(denial, JOIN_WITHOUT_INVITE)

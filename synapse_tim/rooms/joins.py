@@ -20,8 +20,8 @@ import attrs
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import PUBLIC
 from synapse_tim.core.products import Product
-from synapse_tim.rooms.creation import INVITE_ONLY
 from synapse_tim.rooms.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
+from synapse_tim.rooms.rules import INVITE_ONLY
 
 #: Rooms without a join rule are entered by invitation only, as Matrix has it.
 _CLOSED: Final = (*INVITE_ONLY, None)
@@ -72,7 +72,7 @@ class Room:
         return True
 
 
-def local_user_joins(room: Room, membership: object, *, is_withheld: bool = False) -> Denial | None:
+def check_local_join(room: Room, membership: object, *, is_withheld: bool = False) -> Denial | None:
     """Judge the join of a local user to a room that this server knows.
 
     Args:
@@ -90,7 +90,7 @@ def local_user_joins(room: Room, membership: object, *, is_withheld: bool = Fals
     return None
 
 
-def remote_user_enters(room: Room, membership: object) -> Denial | None:
+def check_remote_entry(room: Room, membership: object) -> Denial | None:
     """Judge an invitation or a join of another server's user.
 
     Args:
@@ -104,7 +104,7 @@ def remote_user_enters(room: Room, membership: object) -> Denial | None:
     return None
 
 
-def user_knocks(room: Room) -> Denial | None:
+def check_knock(room: Room) -> Denial | None:
     """Judge a knock of anybody, which carries a text to the members.
 
     Args:

@@ -4,8 +4,8 @@
   that do not federate (A_25325-01, A_26515-01), private rooms for insured persons (A_25996). Judged before
   anything is stored.
 - Later changes of join rule (A_28271) and history visibility.
-- Ways in, views from outside, and what is left of refused rooms: ``room_entry``, ``room_views``,
-  ``room_directory``, ``half_rooms``.
+- Ways in, views from outside, and what is left of refused rooms: ``entry``, ``views``,
+  ``directory``, ``rollback``.
 
 Server administrators are judged like everybody else.
 """
@@ -19,22 +19,21 @@ from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import enforce, reject
+from synapse_tim.adapter.decisions import enforce
 from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
+from synapse_tim.adapter.new_rooms import check_new_rooms
 from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.start_up_options import check_options
+from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES
 from synapse_tim.core.products import Product
-from synapse_tim.rooms import state as room_state
-from synapse_tim.rooms.capabilities import capabilities
 from synapse_tim.rooms.config import RoomPolicyConfig
-from synapse_tim.rooms.creation import Refused
 from synapse_tim.rooms.denials import JOIN_RULE, ROOM_VERSION
 from synapse_tim.rooms.directory import RoomDirectory
 from synapse_tim.rooms.entry import RoomEntry
-from synapse_tim.rooms.rollback import HalfRooms
+from synapse_tim.rooms.rollback import RoomRollback
 from synapse_tim.rooms.views import ENTRY, RoomStates, RoomViews
 
 _CHANGED: Final = frozenset({JOIN_RULES, HISTORY_VISIBILITY})
@@ -59,13 +58,12 @@ class RoomPolicy:
         self._api = api
         self._internals = internals
         self._rules = config.room_rules
-        self._half_rooms = HalfRooms(api, internals)
+        RoomRollback(api, internals)
         self._rooms = RoomStates(api, config.product)
-        self._entry = RoomEntry(api, internals, self._rooms)
-        self._directory = RoomDirectory(api, internals, config.product, self._rooms)
-        self._views = RoomViews(api, internals, self._rooms)
-        self._views.hide_from_federation()
-        api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
+        RoomEntry(api, internals, self._rooms)
+        RoomDirectory(api, internals, config.product, self._rooms)
+        RoomViews(api, internals, self._rooms).hide_from_federation()
+        check_new_rooms(api, self.check_new_room)
         internals.check_local_events(self.check_local_event)
         internals.guard_client_api(
             {
@@ -84,22 +82,14 @@ class RoomPolicy:
         """
         return parse_block(RoomPolicyConfig, config)
 
-    async def on_create_room(
-        self, requester: object, config: dict[str, Any], is_requester_admin: bool
-    ) -> None:
-        """Judge a new room, and put in what the client left to the server.
-
-        Called for ``createRoom`` and for rooms that Synapse and modules make (server notices, rooms that new
-        users join, the room that is left after a shutdown); not for upgrades, which ``upgrade`` judges.
+    async def check_new_room(self, creator: str, room: CreateRoom) -> Mapping[str, Any]:
+        """Judge a new room, and put in what the client left to the server; upgrades are for ``upgrade``.
 
         Raises:
             SynapseError: 400 or 403, as the denial says.
         """
-        judged = self._rules.create(config, self._api.server_name)
-        if isinstance(judged, Refused):
-            reject(judged.denial.with_detail(judged.fault))
-        metrics.count_allowed(ROOM_VERSION)
-        config.update(judged)
+        enforce(self._rules.check_new(room, self._api.server_name), ROOM_VERSION)
+        return self._rules.complete(room)
 
     async def upgrade(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Judge the upgrade of a room before Synapse begins with it.
@@ -119,7 +109,7 @@ class RoomPolicy:
             return event.content if event is not None else {}
 
         if content("m.room.member", user_id).get("membership") == "join":
-            denial = self._rules.upgrade(
+            denial = self._rules.check_upgrade(
                 body["new_version"],
                 content(CREATE),
                 content(JOIN_RULES).get("join_rule"),
@@ -128,7 +118,7 @@ class RoomPolicy:
             )
         else:
             # Nothing is said about a room that the user is not in; Synapse refuses it.
-            denial = self._rules.upgrade(body["new_version"], {})
+            denial = self._rules.check_upgrade(body["new_version"], {})
         enforce(denial, ROOM_VERSION)
         return await proceed()
 
@@ -137,7 +127,7 @@ class RoomPolicy:
     ) -> Answer:
         """Tell clients which room versions there are."""
         status, body = await proceed()
-        return status, capabilities(body, self._rules)
+        return status, self._rules.capabilities(body)
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
         """Judge a change of join rule or history visibility by a local user.
@@ -156,11 +146,10 @@ class RoomPolicy:
         is_creation = creation is not None and creation.sender == event.sender
         if is_creation and before is None:
             return
-        refused = room_state.change(self._rules, event.type, event.content)
-        if refused is None and room_state.makes_world_readable(event.type, event.content):
-            refused = room_state.world_readable(self._rules, creation.content if creation else {})
-        if refused == Refused(JOIN_RULE) and creation is not None and before is not None:
-            refused = None if room_state.is_public(self._rules, creation.content, before.content) else refused
-        if refused is not None:
-            reject(refused.denial.with_detail(refused.fault))
-        metrics.count_allowed(JOIN_RULE)
+        denial = self._rules.check_change(
+            event.type,
+            event.content,
+            creation.content if creation is not None else {},
+            before.content.get("join_rule") if before is not None else None,
+        )
+        enforce(denial, JOIN_RULE)

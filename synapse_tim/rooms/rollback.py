@@ -1,4 +1,4 @@
-"""Rooms that Synapse has begun to create when something refuses the rest (requirement R2.17).
+"""Rollback of rooms whose creation is refused half-way (requirement R2.17).
 
 Synapse makes a room step by step. What can be known before is judged before; but whether a user of another
 server may be invited is that server's to say, and it is asked last. What exists of the room then is removed:
@@ -31,7 +31,7 @@ class _Begun:
     creator: str = ""
 
 
-class HalfRooms:
+class RoomRollback:
     """Removes what is left of rooms whose creation is refused half-way.
 
     Args:

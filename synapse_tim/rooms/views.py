@@ -21,9 +21,9 @@ from synapse_tim.adapter.room_views import SynapseRooms
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER
 from synapse_tim.core.products import Product
 from synapse_tim.core.text import is_storable
-from synapse_tim.rooms.creation import may_federate
 from synapse_tim.rooms.denials import ROOM_NOT_FOUND, WORLD_READABLE
 from synapse_tim.rooms.joins import Room
+from synapse_tim.rooms.rules import may_federate
 
 State = Mapping[tuple[str, str], EventBase]
 

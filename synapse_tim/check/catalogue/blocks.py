@@ -22,7 +22,7 @@ from synapse_tim.check.checks import (
 )
 from synapse_tim.check.facts import Facts, NotRead, Verdict
 from synapse_tim.core.products import SpecVersion
-from synapse_tim.rooms.creation import VERSIONS, default_version
+from synapse_tim.rooms.rules import VERSIONS, default_version
 
 _HOUR_MS: Final = 60 * 60 * 1000
 #: What gematik has for orphaned rooms (R3.34).

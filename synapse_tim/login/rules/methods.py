@@ -75,7 +75,7 @@ class LoginRules:
         """The way to log in that a login type belongs to; of an unknown one its name."""
         return LoginMethod.ID_TOKEN if login_type in self.token_types else TYPES.get(login_type, login_type)
 
-    def denies_request(self, body: Mapping[str, Any]) -> Denial | None:
+    def check_request(self, body: Mapping[str, Any]) -> Denial | None:
         """Why a request to log in is refused before anything of it is looked at, or ``None``.
 
         Nobody learns here whether a password would have been the right one.
@@ -93,7 +93,7 @@ class LoginRules:
             return None
         return LOGIN_METHOD
 
-    def denies(
+    def check(
         self, method: str, user_id: str, *, administrator: bool, sso_provider: str | None
     ) -> Denial | None:
         """Why a user who has proved to be who they are does not get in, or ``None``.

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from synapse_tim.client_api.rules import newest_version, versions
 from synapse_tim.core.products import Product, SpecVersion
-from synapse_tim.rooms.capabilities import capabilities
-from synapse_tim.rooms.creation import RoomRules
+from synapse_tim.rooms.rules import RoomRules
 
 RULES = RoomRules(Product.PRO, SpecVersion.V1_2)
 
@@ -93,7 +92,7 @@ def test_a_26203_room_versions_are_those_that_are_created_here():
         "other": 1,
     }
     before = copy.deepcopy(body)
-    answer = capabilities(body, RULES)
+    answer = RULES.capabilities(body)
     assert answer == {
         "capabilities": {
             "m.room_versions": {"default": "10", "available": {"9": "unstable", "10": "stable"}},
@@ -107,5 +106,5 @@ def test_a_26203_room_versions_are_those_that_are_created_here():
 @pytest.mark.parametrize("body", [{}, {"capabilities": {}}, {"capabilities": {"m.room_versions": {}}}])
 def test_a_26203_room_versions_are_told_in_any_case(body):
     rules = RoomRules(Product.EPA, SpecVersion.V1_1, ("11", "9"), "9")
-    told = capabilities(body, rules)["capabilities"]["m.room_versions"]
+    told = rules.capabilities(body)["capabilities"]["m.room_versions"]
     assert told == {"default": "9", "available": {"11": "stable", "9": "stable"}}

@@ -13,10 +13,10 @@ from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.module import Directory
 from synapse_tim.directory.owner_types import OwnerType
 from synapse_tim.invites.denials import APPROVAL_UNAVAILABLE, INVITEE_NOT_APPROVED, INVITEE_NOT_REGISTERED
-from synapse_tim.invites.rules import Parties
+from synapse_tim.invites.rules import InviteRules
 
 DOCTOR, NURSE, STRANGER = "@doctor:hospital.example", "@nurse:hospital.example", "@a:other.example"
-PARTIES = Mock(spec=Parties)
+RULES = Mock(spec=InviteRules)
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def directory():
 @pytest.fixture
 def refuses(api, users, contacts, directory, run):
     api.is_mine = lambda user_id: user_id.endswith(f":{api.server_name}")
-    check = ThreeStageCheck(api, users, contacts, directory)
-    return lambda inviter=STRANGER: run(check.refuses(PARTIES, inviter, DOCTOR))
+    check = ThreeStageCheck(api, users, contacts.permits, directory)
+    return lambda inviter=STRANGER: run(check.check(RULES, inviter, DOCTOR))
 
 
 def test_who_is_not_there_is_refused_before_anything_is_asked(users, contacts, directory, refuses):
@@ -87,7 +87,7 @@ def test_an_inviter_that_no_database_can_hold_is_on_nobodys_list(contacts, refus
 
 def test_one_server_does_not_take_the_time_of_all(api, users, contacts, directory):
     api.is_mine = lambda user_id: user_id.endswith(f":{api.server_name}")
-    check = ThreeStageCheck(api, users, contacts, directory)
+    check = ThreeStageCheck(api, users, contacts.permits, directory)
     answers = Future()
 
     async def wait(user_id, ends):
@@ -97,18 +97,18 @@ def test_one_server_does_not_take_the_time_of_all(api, users, contacts, director
 
     async def scenario():
         refusals = [
-            asyncio.ensure_future(check.refuses(PARTIES, f"@a{n}:other.example", DOCTOR))
+            asyncio.ensure_future(check.check(RULES, f"@a{n}:other.example", DOCTOR))
             for n in range(MAX_WAITING_OF_A_SERVER)
         ]
         while directory.owner_type.await_count < MAX_WAITING_OF_A_SERVER:
             await asyncio.sleep(0)
-        assert await check.refuses(PARTIES, "@b:other.example", DOCTOR) is APPROVAL_UNAVAILABLE
-        elsewhere = asyncio.ensure_future(check.refuses(PARTIES, "@a:third.example", DOCTOR))
+        assert await check.check(RULES, "@b:other.example", DOCTOR) is APPROVAL_UNAVAILABLE
+        elsewhere = asyncio.ensure_future(check.check(RULES, "@a:third.example", DOCTOR))
         while directory.owner_type.await_count == MAX_WAITING_OF_A_SERVER:
             await asyncio.sleep(0)
         answers.set_result(OwnerType.ORG)
         assert set(await asyncio.gather(elsewhere, *refusals)) == {None}
-        assert await check.refuses(PARTIES, "@b:other.example", DOCTOR) is None
+        assert await check.check(RULES, "@b:other.example", DOCTOR) is None
 
     asyncio.run(scenario())
 

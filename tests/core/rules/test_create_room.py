@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.core.create_room import Malformed, invited_servers, names_address
+from synapse_tim.core.create_room import CreateRoom, names_address
+from synapse_tim.core.server_name import of_matrix_id
 
 
 def member(state_key, **content):
@@ -32,7 +33,7 @@ def member(state_key, **content):
     ],
 )
 def test_invitations_are_found_in_invite_and_initial_state(request_body, servers):
-    assert invited_servers(request_body) == servers
+    assert CreateRoom.parse(request_body).servers == servers
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_invitations_are_found_in_invite_and_initial_state(request_body, servers
     ],
 )
 def test_invitations_that_cannot_be_read_are_malformed(request_body):
-    assert invited_servers(request_body) == Malformed()
+    assert CreateRoom.parse(request_body).servers is None
 
 
 @pytest.mark.parametrize(
@@ -80,11 +81,47 @@ def test_r4_10_an_invitation_by_address_is_known_by_what_synapse_looks_at(reques
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=5), x, max_size=3),
+    max_leaves=6,
+)
+USER = st.sampled_from(["@a:one.example", "@b:two.example", "@c", "d", ""])
+TYPE = st.sampled_from(["m.room.member", "m.room.join_rules", "m.room.create", "x"])
+EVENT = st.fixed_dictionaries({}, optional={"type": TYPE | JSON, "state_key": USER | JSON, "content": JSON})
+NAMES = ("room_version", "visibility", "preset", "name", "creation_content", "power_level_content_override")
+BODY = st.fixed_dictionaries(
+    {},
+    optional={
+        "invite": st.lists(USER, max_size=2) | JSON,
+        "initial_state": st.lists(EVENT, max_size=3) | JSON,
+        "invite_3pid": JSON,
+        **dict.fromkeys(NAMES, JSON),
+    },
 )
 
 
-@given(st.fixed_dictionaries({}, optional={"invite": JSON, "initial_state": JSON}))
-def test_any_request_is_read_or_malformed(request_body):
-    assert isinstance(invited_servers(request_body), frozenset | Malformed)
+@given(BODY)
+def test_af_10064_02_nobody_is_invited_whose_server_does_not_show(body):
+    """Whatever Synapse would make of a body: it is refused, or the servers of all whom it names are known."""
+    room = CreateRoom.parse(body)
+    if room.servers is None:
+        return
+    named = {
+        *room.invite,
+        *(event.state_key for event in room.initial_state if event.type == "m.room.member"),
+    }
+    assert list(room.invite) == body.get("invite", [])
+    assert len(room.initial_state) == len(body.get("initial_state", []))
+    assert room.servers >= {of_matrix_id(user) for user in named}
+
+
+@given(BODY)
+def test_what_can_be_read_of_a_room_is_all_that_it_asks_for(body):
+    room = CreateRoom.parse(body)
+    if room.fault:
+        return
+    assert room.room_version == body.get("room_version")
+    assert room.creation_content == body.get("creation_content", {})
+    assert list(room.invite) == body.get("invite", [])
+    state = [(event.type, event.state_key, event.content) for event in room.initial_state]
+    assert state == [(e["type"], e.get("state_key", ""), e["content"]) for e in body.get("initial_state", [])]

@@ -13,7 +13,7 @@ from synapse_tim.federation.federation_members import Membership
 from synapse_tim.invites import device_messages
 from synapse_tim.invites.denials import INVITEE_REFUSES, PERMISSION_UNAVAILABLE
 from synapse_tim.invites.device_messages import DeviceMessages
-from synapse_tim.invites.rules import Parties
+from synapse_tim.invites.rules import InviteRules
 from synapse_tim.invites.strangers import Strangers
 
 LEO, DOCTOR, NURSE = "@leo:lax.example", "@doctor:own.example", "@nurse:own.example"
@@ -189,11 +189,11 @@ def test_only_keys_from_elsewhere_count_for_invitations_to_rooms_elsewhere(messa
 def tell(api, later):
     """Strangers with caches that know of no common room, and a database that fails."""
     consent, internals = AsyncMock(), AsyncMock()
-    consent.refuses_contact.return_value = INVITEE_REFUSES
+    consent.check_contact.return_value = INVITEE_REFUSES
     internals.joined_rooms.side_effect = lambda users: dict.fromkeys(users, frozenset())
     api.run_db_interaction = AsyncMock(side_effect=RuntimeError)
-    parties = Parties(Membership("own.example"), Product.PRO)
-    strangers = Strangers(api, internals, lambda: parties, consent)
+    rules = InviteRules(Membership("own.example"), Product.PRO)
+    strangers = Strangers(api, internals, lambda: rules, consent)
     strangers.consent, strangers.internals = consent, internals
     return strangers
 
@@ -209,7 +209,7 @@ def test_without_a_database_nobody_is_taken_for_a_stranger(tell, run):
 
 
 def test_without_a_permission_configuration_nobody_is_taken_for_a_stranger(tell, api, run):
-    tell.consent.refuses_contact.return_value = PERMISSION_UNAVAILABLE
+    tell.consent.check_contact.return_value = PERMISSION_UNAVAILABLE
     api.run_db_interaction = AsyncMock(return_value=Mock(sharing=frozenset(), invited_elsewhere=frozenset()))
     with pytest.raises(SynapseError) as refused:
         run(tell.among(NURSE, [DOCTOR]))
@@ -219,12 +219,12 @@ def test_without_a_permission_configuration_nobody_is_taken_for_a_stranger(tell,
 def test_members_of_a_room_cost_no_query(tell, api, run):
     tell.internals.joined_rooms.side_effect = lambda users: dict.fromkeys(users, frozenset({"!room"}))
     assert run(tell.among(NURSE, [DOCTOR, NURSE])) == {}
-    tell.consent.refuses_contact.assert_not_awaited()
+    tell.consent.check_contact.assert_not_awaited()
     api.run_db_interaction.assert_not_awaited()
 
 
 def test_whoever_allows_it_costs_no_query(tell, api, run):
-    tell.consent.refuses_contact.return_value = None
+    tell.consent.check_contact.return_value = None
     assert run(tell.among(NURSE, [DOCTOR])) == {}
     api.run_db_interaction.assert_not_awaited()
 

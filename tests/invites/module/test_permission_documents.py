@@ -11,13 +11,13 @@ from synapse.types import UserInfo
 from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.core.products import Product
-from synapse_tim.invites.denials import INVITEE_UNKNOWN, INVITEE_UNREADABLE, PERMISSION_UNAVAILABLE
-from synapse_tim.invites.permission_config import (
-    ACCOUNT_DATA_TYPES,
-    LOCAL_SERVER,
-    PermissionConfigError,
-    parse,
+from synapse_tim.invites.denials import (
+    INVITEE_UNKNOWN,
+    INVITEE_UNREADABLE,
+    PERMISSION_MALFORMED,
+    PERMISSION_UNAVAILABLE,
 )
+from synapse_tim.invites.permission_config import ACCOUNT_DATA_TYPES, LOCAL_SERVER, parse
 from synapse_tim.invites.permission_documents import PermissionDocuments
 
 ALICE, BOT = "@alice:hospital.example", "@bot:hospital.example"
@@ -74,8 +74,7 @@ def test_what_matrix_leaves_of_a_deleted_document_counts_as_none(api, run, store
     looked_up = documents(api, **BLOCK)
     assert run(looked_up.of(ALICE)) == parse(BLOCK, PRO)
     assert run(looked_up.stored(ALICE)) is None
-    with pytest.raises(PermissionConfigError):
-        looked_up.check(stored)
+    assert looked_up.validate(stored).rule == PERMISSION_MALFORMED.rule
 
 
 @pytest.mark.parametrize(
@@ -101,8 +100,7 @@ def test_a_look_up_that_fails_refuses_for_now_and_names_no_user(api, run, caplog
 
 def test_a_26390_a_document_is_checked_by_the_product_before_it_is_stored(api):
     groups = {**BLOCK, "groupExceptions": [{"groupName": "isInsuredPerson"}]}
-    documents(api, PRO).check(groups)
-    with pytest.raises(PermissionConfigError):
-        documents(api, EPA).check(groups)
-    with pytest.raises(PermissionConfigError):
-        documents(api, PRO).check([])
+    assert documents(api, PRO).validate(groups) is None
+    fault = "groupExceptions: there are no groups in TI-M ePA"
+    assert documents(api, EPA).validate(groups) == PERMISSION_MALFORMED.with_detail(fault)
+    assert documents(api, PRO).validate([]) == PERMISSION_MALFORMED.with_detail("expected an object")

@@ -8,7 +8,7 @@ from synapse_tim.federation.federation_members import Membership
 from synapse_tim.federation.list import parse_payload
 from synapse_tim.invites.denials import INSURED_INVITES_INSURED, INVITEE_REFUSES
 from synapse_tim.invites.permission_config import parse
-from synapse_tim.invites.rules import Parties
+from synapse_tim.invites.rules import InviteRules
 from tests.support.helpers import document, entry
 
 PRO, EPA = Product.PRO, Product.EPA
@@ -26,8 +26,8 @@ LISTS = {
 }
 
 
-def parties(product=PRO, listed="unlisted"):
-    return Parties(Membership(OWN, LISTS[listed]), product)
+def rules_of(product=PRO, listed="unlisted"):
+    return InviteRules(Membership(OWN, LISTS[listed]), product)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def parties(product=PRO, listed="unlisted"):
     ],
 )
 def test_af_10233_insured_persons_do_not_invite_each_other(product, inviter, invitee, denial):
-    assert parties(product).denies(inviter, invitee) is denial
+    assert rules_of(product).check(inviter, invitee) is denial
 
 
 @pytest.mark.parametrize(
@@ -68,26 +68,26 @@ def test_af_10233_insured_persons_do_not_invite_each_other(product, inviter, inv
     ],
 )
 def test_r1_14_without_a_list_there_is_nobody_else_and_the_insured_stay_insured(inviter, invitee, denial):
-    assert parties(EPA, "none").denies(inviter, invitee) is denial
+    assert rules_of(EPA, "none").check(inviter, invitee) is denial
     if denial is INSURED_INVITES_INSURED:
-        assert parties(PRO, "none").denies(inviter, invitee) is None
+        assert rules_of(PRO, "none").check(inviter, invitee) is None
 
 
 @pytest.mark.parametrize("listed", LISTS)
 @pytest.mark.parametrize("product", Product)
 def test_the_own_server_is_an_insurers_if_configuration_or_list_says_so(product, listed):
     insurer = product is EPA or listed == "as epa"
-    assert parties(product, listed).is_insurer(OWN) is insurer
+    assert rules_of(product, listed).is_insurer(OWN) is insurer
     expected = INSURED_INVITES_INSURED if insurer else None
-    assert parties(product, listed).denies(LOCAL, NEIGHBOUR) is expected
+    assert rules_of(product, listed).check(LOCAL, NEIGHBOUR) is expected
 
 
 @pytest.mark.parametrize("name", ["clinic.example", "stranger.example", "", None])
 def test_only_the_list_makes_other_servers_an_insurers(name):
-    assert not parties(EPA).is_insurer(name)
-    assert not parties(EPA, "none").is_insurer(name)
-    assert not parties(EPA, "none").is_insurer("fund.example")
-    assert parties(PRO).is_insurer("fund.example")
+    assert not rules_of(EPA).is_insurer(name)
+    assert not rules_of(EPA, "none").is_insurer(name)
+    assert not rules_of(EPA, "none").is_insurer("fund.example")
+    assert rules_of(PRO).is_insurer("fund.example")
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_only_the_list_makes_other_servers_an_insurers(name):
     ],
 )
 def test_a_26021_01_the_invitees_configuration_decides_about_everybody(config, refused):
-    permits = parties().permits
+    check = rules_of().check_consent
     for inviter in (DOCTOR, INSURED, NEIGHBOUR):
         expected = INVITEE_REFUSES if inviter in refused else None
-        assert permits(parse(config, PRO), inviter) is expected
+        assert check(parse(config, PRO), inviter) is expected
 
 
 def test_r2_1_an_exception_for_an_insured_person_does_not_help_another():
     """The first reason counts: what the invitee allows is not asked."""
     config = parse({"defaultSetting": "block all", "userExceptions": {INSURED: {}}}, EPA)
-    assert parties(EPA).permits(config, INSURED) is None
-    assert parties(EPA).denies(INSURED, LOCAL) is INSURED_INVITES_INSURED
+    assert rules_of(EPA).check_consent(config, INSURED) is None
+    assert rules_of(EPA).check(INSURED, LOCAL) is INSURED_INVITES_INSURED

@@ -36,7 +36,7 @@ def password(user, /, **more):
 
 
 def denies(found, method, user=USER, administrator=False, provider=None):
-    denial = found.denies(method, user, administrator=administrator, sso_provider=provider)
+    denial = found.check(method, user, administrator=administrator, sso_provider=provider)
     assert denial in (None, LOGIN_METHOD)
     return denial is not None
 
@@ -52,38 +52,38 @@ def test_a_login_type_is_taken_and_offered_if_its_way_is_permitted(login_type, m
     found = rules(method)
     assert found.method(login_type) == TYPES[login_type]
     fits = TYPES[login_type] is method
-    assert (found.denies_request({"type": login_type}) is None) is fits
+    assert (found.check_request({"type": login_type}) is None) is fits
     assert found.shows(login_type) is fits
 
 
 @pytest.mark.parametrize("login_type", UNKNOWN)
 def test_an_unknown_login_type_is_refused_unless_it_is_permitted_by_its_name(login_type):
     found = rules(*LoginMethod)
-    assert found.denies_request({"type": login_type}) is LOGIN_METHOD
+    assert found.check_request({"type": login_type}) is LOGIN_METHOD
     assert not found.shows(login_type)
-    assert rules(login_type).denies_request({"type": login_type}) is None
+    assert rules(login_type).check_request({"type": login_type}) is None
     assert rules(login_type).shows(login_type)
-    assert rules(login_type).denies_request(password(USER)) is LOGIN_METHOD
+    assert rules(login_type).check_request(password(USER)) is LOGIN_METHOD
 
 
 def test_further_login_types_take_id_tokens():
     more = rules(LoginMethod.ID_TOKEN, token_types=frozenset({ID_TOKEN_TYPE, "com.example.token"}))
     for login_type in (ID_TOKEN_TYPE, "com.example.token"):
         assert more.method(login_type) == LoginMethod.ID_TOKEN
-        assert more.denies_request({"type": login_type}) is None
-    assert rules(LoginMethod.ID_TOKEN).denies_request({"type": "com.example.token"}) is LOGIN_METHOD
+        assert more.check_request({"type": login_type}) is None
+    assert rules(LoginMethod.ID_TOKEN).check_request({"type": "com.example.token"}) is LOGIN_METHOD
 
 
 @pytest.mark.parametrize("login_type", [None, 1, [], {}, True])
 def test_a_type_that_is_no_text_is_synapses_business(login_type):
-    assert rules().denies_request({"type": login_type}) is None
-    assert rules().denies_request({}) is None
+    assert rules().check_request({"type": login_type}) is None
+    assert rules().check_request({}) is None
     assert not rules(*LoginMethod).shows(login_type)
 
 
 @given(st.text(max_size=30))
 def test_nothing_is_permitted_where_nothing_is(login_type):
-    assert rules().denies_request({"type": login_type}) is LOGIN_METHOD
+    assert rules().check_request({"type": login_type}) is LOGIN_METHOD
     assert not rules().shows(login_type)
 
 
@@ -103,8 +103,8 @@ def test_nothing_is_permitted_where_nothing_is(login_type):
     ids=str,
 )
 def test_a_named_administrator_may_try_a_password(body):
-    assert BROKEN_GLASS.denies_request(body) is None
-    assert rules(LoginMethod.ID_TOKEN).denies_request(body) is LOGIN_METHOD
+    assert BROKEN_GLASS.check_request(body) is None
+    assert rules(LoginMethod.ID_TOKEN).check_request(body) is LOGIN_METHOD
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_named_administrator_may_try_a_password(body):
     ids=str,
 )
 def test_nobody_else_may_even_try_a_password(body):
-    assert BROKEN_GLASS.denies_request(body) is LOGIN_METHOD
+    assert BROKEN_GLASS.check_request(body) is LOGIN_METHOD
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_nobody_else_may_even_try_a_password(body):
 )
 def test_whom_synapse_would_log_in_counts_and_no_other_name(body):
     """Synapse puts the old members before ``identifier``: a password of a user could be guessed otherwise."""
-    assert BROKEN_GLASS.denies_request(body) is LOGIN_METHOD
+    assert BROKEN_GLASS.check_request(body) is LOGIN_METHOD
 
 
 def test_break_glass_is_for_passwords_alone():
     for login_type in set(TYPES) - {PASSWORD, ID_TOKEN_TYPE}:
-        assert BROKEN_GLASS.denies_request(password("root") | {"type": login_type}) is LOGIN_METHOD
+        assert BROKEN_GLASS.check_request(password("root") | {"type": login_type}) is LOGIN_METHOD
     assert BROKEN_GLASS.shows(PASSWORD)
     assert not rules(LoginMethod.ID_TOKEN).shows(PASSWORD)
 
@@ -216,4 +216,4 @@ JSON = st.recursive(
     )
 )
 def test_whatever_is_sent_is_taken_or_denied(body):
-    assert BROKEN_GLASS.denies_request(body) in (None, LOGIN_METHOD)
+    assert BROKEN_GLASS.check_request(body) in (None, LOGIN_METHOD)

@@ -2,13 +2,15 @@
 
 import copy
 
+import attrs
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from synapse_tim.compliance.denials import CATALOGUE
+from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.products import Product, SpecVersion
-from synapse_tim.rooms.creation import ROOM_TYPE_V2_NAME, Refused, RoomRules
 from synapse_tim.rooms.denials import ROOM_MALFORMED
+from synapse_tim.rooms.rules import ROOM_TYPE_V2_NAME, RoomRules
 
 OWN = "own.example"
 PRO = RoomRules(Product.PRO, SpecVersion.V1_2)
@@ -66,12 +68,15 @@ RULES = st.builds(RoomRules, st.sampled_from(Product), st.sampled_from(SpecVersi
 @example(EPA, {"initial_state": [join_rule("invite"), join_rule("knock")]})
 def test_whatever_is_asked_for_no_room_breaks_the_rules(rules, body):
     before = copy.deepcopy(body)
-    changes = rules.create(body, OWN)
-    assert body == before
-    if isinstance(changes, Refused):
-        assert changes.denial in CATALOGUE.values()
-        assert bool(changes.fault) is (changes.denial is ROOM_MALFORMED)
+    room = CreateRoom.parse(body)
+    denial = rules.check_new(room, OWN)
+    if denial is not None:
+        assert attrs.evolve(denial, detail="") in CATALOGUE.values()
+        assert bool(denial.detail) is (denial.rule == ROOM_MALFORMED.rule)
+        assert body == before
         return
+    changes = rules.complete(room)
+    assert body == before
     check_room(rules, {**body, **changes})
     check_changes(body, changes)
 
@@ -117,7 +122,7 @@ CREATION = st.dictionaries(st.sampled_from(["m.federate", "type", "x"]), JSON)
     st.sampled_from(VISIBILITIES) | JSON,
 )
 def test_no_upgrade_breaks_the_rules(rules, version, creation, rule, visibility):
-    denial = rules.upgrade(version, creation, rule, visibility)
+    denial = rules.check_upgrade(version, creation, rule, visibility)
     if denial is not None:
         assert denial in CATALOGUE.values()
         return

@@ -8,10 +8,10 @@ from synapse_tim.core.products import Product
 from synapse_tim.rooms.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
 from synapse_tim.rooms.joins import (
     Room,
-    local_user_joins,
-    remote_user_enters,
+    check_knock,
+    check_local_join,
+    check_remote_entry,
     stripped_state_is_public,
-    user_knocks,
 )
 
 BEFORE = (None, "leave", "ban", "knock", "invite", "join")
@@ -31,13 +31,13 @@ def of_others(join_rule, *, product=Product.PRO, world_readable=False):
 @pytest.mark.parametrize("membership", BEFORE)
 @pytest.mark.parametrize("join_rule", CLOSED)
 def test_synapse_knows_about_invitations_into_rooms_of_the_own_server(product, join_rule, membership):
-    assert local_user_joins(own(join_rule, product=product), membership) is None
+    assert check_local_join(own(join_rule, product=product), membership) is None
 
 
 @pytest.mark.parametrize("join_rule", [*CLOSED, *OPEN])
 def test_an_invitation_that_does_not_count_lets_nobody_into_a_room_of_the_own_server(join_rule):
     for membership in (None, "leave"):
-        denial = local_user_joins(own(join_rule, federates=False), membership, is_withheld=True)
+        denial = check_local_join(own(join_rule, federates=False), membership, is_withheld=True)
         assert denial is (None if join_rule == "public" else JOIN_WITHOUT_INVITE)
 
 
@@ -46,21 +46,21 @@ def test_an_invitation_that_does_not_count_lets_nobody_into_a_room_of_the_own_se
 def test_r3_11_colleagues_enter_rooms_that_do_not_federate_as_their_rules_say(join_rule, membership):
     for is_rule_own in (True, False):
         room = own(join_rule, federates=False, is_rule_own=is_rule_own)
-        assert local_user_joins(room, membership) is None
-        assert user_knocks(room) is None
+        assert check_local_join(room, membership) is None
+        assert check_knock(room) is None
 
 
 @pytest.mark.parametrize("membership", BEFORE)
 @pytest.mark.parametrize("join_rule", [rule for rule in OPEN if rule != "public"])
 def test_r3_11_and_those_that_do_if_no_guest_has_opened_them(join_rule, membership):
-    assert local_user_joins(own(join_rule), membership) is None
-    assert user_knocks(own(join_rule)) is None
+    assert check_local_join(own(join_rule), membership) is None
+    assert check_knock(own(join_rule)) is None
     allowed = membership in ("invite", "join")
     opened = own(join_rule, is_rule_own=False)
-    assert local_user_joins(opened, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
-    assert user_knocks(opened) is JOIN_WITHOUT_INVITE
-    assert remote_user_enters(opened, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
-    assert remote_user_enters(own(join_rule), membership) is None
+    assert check_local_join(opened, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
+    assert check_knock(opened) is JOIN_WITHOUT_INVITE
+    assert check_remote_entry(opened, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
+    assert check_remote_entry(own(join_rule), membership) is None
 
 
 @pytest.mark.parametrize("is_rule_own", [True, False])
@@ -69,10 +69,10 @@ def test_r3_11_and_those_that_do_if_no_guest_has_opened_them(join_rule, membersh
 def test_a_25996_rooms_of_insured_persons_are_entered_by_invitation(join_rule, federates, is_rule_own):
     room = own(join_rule, product=Product.EPA, federates=federates, is_rule_own=is_rule_own)
     assert room.is_opened
-    assert local_user_joins(room, "leave") is JOIN_WITHOUT_INVITE
-    assert local_user_joins(room, "invite") is (JOIN_WITHOUT_INVITE if join_rule == "public" else None)
-    assert local_user_joins(room, "join") is None
-    assert user_knocks(room) is JOIN_WITHOUT_INVITE
+    assert check_local_join(room, "leave") is JOIN_WITHOUT_INVITE
+    assert check_local_join(room, "invite") is (JOIN_WITHOUT_INVITE if join_rule == "public" else None)
+    assert check_local_join(room, "join") is None
+    assert check_knock(room) is JOIN_WITHOUT_INVITE
 
 
 @pytest.mark.parametrize("product", Product)
@@ -81,15 +81,15 @@ def test_a_25996_rooms_of_insured_persons_are_entered_by_invitation(join_rule, f
 def test_r3_11_rooms_of_others_are_entered_by_invitation(product, join_rule, membership):
     allowed = membership in ("invite", "join")
     room = of_others(join_rule, product=product)
-    assert local_user_joins(room, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
-    assert user_knocks(room) is None
+    assert check_local_join(room, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
+    assert check_knock(room) is None
 
 
 @pytest.mark.parametrize("membership", BEFORE)
 def test_a_26515_01_public_rooms_that_federate_are_not_entered_with_an_invitation_either(membership):
     expected = None if membership == "join" else JOIN_WITHOUT_INVITE
     for room in (of_others("public"), own("public"), own("public", is_rule_own=False)):
-        assert local_user_joins(room, membership) is expected
+        assert check_local_join(room, membership) is expected
 
 
 @pytest.mark.parametrize("membership", BEFORE)
@@ -105,7 +105,7 @@ def test_a_26515_01_public_rooms_that_federate_are_not_entered_with_an_invitatio
     ],
 )
 def test_a_26515_01_users_of_other_servers_enter_no_public_room(join_rule, federates, denial, membership):
-    assert remote_user_enters(own(join_rule, federates=federates), membership) is denial
+    assert check_remote_entry(own(join_rule, federates=federates), membership) is denial
 
 
 def test_a_26515_01_only_rooms_of_professionals_that_do_not_federate_are_read_from_outside():

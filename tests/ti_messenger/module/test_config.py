@@ -9,7 +9,7 @@ from synapse.module_api.errors import ConfigError
 from synapse_tim import ClientApiPolicy, EventPolicy, InvitePolicy, RoomPolicy, TiMessenger
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.events.rules import EventRules
-from synapse_tim.rooms.creation import RoomRules
+from synapse_tim.rooms.rules import RoomRules
 
 DAY = dt.timedelta(hours=24)
 FEDERATION_LIST = {

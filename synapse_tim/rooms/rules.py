@@ -1,0 +1,200 @@
+"""What rooms may be: when they are created or upgraded, and later (requirements §3.1 to §3.6, A_28271).
+
+Refused: versions other than the configured ones (A_26202, A_26203), the room type of the next generation
+(A_28596, spec 1.2), a world-readable history where other servers could read it (A_25481, A_26515-01); for
+insured persons public rooms and every way in but an invitation (A_25996, A_26015-02); bodies that Synapse
+would trip over when half of the room exists, and state that cannot be read. No room becomes public later.
+
+Put in: the version, where the client names none (A_26248); ``m.federate: false`` into public rooms
+(A_25324-01, A_25325-01, A_26515, A_26515-01); the history visibility ``invited`` into private ones, where the
+client sets none (A_25323-01, A_25481).
+Public rooms keep the ``shared`` of A_25325-01, which is Synapse's preset for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from synapse_tim.core.create_room import CreateRoom, validate_state
+from synapse_tim.core.denial import Denial
+from synapse_tim.core.matrix import FEDERATE, HISTORY_VISIBILITY, JOIN_RULES, PUBLIC
+from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.core.server_name import of_matrix_id
+from synapse_tim.rooms.denials import (
+    JOIN_RULE,
+    PUBLIC_ROOM_OF_INSURED,
+    PUBLIC_ROOM_UPGRADE,
+    REMOTE_USER_IN_PUBLIC_ROOM,
+    ROOM_MALFORMED,
+    ROOM_TYPE_V2,
+    ROOM_VERSION,
+    STATE_MALFORMED,
+    WORLD_READABLE,
+)
+
+ROOM_TYPE_V2_NAME: Final = "de.gematik.tim.roomtype.default.v2"
+
+#: The versions that rooms are created in (A_26202, A_26203); Matrix v1.3 knows no newer ones either.
+VERSIONS: Final = ("9", "10")
+_DEFAULT_VERSION: Final = "10"
+#: The one that Matrix v1.3 suggests; servers of its time may not know the other.
+_LEGACY_DEFAULT_VERSION: Final = "9"
+
+#: Join rules under which nobody enters a room without an invitation.
+INVITE_ONLY: Final = ("invite", "private")
+
+
+def default_version(spec_version: SpecVersion) -> str:
+    """The version of rooms for which clients name none (A_26202; for the legacy generation Matrix v1.3)."""
+    return _LEGACY_DEFAULT_VERSION if spec_version.is_legacy else _DEFAULT_VERSION
+
+
+@attrs.frozen
+class RoomRules:
+    """What rooms of a server may be.
+
+    Attributes:
+        product: of the server.
+        spec_version: of the server.
+        versions: room versions that may be created and upgraded to.
+        default_version: the one for clients that name none.
+    """
+
+    product: Product
+    spec_version: SpecVersion
+    versions: tuple[str, ...] = VERSIONS
+    default_version: str = _DEFAULT_VERSION
+
+    def check_new(self, room: CreateRoom, own_server_name: str) -> Denial | None:
+        """Judge a ``createRoom`` request.
+
+        Args:
+            room: that is asked for.
+            own_server_name: of the server that creates it.
+        """
+        if room.fault:
+            return ROOM_MALFORMED.with_detail(room.fault)
+        if self._version(room) not in self.versions:
+            return ROOM_VERSION
+        if self._is_forbidden_type(room.creation_content):
+            return ROOM_TYPE_V2
+        if room.is_public:
+            if self.product is Product.EPA:
+                return PUBLIC_ROOM_OF_INSURED
+            if any(of_matrix_id(user) != own_server_name for user in room.invite):
+                return REMOTE_USER_IN_PUBLIC_ROOM
+            return None  # it does not federate
+        if self.product is Product.EPA and any(
+            content["join_rule"] not in INVITE_ONLY for content in room.state(JOIN_RULES)
+        ):
+            return PUBLIC_ROOM_OF_INSURED
+        histories = [content["history_visibility"] for content in room.state(HISTORY_VISIBILITY)]
+        if "world_readable" in histories and not self.may_be_world_readable(room.creation_content):
+            return WORLD_READABLE
+        return None
+
+    def complete(self, room: CreateRoom) -> dict[str, Any]:
+        """The members of a ``createRoom`` body that have to be put in the place of the client's.
+
+        Args:
+            room: that is asked for and may be made.
+        """
+        changes: dict[str, Any] = {"room_version": self._version(room)}
+        if room.is_public:
+            changes["creation_content"] = {**room.creation_content, FEDERATE: False}
+        elif not room.sets_history:
+            content = {"history_visibility": "invited"}
+            history = {"type": HISTORY_VISIBILITY, "state_key": "", "content": content}
+            changes["initial_state"] = [*room.body.get("initial_state", []), history]
+        return changes
+
+    def check_upgrade(
+        self,
+        new_version: object,
+        creation: Mapping[str, Any],
+        join_rule: object = None,
+        history: object = None,
+        *,
+        is_opened: bool = False,
+    ) -> Denial | None:
+        """Judge the upgrade of a room, which makes a new one in the likeness of the old.
+
+        Args:
+            new_version: as the request names it.
+            creation: content of the old room's ``m.room.create``.
+            join_rule: of the old room.
+            history: the old room's history visibility.
+            is_opened: the old room's join rule is one that a user of another server has set.
+        """
+        if new_version not in self.versions:
+            return ROOM_VERSION
+        if self._is_forbidden_type(creation):
+            return ROOM_TYPE_V2
+        if self.product is Product.EPA and join_rule is not None and join_rule not in INVITE_ONLY:
+            return PUBLIC_ROOM_OF_INSURED
+        if is_opened or (join_rule == PUBLIC and may_federate(creation)):
+            return PUBLIC_ROOM_UPGRADE
+        if history == "world_readable" and not self.may_be_world_readable(creation):
+            return WORLD_READABLE
+        return None
+
+    def check_change(
+        self, kind: str, content: Mapping[str, Any], creation: Mapping[str, Any], join_rule: object = None
+    ) -> Denial | None:
+        """Judge a state event of a local user in a room that exists.
+
+        Args:
+            kind: the type of the event.
+            content: of the event.
+            creation: content of the room's ``m.room.create``; empty if that is unknown.
+            join_rule: of the room until now; one that is public as it may be can be made so again.
+        """
+        fault = validate_state(kind, content)
+        if fault:
+            return STATE_MALFORMED.with_detail(fault)
+        if kind == JOIN_RULES:
+            rule = content["join_rule"]
+            opens = rule == PUBLIC or (self.product is Product.EPA and rule not in INVITE_ONLY)
+            is_public = join_rule == PUBLIC and self.product is Product.PRO and not may_federate(creation)
+            return JOIN_RULE if opens and not is_public else None
+        if kind == HISTORY_VISIBILITY and content["history_visibility"] == "world_readable":
+            return None if self.may_be_world_readable(creation) else WORLD_READABLE
+        return None
+
+    def may_be_world_readable(self, creation: Mapping[str, Any]) -> bool:
+        """Whether everybody may read the history of a room (requirement R3.8).
+
+        Args:
+            creation: content of its ``m.room.create``.
+        """
+        return self.product is Product.PRO and not may_federate(creation)
+
+    def capabilities(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer to ``/_matrix/client/v3/capabilities``: room versions that clients are told of (A_25641-01).
+
+        Args:
+            body: Synapse's answer.
+        """
+        named = body.get("capabilities", {})
+        available = named.get("m.room_versions", {}).get("available", {})
+        offered = {version: available.get(version, "stable") for version in self.versions}
+        versions = {"default": self.default_version, "available": offered}
+        return {**body, "capabilities": {**named, "m.room_versions": versions}}
+
+    def _version(self, room: CreateRoom) -> str:
+        return self.default_version if room.room_version is None else room.room_version
+
+    def _is_forbidden_type(self, creation: Mapping[str, Any]) -> bool:
+        return self.spec_version is SpecVersion.V1_2 and creation.get("type") == ROOM_TYPE_V2_NAME
+
+
+def may_federate(creation: Mapping[str, Any]) -> bool:
+    """Whether other servers may take part in a room.
+
+    Args:
+        creation: content of its ``m.room.create``.
+    """
+    return creation.get(FEDERATE, True) is not False
