@@ -6,8 +6,8 @@ by an approval list and the directory, which ``synapse_tim.ContactManagement`` a
 Every way to invite somebody ends in a membership event that is made here or arrives here, and both are
 watched: local requests of any kind, administrators' and delayed ones included; invitations that another
 server delivers as such; and those that it slips in among the events or into the state of a room in which
-this server takes part, which are judged when they take effect. ``createRoom`` is judged before there is a
-room. Server notices are exempt.
+this server takes part, which are judged when they take effect: ``arriving``. ``createRoom`` is judged before
+there is a room. Server notices are exempt.
 
 Whoever may not invite somebody does not reach them otherwise either: ``device_messages`` and
 ``stranger_memberships``.
@@ -17,9 +17,8 @@ Users read and write their permission configuration as account data: ``permissio
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from synapse.events import EventBase
 from synapse.http.site import SynapseRequest
@@ -37,6 +36,7 @@ from synapse_tim.core.create_room import CreateRoom, is_user_id, names_address
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
 from synapse_tim.federation.module import FederationAllowList
+from synapse_tim.invites.arriving import ArrivingMemberships
 from synapse_tim.invites.config import InvitePolicyConfig
 from synapse_tim.invites.denials import INVITE_BY_ADDRESS, INVITEE_MALFORMED
 from synapse_tim.invites.device_messages import DeviceMessages
@@ -46,11 +46,6 @@ from synapse_tim.invites.permission_routes import PermissionRoutes
 from synapse_tim.invites.rules import Consent, InviteRules, check_new_room
 from synapse_tim.invites.stranger_memberships import StrangerMemberships
 from synapse_tim.invites.strangers import Strangers
-
-logger = logging.getLogger(__name__)
-
-#: Invitations that were slipped in and refused, which are not judged again.
-MAX_REFUSED: Final = 10_000
 
 
 class ConsentProvider(Protocol):
@@ -89,7 +84,6 @@ class InvitePolicy:
         self._product = config.product
         self._one_invitation = not config.spec_version.is_legacy
         self._consent = self._consent_of(config)
-        self._refused: dict[str, None] = {}  # event ids, the oldest first
         self._allowed = self._consent.denial
         self._server_notices_user = internals.server_notices_user
         api.register_spam_checker_callbacks(
@@ -101,12 +95,11 @@ class InvitePolicy:
         )
         check_new_rooms(api, self.check_new_room)
         internals.check_local_events(self.check_local_event)
-        self._arrivals = ArrivingEvents(api)
         internals.guard_federation("FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange)
         strangers = Strangers(api, internals, self._rules, self._consent)
         DeviceMessages(api, internals.device_inbox(), strangers)
-        self._memberships = StrangerMemberships(api, internals, strangers, self._check, self._allowed)
-        self._arrivals.judge_memberships(self.refuses_arriving)
+        memberships = StrangerMemberships(api, internals, strangers, self._check, self._allowed)
+        ArrivingMemberships(api, ArrivingEvents(api), self._check, memberships)
         servlet = "room.RoomMembershipRestServlet"
         internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
         parts.register(api, self, config)
@@ -208,7 +201,7 @@ class InvitePolicy:
         """Judge an invitation that another server delivers.
 
         Called for both versions of ``PUT /invite`` and for nothing else: before anything of the event is
-        verified but its signature. What arrives in another way is for ``refuses_arriving``.
+        verified but its signature. What arrives in another way is for ``arriving``.
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
@@ -217,56 +210,6 @@ class InvitePolicy:
             reject(INVITE_BY_ADDRESS)
         enforce(await self._check(event.sender, event.state_key or ""), self._allowed)
         return NOT_SPAM
-
-    async def refuses_arriving(self, event: EventBase) -> bool:
-        """Whether a membership event does to a local user what its sender must not do; never raises.
-
-        Asked whenever a membership takes effect that nobody makes or delivers at the moment: a new one among
-        the events of a room, and whatever becomes a local user's membership by the state of a join, of a gap
-        or of a room that is resolved anew. Bans and removals are for ``stranger_memberships``.
-
-        An invitation that was delivered as such was judged then, and counts while it is pending. One that was
-        answered has had its effect. Invitations of local users are judged like others: they come back after a
-        backup was restored or a room was purged.
-
-        An invitation that cannot be judged now is refused, too: put off, it would put off everything after it
-        in the room, for everybody there, and whoever means well delivers it. A ban or a removal is not: it
-        may be what keeps somebody out.
-
-        An invitation that was refused stays so, and nobody is asked again: it comes back whenever the state
-        of the room is resolved, and the room waits for the answer.
-        """
-        invitee = event.get_state_key()
-        if invitee is None or not self._api.is_mine(invitee):
-            return False
-        is_invitation = event.content.get("membership") == "invite"
-        try:
-            now = await self._arrivals.local_membership(invitee, event.room_id)
-            if not is_invitation:
-                is_known = now is not None and now.membership in ("join", "invite", "knock")
-                return not is_known and await self._memberships.refuses_arriving(event)
-            if now is not None and now.event_id == event.event_id:
-                return False
-            if now is not None and await self._arrivals.is_answered(event, now):
-                return True
-            if event.event_id in self._refused:
-                return True
-            by_address = "third_party_invite" in event.content
-            denial = INVITE_BY_ADDRESS if by_address else await self._check(event.sender, invitee)
-        except Exception as error:
-            logger.error("A membership that arrived could not be judged: %s", type(error).__name__)
-            return is_invitation
-        if denial is None:
-            return False
-        metrics.count_denied(denial)
-        self._remember_refused(event.event_id)
-        return True
-
-    def _remember_refused(self, event_id: str) -> None:
-        """Remember a refused invitation, and forget the oldest one if there are many."""
-        self._refused[event_id] = None
-        if len(self._refused) > MAX_REFUSED:
-            del self._refused[next(iter(self._refused))]
 
     async def exchange(self, request: FederationRequest, proceed: Proceed) -> Answer:
         """Refuse to make an invitation of one by address, before the room is looked for (requirement R4.10).

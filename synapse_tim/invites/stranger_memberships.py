@@ -149,7 +149,7 @@ class StrangerMemberships:
     async def refuses_arriving(self, event: EventBase) -> bool:
         """Whether an event of another server bans or removes a stranger here.
 
-        Asked when it is to take effect (``InvitePolicy.refuses_arriving``): Synapse would show the user the
+        Asked when it is to take effect (``ArrivingMemberships``): Synapse would show the user the
         room. Everything that makes a user of this server known to a room is made here or was delivered here,
         so it is stored, unless the room was purged since.
 

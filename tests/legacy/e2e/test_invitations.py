@@ -5,11 +5,14 @@ import pytest
 from synapse_tim.testing import wait_for
 from tests.invites.e2e.test_invitations import WAYS
 from tests.legacy.e2e.world import HOUR_S, approve, contacts_api, disapprove
+from tests.support.pdus import next_in_room, send
 from tests.support.world import PRIVATE, block, code, decisions, invite_silently, invited, together
 
 pytestmark = pytest.mark.servers
 
 FORBIDDEN = (403, "M_FORBIDDEN")
+#: What permits state, beside its sender's own membership.
+STATE = [("m.room.create", ""), ("m.room.power_levels", "")]
 
 
 def refused(inviter, invitee):
@@ -278,6 +281,30 @@ def test_af_10061_01_an_invitation_slipped_in_among_events_is_judged(world):
     assert decisions(world.clinic, "invite", "AF_10061-01", "denied") > before
     invite_silently(leo, room, willing)
     invited(willing, room)
+
+
+def test_af_10061_01_a_refused_invitation_is_not_judged_again_when_the_room_is_resolved(world):
+    """Neither the directory nor the invitee is asked: what was refused stays so."""
+    leo, colleague = world.user(world.lax, admin=True), world.user()
+    refusing, approving_later = world.user(), world.user()
+    approve(colleague, leo)
+    room = together(leo, colleague, **PRIVATE)
+    for user in (refusing, approving_later):
+        invite_silently(leo, room, user)
+    leo.send(room, "after it").raise_for_status()
+    wait_for(lambda: "after it" in colleague.texts(room), what="the message")
+    approve(approving_later, leo)
+    before = world.asked()
+    for kind, name in (("m.room.topic", "topic"), ("m.room.name", "name")):
+        pdu = {"type": kind, "state_key": "", "content": {name: "of one branch of two"}}
+        branch, event_id = next_in_room(world.lax, leo, room, pdu, STATE)
+        assert send(world.lax, world.clinic, branch) == {event_id: {}}
+    wait_for(lambda: colleague.state(room, "m.room.name").is_success, what="the room's name")
+    assert colleague.state(room, "m.room.topic").is_success
+    assert world.asked() == before
+    for user in (refusing, approving_later):
+        assert room not in user.invited_to()
+        assert user.user_id not in colleague.members(room, "invite")
 
 
 def test_af_10061_01_who_left_and_withdrew_is_not_invited_again(world):

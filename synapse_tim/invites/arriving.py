@@ -1,0 +1,90 @@
+"""Memberships of local users that other servers slip in among the events or into the state of a room.
+
+An invitation that is delivered as such is judged then, and counts while it is pending. One that was answered
+has had its effect. Invitations of local users are judged like others: they come back after a backup was
+restored or a room was purged.
+
+An invitation that cannot be judged now is refused, too: put off, it would put off everything after it in the
+room, for everybody there, and whoever means well delivers it. A ban or a removal is not: it may be what keeps
+somebody out.
+
+One that was refused stays so, and nobody is asked again: it comes back whenever the state of the room is
+resolved, and the room waits for the answer, in the legacy generation for that of the directory.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from synapse.events import EventBase
+from synapse.module_api import ModuleApi
+
+from synapse_tim.adapter import metrics
+from synapse_tim.adapter.arrivals import ArrivingEvents
+from synapse_tim.invites.denials import INVITE_BY_ADDRESS
+from synapse_tim.invites.stranger_memberships import Judge, StrangerMemberships
+
+logger = logging.getLogger(__name__)
+
+#: Refused invitations that are remembered in a process.
+MAX_REFUSED: Final = 10_000
+
+
+class ArrivingMemberships:
+    """Judges memberships when they take effect, in one Synapse process.
+
+    Args:
+        api: Synapse's module API.
+        arrivals: where they take effect.
+        invitation: says why one user may not invite another.
+        strangers: judges bans and removals.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(
+        self, api: ModuleApi, arrivals: ArrivingEvents, invitation: Judge, strangers: StrangerMemberships
+    ) -> None:
+        self._api = api
+        self._arrivals = arrivals
+        self._invitation = invitation
+        self._strangers = strangers
+        self._refused: dict[str, None] = {}  # event ids, the oldest first
+        arrivals.judge_memberships(self.refuses)
+
+    async def refuses(self, event: EventBase) -> bool:
+        """Whether a membership event does to a local user what its sender must not do; never raises.
+
+        Asked whenever a membership takes effect that nobody makes or delivers at the moment: a new one among
+        the events of a room, and whatever becomes a local user's membership by the state of a join, of a gap
+        or of a room that is resolved anew.
+        """
+        target = event.get_state_key()
+        if target is None or not self._api.is_mine(target):
+            return False
+        is_invitation = event.content.get("membership") == "invite"
+        try:
+            now = await self._arrivals.local_membership(target, event.room_id)
+            if not is_invitation:
+                is_known = now is not None and now.membership in ("join", "invite", "knock")
+                return not is_known and await self._strangers.refuses_arriving(event)
+            if now is not None and now.event_id == event.event_id:
+                return False
+            if event.event_id in self._refused:
+                return True
+            if now is not None and await self._arrivals.is_answered(event, now):
+                return True
+            by_address = "third_party_invite" in event.content
+            denial = INVITE_BY_ADDRESS if by_address else await self._invitation(event.sender, target)
+        except Exception as error:
+            logger.error("A membership that arrived could not be judged: %s", type(error).__name__)
+            return is_invitation
+        if denial is None:
+            return False
+        metrics.count_denied(denial)
+        self._refused[event.event_id] = None
+        if len(self._refused) > MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        return True
