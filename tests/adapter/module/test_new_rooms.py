@@ -1,0 +1,74 @@
+"""Rooms that are about to be created: one callback, one reading of the body, every part asked in its turn."""
+
+from unittest.mock import Mock
+
+import pytest
+from synapse.module_api import ModuleApi
+
+from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.new_rooms import check_new_rooms
+from synapse_tim.invites.denials import TOO_MANY_INVITES
+
+ALICE = "@alice:own.example"
+
+
+@pytest.fixture
+def api():
+    return Mock(spec=ModuleApi)
+
+
+@pytest.fixture
+def create(api, run):
+    """Have Synapse ask whether Alice may create a room."""
+
+    def ask(body):
+        callbacks = api.register_third_party_rules_callbacks.call_args_list
+        assert [call.kwargs.keys() for call in callbacks] == [{"on_create_room"}]
+        requester = Mock(**{"user.to_string.return_value": ALICE})
+        run(callbacks[0].kwargs["on_create_room"](requester, body, False))
+        return body
+
+    return ask
+
+
+def test_every_part_gets_the_same_reading_and_what_it_puts_in_is_put_in(api, create):
+    asked = []
+
+    def part(**changes):
+        async def check(creator, room):
+            asked.append((creator, room))
+            return changes
+
+        return check
+
+    check_new_rooms(api, part())
+    check_new_rooms(api, part(room_version="10"))
+    check_new_rooms(api, part(initial_state=["more"]))
+    body = create({"name": "Ward", "initial_state": []})
+    assert body == {"name": "Ward", "initial_state": ["more"], "room_version": "10"}
+    assert [creator for creator, _ in asked] == [ALICE] * 3
+    assert len({id(room) for _, room in asked}) == 1
+
+
+def test_the_first_part_that_refuses_has_the_last_word(api, create):
+    async def refuse(creator, room):
+        reject(TOO_MANY_INVITES)
+
+    async def never(creator, room):
+        raise AssertionError("asked although another part has refused")
+
+    check_new_rooms(api, refuse)
+    check_new_rooms(api, never)
+    with pytest.raises(Exception, match="one invitation at most") as caught:
+        create({"name": "Ward"})
+    assert (caught.value.code, caught.value.errcode) == (400, "M_FORBIDDEN")
+
+
+def test_parts_of_another_homeserver_are_not_asked(api, create):
+    check_new_rooms(Mock(spec=ModuleApi), Mock(side_effect=AssertionError))
+    check_new_rooms(api, Mock(side_effect=lambda creator, room: done()))
+    assert create({}) == {}
+
+
+async def done():
+    return {}
