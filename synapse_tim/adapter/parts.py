@@ -1,4 +1,4 @@
-"""Which parts are loaded in this process: some need others.
+"""Registry of the parts that are loaded in this process; some need others.
 
 Synapse makes the modules in the order of ``modules:``, each with the same module API, before it opens a
 listener. A part that needs another one, that is there twice, or that takes the homeserver for something else

@@ -1,4 +1,4 @@
-"""Answers to what is refused in the client API."""
+"""Denials in the client API."""
 
 from __future__ import annotations
 

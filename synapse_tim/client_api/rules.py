@@ -1,8 +1,7 @@
-"""What the client API says of the server: versions (A_25641-01), room versions, what users may change.
+"""Versions and features that clients are told of (A_25641-01).
 
 Left out: versions of the Matrix specification after that of the generation (v1.11; v1.3 for the legacy one),
-which clients of TI-M would take for a promise;
-unstable features that the operator does not want; room versions that are not created here.
+which clients of TI-M would take for a promise; unstable features that the operator does not want.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers to what is refused by contact management."""
+"""Denials of contact management."""
 
 from __future__ import annotations
 

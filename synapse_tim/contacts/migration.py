@@ -1,4 +1,4 @@
-"""Carries out the migration of approval lists, one user after the other.
+"""Migration of approval lists, one user after the other.
 
 Each user is looked at again right before anything is written, and what was written is read back from the
 database. A run that is interrupted anywhere can be repeated: what is done is not done again.

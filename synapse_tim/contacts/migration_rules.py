@@ -1,4 +1,4 @@
-"""How an approval list of ``legacy-1.1`` becomes a permission configuration of a later generation.
+"""Rules of the migration of approval lists of ``legacy-1.1`` to permission configurations.
 
 Whom a user has approved becomes an exception to ``block all``, as do the colleagues, whom nobody has to
 approve in the legacy generation. Users without approvals get no document: the operator's default applies.

@@ -1,4 +1,4 @@
-"""Answers to requests that no endpoint of ours has."""
+"""Denials of requests for which there is no endpoint or method."""
 
 from __future__ import annotations
 

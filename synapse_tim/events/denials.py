@@ -1,4 +1,4 @@
-"""Answers to what is refused about events."""
+"""Denials about events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which events a local user may send: reactions (A_26228-01), threads (A_25395-02), redactions (A_28358).
+"""Rules of events that local users send: reactions (A_26228-01), threads (A_25395-02), redactions (A_28358).
 
 Refused: reactions whose key is anything but one emoji; in generation 1.1, threads; redactions of events that
 are older than the window, or that the user cannot see; kicks and bans that redact older ones. Whoever may not

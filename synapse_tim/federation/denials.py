@@ -1,4 +1,4 @@
-"""Answers to what is refused because of the federation list."""
+"""Denials because of the federation list."""
 
 from __future__ import annotations
 

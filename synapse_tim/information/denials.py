@@ -1,4 +1,4 @@
-"""Answers to what is refused by the information services."""
+"""Denials of the information services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom to turn to about a server: ``/.well-known/matrix/support`` (A_26265, Matrix 1.10, R5.11, R5.12).
+"""Support contacts of a server: ``/.well-known/matrix/support`` (A_26265, Matrix 1.10, R5.11, R5.12).
 
 Refused: a document with neither contacts nor a page; a contact without an address; a role that nobody knows;
 addresses that lead nowhere because of how they are written.

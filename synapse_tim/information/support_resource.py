@@ -1,4 +1,4 @@
-"""Serves ``/.well-known/matrix/support`` to everybody (A_26265)."""
+"""The resource ``/.well-known/matrix/support``, for everybody (A_26265)."""
 
 from __future__ import annotations
 

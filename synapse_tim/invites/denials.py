@@ -1,4 +1,4 @@
-"""Answers to invitations that are refused, and to contact without one.
+"""Denials of invitations, and of contact without one.
 
 Whoever may not invite somebody learns just that: an invitee who refuses, one whose permission configuration
 cannot be read and one who does not exist are answered alike.

@@ -1,4 +1,4 @@
-"""Messages to devices: not between strangers.
+"""Messages to devices, which are not delivered between strangers.
 
 Clients send them for keys and verification, and to whom they like. Those to strangers are left out wherever
 they are made, sent to another server, or arrive from one; whoever sends them gets the usual answer.

@@ -1,4 +1,4 @@
-"""Who may invite a user: the permission configuration (A_25043, A_26389, A_26390, A_26021-01).
+"""The permission configuration: who may invite a user (A_25043, A_26389, A_26390, A_26021-01).
 
 A user's client stores it as account data. It is a default, ``allow all`` or ``block all``, and exceptions for
 users, servers and groups. An inviter that any exception names gets the opposite of the default, once.

@@ -1,4 +1,4 @@
-"""The users' permission configurations, where Synapse keeps them: account data (A_25043).
+"""Permission configurations of local users, in Synapse's account data (A_25043).
 
 Read, never written: a document that cannot be read refuses invitations and stays as its owner stored it.
 """

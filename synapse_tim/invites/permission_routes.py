@@ -1,4 +1,4 @@
-"""Reading and writing a permission configuration, as clients do it: account data (A_25043, A_26389).
+"""Guards of the account data in which clients read and write permission configurations (A_25043, A_26389).
 
 Refused: storing what does not follow gematik's schema (A_26390), with the fault; removing it, which would say
 neither yes nor no. Who has stored nothing, or an empty document, is shown the default, and nothing is stored

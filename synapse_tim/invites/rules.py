@@ -1,4 +1,4 @@
-"""Whether one user may invite another (requirements §2.7), decided where the request is made or arrives.
+"""Rules of invitations (requirements §2.7), applied where a request is made or arrives.
 
 Refused, in this order, by the first that applies:
 

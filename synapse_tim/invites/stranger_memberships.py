@@ -1,4 +1,4 @@
-"""Membership events with which one could write to strangers, beside the invitations of ``InvitePolicy``.
+"""Bans, removals and knocks, with which one could write to strangers.
 
 - Whoever is banned from a room, or removed from it, is told by whom and why, also if they were never in it,
   and sees what else was said there. Unless they were in the room, invited to it or knocking at it, that is

@@ -1,4 +1,4 @@
-"""Answers to what is refused about rooms."""
+"""Denials about rooms."""
 
 from __future__ import annotations
 

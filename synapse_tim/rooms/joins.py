@@ -1,4 +1,4 @@
-"""Who enters a room, knocks, or looks into it from outside (requirement R3.11, A_26515-01, A_25996).
+"""Rules of entering rooms, knocking, and looking into them from outside (R3.11, A_26515-01, A_25996).
 
 What counts is the room as it is now, whoever created it: a user of another server who may change a room of
 this one can set what nobody here could. A room is entered by invitation only if another server created it, or

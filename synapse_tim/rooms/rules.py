@@ -1,4 +1,4 @@
-"""What rooms may be: when they are created or upgraded, and later (requirements §3.1 to §3.6, A_28271).
+"""Rules of rooms: of their creation, upgrades and changes (requirements §3.1 to §3.6, A_28271).
 
 Refused: versions other than the configured ones (A_26202, A_26203), the room type of the next generation
 (A_28596, spec 1.2), a world-readable history where other servers could read it (A_25481, A_26515-01); for
