@@ -7,7 +7,7 @@ from typing import Any
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.start_up_options import refuse_wrong_options
 from synapse_tim.cleanup.module import RoomCleanup
 from synapse_tim.client_api.module import ClientApiPolicy
@@ -35,7 +35,7 @@ class TiMessenger:
 
     def __init__(self, config: TiMessengerConfig, api: ModuleApi) -> None:
         refuse_wrong_options(
-            SynapseInternals(api), ("rooms", "client_api", "login", "cleanup"), config.product
+            Homeserver.of(api).config, ("rooms", "client_api", "login", "cleanup"), config.product
         )
         self.federation_allow_list = FederationAllowList(config, api)
         if config.spec_version.is_legacy:

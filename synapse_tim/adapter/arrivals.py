@@ -1,4 +1,4 @@
-"""Part of the adapter: events that arrive from other servers, and what they change here.
+"""Events that arrive from other servers, and what they change here.
 
 Synapse's callbacks can hide an event that arrives. That does not keep it out of the state of the room once
 another event refers to it, does not stop a redaction whose target is named in its content (room version 11),
@@ -10,25 +10,90 @@ Nothing that is done here raises, so nothing that arrives makes the rest of a ba
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
-import attr
 import attrs
 from synapse.api.constants import RejectedReason
-from synapse.events import EventBase
-from synapse.events.utils import prune_event
+from synapse.events import utils as event_utils
 from synapse.logging.context import ContextRequest, current_context
-from synapse.module_api import ModuleApi
+from synapse.module_api import EventBase
 from synapse.replication.http import REPLICATION_PREFIX
 from synapse.replication.http.federation import ReplicationFederationSendEventsRestServlet
 from synapse.storage.databases.main.events import DeltaState
 from synapse.synapse_rust.events import EventInternalMetadata
 
-from synapse_tim.adapter import shape
+from synapse_tim.adapter.shape import Touches
+from synapse_tim.adapter.stores import datastores, main_store
+from synapse_tim.core.effect import Effect
 from synapse_tim.core.matrix import MEMBER
-from synapse_tim.federation.relayed import ROOM_FRAME, Effect
+
+_SYNAPSE: Final = Touches("arriving events")
+_HANDLER: Final = _SYNAPSE.getter("get_federation_event_handler", "FederationEventHandler")
+_HANDLES: Final = "synapse.handlers.federation_event.FederationEventHandler"
+_STORING: Final = _SYNAPSE.wraps(
+    f"{_HANDLES}.persist_events_and_notify(…, event_and_contexts)",
+    "events of servers outside the federation have a limited effect",
+)
+_JOINING: Final = _SYNAPSE.wraps(
+    f"{_HANDLES}.process_remote_join(…, state)", "so have those in the state of a room that is joined"
+)
+_GAP: Final = _SYNAPSE.wraps(
+    f"{_HANDLES}._get_state_ids_after_missing_prev_event", "so have those in the state after a gap"
+)
+_SOFT_FAIL: Final = _SYNAPSE.wraps(
+    f"{_HANDLES}._check_for_soft_fail(…, event)", "memberships that must not be are soft-failed"
+)
+_CONTROLLERS: Final = _SYNAPSE.getter("get_storage_controllers", "StorageControllers")
+_PERSISTENCE: Final = _SYNAPSE.reads(
+    "synapse.storage.controllers.StorageControllers.persistence", "`None` where no events are stored"
+)
+_STATE_AFTER: Final = _SYNAPSE.wraps(
+    "synapse.storage.controllers.persist_events.EventsPersistenceStorageController."
+    "_get_new_state_after_events(…, events_context)",
+    "Synapse trips over rejected events here, which it seldom stores together with others",
+)
+_PERSISTER: Final = _SYNAPSE.reads(
+    "synapse.storage.databases.Databases.persist_events", "`None` where no events are stored"
+)
+_DELTA: Final = _SYNAPSE.wraps(
+    "synapse.storage.databases.main.events.PersistEventsStore."
+    "_calculate_sliding_sync_table_changes(…, events_and_contexts, delta_state)",
+    "every change of a room's current state passes here right before it is stored",
+)
+_STORE: Final = "synapse.storage.databases.main.DataStore"
+_CHANGES: Final = _SYNAPSE.wraps(
+    f"{_STORE}.get_membership_changes_for_user(…, user_id)",
+    "`/sync` shows memberships as they come, and not only those that took effect",
+)
+_GET_EVENT: Final = _SYNAPSE.calls(f"{_STORE}.get_event", "whether an invitation was answered")
+_GET_EVENTS: Final = _SYNAPSE.calls(f"{_STORE}.get_events", "events after a gap, and memberships")
+_MEMBERSHIP: Final = _SYNAPSE.calls(
+    f"{_STORE}.get_local_current_membership_for_user_in_room", "what a local user is in a room at the moment"
+)
+_FIELDS: Final = (
+    (
+        EventInternalMetadata,
+        _SYNAPSE.changes(
+            "synapse.synapse_rust.events.EventInternalMetadata.soft_failed", "nobody is told of such an event"
+        ),
+    ),
+    (
+        DeltaState,
+        _SYNAPSE.changes(
+            "synapse.storage.databases.main.events.DeltaState.to_insert", "memberships are held back"
+        ),
+    ),
+    (
+        ContextRequest,
+        _SYNAPSE.reads(
+            "synapse.logging.context.ContextRequest.url", "what another process forwards was judged there"
+        ),
+    ),
+)
+_PRUNE: Final = _SYNAPSE.calls(
+    "synapse.events.utils.prune_event(event)", "memberships come without names, pictures and reasons"
+)
 
 #: Where one process asks another to store events that arrived. Joins on behalf of workers are not among them.
 _FORWARDED: Final = f"{REPLICATION_PREFIX}/{ReplicationFederationSendEventsRestServlet.NAME}/"
@@ -54,40 +119,34 @@ class ArrivingEvents:
     """Judges events of other servers where Synapse stores them.
 
     Args:
-        api: Synapse's module API.
+        hs: Synapse's ``HomeServer``.
+        is_mine: whether a user id is of this server.
 
     Raises:
-        ConfigError: Synapse's handler or store of such events does not look as expected.
+        ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(self, api: ModuleApi) -> None:
-        self._is_mine = api.is_mine
-        hs = shape.attribute(api, "_hs", "ModuleApi._hs")
-        get_handler = shape.attribute(
-            hs, "get_federation_event_handler", "HomeServer.get_federation_event_handler"
-        )
-        self._handler = get_handler()
-        stores = shape.attribute(hs, "get_datastores", "HomeServer.get_datastores")()
-        self._store = shape.attribute(stores, "main", "Databases.main")
-        controllers = shape.attribute(hs, "get_storage_controllers", "HomeServer.get_storage_controllers")()
+    def __init__(self, hs: Any, is_mine: Callable[[str], bool]) -> None:
+        self._is_mine = is_mine
+        self._handler = _HANDLER.of(hs)()
+        self._store = main_store(hs)
         #: ``None`` in processes that do not store events, both of them.
-        self._persister = shape.attribute(stores, "persist_events", "Databases.persist_events")
-        self._persistence = shape.attribute(controllers, "persistence", "StorageControllers.persistence")
-        for name in ("get_event", "get_events", "get_local_current_membership_for_user_in_room"):
-            shape.attribute(self._store, name, f"DataStore.{name}")
-        shape.attribute(EventInternalMetadata, "soft_failed", "EventInternalMetadata.soft_failed")
-        if "to_insert" not in attr.fields_dict(DeltaState):
-            raise shape.incompatible("DeltaState.to_insert")
-        if "url" not in attr.fields_dict(ContextRequest):
-            raise shape.incompatible("ContextRequest.url")
-        if list(inspect.signature(prune_event).parameters) != ["event"]:
-            raise shape.incompatible("synapse.events.utils.prune_event(event)")
+        self._persister = _PERSISTER.of(datastores(hs))
+        self._persistence = _PERSISTENCE.of(_CONTROLLERS.of(hs)())
+        for touched in (_GET_EVENT, _GET_EVENTS, _MEMBERSHIP):
+            touched.of(self._store)
+        for kind, touched in _FIELDS:
+            touched.of(kind)
+        _PRUNE.of(event_utils)
 
-    def limit_effect(self, effect_of: Callable[[EventBase], Effect]) -> None:
-        """Let events take only as much effect as they may, by who made them.
+    def limit_effect(
+        self, effect_of: Callable[[EventBase], Effect], is_always_kept: Callable[[str], bool]
+    ) -> None:
+        """Let events take only as much effect as they may, by who made them; to be called once.
 
         Args:
             effect_of: asked about every event of another server that is stored, new or old.
+            is_always_kept: types of state that always take some effect, so that the event need not be loaded.
 
         Raises:
             ConfigError: the handler does not look as expected.
@@ -101,7 +160,7 @@ class ArrivingEvents:
                 effect = effect_of(event)
                 if effect is Effect.NONE and context.rejected is None:
                     context.rejected = RejectedReason.AUTH_ERROR
-                limited.append((event if effect is Effect.FULL else prune_event(event), context))
+                limited.append((event if effect is Effect.FULL else event_utils.prune_event(event), context))
             arguments["event_and_contexts"] = limited
             return await proceed()
 
@@ -112,7 +171,7 @@ class ArrivingEvents:
 
         async def close_gap(proceed: _Proceed, arguments: dict[str, Any]) -> Any:
             state = await proceed()
-            unsure = [event_id for (kind, _), event_id in state.items() if kind not in ROOM_FRAME]
+            unsure = [event_id for (kind, _), event_id in state.items() if not is_always_kept(kind)]
             events = await self._store.get_events(unsure, allow_rejected=True)
             without = {event_id for event_id, event in events.items() if effect_of(event) is Effect.NONE}
             return {key: event_id for key, event_id in state.items() if event_id not in without}
@@ -125,13 +184,13 @@ class ArrivingEvents:
             return await proceed()
 
         if self._persistence is not None:
-            shape.around(self._persistence, "_get_new_state_after_events", ("events_context",), accepted)
-        shape.around(self._handler, "persist_events_and_notify", ("event_and_contexts",), persist)
-        shape.around(self._handler, "process_remote_join", ("state",), join)
-        shape.around(self._handler, "_get_state_ids_after_missing_prev_event", (), close_gap)
+            _STATE_AFTER.wrap(self._persistence, accepted)
+        _STORING.wrap(self._handler, persist)
+        _JOINING.wrap(self._handler, join)
+        _GAP.wrap(self._handler, close_gap)
 
     def judge_memberships(self, refused: Callable[[EventBase], Awaitable[bool]]) -> None:
-        """Have memberships of local users that others decide judged when they take effect.
+        """Have memberships of local users that others decide judged when they take effect; to be called once.
 
         A membership takes effect when it becomes that of the user in the current state of the room, which may
         be long after it arrived: it may have been in an auth chain, in the state of a join or a gap, in
@@ -167,13 +226,10 @@ class ArrivingEvents:
                 shown.append(event)
             return shown
 
-        shape.around(self._handler, "_check_for_soft_fail", ("event",), check)
-        # Synapse shows memberships in ``/sync`` as they come, and not only those that took effect.
-        shape.around(self._store, "get_membership_changes_for_user", ("user_id",), changes)
+        _SOFT_FAIL.wrap(self._handler, check)
+        _CHANGES.wrap(self._store, changes)
         if self._persister is not None:
-            # Every change of a room's current state passes here right before it is stored.
-            parameters = ("events_and_contexts", "delta_state")
-            shape.around(self._persister, "_calculate_sliding_sync_table_changes", parameters, hold_back)
+            _DELTA.wrap(self._persister, hold_back)
 
     async def _hold_back(
         self,

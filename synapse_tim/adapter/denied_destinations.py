@@ -3,26 +3,50 @@
 Synapse remembers for each server that cannot be reached, and each room, the newest event that it has not got,
 and catches up when the server is back. Of a server that its allow-list denies it remembers nothing: a user
 who leaves a room meanwhile would stay joined for that server. Here the same is remembered for both, in
-Synapse's own tables: a row for each server and room. Used by ``synapse_internals``.
+Synapse's own tables: a row for each server and room. Used by ``federation``.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from typing import Any, Final
 
-from synapse.events import EventBase
 from synapse.federation.sender.per_destination_queue import PerDestinationQueue
+from synapse.module_api import EventBase
 
-from synapse_tim.adapter import shape
+from synapse_tim.adapter.shape import Touches
+from synapse_tim.adapter.stores import main_store
 
 logger = logging.getLogger(__name__)
 
-_STORED = (
-    "store_destination_rooms_entries",
-    "get_destination_last_successful_stream_ordering",
-    "set_destination_last_successful_stream_ordering",
+_SYNAPSE: Final = Touches("denied destinations")
+_HOSTNAME: Final = _SYNAPSE.reads("synapse.server.HomeServer.hostname", "this server is never denied")
+_SENDS: Final = _SYNAPSE.calls(
+    "synapse.server.HomeServer.should_send_federation", "generic workers have no sender at all"
+)
+_SENDER: Final = _SYNAPSE.getter("get_federation_sender", "FederationSender")
+_MISSED: Final = "what a server missed is remembered where Synapse remembers it"
+_STORED: Final = tuple(
+    _SYNAPSE.calls(f"synapse.storage.databases.main.DataStore.{name}", _MISSED)
+    for name in (
+        "store_destination_rooms_entries",
+        "get_destination_last_successful_stream_ordering",
+        "set_destination_last_successful_stream_ordering",
+    )
+)
+_QUEUES: Final = _SYNAPSE.reads(
+    "synapse.federation.sender.FederationSender._per_destination_queues", "queues are told to catch up"
+)
+_WAKE: Final = _SYNAPSE.calls(
+    "synapse.federation.sender.FederationSender.wake_destination", "a server is talked to again"
+)
+_CATCH_UP: Final = _SYNAPSE.calls(
+    "synapse.federation.sender.per_destination_queue.PerDestinationQueue._start_catching_up",
+    "queues are told to catch up",
+)
+_SEND: Final = _SYNAPSE.wraps(
+    "synapse.federation.sender.FederationSender._send_pdu(…, pdu, destinations)", _MISSED
 )
 
 
@@ -39,19 +63,19 @@ class DeniedDestinations:
 
     def __init__(self, hs: Any, allows: Callable[[str], bool]) -> None:
         self._allows = allows
-        self._own_server_name = shape.attribute(hs, "hostname", "HomeServer.hostname")
-        self._store = shape.attribute(hs, "get_datastores", "HomeServer.get_datastores")().main
+        self._own_server_name = _HOSTNAME.of(hs)
+        self._store = main_store(hs)
         self._missed: set[str] = set()
         self._positioned: set[str] = set()
-        if not shape.attribute(hs, "should_send_federation", "HomeServer.should_send_federation")():
+        if not _SENDS.of(hs)():
             return  # generic workers have no sender at all, the main process may have one that only queues
-        self._sender = shape.attribute(hs, "get_federation_sender", "HomeServer.get_federation_sender")()
-        for name in _STORED:
-            shape.attribute(self._store, name, f"DataStore.{name}")
-        for name in ("_per_destination_queues", "wake_destination"):
-            shape.attribute(self._sender, name, f"FederationSender.{name}")
-        shape.attribute(PerDestinationQueue, "_start_catching_up", "PerDestinationQueue._start_catching_up")
-        shape.around(self._sender, "_send_pdu", ("pdu", "destinations"), self._send)
+        self._sender = _SENDER.of(hs)()
+        for touched in _STORED:
+            touched.of(self._store)
+        for touched in (_QUEUES, _WAKE):
+            touched.of(self._sender)
+        _CATCH_UP.of(PerDestinationQueue)
+        _SEND.wrap(self._sender, self._send)
 
     def resume(self) -> None:
         """Send to those who missed something and are talked to again, as Synapse would within a minute."""

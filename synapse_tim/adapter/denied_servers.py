@@ -9,20 +9,54 @@ some places it takes one for a server that is down. All of these get the same an
 - summaries of rooms and of spaces: once Synapse has found nothing.
 
 Leaving a room and declining an invitation go on without the other server. What other servers are answered
-stays as it is. Used by ``synapse_internals``.
+stays as it is. Used by ``federation``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from synapse.api.errors import FederationDeniedError
 from synapse.http import matrixfederationclient
 from synapse.media import media_repository
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter import shape
+from synapse_tim.adapter.shape import Touches
+
+_SYNAPSE: Final = Touches("denied servers")
+_ALIASES: Final = _SYNAPSE.getter("get_directory_handler", "DirectoryHandler")
+_ALIAS: Final = _SYNAPSE.wraps(
+    "synapse.handlers.directory.DirectoryHandler.get_association(…, room_alias)",
+    "says who is denied",
+)
+_PROFILES: Final = _SYNAPSE.getter("get_profile_handler", "ProfileHandler")
+_PROFILE: Final = _SYNAPSE.wraps(
+    "synapse.handlers.profile.ProfileHandler.check_profile_query_allowed(…, target_user)",
+    "says who is denied",
+)
+_MEMBERS: Final = _SYNAPSE.getter("get_room_member_handler", "RoomMemberHandler")
+_ENTRIES: Final = tuple(
+    _SYNAPSE.wraps(
+        f"synapse.handlers.room_member.RoomMemberHandler.{name}(…, remote_room_hosts)",
+        "says who is denied",
+    )
+    for name in ("_remote_join", "remote_knock")
+)
+_SUMMARIES: Final = _SYNAPSE.getter("get_room_summary_handler", "RoomSummaryHandler")
+_SUMMARY: Final = tuple(
+    _SYNAPSE.wraps(
+        f"synapse.handlers.room_summary.RoomSummaryHandler.{name}(…, remote_room_hosts)",
+        "says who is denied",
+    )
+    for name in ("get_room_summary", "get_room_hierarchy")
+)
+_ERRORS: Final = {
+    module: _SYNAPSE.changes(
+        f"{module.__name__}.FederationDeniedError", "the error where requests to other servers begin"
+    )
+    for module in (matrixfederationclient, media_repository)
+}
 
 _Proceed = Callable[[], Awaitable[Any]]
 #: What Synapse says of a room that it could not ask anybody about.
@@ -67,16 +101,12 @@ def tell_of_denied_servers(
                 require_one(arguments.get("remote_room_hosts") or ())
             raise
 
-    aliases = shape.attribute(hs, "get_directory_handler", "HomeServer.get_directory_handler")()
-    shape.around(aliases, "get_association", ("room_alias",), of_alias)
-    profiles = shape.attribute(hs, "get_profile_handler", "HomeServer.get_profile_handler")()
-    shape.around(profiles, "check_profile_query_allowed", ("target_user",), of_profile)
-    members = shape.attribute(hs, "get_room_member_handler", "HomeServer.get_room_member_handler")()
-    for name in ("_remote_join", "remote_knock"):
-        shape.around(members, name, ("remote_room_hosts",), of_room)
-    summaries = shape.attribute(hs, "get_room_summary_handler", "HomeServer.get_room_summary_handler")()
-    for name in ("get_room_summary", "get_room_hierarchy"):
-        shape.around(summaries, name, ("remote_room_hosts",), of_summary)
+    _ALIAS.wrap(_ALIASES.of(hs)(), of_alias)
+    _PROFILE.wrap(_PROFILES.of(hs)(), of_profile)
+    for touched in _ENTRIES:
+        touched.wrap(_MEMBERS.of(hs)(), of_room)
+    for touched in _SUMMARY:
+        touched.wrap(_SUMMARIES.of(hs)(), of_summary)
 
 
 def _answer_as(why_denied: Callable[[str | None], SynapseError]) -> None:
@@ -92,9 +122,8 @@ def _answer_as(why_denied: Callable[[str | None], SynapseError]) -> None:
             self.code, self.msg, self.errcode = answer.code, answer.msg, answer.errcode
             self.headers = answer.headers
 
-    for module in (matrixfederationclient, media_repository):
-        name = f"{module.__name__}.FederationDeniedError"
-        raised = shape.attribute(module, "FederationDeniedError", name)
+    for module, touched in _ERRORS.items():
+        raised = touched.of(module)
         if not (isinstance(raised, type) and issubclass(raised, FederationDeniedError)):
-            raise shape.incompatible(name)
+            raise touched.unexpected()
         module.FederationDeniedError = DeniedServerError  # type: ignore[attr-defined]

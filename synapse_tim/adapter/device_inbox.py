@@ -1,6 +1,6 @@
 """Synapse's store of messages to devices: the one place that all of them pass, on their way in and out.
 
-A part of ``synapse_internals``, which asserts the shape of what it touches. ``sendToDevice``, application
+``sendToDevice``, application
 services' included, and ``m.direct_to_device`` of other servers end in one of three methods of the store, in
 the process that writes the stream ``to_device``. They are called after Synapse's own checks of sizes, senders
 and rates, so whoever sends learns nothing from a message that is left out here.
@@ -8,14 +8,36 @@ and rates, so whoever sends learns nothing from a message that is left out here.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from synapse.types import StreamKeyType
 
-from synapse_tim.adapter import shape
+from synapse_tim.adapter.shape import Touches
+from synapse_tim.adapter.stores import main_store
+
+_SYNAPSE: Final = Touches("messages to devices")
+_NOTIFIER: Final = _SYNAPSE.getter("get_notifier", "Notifier")
+_NOTIFY: Final = _SYNAPSE.calls(
+    "synapse.notifier.Notifier.on_new_event(stream_key, new_token, users, …)",
+    "wakes the recipient of a message that is delivered later",
+)
+_KEY: Final = _SYNAPSE.reads("synapse.types.StreamKeyType.TO_DEVICE", "likewise")
+_INBOX: Final = "synapse.storage.databases.main.deviceinbox.DeviceInboxWorkerStore"
+_LOCAL: Final = _SYNAPSE.wraps(
+    f"{_INBOX}.add_local_messages_from_client_to_device_inbox(…, local_messages_by_user_then_device)",
+    "messages to strangers here are left out",
+)
+_OUTGOING: Final = _SYNAPSE.wraps(
+    f"{_INBOX}.add_remote_messages_from_client_to_device_inbox(…, remote_messages_by_destination)",
+    "messages to strangers elsewhere are left out",
+)
+_ARRIVING: Final = _SYNAPSE.wraps(
+    f"{_INBOX}.add_messages_from_remote_to_device_inbox"
+    "(…, origin, message_id, local_messages_by_user_then_device)",
+    "messages of strangers elsewhere are left out, and delivered once the recipient lets them in",
+)
 
 #: Messages by recipient, and by device (``*`` for all of them).
 Messages = Mapping[str, Mapping[str, Any]]
@@ -52,36 +74,27 @@ class DeviceInbox:
     """Watches what is stored for devices.
 
     Args:
-        hs: Synapse's homeserver.
-        store: its store.
+        hs: Synapse's ``HomeServer``.
 
     Raises:
-        ConfigError: the store or the notifier do not look as expected.
+        ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(self, hs: Any, store: Any) -> None:
-        self._notifier = shape.attribute(hs, "get_notifier", "HomeServer.get_notifier")()
-        notify = shape.attribute(self._notifier, "on_new_event", "Notifier.on_new_event")
-        if list(inspect.signature(notify).parameters)[:3] != ["stream_key", "new_token", "users"]:
-            raise shape.incompatible("Notifier.on_new_event(stream_key, new_token, users)")
-        shape.attribute(StreamKeyType, "TO_DEVICE", "StreamKeyType.TO_DEVICE")
-        self._store = store
-        self._deliver: Callable[[str, str, Messages], Awaitable[int]] = shape.attribute(
-            store,
-            "add_messages_from_remote_to_device_inbox",
-            "DataStore.add_messages_from_remote_to_device_inbox",
-        )
+    def __init__(self, hs: Any) -> None:
+        self._notify = _NOTIFY.of(_NOTIFIER.of(hs)())
+        _KEY.of(StreamKeyType)
+        self._store = main_store(hs)
+        self._deliver: Callable[[str, str, Messages], Awaitable[int]] = _ARRIVING.of(self._store)
+        for touched in (_LOCAL, _OUTGOING):
+            touched.of(self._store)
 
     def guard(self, permitted: Permitted, before: BeforeArrival, left_out: LeftOut) -> None:
-        """Leave out messages to some recipients.
+        """Leave out messages to some recipients; to be called once.
 
         Args:
             permitted: says who gets them; what it raises is the answer to the request or the transaction.
             before: called before what arrives from another server is stored.
             left_out: called with what arrived from another server and is left out.
-
-        Raises:
-            ConfigError: the store does not look as expected.
         """
 
         async def among(messages: dict[str, Any], sender: str, kind: str) -> dict[str, Any]:
@@ -120,20 +133,9 @@ class DeviceInbox:
                 left_out(arrived, refused)
             return answer
 
-        own = "local_messages_by_user_then_device"
-        shape.around(self._store, "add_local_messages_from_client_to_device_inbox", (own,), local)
-        shape.around(
-            self._store,
-            "add_remote_messages_from_client_to_device_inbox",
-            ("remote_messages_by_destination",),
-            outgoing,
-        )
-        shape.around(
-            self._store,
-            "add_messages_from_remote_to_device_inbox",
-            ("origin", "message_id", own),
-            arriving,
-        )
+        _LOCAL.wrap(self._store, local)
+        _OUTGOING.wrap(self._store, outgoing)
+        _ARRIVING.wrap(self._store, arriving)
 
     async def deliver(self, arrived: ArrivedMessages, recipient: str) -> None:
         """Store what was left out after all, and wake the recipient's devices.
@@ -146,7 +148,7 @@ class DeviceInbox:
         message_id = f"{arrived.message_id} {recipient}"
         messages = {recipient: arrived.messages[recipient]}
         position = await self._deliver(arrived.origin, message_id, messages)
-        self._notifier.on_new_event(StreamKeyType.TO_DEVICE, position, users=[recipient])
+        self._notify(StreamKeyType.TO_DEVICE, position, users=[recipient])
 
 
 def _origin(messages: Messages) -> tuple[str, str]:

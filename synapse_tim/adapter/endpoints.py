@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from synapse.http.site import SynapseRequest
+from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter.decisions import reject

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.shape import Touches
+from synapse_tim.adapter.stores import main_store
 from synapse_tim.core.text import is_storable
+
+_SYNAPSE: Final = Touches("local users")
+_SERVICE: Final = _SYNAPSE.calls(
+    "synapse.storage.databases.main.DataStore.get_app_service_by_user_id",
+    "application services have no account and may be invited",
+)
 
 
 class LocalUsers:
     """Looks up local users.
 
     Args:
+        hs: Synapse's ``HomeServer``.
         api: Synapse's module API.
-        internals: knows application services, whose users have no account and may be invited.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(self, api: ModuleApi, internals: SynapseInternals) -> None:
+    def __init__(self, hs: Any, api: ModuleApi) -> None:
         self._api = api
-        self._internals = internals
+        self._service = _SERVICE.of(main_store(hs))
 
     async def may_be_invited(self, user_id: str) -> bool:
         """Whether there is such a user, who has not been deactivated.
@@ -29,4 +41,4 @@ class LocalUsers:
         if not is_storable(user_id):
             return False
         user = await self._api.get_userinfo_by_id(user_id)
-        return not user.is_deactivated if user else self._internals.is_application_service(user_id)
+        return not user.is_deactivated if user else self._service(user_id) is not None

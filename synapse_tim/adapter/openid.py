@@ -1,76 +1,43 @@
-"""Who may use gematik's interfaces: users of this server who show an OpenID token (requirement R5.6).
-
-Refused: no token or more than one, tokens in the address, tokens of nobody or that have expired, and users
-whose account has been deactivated or locked since, or is a guest's.
-"""
+"""OpenID tokens of users."""
 
 from __future__ import annotations
 
-from synapse.http.site import SynapseRequest
-from synapse.module_api import ModuleApi
-from synapse.module_api.errors import SynapseError
+from typing import Any, Final
 
-from synapse_tim.adapter.decisions import reject
-from synapse_tim.adapter.internals import SynapseInternals
-from synapse_tim.core.bearer import bearer_token
-from synapse_tim.core.denial import Denial
+from synapse.storage.databases.main.openid import OpenIdStore
+
+from synapse_tim.adapter.shape import Touches
+from synapse_tim.adapter.stores import main_store
+
+_SYNAPSE: Final = Touches("OpenID tokens")
+_LOOK_UP: Final = _SYNAPSE.calls(
+    "synapse.storage.databases.main.openid.OpenIdStore.get_user_id_for_open_id_token(token, ts_now_ms)",
+    "whom a token was issued to; the stores of generic workers lack it",
+)
+_POOL: Final = _SYNAPSE.reads(
+    "synapse.storage.databases.main.DataStore.db_pool", "`get_user_id_for_open_id_token` reads it"
+)
+_NOW: Final = _SYNAPSE.calls("synapse.util.clock.Clock.time_msec", "tokens expire")
 
 
-class OpenIdUsers:
-    """Looks up who shows a token.
+class OpenIdTokens:
+    """Looks up OpenID tokens.
 
     Args:
-        api: Synapse's module API.
-        internals: for the tokens.
-        denial: for a request that is not a user's.
-        accept_access_tokens: whether access tokens of the client API are accepted, too.
+        hs: Synapse's ``HomeServer``.
+        clock: Synapse's.
 
     Raises:
         ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(
-        self,
-        api: ModuleApi,
-        internals: SynapseInternals,
-        denial: Denial,
-        *,
-        accept_access_tokens: bool = False,
-    ) -> None:
-        internals.assert_open_id_tokens()
-        self._api = api
-        self._internals = internals
-        self._denial = denial
-        self._accept_access_tokens = accept_access_tokens
+    def __init__(self, hs: Any, clock: Any) -> None:
+        self._store = main_store(hs)
+        self._look_up = _LOOK_UP.of(OpenIdStore)
+        _POOL.of(self._store)
+        self._now_ms = _NOW.of(clock)
 
-    async def require(self, request: SynapseRequest) -> str:
-        """Refuse a request that is not a user's.
-
-        Returns:
-            The user id.
-
-        Raises:
-            SynapseError: 401 ``M_UNKNOWN_TOKEN``; Synapse's own error if it cannot tell.
-        """
-        token = bearer_token(request.requestHeaders.getRawHeaders(b"Authorization") or ())
-        user_id = None if token is None else await self._internals.user_of_open_id_token(token)
-        if user_id is None and token is not None and self._accept_access_tokens:
-            user_id = await self._user_of_access_token(request)
-        if user_id is None or not await self._is_in_use(user_id):
-            reject(self._denial)
+    async def user_of(self, token: str) -> str | None:
+        """User an OpenID token was issued to, or ``None`` if it is unknown or expired."""
+        user_id: str | None = await self._look_up(self._store, token, self._now_ms())
         return user_id
-
-    async def _user_of_access_token(self, request: SynapseRequest) -> str | None:
-        try:
-            return await self._internals.user_of(request)
-        except SynapseError as error:
-            if error.code in (401, 403):
-                return None
-            raise
-
-    async def _is_in_use(self, user_id: str) -> bool:
-        """Whether an account of this server can be used by its owner."""
-        if not self._api.is_mine(user_id):
-            return False
-        account = await self._api.get_userinfo_by_id(user_id)
-        return account is not None and not (account.is_deactivated or account.locked or account.is_guest)

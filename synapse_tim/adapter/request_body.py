@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from synapse.http.servlet import parse_json_object_from_request
-from synapse.http.site import SynapseRequest
+from synapse.module_api import SynapseRequest
 
 
 def read_json(request: SynapseRequest) -> dict[str, Any]:

@@ -1,37 +1,150 @@
-"""Asserting that parts of Synapse look as expected, and putting something around them.
+"""Table of what is touched in Synapse beyond its module API: asserted at start-up, printed as reference.
 
 A new release may look different. Then start-up fails with a message that says so; nothing silently stops
-enforcing.
+enforcing. Each capability of the adapter declares here what it touches, and gets at it in no other way, so
+``synapse-tim reference synapse`` prints what is asserted.
 """
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
+import attr
+import attrs
 from synapse.module_api.errors import ConfigError
 
 #: Calls something of Synapse with arguments that may have been changed.
-Around = Callable[[Callable[[], Awaitable[Any]], dict[str, Any]], Awaitable[Any]]
+Wrapper = Callable[[Callable[[], Awaitable[Any]], dict[str, Any]], Awaitable[Any]]
 
 
-def attribute(owner: object, name: str, what: str) -> Any:
-    """An attribute of something of Synapse.
+class Use(enum.Enum):
+    """What is done with something of Synapse."""
+
+    READ = "read"
+    CALLED = "called"
+    WRAPPED = "wrapped"
+    CHANGED = "changed"
+
+
+@attrs.frozen
+class Touched:
+    """One function or attribute of Synapse.
+
+    Attributes:
+        capability: that touches it.
+        path: module, class and name.
+        parameters: that it has to have: ``(a, b)`` exactly these, ``(a, b, …)`` as the first ones,
+            ``(…, a, b)`` anywhere; empty if they do not matter.
+        use: what is done with it.
+        why: in a few words.
+    """
+
+    capability: str
+    path: str
+    parameters: str
+    use: Use
+    why: str
+
+    @property
+    def name(self) -> str:
+        """The name of the attribute."""
+        return self.path.rpartition(".")[2]
+
+    def unexpected(self, detail: str = "") -> ConfigError:
+        """The error of a Synapse where this looks different.
+
+        Args:
+            detail: what of it.
+        """
+        label = ".".join(self.path.split(".")[-2:])
+        return incompatible(f"{label}{self.parameters}{detail}")
+
+    def of(self, owner: object) -> Any:
+        """Get it.
+
+        Args:
+            owner: the object, class or module that has it.
+
+        Returns:
+            Its value; ``None`` for a field of an attrs class, which only instances have.
+
+        Raises:
+            ConfigError: it is not there, or has other parameters.
+        """
+        try:
+            value = getattr(owner, self.name)
+        except AttributeError:
+            if isinstance(owner, type) and attr.has(owner) and self.name in attr.fields_dict(owner):
+                return None
+            raise self.unexpected() from None
+        if self.parameters and not _has_parameters(value, self.parameters):
+            raise self.unexpected()
+        return value
+
+    def wrap(self, owner: object, run: Wrapper) -> None:
+        """Put something around an asynchronous function.
+
+        Args:
+            owner: the object or module that has it.
+            run: called with the way to call the function, and its arguments, which may be changed.
+
+        Raises:
+            ConfigError: it is not there, or has other parameters.
+        """
+        original = self.of(owner)
+        signature = inspect.signature(original)
+
+        @functools.wraps(original)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs)
+            return await run(lambda: original(*bound.args, **bound.kwargs), bound.arguments)
+
+        setattr(owner, self.name, wrapped)
+
+
+#: All that is declared, in the order of the modules.
+TOUCHED: Final[list[Touched]] = []
+
+
+class Touches:
+    """Declares what one capability touches.
 
     Args:
-        owner: of the attribute.
-        name: of the attribute.
-        what: for the message.
-
-    Raises:
-        ConfigError: there is no such attribute.
+        capability: its name.
     """
-    try:
-        return getattr(owner, name)
-    except AttributeError:
-        raise incompatible(what) from None
+
+    def __init__(self, capability: str) -> None:
+        self._capability = capability
+
+    def reads(self, path: str, why: str) -> Touched:
+        """Declare what is read: ``path`` with the parameters, if it is a function that is looked at."""
+        return self._add(path, Use.READ, why)
+
+    def calls(self, path: str, why: str) -> Touched:
+        """Declare what is called: ``path`` with the parameters."""
+        return self._add(path, Use.CALLED, why)
+
+    def wraps(self, path: str, why: str) -> Touched:
+        """Declare what something is put around: ``path`` with the parameters."""
+        return self._add(path, Use.WRAPPED, why)
+
+    def changes(self, path: str, why: str) -> Touched:
+        """Declare what gets another value."""
+        return self._add(path, Use.CHANGED, why)
+
+    def getter(self, name: str, kind: str) -> Touched:
+        """Declare a method of Synapse's ``HomeServer`` that returns one of its handlers or stores."""
+        return self._add(f"synapse.server.HomeServer.{name}", Use.CALLED, f"returns the `{kind}`")
+
+    def _add(self, declared: str, use: Use, why: str) -> Touched:
+        path, bracket, parameters = declared.partition("(")
+        touched = Touched(self._capability, path, bracket + parameters, use, why)
+        TOUCHED.append(touched)
+        return touched
 
 
 def incompatible(what: str) -> ConfigError:
@@ -49,28 +162,11 @@ def incompatible(what: str) -> ConfigError:
     )
 
 
-def around(owner: object, method: str, parameters: Iterable[str], run: Around) -> None:
-    """Put something around a method of an object of Synapse.
-
-    Args:
-        owner: the object.
-        method: its name.
-        parameters: that the method has to have.
-        run: called with the way to call the method, and its arguments, which may be changed.
-
-    Raises:
-        ConfigError: the method does not look as expected.
-    """
-    what = f"{type(owner).__name__}.{method}"
-    original = attribute(owner, method, what)
-    signature = inspect.signature(original)
-    for name in parameters:
-        if name not in signature.parameters:
-            raise incompatible(f"{what}({name}=…)")
-
-    @functools.wraps(original)
-    async def wrapped(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
-        return await run(lambda: original(*bound.args, **bound.kwargs), bound.arguments)
-
-    setattr(owner, method, wrapped)
+def _has_parameters(function: Any, wanted: str) -> bool:
+    found = [name for name in inspect.signature(function).parameters if name != "self"]
+    names = [name.strip() for name in wanted.strip("()").split(",")]
+    if names[0] == "…":
+        return set(names[1:]) <= set(found)
+    if names[-1] == "…":
+        return found[: len(names) - 1] == names[:-1]
+    return found == names

@@ -8,18 +8,18 @@ from collections.abc import Iterable
 
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.config import SynapseConfig
 from synapse_tim.core.homeserver_options import Option, Severity, is_wrong, options_for
 from synapse_tim.core.products import Product
 
 logger = logging.getLogger(__name__)
 
 
-def check_options(internals: SynapseInternals, part: str, product: Product) -> None:
+def check_options(config: SynapseConfig, part: str, product: Product) -> None:
     """Refuse to start with options that let a requirement be violated; warn of the others.
 
     Args:
-        internals: for the values.
+        config: for the values.
         part: whose options.
         product: of this server.
 
@@ -27,16 +27,16 @@ def check_options(internals: SynapseInternals, part: str, product: Product) -> N
         ConfigError: naming every option of the part that has to be changed.
     """
     for option in options_for(part, product):
-        if option.severity is Severity.WARNING and is_wrong(option, internals.option):
+        if option.severity is Severity.WARNING and is_wrong(option, config.option):
             logger.warning("homeserver.yaml: %s", _explain(option))
-    refuse_wrong_options(internals, (part,), product)
+    refuse_wrong_options(config, (part,), product)
 
 
-def refuse_wrong_options(internals: SynapseInternals, parts: Iterable[str], product: Product) -> None:
+def refuse_wrong_options(config: SynapseConfig, parts: Iterable[str], product: Product) -> None:
     """Refuse to start with options that let a requirement of any of several parts be violated.
 
     Args:
-        internals: for the values.
+        config: for the values.
         parts: whose options.
         product: of this server.
 
@@ -47,7 +47,7 @@ def refuse_wrong_options(internals: SynapseInternals, parts: Iterable[str], prod
         option
         for part in parts
         for option in options_for(part, product)
-        if option.severity is Severity.ERROR and is_wrong(option, internals.option)
+        if option.severity is Severity.ERROR and is_wrong(option, config.option)
     ]
     if wrong:
         raise ConfigError(

@@ -15,7 +15,7 @@ from typing import Final
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.clock import utc_now
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.config import HomeserverConfig
 from synapse_tim.check.catalogue import CHECKS
 from synapse_tim.check.checks import Result, judge_all
 from synapse_tim.check.facts import Verdict
@@ -26,17 +26,17 @@ logger = logging.getLogger(__name__)
 COMMAND: Final = "synapse-tim check homeserver.yaml"
 
 
-def warn_of_violations(api: ModuleApi, internals: SynapseInternals) -> None:
+def warn_of_violations(api: ModuleApi, config: HomeserverConfig) -> None:
     """Hold the files of this process against all checks, and log a warning for each violation.
 
     Args:
         api: Synapse's module API.
-        internals: know the files.
+        config: knows the files.
     """
     if not api.should_run_background_tasks():
         return
     try:
-        for line in _violations(internals.config_files):
+        for line in _violations(config.config_files):
             logger.warning(
                 "homeserver.yaml violates %s at %s: wanted is %s, because %s; '%s' shows what was found",
                 line.requirement,

@@ -15,7 +15,7 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.cleanup.activity import RoomActivity
 from synapse_tim.cleanup.config import RoomCleanupConfig
@@ -40,26 +40,26 @@ class RoomCleanup:
     """
 
     def __init__(self, config: RoomCleanupConfig, api: ModuleApi) -> None:
-        internals = SynapseInternals(api)
-        check_options(internals, "cleanup", config.product)
+        homeserver = Homeserver.of(api)
+        check_options(homeserver.config, "cleanup", config.product)
         rules = config.cleanup_rules
         federation = None
         if rules.insured_only_ms is not None:
             federation = parts.require(api, FederationAllowList, "RoomCleanup")
         parts.register(api, self, config)
         self._api = api
-        internals.after_each_purge(self._remove_stale_rows)
+        homeserver.purges.after_each(self._remove_stale_rows)
         if api.should_run_background_tasks() and rules.any:
-            activity = RoomActivity(internals.uses_postgresql, api.server_name)
-            survey = RoomSurvey(activity, internals.server_notices_user)
+            activity = RoomActivity(homeserver.config.uses_postgresql, api.server_name)
+            survey = RoomSurvey(activity, homeserver.config.server_notices_user)
             CleanupRounds(
                 api,
                 config.cleanup,
                 rules,
                 survey,
                 lambda: _insurers(federation, api),
-                internals.membership_ends(),
-                internals.may_reach,
+                homeserver.rooms.end_membership,
+                homeserver.federation.may_reach,
             ).start()
 
     async def _remove_stale_rows(self) -> None:

@@ -13,15 +13,17 @@ import logging
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final, TypeVar
 
-from synapse.http.site import SynapseRequest
-from synapse.module_api import ModuleApi
+from synapse.module_api import ModuleApi, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import parts
+from synapse_tim.adapter.client_api import ClientGuard
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import reject
-from synapse_tim.adapter.internals import Answer, ClientGuard, FederationRequest, Proceed, SynapseInternals
+from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json, replace_json
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.shared_rooms import SharedRooms
 from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.client_api import rules as client_api
@@ -75,21 +77,21 @@ class ClientApiPolicy:
     """
 
     def __init__(self, config: ClientApiPolicyConfig, api: ModuleApi) -> None:
-        internals = SynapseInternals(api)
-        check_options(internals, "client_api", config.product)
+        homeserver = Homeserver.of(api)
+        check_options(homeserver.config, "client_api", config.product)
         self._api = api
-        self._internals = internals
+        self._client_api = homeserver.client_api
+        self._user_directory = homeserver.user_directory
         self._config = config.client_api
         self._insured_persons = config.insured_persons
         self._newest_version = client_api.newest_version(config.spec_version)
         self._shared = SharedRooms(api)
         # With MSC4133 the unstable servlet takes over the stable one's paths.
-        unstable = internals.option("experimental", "msc4133_enabled")
+        unstable = homeserver.config.option("experimental", "msc4133_enabled")
         replaced = [_PROFILE_FIELD, _UNSTABLE_CLAIM] if unstable else [_UNSTABLE_CLAIM]
-        internals.guard_client_api(self._guards(internals), replaced)
-        internals.assert_user_directory()
+        self._client_api.guard(self._guards(homeserver), replaced)
         if config.insured_persons:
-            internals.guard_federation("FederationQueryServlet", "GET", self.federation_query)
+            homeserver.federation_requests.guard("FederationQueryServlet", "GET", self.federation_query)
         parts.register(api, self, config)
 
     @staticmethod
@@ -101,7 +103,7 @@ class ClientApiPolicy:
         """
         return parse_block(ClientApiPolicyConfig, config)
 
-    def _guards(self, internals: SynapseInternals) -> dict[tuple[str, str], ClientGuard]:
+    def _guards(self, homeserver: Homeserver) -> dict[tuple[str, str], ClientGuard]:
         guards: dict[tuple[str, str], ClientGuard] = {
             ("versions.VersionsRestServlet", "GET"): self.versions,
             ("user_directory.UserDirectorySearchRestServlet", "POST"): self.search,
@@ -109,10 +111,10 @@ class ClientApiPolicy:
             (_PROFILE_FIELD, "DELETE"): self.change_profile,
             **dict.fromkeys(_THIRD_PARTY_IDS, self.third_party_ids),
         }
-        if not internals.option("mas", "enabled"):
+        if not homeserver.config.option("mas", "enabled"):
             guards["register.RegisterRestServlet", "POST"] = self.register
             guards.update(dict.fromkeys(_THIRD_PARTY_IDS_OF_ACCOUNTS, self.third_party_ids))
-        if internals.option("experimental", "msc4133_enabled"):
+        if homeserver.config.option("experimental", "msc4133_enabled"):
             guards["profile.UnstableProfileFieldRestServlet", "PUT"] = self.change_profile
             guards["profile.UnstableProfileFieldRestServlet", "DELETE"] = self.change_profile
         if self._config.hide_keys_of_strangers:
@@ -163,7 +165,7 @@ class ClientApiPolicy:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
         if path["field_name"] == "displayname":
-            user_id = await self._internals.user_of(request)
+            user_id = await self._client_api.user_of(request)
             if not await self._api.is_user_admin(user_id):
                 reject(DISPLAY_NAME)
         return await proceed()
@@ -178,7 +180,7 @@ class ClientApiPolicy:
         Raises:
             SynapseError: 400 if the search cannot be read; 503 if it cannot be looked up who shares a room.
         """
-        own = await self._internals.user_of(request)
+        own = await self._client_api.user_of(request)
         wanted = read_json(request)
         if type(wanted.get("search_term")) is not str or type(wanted.get("limit", 0)) is not int:
             reject(SEARCH_MALFORMED)
@@ -188,7 +190,7 @@ class ClientApiPolicy:
         hits = await self._shown(own, body["results"])
         more = iter(_ASKED_FOR)
         while body["limited"] and len(hits) <= limit and (size := next(more, None)) is not None:
-            body = await self._internals.search_users(own, wanted["search_term"], size)
+            body = await self._user_directory.search(own, wanted["search_term"], size)
             hits = await self._shown(own, body["results"])
         return status, {**body, "limited": len(hits) > limit, "results": hits[:limit]}
 
@@ -205,7 +207,7 @@ class ClientApiPolicy:
         Raises:
             SynapseError: 503 if it cannot be looked up who shares a room.
         """
-        own = await self._internals.user_of(request, allow_guest=True)
+        own = await self._client_api.user_of(request, allow_guest=True)
         body = read_json(request)
         known, _ = await self._known(own, body.get("device_keys"))
         if known is not None:
@@ -218,7 +220,7 @@ class ClientApiPolicy:
         Raises:
             SynapseError: 503 if it cannot be looked up who shares a room.
         """
-        own = await self._internals.user_of(request, allow_guest=True)
+        own = await self._client_api.user_of(request, allow_guest=True)
         body = read_json(request)
         known, _ = await self._known(own, body.get("one_time_keys"))
         if known is not None:
@@ -233,7 +235,7 @@ class ClientApiPolicy:
         Raises:
             SynapseError: 503 if it cannot be looked up who shares a room.
         """
-        own = await self._internals.user_of(request, allow_guest=True)
+        own = await self._client_api.user_of(request, allow_guest=True)
         body = read_json(request)
         known, strangers = await self._known(own, body)
         if known is None:

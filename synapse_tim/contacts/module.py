@@ -17,9 +17,9 @@ from synapse.module_api import ModuleApi
 from synapse_tim.adapter import parts
 from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.config_block import parse_block, wrong
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.local_users import LocalUsers
-from synapse_tim.adapter.openid import OpenIdUsers
+from synapse_tim.adapter.openid_users import OpenIdUsers
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.contacts import resource as contact_resource
 from synapse_tim.contacts.config import ContactManagementConfig
@@ -49,14 +49,14 @@ class ContactManagement:
         _check_generation(config)
         self._api = api
         wanted = config.contacts_in_force
-        internals = SynapseInternals(api)
+        homeserver = Homeserver.of(api)
         self._store = ContactStore(
-            api, postgresql=internals.uses_postgresql, max_contacts=wanted.max_contacts
+            api, postgresql=homeserver.config.uses_postgresql, max_contacts=wanted.max_contacts
         )
-        users = OpenIdUsers(api, internals, CONTACTS_TOKEN)
+        users = OpenIdUsers(homeserver, CONTACTS_TOKEN)
         resource = ContactResource(wanted.info, self._store, users.require)
-        internals.serve_with_client_api({contact_resource.BASE_PATH: resource}, {}, "ContactManagement")
-        internals.allow_request_header(contact_resource.BASE_PATH, contact_resource.OWNER_HEADER)
+        homeserver.listeners.serve({contact_resource.BASE_PATH: resource}, {}, "ContactManagement")
+        homeserver.listeners.allow_request_header(contact_resource.BASE_PATH, contact_resource.OWNER_HEADER)
         TableKeeper(api, "contacts", self._store.create_tables, self._tidy).start()
         # Accounts are deactivated by the main process.
         api.register_third_party_rules_callbacks(on_user_deactivation_status_changed=self._on_deactivation)

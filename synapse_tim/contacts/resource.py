@@ -15,8 +15,7 @@ from typing import Any, Final
 
 import attrs
 from synapse.http.server import finish_request, set_cors_headers
-from synapse.http.site import SynapseRequest
-from synapse.module_api import DirectServeJsonResource
+from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import metrics

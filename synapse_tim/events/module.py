@@ -15,15 +15,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from synapse.events import EventBase
-from synapse.http.site import SynapseRequest
-from synapse.module_api import LoggingTransaction, ModuleApi
+from synapse.module_api import EventBase, LoggingTransaction, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import enforce, reject
-from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
+from synapse_tim.adapter.events import StateBefore
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json
+from synapse_tim.adapter.requests import Answer, Proceed
+from synapse_tim.core.matrix import MEMBER
 from synapse_tim.core.text import is_storable
 from synapse_tim.events.config import EventPolicyConfig
 from synapse_tim.events.denials import (
@@ -51,16 +52,18 @@ class EventPolicy:
 
     def __init__(self, config: EventPolicyConfig, api: ModuleApi) -> None:
         self._api = api
-        self._internals = SynapseInternals(api)
-        self._internals.assert_lookups()
+        homeserver = Homeserver.of(api)
+        self._client_api, self._events = homeserver.client_api, homeserver.events
         self._rules = config.event_rules
         # Without the feature, what a kick or a ban says of redactions has no effect.
-        self._bans_redact = bool(self._internals.option("experimental", "msc4293_enabled"))
+        self._bans_redact = bool(homeserver.config.option("experimental", "msc4293_enabled"))
         is_one_emoji("\N{THUMBS UP SIGN}")  # the library reads its tables now, not at the first reaction
-        self._internals.check_local_events(self.check_local_event)
-        self._internals.allow_redactions_by_send()
+        # Threads can be made with events of any type.
+        types = (REACTION_TYPE, REDACTION_TYPE, MEMBER) if self._rules.threads else None
+        self._events.check(self.check_local_event, types)
+        homeserver.config.allow_redactions_by_send()
         sends, redacts = "room.RoomSendEventRestServlet", "room.RoomRedactEventRestServlet"
-        self._internals.guard_client_api(
+        self._client_api.guard(
             {
                 **{(sends, method): self.check_body for method in ("PUT", "POST")},
                 **{(redacts, method): self.check_path for method in ("PUT", "POST")},
@@ -108,7 +111,7 @@ class EventPolicy:
         """
         kind = path["event_type"]
         if kind in (REACTION_TYPE, REDACTION_TYPE):
-            await self._internals.user_of(request)
+            await self._client_api.user_of(request)
             content = read_json(request)
             if kind == REDACTION_TYPE and not _is_event_id(content.get("redacts")):
                 reject(REDACTION_MALFORMED)
@@ -122,7 +125,7 @@ class EventPolicy:
             SynapseError: 400 ``M_BAD_JSON``.
         """
         if not _is_event_id(path["event_id"]):
-            await self._internals.user_of(request)
+            await self._client_api.user_of(request)
             reject(REDACTION_MALFORMED)
         return await proceed()
 
@@ -167,7 +170,7 @@ class EventPolicy:
 
     async def _age(self, redaction: EventBase, target: str) -> dt.timedelta | None:
         """How old the target is; ``None`` if the user cannot see it in this room."""
-        seen = await self._internals.visible_event(redaction.sender, redaction.room_id, target)
+        seen = await self._events.visible_event(redaction.sender, redaction.room_id, target)
         if seen is None:
             return None
         sent = seen.origin_server_ts

@@ -13,12 +13,12 @@ from cryptography import x509
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
+from synapse_tim.adapter.allow_list import AllowList
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import wrong
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.adapter.threads import Threads
-from synapse_tim.adapter.whitelist import Whitelist
 from synapse_tim.core.products import Product
 from synapse_tim.directory.config import read_credentials
 from synapse_tim.directory.session import DirectorySession, ProviderCredentials
@@ -113,8 +113,8 @@ class FederationListEngine:
         config: AllowListConfig,
         parts: ListParts,
         api: ModuleApi,
-        internals: SynapseInternals,
-        whitelist: Whitelist,
+        homeserver: Homeserver,
+        allow_list: AllowList,
         on_applied: Callable[[], None],
     ) -> FederationListEngine:
         """Connect the parts; nothing runs before ``start``."""
@@ -123,7 +123,7 @@ class FederationListEngine:
         threads = Threads(api, fetchers.close)
         in_force = ListInForce(
             api,
-            whitelist,
+            allow_list,
             StalenessPolicy(dt.timedelta(milliseconds=settings.max_age), settings.on_stale),
             product_is_insurance=config.product is Product.EPA,
             threads=threads,
@@ -135,7 +135,7 @@ class FederationListEngine:
         services = ListServices(
             api=api,
             database=ListStore(api),
-            signals=ListSignals(api, internals),
+            signals=ListSignals(api, homeserver),
             threads=threads,
             in_force=in_force,
             updater=build_updater(settings, parts, fetchers, trust),

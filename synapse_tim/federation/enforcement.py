@@ -1,8 +1,8 @@
 """The federation list that this process enforces.
 
-Holds the verified list, judges every second whether it may still be used, and keeps Synapse's whitelist in
+Holds the verified list, judges every second whether it may still be used, and keeps Synapse's allow_list in
 step with it. What leaves the list is denied before anything else happens; what is new is let in slice by
-slice, so that half a million domains do not hold up the reactor. While there is no usable list the whitelist
+slice, so that half a million domains do not hold up the reactor. While there is no usable list the allow_list
 is empty: remote traffic stops, local traffic does not notice.
 """
 
@@ -18,8 +18,8 @@ import attrs
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter import metrics
+from synapse_tim.adapter.allow_list import AllowList
 from synapse_tim.adapter.threads import Threads
-from synapse_tim.adapter.whitelist import Whitelist
 from synapse_tim.federation.acceptance import OnStale, Staleness, VerifiedList, staleness
 from synapse_tim.federation.federation_members import Membership
 from synapse_tim.federation.list import FederationList
@@ -29,7 +29,7 @@ from synapse_tim.pki.certificates import describe
 logger = logging.getLogger(__name__)
 
 _SLICE: Final = 5_000
-#: Removing more than this at once empties the whitelist and fills it again, which takes less time.
+#: Removing more than this at once empties the allow_list and fills it again, which takes less time.
 _MANY: Final = 5_000
 #: After a start: longer than fetching the list may take.
 _QUIET_SECONDS: Final = 120.0
@@ -54,18 +54,18 @@ class ListInForce:
 
     Args:
         api: Synapse's module API.
-        whitelist: Synapse's allow-list.
+        allow_list: Synapse's allow-list.
         policy: when a list may no longer be used.
         product_is_insurance: whether this server is one of TI-M ePA.
         threads: where large lists are compared.
         clock: the current time, with a time zone.
-        on_applied: called when the whitelist names exactly the members of a list.
+        on_applied: called when the allow_list names exactly the members of a list.
     """
 
     def __init__(
         self,
         api: ModuleApi,
-        whitelist: Whitelist,
+        allow_list: AllowList,
         policy: StalenessPolicy,
         *,
         product_is_insurance: bool,
@@ -75,7 +75,7 @@ class ListInForce:
     ) -> None:
         self._api = api
         self._on_applied = on_applied
-        self._whitelist = whitelist
+        self._allow_list = allow_list
         self._policy = policy
         self._product_is_insurance = product_is_insurance
         self._clock = clock
@@ -84,7 +84,7 @@ class ListInForce:
         self._confirmed_at = 0.0  # monotonic
         self._stale: Staleness | None = None  # as it was logged
         self._quiet_until = 0.0  # monotonic
-        self._wanted: FederationList | None = None  # what the whitelist is to name
+        self._wanted: FederationList | None = None  # what the allow_list is to name
         self._filled: FederationList | None = None  # what it names, once it is complete
         self.membership = Membership(api.server_name)
 
@@ -121,7 +121,7 @@ class ListInForce:
         self._quiet_until = 0.0
 
     async def judge(self) -> None:
-        """Judge whether the list may be used now, and let the whitelist follow."""
+        """Judge whether the list may be used now, and let the allow_list follow."""
         usable = self._usable_list()
         if usable is self._wanted:
             return
@@ -170,28 +170,28 @@ class ListInForce:
             logger.error("The federation list is stale (%s): it is used all the same", stale.value)
 
     async def _fill(self, wanted: FederationList) -> None:
-        """Make the whitelist name exactly the members of a list, unless another is wanted meanwhile."""
+        """Make the allow_list name exactly the members of a list, unless another is wanted meanwhile."""
         old = self._filled.domains if self._filled is not None else _NOTHING
         gone, added = await self._threads.run(_difference, old, wanted.domains)
         if self._wanted is not wanted:
             return
-        if len(gone) > _MANY or len(self._whitelist) != len(old):
+        if len(gone) > _MANY or len(self._allow_list) != len(old):
             self._empty()
             gone, added = [], await self._threads.run(list[str], wanted.domains)
         for name in gone:
-            self._whitelist.pop(name, None)
+            self._allow_list.pop(name, None)
         self._filled = None
         for start in range(0, len(added), _SLICE):
             if self._wanted is not wanted:
                 return
-            self._whitelist.update(dict.fromkeys(added[start : start + _SLICE], True))
+            self._allow_list.update(dict.fromkeys(added[start : start + _SLICE], True))
             await self._api.sleep(0)
         if self._wanted is wanted:
             self._filled = wanted
             self._on_applied()
 
     def _empty(self) -> None:
-        self._whitelist.clear()
+        self._allow_list.clear()
         self._filled = None
 
     def _report(self) -> None:

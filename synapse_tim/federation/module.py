@@ -19,19 +19,18 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from synapse.events import EventBase
-from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 from synapse.module_api.errors import Codes
 
 from synapse_tim.adapter import metrics, parts
-from synapse_tim.adapter.arrivals import ArrivingEvents
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import error_of, reject
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.new_rooms import check_new_rooms
 from synapse_tim.check.start_up import warn_of_violations
 from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.denial import Denial
+from synapse_tim.core.effect import Effect
 from synapse_tim.core.server_name import normalise, of_matrix_id
 from synapse_tim.directory.session import DirectorySession
 from synapse_tim.federation.assembly import FederationListEngine, read_files
@@ -45,7 +44,7 @@ from synapse_tim.federation.denials import (
 )
 from synapse_tim.federation.federation_members import Membership
 from synapse_tim.federation.list import FederationList
-from synapse_tim.federation.relayed import Effect, effect_of_relayed
+from synapse_tim.federation.relayed import ROOM_FRAME, effect_of_relayed
 from synapse_tim.federation.schedule import UnknownDomains
 
 logger = logging.getLogger(__name__)
@@ -68,25 +67,28 @@ class FederationAllowList:
     def __init__(self, config: AllowListConfig, api: ModuleApi) -> None:
         self.settings = config.federation_list
         files = read_files(self.settings)
-        internals = SynapseInternals(api)
-        whitelist = internals.install_whitelist(self._denied)
-        internals.require_signed_requests()
-        internals.tell_of_denied_servers(lambda server: error_of(self._why_denied(server)), self._require_one)
-        missed = internals.denied_destinations(whitelist.allows)
-        internals.join_with_complete_state()
+        homeserver = Homeserver.of(api)
+        federation = homeserver.federation
+        allow_list = federation.install_allow_list(self._denied)
+        federation.require_signed_requests()
+        federation.tell_of_denied_servers(
+            lambda server: error_of(self._why_denied(server)), self._require_one
+        )
+        missed = federation.denied_destinations(allow_list.allows)
+        homeserver.remote_joins.fetch_complete_state()
         self._own_server_name = api.server_name
         self._unknown = UnknownDomains(config.federation_list.refresh_interval / 1000)
         self._engine = FederationListEngine.build(
-            config, files, api, internals, whitelist, on_applied=missed.resume
+            config, files, api, homeserver, allow_list, on_applied=missed.resume
         )
         self._in_force = self._engine.in_force
         api.register_spam_checker_callbacks(
             user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam
         )
         check_new_rooms(api, self.check_new_room)
-        ArrivingEvents(api).limit_effect(self.effect_of)
+        homeserver.arrivals.limit_effect(self.effect_of, ROOM_FRAME.__contains__)
         parts.register(api, self, config)
-        warn_of_violations(api, internals)
+        warn_of_violations(api, homeserver.config)
         self._engine.start()
 
     @property

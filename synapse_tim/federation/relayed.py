@@ -7,9 +7,9 @@ with users who have left. Of memberships, only the membership itself counts: no 
 
 from __future__ import annotations
 
-import enum
 from typing import Final
 
+from synapse_tim.core.effect import Effect
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, THIRD_PARTY_INVITE
 
 #: State without which the members of a room would disagree about who may do and read what in it.
@@ -24,20 +24,6 @@ ROOM_FRAME: Final = frozenset(
         "m.room.encryption",
     }
 )
-
-
-class Effect(enum.Enum):
-    """How much of an event takes effect.
-
-    Attributes:
-        FULL: all of it.
-        REDACTED: what a redaction would leave of it.
-        NONE: nothing; it is stored as rejected.
-    """
-
-    FULL = enum.auto()
-    REDACTED = enum.auto()
-    NONE = enum.auto()
 
 
 def effect_of_relayed(kind: str, *, is_state: bool) -> Effect:

@@ -12,7 +12,7 @@ from typing import Any
 
 from synapse.module_api import ModuleApi, cached
 
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.homeserver import Homeserver
 
 _KEY = "federation_list"
 
@@ -22,13 +22,13 @@ class ListSignals:
 
     Args:
         api: Synapse's module API.
-        internals: for what Synapse's cache descriptor needs.
+        homeserver: for what Synapse's cache descriptor needs.
     """
 
-    def __init__(self, api: ModuleApi, internals: SynapseInternals) -> None:
+    def __init__(self, api: ModuleApi, homeserver: Homeserver) -> None:
         self._api = api
         self.server_name = api.server_name  # read by the descriptor, as is the clock
-        self.clock = internals.clock
+        self.clock = homeserver.clock
         api.register_cached_function(self.list_stored)
         api.register_cached_function(self.refresh_wanted)
 

@@ -15,14 +15,14 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from synapse.http.site import SynapseRequest
-from synapse.module_api import DirectServeJsonResource, ModuleApi
+from synapse.module_api import DirectServeJsonResource, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import metrics
+from synapse_tim.adapter.client_api import ClientApi
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.endpoints import require_method
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import octets
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.core.rate_limit import RequestRate
@@ -50,16 +50,14 @@ class ClientReports:
 
     Args:
         api: Synapse's module API.
-        internals: for what the database is.
+        homeserver: for what the database is.
         procedures: those that are counted by their names; ``None`` for all with a usual name.
     """
 
-    def __init__(
-        self, api: ModuleApi, internals: SynapseInternals, procedures: Collection[str] | None
-    ) -> None:
+    def __init__(self, api: ModuleApi, homeserver: Homeserver, procedures: Collection[str] | None) -> None:
         self._api = api
         self._procedures = procedures
-        self._store = ClientReportStore(api, postgresql=internals.uses_postgresql)
+        self._store = ClientReportStore(api, postgresql=homeserver.config.uses_postgresql)
         self._labels: set[Label] = set()
         TableKeeper(api, "reports", self._store.create_tables, self._tidy).start()
 
@@ -102,15 +100,15 @@ class ClientReportResource(DirectServeJsonResource):
     """Takes reports of users of this server.
 
     Args:
-        internals: for who reports.
+        client_api: for who reports.
         reports: counts.
     """
 
     isLeaf = True  # noqa: N815  # Twisted's name
 
-    def __init__(self, internals: SynapseInternals, reports: ClientReports) -> None:
+    def __init__(self, client_api: ClientApi, reports: ClientReports) -> None:
         super().__init__()
-        self._internals = internals
+        self._client_api = client_api
         self._reports = reports
         self._rate = RequestRate(REPORT_SECONDS, BURST)
         self._key = secrets.token_bytes(32)
@@ -119,7 +117,7 @@ class ClientReportResource(DirectServeJsonResource):
         if request.postpath != [b"report"]:
             reject(ENDPOINT_UNRECOGNIZED)
         require_method(request, "POST")
-        user_id = await self._internals.user_of(request)
+        user_id = await self._client_api.user_of(request)
         who = hashlib.blake2b(user_id.encode(), key=self._key, digest_size=16).digest()
         if not self._rate.allows(who, time.monotonic()):
             reject(REPORT_TOO_OFTEN)

@@ -19,8 +19,8 @@ from twisted.web.resource import Resource
 
 from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.internals import SynapseInternals
-from synapse_tim.adapter.openid import OpenIdUsers
+from synapse_tim.adapter.homeserver import Homeserver
+from synapse_tim.adapter.openid_users import OpenIdUsers
 from synapse_tim.core.products import Product
 from synapse_tim.federation.module import FederationAllowList
 from synapse_tim.information import client_report_resource as client_reports
@@ -48,12 +48,12 @@ class InformationServices:
 
     def __init__(self, config: InformationServicesConfig, api: ModuleApi) -> None:
         self._api = api
-        self._internals = SynapseInternals(api)
+        homeserver = self._homeserver = Homeserver.of(api)
         wanted = config.information
         resources = {information_resource.BASE_PATH: self._information(config)}
         if wanted.client_report:
-            reports = ClientReports(api, self._internals, wanted.client_report_procedures)
-            resources[client_reports.BASE_PATH] = ClientReportResource(self._internals, reports)
+            reports = ClientReports(api, homeserver, wanted.client_report_procedures)
+            resources[client_reports.BASE_PATH] = ClientReportResource(homeserver.client_api, reports)
         well_known: dict[str, Resource] = {}
         if wanted.support is not None:
             well_known["support"] = SupportResource(wanted.support.document())
@@ -62,7 +62,7 @@ class InformationServices:
                 "information.support is not configured, so /.well-known/matrix/support says nothing: "
                 "name contacts or a support page there (A_26265)"
             )
-        self._internals.serve_with_client_api(resources, well_known)
+        homeserver.listeners.serve(resources, well_known, "InformationServices")
         parts.register(api, self, config)
 
     @staticmethod
@@ -80,9 +80,6 @@ class InformationServices:
             return UnrecognizedRequestResource()  # type: ignore[no-untyped-call]
         allow_list = parts.require(self._api, FederationAllowList, "InformationServices")
         users = OpenIdUsers(
-            self._api,
-            self._internals,
-            INFORMATION_TOKEN,
-            accept_access_tokens=wanted.accept_access_tokens,
+            self._homeserver, INFORMATION_TOKEN, accept_access_tokens=wanted.accept_access_tokens
         )
         return InformationResource(wanted.info, lambda: allow_list.known_list, users.require)

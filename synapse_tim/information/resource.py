@@ -10,8 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from synapse.http.site import SynapseRequest
-from synapse.module_api import DirectServeJsonResource
+from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import metrics

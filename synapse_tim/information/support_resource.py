@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synapse.http.site import SynapseRequest
-from synapse.module_api import DirectServeJsonResource
+from synapse.module_api import DirectServeJsonResource, SynapseRequest
 
 from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.endpoints import require_method

@@ -20,18 +20,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-from synapse.events import EventBase
-from synapse.http.site import SynapseRequest
-from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api import NOT_SPAM, EventBase, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import metrics, parts
-from synapse_tim.adapter.arrivals import ArrivingEvents
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import enforce, reject
-from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
+from synapse_tim.adapter.events import StateBefore
+from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.adapter.new_rooms import check_new_rooms
 from synapse_tim.adapter.request_body import read_json
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.create_room import CreateRoom, is_user_id, names_address
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
@@ -75,17 +75,15 @@ class InvitePolicy:
     """
 
     def __init__(self, config: InvitePolicyConfig, api: ModuleApi) -> None:
-        internals = SynapseInternals(api)
-        internals.assert_lookups()
-        internals.assert_joined_rooms()
+        homeserver = self._homeserver = Homeserver.of(api)
         self._allow_list = parts.require(api, FederationAllowList, "InvitePolicy")
         self._api = api
-        self._internals = internals
+        self._client_api = homeserver.client_api
         self._product = config.product
         self._one_invitation = not config.spec_version.is_legacy
         self._consent = self._consent_of(config)
         self._allowed = self._consent.denial
-        self._server_notices_user = internals.server_notices_user
+        self._server_notices_user = homeserver.config.server_notices_user
         api.register_spam_checker_callbacks(
             user_may_invite=self.user_may_invite,
             federated_user_may_invite=self.federated_user_may_invite,
@@ -94,14 +92,16 @@ class InvitePolicy:
             check_threepid_can_be_invited=self.check_threepid_can_be_invited
         )
         check_new_rooms(api, self.check_new_room)
-        internals.check_local_events(self.check_local_event)
-        internals.guard_federation("FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange)
-        strangers = Strangers(api, internals, self._rules, self._consent)
-        DeviceMessages(api, internals.device_inbox(), strangers)
-        memberships = StrangerMemberships(api, internals, strangers, self._check, self._allowed)
-        ArrivingMemberships(api, ArrivingEvents(api), self._check, memberships)
+        homeserver.events.check(self.check_local_event, [MEMBER, THIRD_PARTY_INVITE])
+        homeserver.federation_requests.guard(
+            "FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange
+        )
+        strangers = Strangers(api, homeserver.rooms, self._rules, self._consent)
+        DeviceMessages(api, homeserver.device_inbox, strangers)
+        memberships = StrangerMemberships(api, homeserver, strangers, self._check, self._allowed)
+        ArrivingMemberships(api, homeserver.arrivals, self._check, memberships)
         servlet = "room.RoomMembershipRestServlet"
-        internals.guard_client_api({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
+        self._client_api.guard({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
         parts.register(api, self, config)
 
     @staticmethod
@@ -117,14 +117,13 @@ class InvitePolicy:
 
     def _consent_of(self, config: InvitePolicyConfig) -> Consent:
         """What the generation has for the invitee's say."""
-        api, internals = self._api, self._internals
-        users = LocalUsers(api, internals)
+        api, users = self._api, self._homeserver.local_users
         if config.spec_version.is_legacy:
             contacts: ConsentProvider = parts.require_named(api, "ContactManagement", "InvitePolicy")
             return contacts.consent(users)
         documents = PermissionDocuments(api, users, config.product, config.default)
-        PermissionRoutes(internals, documents)
-        tell_of_leftover_approvals(api, postgresql=internals.uses_postgresql)
+        PermissionRoutes(self._homeserver, documents)
+        tell_of_leftover_approvals(api, postgresql=self._homeserver.config.uses_postgresql)
         return documents
 
     async def check_new_room(self, creator: str, room: CreateRoom) -> Mapping[str, Any]:
@@ -151,7 +150,7 @@ class InvitePolicy:
             SynapseError: 403 ``M_FORBIDDEN``; 400 ``M_BAD_JSON``.
         """
         if path["membership_action"] == "invite":
-            await self._internals.user_of(request)
+            await self._client_api.user_of(request)
             body = read_json(request)
             if names_address(body):
                 reject(INVITE_BY_ADDRESS)

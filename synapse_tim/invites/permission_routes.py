@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from synapse.http.site import SynapseRequest
+from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
+from synapse_tim.adapter.client_api import ClientGuard
 from synapse_tim.adapter.decisions import enforce, reject
-from synapse_tim.adapter.internals import Answer, ClientGuard, Proceed, SynapseInternals
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import octets, read_json
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.invites.denials import PERMISSION_MALFORMED, PERMISSION_REMOVED
 from synapse_tim.invites.permission_config import MAX_OCTETS, is_empty
 from synapse_tim.invites.permission_documents import PermissionDocuments
@@ -24,23 +26,23 @@ class PermissionRoutes:
     """Guards the account data of the permission configuration in one Synapse process.
 
     Args:
-        internals: for the guards.
+        homeserver: for the guards.
         documents: knows the account data type, the schema and the default.
 
     Raises:
         ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(self, internals: SynapseInternals, documents: PermissionDocuments) -> None:
-        self._internals = internals
+    def __init__(self, homeserver: Homeserver, documents: PermissionDocuments) -> None:
+        self._client_api = homeserver.client_api
         self._documents = documents
         guards: dict[tuple[str, str], ClientGuard] = {
             ("account_data.AccountDataServlet", "PUT"): self.store,
             ("account_data.AccountDataServlet", "GET"): self.show,
         }
-        if internals.option("experimental", "msc3391_enabled"):
+        if homeserver.config.option("experimental", "msc3391_enabled"):
             guards["account_data.UnstableAccountDataServlet", "DELETE"] = self.remove
-        internals.guard_client_api(guards)
+        self._client_api.guard(guards)
 
     async def store(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Check a permission configuration before Synapse stores it.
@@ -50,7 +52,7 @@ class PermissionRoutes:
         """
         if path["account_data_type"] != self._documents.kind:
             return await proceed()
-        await self._internals.user_of(request)
+        await self._client_api.user_of(request)
         document = read_json(request)
         if octets(request) > MAX_OCTETS:
             reject(PERMISSION_MALFORMED.with_detail(f"it has more than {MAX_OCTETS} octets"))

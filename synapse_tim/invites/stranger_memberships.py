@@ -17,13 +17,15 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
 
-from synapse.events import EventBase
-from synapse.module_api import NOT_SPAM, LoggingTransaction, ModuleApi
+from synapse.module_api import NOT_SPAM, EventBase, LoggingTransaction, ModuleApi
 from synapse.module_api.errors import Codes
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.decisions import enforce, reject
-from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
+from synapse_tim.adapter.events import StateBefore
+from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.homeserver import Homeserver
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import CREATE, JOIN_RULES, MEMBER
 from synapse_tim.core.server_name import of_matrix_id
@@ -74,7 +76,7 @@ class StrangerMemberships:
 
     Args:
         api: Synapse's module API.
-        internals: for events that are made here.
+        homeserver: for events that are made here.
         strangers: tells who is one.
         invitation: says why one user may not invite another.
         allowed: whose policy and rule to count if it may be.
@@ -86,7 +88,7 @@ class StrangerMemberships:
     def __init__(
         self,
         api: ModuleApi,
-        internals: SynapseInternals,
+        homeserver: Homeserver,
         strangers: Strangers,
         invitation: Judge,
         allowed: Denial,
@@ -95,9 +97,9 @@ class StrangerMemberships:
         self._strangers = strangers
         self._invitation = invitation
         self._allowed = allowed
-        self._server_notices_user = internals.server_notices_user
-        internals.check_local_events(self.check_local_event)
-        internals.guard_federation("FederationV1SendKnockServlet", "PUT", self.send_knock)
+        self._server_notices_user = homeserver.config.server_notices_user
+        homeserver.events.check(self.check_local_event, [MEMBER])
+        homeserver.federation_requests.guard("FederationV1SendKnockServlet", "PUT", self.send_knock)
         api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
@@ -109,8 +111,6 @@ class StrangerMemberships:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
-        if event.type != MEMBER:
-            return
         membership, target = event.content.get("membership"), event.get_state_key()
         if membership == "knock":
             if _says_something(event.content) and _may_knock(await state_before([(JOIN_RULES, "")])):

@@ -22,7 +22,7 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.common_rooms import CommonRooms
 from synapse_tim.adapter.decisions import reject
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.rooms import Rooms
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.text import is_storable
 from synapse_tim.invites.denials import CONTACT_UNAVAILABLE, INVITEE_UNKNOWN, PERMISSION_UNAVAILABLE
@@ -37,7 +37,7 @@ class Strangers:
 
     Args:
         api: Synapse's module API.
-        internals: knows the rooms of users.
+        rooms: knows the rooms of users.
         rules: what the federation says at the moment.
         consent: knows what local users want.
     """
@@ -45,12 +45,12 @@ class Strangers:
     def __init__(
         self,
         api: ModuleApi,
-        internals: SynapseInternals,
+        rooms: Rooms,
         rules: Callable[[], InviteRules],
         consent: Consent,
     ) -> None:
         self._api = api
-        self._internals = internals
+        self._joined = rooms.joined
         self._rules = rules
         self._consent = consent
         self._rooms = CommonRooms(api)
@@ -111,7 +111,7 @@ class Strangers:
         storable = [other for other in asked if is_storable(other)]
         if not asked:
             return {}
-        rooms = await _looked_up(self._internals.joined_rooms([user_id, *storable]))
+        rooms = await _looked_up(self._joined([user_id, *storable]))
         own = rooms[user_id]
         denied = {}
         for other in asked:

@@ -19,8 +19,8 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, SynapseError
 from synapse.types import UserID
 
+from synapse_tim.adapter.accounts import Accounts as SynapseAccounts
 from synapse_tim.adapter.clock import utc_now
-from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.login.new_accounts import Name, NewAccount, NewAccounts
 from synapse_tim.login.rules.account_naming import localpart
 from synapse_tim.login.rules.identity_provider import IdentityProvider, Person
@@ -35,12 +35,12 @@ class Accounts:
 
     Attributes:
         api: Synapse's module API.
-        internals: for what it lacks.
+        synapse: for what it lacks.
         new: what is noted of accounts that are being made.
     """
 
     api: ModuleApi
-    internals: SynapseInternals
+    synapse: SynapseAccounts
     new: NewAccounts
 
     async def find(self, provider: IdentityProvider, person: Person) -> str | None:
@@ -49,7 +49,7 @@ class Accounts:
         Raises:
             TokenRefusedError: ``deactivated`` or ``locked``.
         """
-        user_id = await self.internals.user_by_external_id(provider.id, person.subject)
+        user_id = await self.synapse.by_external_id(provider.id, person.subject)
         return None if user_id is None else await self._usable(user_id)
 
     async def check_new(self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]) -> str:
@@ -102,7 +102,7 @@ class Accounts:
         account = await self._begin(provider, person, name)
         if account is not None and not account.exists:
             try:
-                await self.internals.register_user(name, account.mark, person.display_name)
+                await self.synapse.register(name, account.mark, person.display_name)
             except SynapseError as error:
                 if error.errcode != Codes.USER_IN_USE:  # kept for application services, for instance
                     raise TokenRefusedError(TokenRefusal.LOCALPART, error.errcode) from None
@@ -161,7 +161,7 @@ class Accounts:
         user = await self.api.get_userinfo_by_id(user_id)
         if user is None or user.is_deactivated:
             raise TokenRefusedError(TokenRefusal.DEACTIVATED)
-        if await self.internals.is_locked(user_id):
+        if await self.synapse.is_locked(user_id):
             raise TokenRefusedError(TokenRefusal.LOCKED)
         return user_id
 

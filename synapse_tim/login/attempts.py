@@ -13,12 +13,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import attrs
-from synapse.http.site import SynapseRequest
+from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
 from synapse_tim.adapter.decisions import reject
-from synapse_tim.adapter.internals import Answer, Proceed
 from synapse_tim.adapter.request_body import read_json, replace_json
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.login.rules.methods import LoginMethod, LoginRules
 from synapse_tim.login.token_login import Used
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import attrs
 
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.accounts import Accounts
 from synapse_tim.jose.signed_token import SignatureRules
 from synapse_tim.login.rules import logout_token
 from synapse_tim.login.rules.claims import CLOCK_SKEW
@@ -38,13 +38,13 @@ class ProviderLogout:
     Attributes:
         login: for the providers.
         store: which device belongs to which session.
-        internals: to delete devices.
+        accounts: to delete devices.
         clock: the time, with a time zone.
     """
 
     login: TokenLogin
     store: LoginStore
-    internals: SynapseInternals
+    accounts: Accounts
     clock: Callable[[], dt.datetime]
 
     async def began(self, logged_in: LoggedIn, device_id: str) -> None:
@@ -57,10 +57,10 @@ class ProviderLogout:
             goes_on = await self.store.add_session(logged_in.user_id, device_id, logged_in.session)
         except Exception as error:
             # What is not noted could not be ended.
-            await self.internals.end_sessions(logged_in.user_id, [device_id])
+            await self.accounts.end_sessions(logged_in.user_id, [device_id])
             raise SessionEndedError(type(error).__name__) from None
         if not goes_on:
-            await self.internals.end_sessions(logged_in.user_id, [device_id])
+            await self.accounts.end_sessions(logged_in.user_id, [device_id])
             await self.store.remove_session(logged_in.user_id, device_id)
 
     async def end(self, token: object) -> int:
@@ -81,7 +81,7 @@ class ProviderLogout:
         logout = logout_token.read_logout(claims, provider.rules.claims, self.clock())
         devices = sorted(await self._devices(provider.rules, logout))
         for user_id, group in itertools.groupby(devices, key=lambda each: each[0]):
-            await self.internals.end_sessions(user_id, [device_id for _, device_id in group])
+            await self.accounts.end_sessions(user_id, [device_id for _, device_id in group])
         for user_id, device_id in devices:
             await self.store.remove_session(user_id, device_id)
         logger.info("Identity provider %s: %d sessions ended", provider.rules.id, len(devices))

@@ -13,14 +13,15 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any, Final, Literal
 
 from cachetools import TTLCache
-from synapse.http.site import SynapseRequest
-from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api import NOT_SPAM, ModuleApi, SynapseRequest
 
+from synapse_tim.adapter import homeserver as synapse
 from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter.accounts import current_request
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import enforce, reject
-from synapse_tim.adapter.internals import Answer, Proceed, SynapseInternals
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.core.denial import Denial
@@ -70,14 +71,14 @@ class LoginPolicy:
 
     def __init__(self, config: LoginPolicyConfig, api: ModuleApi) -> None:
         self._api = api
-        self._internals = SynapseInternals(api)
-        self._internals.assert_accounts()
-        check_options(self._internals, "login", config.product)
+        homeserver = synapse.Homeserver.of(api)
+        self._synapse, self._client_api = homeserver.accounts, homeserver.client_api
+        check_options(homeserver.config, "login", config.product)
         self._allow_list = self._find_allow_list(config.product)
         self._store = LoginStore(api)
         self._new_accounts = NewAccounts(api)
         keys = config.login.read_decryption_keys()
-        nonces = NonceMint(self._internals.shared_secret)
+        nonces = NonceMint(homeserver.config.shared_secret)
         self.login = TokenLogin(
             providers=build_providers(config, api),
             decryption_keys=keys,
@@ -85,29 +86,29 @@ class LoginPolicy:
                 config.product, Insurer(api.server_name, frozenset(config.login.further_iks))
             ),
             known_list=self.known_list,
-            accounts=Accounts(api, self._internals, self._new_accounts),
+            accounts=Accounts(api, self._synapse, self._new_accounts),
             used=UsedTokens(self._store, nonces),
             clock=utc_now,
         )
-        self._logout = ProviderLogout(self.login, self._store, self._internals, utc_now)
-        sso_providers = check_sso(self._internals, config)
+        self._logout = ProviderLogout(self.login, self._store, self._synapse, utc_now)
+        sso_providers = check_sso(homeserver.config, config)
         self._rules = config.login_rules(api.server_name, sso_providers)
-        self._attempts = LoginAttempts(self._rules, self._internals.current_request, self.login.used.release)
+        self._attempts = LoginAttempts(self._rules, current_request, self.login.used.release)
         parts.register(api, self, config)
-        if self._internals.delegates_authentication:
+        if homeserver.config.delegates_authentication:
             logger.warning(
                 "Matrix Authentication Service logs users in, so synapse_tim.LoginPolicy does not: configure "
                 "the identity providers, a policy for their claims and the lifetimes of sessions there "
                 "(docs/login.md). All other parts are in force."
             )
             return
-        check_login_options(self._internals, config)
+        check_login_options(homeserver.config, config)
         for warning in login_warnings(
-            self._internals, self._rules, has_providers=bool(config.login.providers)
+            homeserver.config, self._rules, has_providers=bool(config.login.providers)
         ):
             logger.warning("%s", warning)
         self.marks: MutableMapping[tuple[str, str], str] = TTLCache(_MARKS, _MARK_SECONDS)
-        self._internals.mark_registrations(lambda *named: self.marks.pop(named, None))
+        self._synapse.mark_registrations(lambda *named: self.marks.pop(named, None))
         self._register()
         api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(utc_now())))
         api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
@@ -165,7 +166,7 @@ class LoginPolicy:
             logged_in = await self.login.log_in(token)
             attempt.token_user, attempt.used = logged_in.user_id, logged_in.used
             return logged_in
-        requester = self._internals.current_requester()
+        requester = self._synapse.current_requester()
         if requester is None:
             raise TokenRefusedError(TokenRefusal.NOT_LINKED, "nobody is logged in")
         return await self.login.confirm(token, requester)
@@ -260,7 +261,7 @@ class LoginPolicy:
             on_logged_out=self.on_logged_out,
         )
         self._api.register_spam_checker_callbacks(check_login_for_spam=self.check_login_for_spam)
-        self._internals.guard_client_api(
+        self._client_api.guard(
             {
                 (_LOGIN, "POST"): self._attempts.log_in,
                 (_LOGIN, "GET"): self._attempts.flows,
@@ -286,7 +287,7 @@ class LoginPolicy:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
         if LoginMethod.PASSWORD not in self._rules.permitted:
-            user_id = await self._internals.user_of(request)
+            user_id = await self._client_api.user_of(request)
             if user_id.lower() not in self._rules.break_glass:
                 reject(LOGIN_METHOD)
         return await proceed()

@@ -19,7 +19,7 @@ from synapse_tim.adapter import parts
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config import OidcProvider
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.internals import SynapseInternals
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.jose.signed_token import SignatureRules, SignedToken
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.claims_config import OidcMappingConfig
@@ -52,15 +52,15 @@ class OidcMapping:
     """
 
     def __init__(self, config: OidcMappingConfig, api: ModuleApi) -> None:
-        self._internals = SynapseInternals(api)
-        if not self._internals.loads_module(_LOADERS):
+        self._homeserver = Homeserver.of(api)
+        if not self._homeserver.config.loads_module(_LOADERS):
             raise ConfigError(
                 "synapse_tim.OidcMapping needs synapse_tim.LoginPolicy: add it, or synapse_tim.TiMessenger, "
                 "to 'modules'",
                 path=("modules",),
             )
         provider = self._own_provider(config)
-        self._accounts = Accounts(api, self._internals, NewAccounts(api))
+        self._accounts = Accounts(api, self._homeserver.accounts, NewAccounts(api))
         self._rules = IdentityProvider(
             id=provider.id,
             signature=SignatureRules(frozenset()),  # which is Synapse's business here
@@ -68,7 +68,7 @@ class OidcMapping:
             accounts=config.account_rules(),
             registration=True,  # likewise: oidc_providers[].enable_registration
         )
-        if not self._internals.option("sso", "sso_update_profile_information"):
+        if not self._homeserver.config.option("sso", "sso_update_profile_information"):
             logger.warning(
                 "homeserver.yaml: set sso.update_profile_information: true, so that display names follow the "
                 "identity provider (R4.4)"
@@ -165,7 +165,7 @@ class OidcMapping:
     def _policy(self) -> LoginPolicy:
         from synapse_tim.login.module import LoginPolicy  # which needs this class
 
-        policy = parts.find(self._internals.modules_api(), LoginPolicy)
+        policy = parts.find(self._homeserver.modules_api, LoginPolicy)
         if policy is None:
             raise MappingException(page_text(TokenRefusal.INTERNAL))
         return policy
@@ -176,7 +176,7 @@ class OidcMapping:
         Raises:
             ConfigError: there is none.
         """
-        own = [each for each in self._internals.oidc_providers() if each.mapping_config is config]
+        own = [each for each in self._homeserver.config.oidc_providers() if each.mapping_config is config]
         if len(own) != 1:
             raise ConfigError(
                 "synapse_tim does not know this Synapse: its OpenID providers are not as expected",

@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from synapse.http.site import SynapseRequest
-from synapse.module_api import DirectServeJsonResource
+from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from twisted.web.resource import Resource
 
 from synapse_tim.adapter.decisions import reject

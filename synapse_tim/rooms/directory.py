@@ -13,14 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from synapse.events import EventBase
-from synapse.http.site import SynapseRequest
-from synapse.module_api import ModuleApi
+from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
 from synapse_tim.adapter import metrics
+from synapse_tim.adapter.client_api import ClientGuard
 from synapse_tim.adapter.decisions import reject
-from synapse_tim.adapter.internals import Answer, ClientGuard, FederationRequest, Proceed, SynapseInternals
+from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.homeserver import Homeserver
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.matrix import CREATE, PUBLIC
 from synapse_tim.core.products import Product
 from synapse_tim.rooms.denials import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, ROOM_NOT_FOUND
@@ -39,7 +40,7 @@ class RoomDirectory:
 
     Args:
         api: Synapse's module API.
-        internals: for the guards.
+        homeserver: for the guards.
         product: of this server.
         rooms: reads what matters from their state.
 
@@ -47,12 +48,10 @@ class RoomDirectory:
         ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(
-        self, api: ModuleApi, internals: SynapseInternals, product: Product, rooms: RoomStates
-    ) -> None:
+    def __init__(self, api: ModuleApi, homeserver: Homeserver, product: Product, rooms: RoomStates) -> None:
         self._api = api
         self._rooms = rooms
-        self._internals = internals
+        self._client_api = homeserver.client_api
         closed: dict[tuple[str, str], ClientGuard] = {
             (_PUBLIC_ROOMS, "GET"): self.closed,
             (_PUBLIC_ROOMS, "POST"): self.closed,
@@ -66,12 +65,12 @@ class RoomDirectory:
             (_SUMMARY, "GET"): self.for_users,
             (_ALIAS, "GET"): self.for_users,
         }
-        internals.guard_client_api({**for_users, **(closed if product is Product.EPA else of_users)})
+        self._client_api.guard({**for_users, **(closed if product is Product.EPA else of_users)})
         api.register_third_party_rules_callbacks(
             check_visibility_can_be_modified=self.check_visibility_can_be_modified
         )
-        internals.guard_federation("FederationQueryServlet", "GET", self.query)
-        internals.guard_federation("FederationRoomHierarchyServlet", "GET", self.hierarchy)
+        homeserver.federation_requests.guard("FederationQueryServlet", "GET", self.query)
+        homeserver.federation_requests.guard("FederationRoomHierarchyServlet", "GET", self.hierarchy)
 
     async def closed(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Refuse the room directory to everybody (A_28587).
@@ -87,7 +86,7 @@ class RoomDirectory:
         Raises:
             SynapseError: 401 without one.
         """
-        await self._internals.user_of(request)
+        await self._client_api.user_of(request)
         return await proceed()
 
     async def check_visibility_can_be_modified(

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from synapse.events import EventBase
-from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
 from synapse_tim.adapter.decisions import enforce, reject
-from synapse_tim.adapter.internals import Answer, FederationRequest, Proceed, StateBefore, SynapseInternals
+from synapse_tim.adapter.events import StateBefore
+from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.homeserver import Homeserver
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER
 from synapse_tim.core.server_name import of_matrix_id
@@ -30,23 +32,22 @@ class RoomEntry:
 
     Args:
         api: Synapse's module API.
-        internals: for joins through other servers, and for administrators.
+        homeserver: for joins through other servers, and for administrators.
         rooms: reads what matters from their state.
 
     Raises:
         ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(self, api: ModuleApi, internals: SynapseInternals, rooms: RoomStates) -> None:
-        internals.assert_lookups()
+    def __init__(self, api: ModuleApi, homeserver: Homeserver, rooms: RoomStates) -> None:
         self._api = api
         self._rooms = rooms
-        self._internals = internals
+        self._events = homeserver.events
         api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
-        internals.check_local_events(self.check_local_event)
-        internals.check_remote_joins(self.before_remote_join, self.after_remote_join)
+        homeserver.events.check(self.check_local_event, [MEMBER])
+        homeserver.remote_joins.check(self.before_remote_join, self.after_remote_join)
         for servlet in ("FederationV1SendJoinServlet", "FederationV2SendJoinServlet"):
-            internals.guard_federation(servlet, "PUT", self.send_join)
+            homeserver.federation_requests.guard(servlet, "PUT", self.send_join)
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
         """Judge joins, knocks and invitations that are made here.
@@ -57,8 +58,6 @@ class RoomEntry:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
-        if event.type != MEMBER:
-            return
         subject, membership = event.get_state_key(), event.content.get("membership")
         if subject is None or membership not in ("join", "invite", "knock"):
             return
@@ -75,7 +74,7 @@ class RoomEntry:
             if before == "invite" or (before != "join" and (room.is_opened or not room.is_own)):
                 # What counts is the invitation that was accepted here: a room's state may be made by others,
                 # and get here later, or never take effect.
-                is_invited = await self._internals.is_invited(subject, event.room_id)
+                is_invited = await self._events.is_invited(subject, event.room_id)
                 is_withheld = before == "invite" and not is_invited
                 before = "invite" if is_invited else None
             _enforce(joins.check_local_join(room, before, is_withheld=is_withheld))
@@ -105,7 +104,7 @@ class RoomEntry:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
         room = self._rooms.of(await self._api.get_room_state(room_id, ENTRY))
-        if (not room.is_own or room.is_opened) and not await self._internals.is_invited(user_id, room_id):
+        if (not room.is_own or room.is_opened) and not await self._events.is_invited(user_id, room_id):
             reject(JOIN_WITHOUT_INVITE)
 
     async def after_remote_join(self, user_id: str, room_id: str, state: State) -> None:
@@ -117,7 +116,7 @@ class RoomEntry:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
-        invited = await self._internals.is_invited(user_id, room_id)
+        invited = await self._events.is_invited(user_id, room_id)
         enforce(
             joins.check_local_join(self._rooms.of(state), "invite" if invited else None), JOIN_WITHOUT_INVITE
         )

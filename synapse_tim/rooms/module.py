@@ -15,16 +15,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from synapse.events import EventBase
-from synapse.http.site import SynapseRequest
-from synapse.module_api import ModuleApi
+from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import enforce
-from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
+from synapse_tim.adapter.events import StateBefore
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.new_rooms import check_new_rooms
 from synapse_tim.adapter.request_body import read_json
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES
@@ -51,21 +51,21 @@ class RoomPolicy:
     """
 
     def __init__(self, config: RoomPolicyConfig, api: ModuleApi) -> None:
-        internals = SynapseInternals(api)
-        check_options(internals, "rooms", config.product)
+        homeserver = Homeserver.of(api)
+        check_options(homeserver.config, "rooms", config.product)
         if config.product is Product.EPA:
-            internals.ignore_auto_join_rooms()  # each of them would fail, with a stack trace
+            homeserver.config.ignore_auto_join_rooms()  # each of them would fail, with a stack trace
         self._api = api
-        self._internals = internals
+        self._client_api = homeserver.client_api
         self._rules = config.room_rules
-        RoomRollback(api, internals)
+        RoomRollback(api, homeserver)
         self._rooms = RoomStates(api, config.product)
-        RoomEntry(api, internals, self._rooms)
-        RoomDirectory(api, internals, config.product, self._rooms)
-        RoomViews(api, internals, self._rooms).hide_from_federation()
+        RoomEntry(api, homeserver, self._rooms)
+        RoomDirectory(api, homeserver, config.product, self._rooms)
+        RoomViews(api, homeserver, self._rooms)
         check_new_rooms(api, self.check_new_room)
-        internals.check_local_events(self.check_local_event)
-        internals.guard_client_api(
+        homeserver.events.check(self.check_local_event, _CHANGED)
+        self._client_api.guard(
             {
                 ("room_upgrade_rest_servlet.RoomUpgradeRestServlet", "POST"): self.upgrade,
                 ("capabilities.CapabilitiesRestServlet", "GET"): self.capabilities,
@@ -97,7 +97,7 @@ class RoomPolicy:
         Raises:
             SynapseError: 400 ``M_UNSUPPORTED_ROOM_VERSION``, or as the denial says.
         """
-        user_id = await self._internals.user_of(request)
+        user_id = await self._client_api.user_of(request)
         body = read_json(request)
         if "new_version" not in body:
             return await proceed()  # Synapse says so

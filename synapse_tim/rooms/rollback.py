@@ -12,12 +12,13 @@ import logging
 from collections.abc import Mapping
 
 import attrs
-from synapse.events import EventBase
-from synapse.http.site import SynapseRequest
-from synapse.module_api import ModuleApi
+from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter.internals import Answer, Proceed, StateBefore, SynapseInternals
+from synapse_tim.adapter.accounts import current_request
+from synapse_tim.adapter.events import StateBefore
+from synapse_tim.adapter.homeserver import Homeserver
+from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.matrix import CREATE, MEMBER
 
 logger = logging.getLogger(__name__)
@@ -36,23 +37,22 @@ class RoomRollback:
 
     Args:
         api: Synapse's module API.
-        internals: for what belongs to which request.
+        homeserver: for the events of a room that is created.
 
     Raises:
         ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(self, api: ModuleApi, internals: SynapseInternals) -> None:
+    def __init__(self, api: ModuleApi, homeserver: Homeserver) -> None:
         self._api = api
-        self._internals = internals
         self._begun: dict[int, _Begun] = {}  # by the identity of what stands for the request
-        internals.check_local_events(self.note)
+        homeserver.events.check(self.note, [CREATE])
         servlet = "room.RoomCreateRestServlet"
-        internals.guard_client_api({(servlet, "POST"): self.create, (servlet, "PUT"): self.create})
+        homeserver.client_api.guard({(servlet, "POST"): self.create, (servlet, "PUT"): self.create})
 
     async def create(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Go on with a request to create a room, and clean up should it fail."""
-        standing = self._internals.current_request()  # kept alive: another could get the same identity
+        standing = current_request()  # kept alive: another could get the same identity
         begun = self._begun[id(standing)] = _Begun()
         try:
             return await proceed()
@@ -65,10 +65,9 @@ class RoomRollback:
 
     async def note(self, event: EventBase, state_before: StateBefore) -> None:
         """Note which room a request begins to create."""
-        if event.type == CREATE:
-            begun = self._begun.get(id(self._internals.current_request()))
-            if begun is not None:
-                begun.room_id, begun.creator = event.room_id, event.sender
+        begun = self._begun.get(id(current_request()))
+        if begun is not None:
+            begun.room_id, begun.creator = event.room_id, event.sender
 
     async def _remove(self, begun: _Begun) -> None:
         try:

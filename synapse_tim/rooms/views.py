@@ -12,12 +12,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from synapse.events import EventBase
-from synapse.module_api import LoggingTransaction, ModuleApi
+from synapse.module_api import EventBase, LoggingTransaction, ModuleApi
 
 from synapse_tim.adapter import metrics
-from synapse_tim.adapter.internals import SynapseInternals
-from synapse_tim.adapter.room_views import SynapseRooms
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER
 from synapse_tim.core.products import Product
 from synapse_tim.core.text import is_storable
@@ -93,30 +91,22 @@ class RoomViews:
 
     Args:
         api: Synapse's module API.
-        internals: for a secret of this server.
+        homeserver: shows rooms to those who are not in them.
         rooms: reads what matters from their state.
 
     Raises:
         ConfigError: this is an unknown Synapse.
     """
 
-    def __init__(self, api: ModuleApi, internals: SynapseInternals, rooms: RoomStates) -> None:
+    def __init__(self, api: ModuleApi, homeserver: Homeserver, rooms: RoomStates) -> None:
         self._api = api
         self._rooms = rooms
-        self._synapse = SynapseRooms(api, internals.shared_secret)
-        self._synapse.assert_hosts()
+        self._synapse = homeserver.room_views
         self._synapse.close_histories(self.may_be_read)
         self._synapse.close_summaries(self.is_shown)
-
-    def hide_from_federation(self) -> None:
-        """Hide rooms from other servers; to be called once all other guards of their requests are set.
-
-        How complex a room is, Synapse says of public ones only, which none is that others may take part in.
-
-        Raises:
-            ConfigError: this is an unknown Synapse.
-        """
-        self._synapse.hide_from_federation(self.is_hidden, frozenset({"RoomComplexityServlet"}))
+        # How complex a room is, Synapse says of public ones only, which none is that others may take part in.
+        always = frozenset({"RoomComplexityServlet"})
+        homeserver.federation_requests.hide_rooms(self.is_hidden, always)
 
     async def may_be_read(self, room_id: str) -> bool:
         """Whether users of this server may read a room that they are not in, if its history is open."""

@@ -9,7 +9,6 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api.errors import ConfigError
 from synapse.rest.client import room
 from synapse.types import UserID
-
 from synapse_tim.adapter.internals import SynapseInternals
 
 SERVLET = "room.RoomSendEventRestServlet"

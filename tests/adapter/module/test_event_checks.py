@@ -9,7 +9,6 @@ from synapse.module_api.callbacks.third_party_event_rules_callbacks import (
     ThirdPartyEventRulesModuleApiCallbacks,
 )
 from synapse.module_api.errors import ConfigError, SynapseError
-
 from synapse_tim.adapter.internals import SynapseInternals
 
 

@@ -8,10 +8,9 @@ from synapse.federation.transport.server import federation as servlets
 from synapse.module_api.errors import ConfigError, SynapseError
 from synapse.rest import well_known
 from synapse.storage.databases.main.openid import OpenIdStore
-from twisted.web.resource import Resource
-
 from synapse_tim.adapter.internals import FederationRequest, SynapseInternals
 from synapse_tim.adapter.whitelist import Whitelist
+from twisted.web.resource import Resource
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from unittest.mock import Mock
 
 import pytest
 from synapse.module_api.errors import ConfigError
-
 from synapse_tim.adapter.internals import SynapseInternals
+
 from synapse_tim.adapter.start_up_options import check_options, refuse_wrong_options
 from synapse_tim.core.homeserver_options import Severity, options_for
 from synapse_tim.core.products import Product

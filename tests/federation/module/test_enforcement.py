@@ -4,8 +4,8 @@ import datetime as dt
 import json
 
 import pytest
-
 from synapse_tim.adapter.whitelist import Whitelist
+
 from synapse_tim.federation.acceptance import Acceptance, OnStale, VerifiedList
 from synapse_tim.federation.enforcement import ListInForce, StalenessPolicy
 from synapse_tim.federation.list import parse_payload

@@ -4,9 +4,9 @@ from unittest.mock import Mock
 
 import pytest
 from synapse.module_api.errors import ConfigError
+from synapse_tim.adapter.internals import SynapseInternals
 
 from synapse_tim import LoginPolicy
-from synapse_tim.adapter.internals import SynapseInternals
 from synapse_tim.login.start_up_sso import check_sso
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class Whitelist(dict[str, bool]):
-    """Synapse's ``federation_domain_whitelist``, which also tells whom it denied.
+class AllowList(dict[str, bool]):
+    """Stands in the place of Synapse's ``federation_domain_whitelist``.
 
     Synapse asks it with ``in`` at each signed request that comes in, each request that goes out, and for
     media and keys. It is only ever changed in the reactor's thread.

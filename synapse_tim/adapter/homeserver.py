@@ -1,0 +1,159 @@
+"""One adapter per homeserver: what the parts use of Synapse beyond its module API, by capability.
+
+Synapse's callbacks leave gaps: there is none for federation, server administrators pass by the spam checker,
+a rule for events loads the whole state of a room for each message, most of the client API cannot be changed.
+Each capability closes one gap. It is made when the first part asks for it; then it asserts all that it uses
+and patches each function of Synapse once, however many parts register something with it. What no part uses is
+not patched.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import Any, Final
+
+from synapse.module_api import ModuleApi
+
+from synapse_tim.adapter.accounts import Accounts
+from synapse_tim.adapter.arrivals import ArrivingEvents
+from synapse_tim.adapter.client_api import ClientApi
+from synapse_tim.adapter.config import HomeserverConfig
+from synapse_tim.adapter.device_inbox import DeviceInbox
+from synapse_tim.adapter.events import LocalEvents
+from synapse_tim.adapter.federation import Federation
+from synapse_tim.adapter.federation_requests import FederationRequests
+from synapse_tim.adapter.listeners import Listeners
+from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.adapter.openid import OpenIdTokens
+from synapse_tim.adapter.remote_joins import RemoteJoins
+from synapse_tim.adapter.room_views import RoomViews
+from synapse_tim.adapter.rooms import Purges, Rooms
+from synapse_tim.adapter.shape import Touches
+from synapse_tim.adapter.user_directory import UserDirectory
+
+_SYNAPSE: Final = Touches("homeserver")
+_HS: Final = _SYNAPSE.reads("synapse.module_api.ModuleApi._hs", "everything else is reached through it")
+_CLOCK: Final = _SYNAPSE.reads("synapse.module_api.ModuleApi._clock", "Synapse's cache descriptor needs it")
+_MODULE_API: Final = _SYNAPSE.getter("get_module_api", "ModuleApi that all modules share")
+
+_HOMESERVERS: Final[weakref.WeakKeyDictionary[Any, Homeserver]] = weakref.WeakKeyDictionary()
+
+
+class Homeserver:
+    """What parts use of one Synapse process; get it with ``of``.
+
+    Args:
+        api: Synapse's module API.
+
+    Attributes:
+        api: Synapse's module API.
+        clock: Synapse's.
+        config: values of ``homeserver.yaml``.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(self, api: ModuleApi) -> None:
+        self.api = api
+        self._hs = _HS.of(api)
+        self.clock = _CLOCK.of(api)
+        self.config = HomeserverConfig(self._hs, api.server_name)
+
+    @classmethod
+    def of(cls, api: ModuleApi) -> Homeserver:
+        """The adapter of the homeserver that a module API belongs to; user mapping providers have their own.
+
+        Raises:
+            ConfigError: this is an unknown Synapse.
+        """
+        hs = _HS.of(api)
+        if hs not in _HOMESERVERS:
+            _HOMESERVERS[hs] = cls(api)
+        return _HOMESERVERS[hs]
+
+    @property
+    def modules_api(self) -> ModuleApi:
+        """The module API that all modules have.
+
+        Raises:
+            ConfigError: Synapse has none that is shared.
+        """
+        api: ModuleApi = _MODULE_API.of(self._hs)()
+        return api
+
+    @functools.cached_property
+    def accounts(self) -> Accounts:
+        """Accounts, sessions, and who makes a request."""
+        return Accounts(self._hs)
+
+    @functools.cached_property
+    def arrivals(self) -> ArrivingEvents:
+        """Events that arrive from other servers."""
+        return ArrivingEvents(self._hs, self.api.is_mine)
+
+    @functools.cached_property
+    def client_api(self) -> ClientApi:
+        """Requests of clients."""
+        return ClientApi(self._hs, self.api)
+
+    @functools.cached_property
+    def device_inbox(self) -> DeviceInbox:
+        """Messages to devices."""
+        return DeviceInbox(self._hs)
+
+    @functools.cached_property
+    def events(self) -> LocalEvents:
+        """Events that are made here."""
+        return LocalEvents(self._hs)
+
+    @functools.cached_property
+    def federation(self) -> Federation:
+        """Which servers are talked to."""
+        return Federation(self._hs)
+
+    @functools.cached_property
+    def federation_requests(self) -> FederationRequests:
+        """Requests of other servers."""
+        return FederationRequests(self.config.shared_secret)
+
+    @functools.cached_property
+    def listeners(self) -> Listeners:
+        """Resources beside the client API."""
+        return Listeners(self._hs)
+
+    @functools.cached_property
+    def local_users(self) -> LocalUsers:
+        """Which users there are."""
+        return LocalUsers(self._hs, self.api)
+
+    @functools.cached_property
+    def open_id_tokens(self) -> OpenIdTokens:
+        """OpenID tokens of users."""
+        return OpenIdTokens(self._hs, self.clock)
+
+    @functools.cached_property
+    def purges(self) -> Purges:
+        """Rooms that Synapse purges."""
+        return Purges(self._hs)
+
+    @functools.cached_property
+    def remote_joins(self) -> RemoteJoins:
+        """Joins through other servers."""
+        return RemoteJoins(self._hs)
+
+    @functools.cached_property
+    def room_views(self) -> RoomViews:
+        """What those see of rooms who are not in them."""
+        return RoomViews(self._hs)
+
+    @functools.cached_property
+    def rooms(self) -> Rooms:
+        """Who is in rooms, and leaving them."""
+        return Rooms(self._hs)
+
+    @functools.cached_property
+    def user_directory(self) -> UserDirectory:
+        """Synapse's user directory."""
+        return UserDirectory(self._hs)

@@ -1,0 +1,11 @@
+"""What guards of requests get and return."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+#: Status and JSON.
+Answer = tuple[int, Any]
+#: Goes on with a request as if there were no guard.
+Proceed = Callable[[], Awaitable[Answer]]

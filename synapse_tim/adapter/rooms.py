@@ -1,0 +1,98 @@
+"""Who is in rooms, leaving them, and rooms that Synapse purges."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Final
+
+from synapse.types import UserID, create_requester
+
+from synapse_tim.adapter.shape import Touches
+from synapse_tim.adapter.stores import main_store
+
+_SYNAPSE: Final = Touches("rooms")
+_ROOMS_OF: Final = _SYNAPSE.calls(
+    "synapse.storage.databases.main.DataStore.get_rooms_for_users(user_ids)",
+    "who shares a room, out of a cache that all processes keep up to date",
+)
+_MEMBERS: Final = _SYNAPSE.getter("get_room_member_handler", "RoomMemberHandler")
+_UPDATE: Final = _SYNAPSE.calls(
+    "synapse.handlers.room_member.RoomMemberHandler.update_membership(…, ratelimit, require_consent)",
+    "users leave rooms that are cleaned up beyond the rate at which they may act themselves",
+)
+
+_PURGES: Final = Touches("purges")
+_CONTROLLERS: Final = _PURGES.getter("get_storage_controllers", "StorageControllers")
+_PURGING: Final = _PURGES.reads(
+    "synapse.storage.controllers.StorageControllers.purge_events", "rooms are purged there"
+)
+_PURGE: Final = _PURGES.wraps(
+    "synapse.storage.controllers.purge_events.PurgeEventsStorageController.purge_room(…, room_id)",
+    "rows that a purge leaves are removed; cleanup, administrators and rooms that everybody has forgotten "
+    "all end here",
+)
+
+
+class Rooms:
+    """Looks up rooms of users, and ends memberships.
+
+    Args:
+        hs: Synapse's ``HomeServer``.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(self, hs: Any) -> None:
+        self._rooms_of = _ROOMS_OF.of(main_store(hs))
+        self._update = _UPDATE.of(_MEMBERS.of(hs)())
+
+    async def joined(self, user_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+        """The rooms of this server that users are in, out of a cache that all processes keep up to date.
+
+        Args:
+            user_ids: of any server, each of them once.
+        """
+        rooms: Mapping[str, frozenset[str]] = await self._rooms_of(user_ids)
+        return rooms
+
+    async def end_membership(self, sender: str, user_id: str, room_id: str) -> None:
+        """End somebody's membership.
+
+        Users of this server leave or decline by themselves; others are kicked, or their invitation is taken
+        back. What users do themselves is limited in its rate, and the module API counts this as theirs: they
+        could not leave many rooms, nor write a message after it.
+
+        Args:
+            sender: user id of who does it.
+            user_id: whose membership it is.
+            room_id: of the room.
+        """
+        action = "leave" if sender == user_id else "kick"
+        requester, target = create_requester(sender), UserID.from_string(user_id)
+        await self._update(requester, target, room_id, action, ratelimit=False, require_consent=False)
+
+
+class Purges:
+    """Tells when Synapse has purged a room in this process, whoever asked for it.
+
+    Args:
+        hs: Synapse's ``HomeServer``.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+
+    def __init__(self, hs: Any) -> None:
+        self._then: list[Callable[[], Awaitable[None]]] = []
+        _PURGE.wrap(_PURGING.of(_CONTROLLERS.of(hs)()), self._purge)
+
+    def after_each(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Have something done after each purge of a room."""
+        self._then.append(run)
+
+    async def _purge(self, proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+        purged = await proceed()
+        for run in self._then:
+            await run()
+        return purged

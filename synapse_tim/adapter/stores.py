@@ -1,0 +1,29 @@
+"""Synapse's stores, which capabilities of the adapter share."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from synapse_tim.adapter.shape import Touches
+
+_SYNAPSE: Final = Touches("stores")
+_DATASTORES: Final = _SYNAPSE.getter("get_datastores", "Databases")
+_MAIN: Final = _SYNAPSE.reads("synapse.storage.databases.Databases.main", "the `DataStore`")
+
+
+def datastores(hs: Any) -> Any:
+    """Synapse's ``Databases``.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+    return _DATASTORES.of(hs)()
+
+
+def main_store(hs: Any) -> Any:
+    """Synapse's ``DataStore``.
+
+    Raises:
+        ConfigError: this is an unknown Synapse.
+    """
+    return _MAIN.of(datastores(hs))
