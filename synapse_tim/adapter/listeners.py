@@ -30,7 +30,7 @@ _RESOURCES: Final = _SYNAPSE.changes(
     "synapse.server.HomeServer._module_web_resources", "for the time that a listener is opened"
 )
 _OPTIONS: Final = _SYNAPSE.reads(
-    "synapse.config.server.ListenerConfig.http_options", "which listeners serve the client API"
+    "synapse.config.server.TCPListenerConfig.http_options", "which listeners serve the client API"
 )
 _WELL_KNOWN: Final = _SYNAPSE.calls(
     "synapse.rest.well_known.well_known_resource", "the module API can only replace Synapse's own documents"

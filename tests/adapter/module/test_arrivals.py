@@ -3,41 +3,18 @@
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from synapse.handlers.federation_event import FederationEventHandler
+from synapse.events import utils
 from synapse.module_api.errors import ConfigError
-from synapse.storage.controllers.persist_events import EventsPersistenceStorageController
-from synapse.storage.databases.main import DataStore
-from synapse.storage.databases.main.events import DeltaState, PersistEventsStore
+from synapse.storage.databases.main.events import DeltaState
 
 from synapse_tim.adapter import arrivals as synapse_arrivals
-from synapse_tim.adapter.arrivals import ArrivingEvents, LocalMembership
-from synapse_tim.federation.relayed import Effect
+from synapse_tim.adapter.arrivals import LocalMembership
+from synapse_tim.adapter.homeserver import Homeserver
+from synapse_tim.core.effect import Effect
 
 HANDLER = ["persist_events_and_notify", "process_remote_join", "_check_for_soft_fail"]
 STORE = ["_calculate_sliding_sync_table_changes"]
 CONTROLLER = ["_get_new_state_after_events"]
-
-
-@pytest.fixture
-def api():
-    api = Mock()
-    api.is_mine = lambda user_id: user_id.endswith(":here")
-    handler = Mock(spec=FederationEventHandler)
-    for name in (*HANDLER, "_get_state_ids_after_missing_prev_event"):
-        setattr(handler, name, getattr(FederationEventHandler, name).__get__(handler))
-    persister = Mock(spec=PersistEventsStore)
-    for name in STORE:
-        setattr(persister, name, getattr(PersistEventsStore, name).__get__(persister))
-    api._hs.get_federation_event_handler.return_value = handler
-    api._hs.get_datastores.return_value.persist_events = persister
-    controller = Mock(spec=EventsPersistenceStorageController)
-    for name in CONTROLLER:
-        method = getattr(EventsPersistenceStorageController, name)
-        setattr(controller, name, method.__get__(controller))
-    api._hs.get_storage_controllers.return_value.persistence = controller
-    store = api._hs.get_datastores.return_value.main
-    store.get_membership_changes_for_user = DataStore.get_membership_changes_for_user.__get__(store)
-    return api
 
 
 @pytest.mark.parametrize(
@@ -53,14 +30,15 @@ def api():
     ],
 )
 def test_a_synapse_that_stores_what_arrives_elsewhere_is_refused(api, method, capability):
-    getattr(ArrivingEvents(api), capability)(AsyncMock())
     owner = api._hs.get_federation_event_handler.return_value
     owner = api._hs.get_datastores.return_value.persist_events if method in STORE else owner
     owner = api._hs.get_storage_controllers.return_value.persistence if method in CONTROLLER else owner
     owner = api._hs.get_datastores.return_value.main if method.startswith("get_") else owner
     delattr(owner, method)
+    arrivals = Homeserver.of(api).arrivals
+    arguments = (Mock(), Mock()) if capability == "limit_effect" else (AsyncMock(),)
     with pytest.raises(ConfigError, match=method):
-        getattr(ArrivingEvents(api), capability)(AsyncMock())
+        getattr(arrivals, capability)(*arguments)
 
 
 def test_soft_failed_memberships_are_shown_only_if_they_count(api, run):
@@ -73,15 +51,15 @@ def test_soft_failed_memberships_are_shown_only_if_they_count(api, run):
 
     store.get_membership_changes_for_user = changes
     store.get_local_current_membership_for_user_in_room = AsyncMock(return_value=("leave", "$counts"))
-    ArrivingEvents(api).judge_memberships(AsyncMock())
+    Homeserver.of(api).arrivals.judge_memberships(AsyncMock())
     assert run(store.get_membership_changes_for_user("@user:here", 1, 2)) == [shown, counts]
 
 
 def test_a_process_that_stores_no_events_has_nothing_to_hold_back(api):
     api._hs.get_datastores.return_value.persist_events = None
     api._hs.get_storage_controllers.return_value.persistence = None
-    ArrivingEvents(api).judge_memberships(AsyncMock())
-    ArrivingEvents(api).limit_effect(Mock())
+    Homeserver.of(api).arrivals.judge_memberships(AsyncMock())
+    Homeserver.of(api).arrivals.limit_effect(Mock(), Mock())
 
 
 def test_only_refused_invitations_of_local_users_are_held_back(api, run):
@@ -96,7 +74,7 @@ def test_only_refused_invitations_of_local_users_are_held_back(api, run):
     known = {name: Mock(event_id=name) for name in ("$refused", "$allowed")}
     store.get_events = AsyncMock(side_effect=lambda ids: {each: known[each] for each in ids & known.keys()})
     refused = AsyncMock(side_effect=lambda event: event.event_id != "$allowed")
-    ArrivingEvents(api).judge_memberships(refused)
+    Homeserver.of(api).arrivals.judge_memberships(refused)
     delta = DeltaState(
         [],
         {
@@ -134,7 +112,7 @@ def test_an_invitation_is_answered_by_what_it_permitted(api, run, latest, answer
     event = None if latest is None else Mock(**{"auth_event_ids.return_value": latest})
     api._hs.get_datastores.return_value.main.get_event = AsyncMock(return_value=event)
     now = LocalMembership("leave", "$leave")
-    assert run(ArrivingEvents(api).is_answered(Mock(event_id="$invite"), now)) is answered
+    assert run(Homeserver.of(api).arrivals.is_answered(Mock(event_id="$invite"), now)) is answered
 
 
 @pytest.mark.parametrize(
@@ -154,10 +132,10 @@ def test_what_another_process_has_taken_is_not_judged_again(api, run, monkeypatc
         stored.extend(event_and_contexts)
 
     handler.persist_events_and_notify = persist
-    ArrivingEvents(api).limit_effect(lambda event: Effect.NONE)
+    Homeserver.of(api).arrivals.limit_effect(lambda event: Effect.NONE, Mock())
     request = None if url is None else Mock(url=url)
     monkeypatch.setattr(synapse_arrivals, "current_context", lambda: Mock(request=request))
-    monkeypatch.setattr(synapse_arrivals, "prune_event", lambda event: f"pruned {event}")
+    monkeypatch.setattr(utils, "prune_event", lambda event: f"pruned {event}")
     context = Mock(rejected=None)
     run(handler.persist_events_and_notify("!r", [("event", context)]))
     assert stored == [("pruned event" if judged else "event", context)]
@@ -172,7 +150,7 @@ def test_rejected_events_change_no_state_that_synapse_computes(api, run):
         seen.extend(events_context)
 
     controller._get_new_state_after_events = compute
-    ArrivingEvents(api).limit_effect(Mock())
+    Homeserver.of(api).arrivals.limit_effect(Mock(), Mock())
     accepted, rejected = (Mock(), Mock(rejected=None)), (Mock(), Mock(rejected="auth_error"))
     run(controller._get_new_state_after_events("!r", [accepted, rejected], set(), set()))
     assert seen == [accepted]

@@ -9,17 +9,11 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api.errors import ConfigError
 from synapse.rest.client import room
 from synapse.types import UserID
-from synapse_tim.adapter.internals import SynapseInternals
+
+from synapse_tim.adapter.homeserver import Homeserver
 
 SERVLET = "room.RoomSendEventRestServlet"
 CLASS = SERVLET.partition(".")[2]
-
-
-@pytest.fixture
-def internals():
-    api = Mock()
-    api._hs.config.federation.federation_domain_whitelist = {}
-    return SynapseInternals(api)
 
 
 @pytest.fixture(autouse=True)
@@ -43,11 +37,14 @@ def resource():
     return resource
 
 
-def homeserver(worker_app=None):
-    return Mock(**{"config.worker.worker_app": worker_app})
+@pytest.fixture
+def client_api(api, hs, groups):
+    """That of the main process."""
+    hs.config.worker.worker_app = None
+    return Homeserver.of(api).client_api
 
 
-def test_a_guard_sees_a_request_and_may_go_on_with_it(internals, groups, resource, run):
+def test_a_guard_sees_a_request_and_may_go_on_with_it(client_api, groups, hs, resource, run):
     async def guard(request, proceed, path):
         seen.append((request, path))
         status, body = await proceed()
@@ -56,9 +53,9 @@ def test_a_guard_sees_a_request_and_may_go_on_with_it(internals, groups, resourc
     seen = []
     before = {place: dict(methods) for place, methods in resource._routes.items()}
     registered = len(groups["client"])
-    internals.guard_client_api({(SERVLET, "PUT"): guard})
-    assert len(groups["client"]) == registered + 1
-    groups["client"][-1](homeserver(), resource)
+    client_api.guard({(SERVLET, "PUT"): guard})
+    assert len(groups["client"]) == registered
+    groups["client"][-1](hs, resource)
     entry = resource._routes["send"][b"PUT"]
     assert run(entry.callback("request", room_id="!r")) == (200, "sent and guarded")
     assert seen == [("request", {"room_id": "!r"})]
@@ -68,73 +65,97 @@ def test_a_guard_sees_a_request_and_may_go_on_with_it(internals, groups, resourc
     assert resource._routes == before
 
 
-def test_the_guard_decides_whether_to_go_on(internals, groups, resource, run):
+def test_the_guard_decides_whether_to_go_on(client_api, groups, hs, resource, run):
     synapses = resource._routes["send"][b"PUT"].callback
-    internals.guard_client_api({(SERVLET, "PUT"): AsyncMock(return_value=(200, "guarded"))})
-    groups["client"][-1](homeserver(), resource)
+    client_api.guard({(SERVLET, "PUT"): AsyncMock(return_value=(200, "guarded"))})
+    groups["client"][-1](hs, resource)
     assert run(resource._routes["send"][b"PUT"].callback("request")) == (200, "guarded")
     synapses.assert_not_awaited()
 
 
-def test_a_route_that_is_missing_stops_the_main_process_only(internals, groups, resource):
-    internals.guard_client_api({(SERVLET, "PUT"): AsyncMock(), (SERVLET, "POST"): AsyncMock()})
+def test_a_route_that_is_missing_stops_the_main_process_only(client_api, groups, hs, resource):
+    client_api.guard({(SERVLET, "PUT"): AsyncMock(), (SERVLET, "POST"): AsyncMock()})
     wrap = groups["client"][-1]
-    wrap(homeserver(), resource)
+    wrap(hs, resource)
     del resource._routes["send"][b"POST"]
     with pytest.raises(ConfigError, match=f"{CLASS} POST"):
-        wrap(homeserver(), resource)
-    wrap(homeserver("synapse.app.generic_worker"), resource)
+        wrap(hs, resource)
+    hs.config.worker.worker_app = "synapse.app.generic_worker"
+    wrap(hs, resource)
 
 
-def test_a_route_that_is_replaced_may_be_missing(internals, groups, resource):
+def test_a_route_that_is_replaced_may_be_missing(client_api, groups, hs, resource):
     del resource._routes["send"]
-    internals.guard_client_api({(SERVLET, "PUT"): AsyncMock()}, replaced=[SERVLET])
-    groups["client"][-1](homeserver(), resource)
+    client_api.guard({(SERVLET, "PUT"): AsyncMock()}, replaced=[SERVLET])
+    groups["client"][-1](hs, resource)
+
+
+def test_of_several_guards_the_last_one_is_asked_first(client_api, groups, hs, resource, run):
+    asked = []
+
+    def guard(name):
+        async def note(request, proceed, path):
+            asked.append(name)
+            return await proceed()
+
+        return note
+
+    client_api.guard({(SERVLET, "PUT"): guard("first")})
+    client_api.guard({(SERVLET, "PUT"): guard("second")})
+    groups["client"][-1](hs, resource)
+    assert run(resource._routes["send"][b"PUT"].callback("request")) == (200, "sent")
+    assert asked == ["second", "first"]
+
+
+def test_another_homeserver_in_the_process_is_left_alone(client_api, groups, resource):
+    client_api.guard({(SERVLET, "PUT"): AsyncMock()})
+    before = {place: dict(methods) for place, methods in resource._routes.items()}
+    groups["client"][-1](Mock(), resource)
+    assert resource._routes == before
 
 
 @pytest.mark.parametrize(
-    ("servlet", "method", "named"),
+    ("owner", "name", "named"),
     [
-        ("room.NoSuchServlet", "PUT", "NoSuchServlet"),
-        (SERVLET, "PATCH", "on_PATCH"),
-        ("no_such_module.NoSuchServlet", "PUT", "no_such_module"),
+        (room.RoomSendEventRestServlet, "on_PUT", r"RoomSendEventRestServlet\.on_PUT"),
+        (room, CLASS, CLASS),
     ],
 )
-def test_a_servlet_that_is_nowhere_is_refused(internals, groups, servlet, method, named):
-    before = groups["client"]
-    with pytest.raises(ConfigError, match=named):
-        internals.guard_client_api({(servlet, method): AsyncMock()})
-    assert groups["client"] is before
+def test_a_servlet_that_is_nowhere_is_rejected(
+    client_api, groups, hs, resource, monkeypatch, owner, name, named
+):
+    with monkeypatch.context() as patched:
+        patched.delattr(owner, name)
+        with pytest.raises(ConfigError, match=named):
+            client_api.guard({(SERVLET, "POST"): AsyncMock(), (SERVLET, "PUT"): AsyncMock()})
+    before = {place: dict(methods) for place, methods in resource._routes.items()}
+    groups["client"][-1](hs, resource)
+    assert resource._routes == before
 
 
-def test_a_synapse_that_has_removed_something_is_refused(internals, groups, monkeypatch, resource):
-    guards = {(SERVLET, "PUT"): AsyncMock()}
-    for remove, named in (
-        (lambda patched: patched.delattr(room.RoomSendEventRestServlet, "on_PUT"), r"\.on_PUT"),
-        (lambda patched: patched.delattr(room, CLASS), CLASS),
-        (lambda patched: patched.delitem(groups, "client"), r"SERVLET_GROUPS\['client'\]"),
-    ):
-        with monkeypatch.context() as patched:
-            remove(patched)
-            with pytest.raises(ConfigError, match=named):
-                internals.guard_client_api(guards)
-    internals.guard_client_api(guards)
+def test_a_synapse_that_registers_routes_elsewhere_is_rejected(api, groups, hs, monkeypatch):
+    monkeypatch.delitem(groups, "client")
+    with pytest.raises(ConfigError, match=r"SERVLET_GROUPS\['client'\]"):
+        _ = Homeserver.of(api).client_api
+
+
+def test_a_synapse_that_keeps_routes_elsewhere_is_rejected(client_api, groups, hs, resource):
     del resource._routes
     with pytest.raises(ConfigError, match="_routes"):
-        groups["client"][-1](homeserver(), resource)
+        groups["client"][-1](hs, resource)
 
 
 @pytest.mark.parametrize("requester", [property(lambda self: None, lambda self, value: None), None])
-def test_a_request_that_keeps_its_requester_elsewhere_is_refused(internals, monkeypatch, requester):
+def test_a_request_that_keeps_its_requester_elsewhere_is_refused(api, monkeypatch, requester):
     monkeypatch.setattr(SynapseRequest, "requester", requester)
     with pytest.raises(ConfigError, match=r"SynapseRequest\._?requester"):
-        internals.guard_client_api({})
+        _ = Homeserver.of(api).client_api
 
 
-def test_synapse_may_ask_again_who_makes_a_request(internals, run):
+def test_synapse_may_ask_again_who_makes_a_request(api, client_api, run):
     user = UserID.from_string("@a:hospital.example")
-    internals._api.get_user_by_req = AsyncMock(return_value=Mock(user=user))
+    api.get_user_by_req = AsyncMock(return_value=Mock(user=user))
     request = Mock(_requester="somebody")
-    assert run(internals.user_of(request)) == "@a:hospital.example"
-    internals._api.get_user_by_req.assert_awaited_once_with(request, allow_guest=False)
+    assert run(client_api.user_of(request)) == "@a:hospital.example"
+    api.get_user_by_req.assert_awaited_once_with(request, allow_guest=False)
     assert request._requester is None

@@ -3,21 +3,9 @@
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from synapse.federation.federation_client import FederationClient
-from synapse.handlers.events import EventHandler
-from synapse.module_api.callbacks.third_party_event_rules_callbacks import (
-    ThirdPartyEventRulesModuleApiCallbacks,
-)
 from synapse.module_api.errors import ConfigError, SynapseError
-from synapse_tim.adapter.internals import SynapseInternals
 
-
-@pytest.fixture
-def api():
-    api = Mock()
-    api._hs.config.federation.federation_domain_whitelist = {}
-    return api
-
+from synapse_tim.adapter.homeserver import Homeserver
 
 # Joins through other servers ------------------------------------------------------------------------------
 
@@ -36,7 +24,7 @@ def test_joins_through_other_servers_are_checked_before_and_after(api, run):
     client = api._hs.get_federation_client.return_value
     client.make_membership_event, client.send_join = make_membership_event, send_join
     before, after = AsyncMock(side_effect=SynapseError(403, "no")), AsyncMock()
-    SynapseInternals(api).check_remote_joins(before, after)
+    Homeserver.of(api).remote_joins.check(before, after)
     run(client.make_membership_event([], "!r", "@a:x", "leave", {}, None))
     before.assert_not_awaited()
     with pytest.raises(SynapseError):
@@ -48,15 +36,43 @@ def test_joins_through_other_servers_are_checked_before_and_after(api, run):
 
 
 @pytest.mark.parametrize("method", ["make_membership_event", "send_join"])
-def test_a_federation_client_that_joins_otherwise_is_refused(api, method):
-    client = Mock(spec=FederationClient)
-    for name in ("make_membership_event", "send_join"):
-        setattr(client, name, getattr(FederationClient, name).__get__(client))
-    api._hs.get_federation_client.return_value = client
-    SynapseInternals(api).check_remote_joins(AsyncMock(), Mock())
-    delattr(client, method)
+def test_a_federation_client_that_joins_otherwise_is_rejected(api, hs, method):
+    delattr(hs.get_federation_client.return_value, method)
     with pytest.raises(ConfigError, match=method):
-        SynapseInternals(api).check_remote_joins(AsyncMock(), Mock())
+        _ = Homeserver.of(api).remote_joins
+
+
+def test_a_federation_client_without_partial_state_is_rejected(api, hs):
+    def send_join(destinations, pdu, room_version):
+        pass
+
+    hs.get_federation_client.return_value.send_join = send_join
+    with pytest.raises(ConfigError, match="partial_state"):
+        _ = Homeserver.of(api).remote_joins
+
+
+@pytest.mark.parametrize("is_partial", [True, False])
+def test_the_complete_state_is_fetched_by_one_hook(api, hs, run, is_partial):
+    asked = []
+
+    async def send_join(destinations, pdu, room_version, partial_state=True):
+        asked.append(partial_state)
+        return Mock(state=[], partial_state=is_partial)
+
+    client, joins = hs.get_federation_client.return_value, Homeserver.of(api)
+    client.send_join = send_join
+    after = AsyncMock()
+    joins.remote_joins.check(AsyncMock(), after)
+    joins.remote_joins.fetch_complete_state()
+    assert client.send_join.__wrapped__ is send_join
+    if is_partial:
+        with pytest.raises(SynapseError, match="withheld"):
+            run(client.send_join([], Mock(), None))
+        after.assert_not_awaited()
+    else:
+        run(client.send_join([], Mock(), None))
+        after.assert_awaited_once()
+    assert asked == [False]
 
 
 # Events ---------------------------------------------------------------------------------------------------
@@ -87,52 +103,95 @@ def test_a_local_event_is_checked_with_just_the_state_that_is_asked_for(api, run
         assert event_rules.asked == []
         found.append(await state_before(ids))
 
-    SynapseInternals(api).check_local_events(check)
-    assert run(event_rules.check_event_allowed("event", context)) == (True, None)
+    Homeserver.of(api).events.check(check, ["m.room.topic"])
+    event = Mock(type="m.room.topic")
+    assert run(event_rules.check_event_allowed(event, context)) == (True, None)
     assert found == [{("m.room.create", ""): create}]
-    assert event_rules.asked == ["event"]
+    assert event_rules.asked == [event]
     (wanted,) = context.get_prev_state_ids.await_args.args
     assert set(wanted.concrete_types()) == set(ids)
 
 
 def test_a_local_event_that_is_refused_goes_no_further_and_nothing_is_loaded(api, run, event_rules):
-    SynapseInternals(api).check_local_events(AsyncMock(side_effect=SynapseError(403, "no")))
+    Homeserver.of(api).events.check(AsyncMock(side_effect=SynapseError(403, "no")), None)
     context = Mock()
     with pytest.raises(SynapseError):
-        run(event_rules.check_event_allowed("event", context))
+        run(event_rules.check_event_allowed(Mock(), context))
     assert event_rules.asked == []
     context.get_prev_state_ids.assert_not_called()
 
 
-def test_callbacks_with_another_signature_are_refused(api, event_rules):
-    check = ThirdPartyEventRulesModuleApiCallbacks.check_event_allowed
-    event_rules.check_event_allowed = check.__get__(Mock())
-    SynapseInternals(api).check_local_events(AsyncMock())
-    for changed in (lambda event: None, lambda event, context, more: None, lambda context, event: None):
+def test_a_message_passes_one_hook_that_asks_nobody(api, run, event_rules):
+    original, events = event_rules.check_event_allowed, Homeserver.of(api).events
+    checks = [AsyncMock() for _ in range(6)]
+    for check in checks:
+        events.check(check, ["m.room.member", "m.room.topic"])
+    assert event_rules.check_event_allowed.__wrapped__ is original
+    context = Mock()
+    for kind in ("m.room.message", "m.room.encrypted"):
+        assert run(event_rules.check_event_allowed(Mock(type=kind), context)) == (True, None)
+    assert context.mock_calls == []
+    assert not any(check.await_count for check in checks)
+    run(event_rules.check_event_allowed(Mock(type="m.room.member"), context))
+    assert [check.await_count for check in checks] == [1] * 6
+
+
+def test_the_check_that_registered_last_is_asked_first(api, run, event_rules):
+    asked, events = [], Homeserver.of(api).events
+
+    def note(name):
+        async def check(event, state_before):
+            asked.append(name)
+
+        return check
+
+    events.check(note("member"), ["m.room.member"])
+    events.check(note("all"), None)
+    events.check(note("member and topic"), ["m.room.member", "m.room.topic"])
+    for kind, expected in (
+        ("m.room.member", ["member and topic", "all", "member"]),
+        ("m.room.topic", ["member and topic", "all"]),
+        ("m.room.message", ["all"]),
+    ):
+        asked.clear()
+        run(event_rules.check_event_allowed(Mock(type=kind), Mock()))
+        assert asked == expected
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [lambda event: None, lambda event, context, more: None, lambda context, event: None, None],
+)
+def test_callbacks_with_another_signature_are_rejected(api, event_rules, changed):
+    if changed is None:
+        del event_rules.check_event_allowed
+    else:
         event_rules.check_event_allowed = changed
-        with pytest.raises(ConfigError, match=r"check_event_allowed\(event, context\)"):
-            SynapseInternals(api).check_local_events(AsyncMock())
-    del event_rules.check_event_allowed
-    with pytest.raises(ConfigError, match="check_event_allowed"):
-        SynapseInternals(api).check_local_events(AsyncMock())
+    with pytest.raises(ConfigError, match=r"check_event_allowed\(event, context\)"):
+        _ = Homeserver.of(api).events
 
 
-def test_what_is_looked_up_later_is_asserted_at_the_start(api):
-    handler = api._hs.get_event_handler.return_value
-    handler.get_event = EventHandler.get_event.__get__(handler)
-    SynapseInternals(api).assert_lookups()
-    handler.get_event = lambda room_id, event_id: None
-    with pytest.raises(ConfigError, match=r"get_event\(user, room_id, event_id\)"):
-        SynapseInternals(api).assert_lookups()
-    handler.get_event = EventHandler.get_event.__get__(handler)
-    del api._hs.get_datastores.return_value.main.get_events
+def test_what_is_looked_up_later_is_asserted_at_the_start(api, hs):
+    handler = hs.get_event_handler.return_value
+    real, handler.get_event = handler.get_event, lambda room_id, event_id: None
+    with pytest.raises(ConfigError, match=r"get_event\(user, room_id, event_id, …\)"):
+        _ = Homeserver.of(api).events
+    handler.get_event = real
+    del hs.get_datastores.return_value.main.get_events
     with pytest.raises(ConfigError, match=r"DataStore\.get_events"):
-        SynapseInternals(api).assert_lookups()
+        _ = Homeserver.of(api).events
 
 
 @pytest.mark.parametrize("answer", [SynapseError(404, "no"), SynapseError(403, "no"), [None]])
-def test_an_event_that_is_not_there_looks_like_one_that_may_not_be_seen(api, run, answer):
-    get_event = api._hs.get_event_handler.return_value.get_event = AsyncMock(side_effect=answer)
-    assert run(SynapseInternals(api).visible_event("@a:x", "!r", "$e")) is None
-    get_event.side_effect = None
-    assert run(SynapseInternals(api).visible_event("@a:x", "!r", "$e")) is get_event.return_value.event
+def test_an_event_that_is_not_there_looks_like_one_that_may_not_be_seen(api, hs, run, answer):
+    asked = AsyncMock(side_effect=answer)
+
+    async def get_event(user, room_id, event_id):
+        return await asked(user.to_string(), room_id, event_id)
+
+    hs.get_event_handler.return_value.get_event = get_event
+    events = Homeserver.of(api).events
+    assert run(events.visible_event("@a:x", "!r", "$e")) is None
+    asked.side_effect = None
+    assert run(events.visible_event("@a:x", "!r", "$e")) is asked.return_value.event
+    asked.assert_awaited_with("@a:x", "!r", "$e")

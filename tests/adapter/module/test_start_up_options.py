@@ -5,8 +5,8 @@ from unittest.mock import Mock
 
 import pytest
 from synapse.module_api.errors import ConfigError
-from synapse_tim.adapter.internals import SynapseInternals
 
+from synapse_tim.adapter.config import SynapseConfig
 from synapse_tim.adapter.start_up_options import check_options, refuse_wrong_options
 from synapse_tim.core.homeserver_options import Severity, options_for
 from synapse_tim.core.products import Product
@@ -22,12 +22,12 @@ def values():
 
 
 @pytest.fixture
-def internals(values):
+def config(values):
     options = [o for product in (EPA, PRO) for part in PARTS for o in options_for(part, product)]
     wanted = {(o.section, o.attribute): o.wanted for o in options}
-    internals = Mock(spec=SynapseInternals)
-    internals.option = lambda section, attribute: {**wanted, **values}[section, attribute]
-    return internals
+    config = Mock(spec=SynapseConfig)
+    config.option = lambda section, attribute: {**wanted, **values}[section, attribute]
+    return config
 
 
 def make_wrong(values, product, *parts):
@@ -41,17 +41,17 @@ def logged(caplog):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_nothing_is_said_when_all_is_well(internals, caplog, part):
-    check_options(internals, part, PRO)
+def test_nothing_is_said_when_all_is_well(config, caplog, part):
+    check_options(config, part, PRO)
     assert logged(caplog) == []
 
 
 @pytest.mark.parametrize("product", Product)
 @pytest.mark.parametrize("part", PARTS)
-def test_all_wrong_options_are_named_at_once_with_what_to_write(internals, values, caplog, part, product):
+def test_all_wrong_options_are_named_at_once_with_what_to_write(config, values, caplog, part, product):
     options = make_wrong(values, product, part)
     with pytest.raises(ConfigError) as caught:
-        check_options(internals, part, product)
+        check_options(config, part, product)
     errors = [option for option in options if option.severity is Severity.ERROR]
     assert errors
     lines = caught.value.msg.splitlines()[1:]
@@ -62,37 +62,37 @@ def test_all_wrong_options_are_named_at_once_with_what_to_write(internals, value
     assert len(logged(caplog)) == len(options) - len(errors)
 
 
-def test_the_options_of_several_parts_are_refused_together(internals, values, caplog):
+def test_the_options_of_several_parts_are_refused_together(config, values, caplog):
     options = make_wrong(values, EPA, *PARTS)
     with pytest.raises(ConfigError) as caught:
-        refuse_wrong_options(internals, PARTS, EPA)
+        refuse_wrong_options(config, PARTS, EPA)
     for option in options:
         assert (f"set {option.key}: " in caught.value.msg) is (option.severity is Severity.ERROR)
     assert logged(caplog) == []
 
 
-def test_a_warning_is_logged_and_stops_nothing(internals, values, caplog):
+def test_a_warning_is_logged_and_stops_nothing(config, values, caplog):
     values["roomdirectory", "is_publishing_room_allowed"] = False
-    check_options(internals, "rooms", PRO)
+    check_options(config, "rooms", PRO)
     (warning,) = logged(caplog)
     assert warning.startswith(
         'homeserver.yaml: set room_list_publication_rules: [{"action": "allow"}], because '
     )
-    refuse_wrong_options(internals, PARTS, PRO)
+    refuse_wrong_options(config, PARTS, PRO)
 
 
-def test_options_of_one_product_are_left_alone_in_the_other(internals, values, caplog):
+def test_options_of_one_product_are_left_alone_in_the_other(config, values, caplog):
     values["server", "limit_profile_requests_to_users_who_share_rooms"] = False
-    check_options(internals, "client_api", PRO)
+    check_options(config, "client_api", PRO)
     assert logged(caplog) == []
     with pytest.raises(ConfigError, match="limit_profile_requests_to_users_who_share_rooms: true"):
-        check_options(internals, "client_api", EPA)
+        check_options(config, "client_api", EPA)
 
 
-def test_a_worker_without_media_does_not_know_the_options_of_media(internals, values, caplog):
+def test_a_worker_without_media_does_not_know_the_options_of_media(config, values, caplog):
     values["media", "url_preview_enabled"] = values["media", "enable_authenticated_media"] = None
-    check_options(internals, "client_api", PRO)
+    check_options(config, "client_api", PRO)
     assert logged(caplog) == []
     values["server", "require_auth_for_profile_requests"] = None
     with pytest.raises(ConfigError, match="require_auth_for_profile_requests: true"):
-        check_options(internals, "client_api", PRO)
+        check_options(config, "client_api", PRO)

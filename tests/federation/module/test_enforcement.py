@@ -1,11 +1,11 @@
-"""The whitelist follows the list in force, whatever happens on the way."""
+"""The allow-list follows the list in force, whatever happens on the way."""
 
 import datetime as dt
 import json
 
 import pytest
-from synapse_tim.adapter.whitelist import Whitelist
 
+from synapse_tim.adapter.allow_list import AllowList
 from synapse_tim.federation.acceptance import Acceptance, OnStale, VerifiedList
 from synapse_tim.federation.enforcement import ListInForce, StalenessPolicy
 from synapse_tim.federation.list import parse_payload
@@ -57,81 +57,81 @@ def threads():
 def make(api, clock, threads):
     def make(on_stale=OnStale.DENY):
         denied = []
-        whitelist = Whitelist(denied.append)
+        allow_list = AllowList(denied.append)
         in_force = ListInForce(
             api,
-            whitelist,
+            allow_list,
             StalenessPolicy(dt.timedelta(hours=72), on_stale),
             product_is_insurance=False,
             threads=threads,
             clock=clock,
         )
-        return in_force, whitelist, denied
+        return in_force, allow_list, denied
 
     return make
 
 
 def test_it_starts_with_nobody(make):
-    in_force, whitelist, _ = make()
-    assert not whitelist
+    in_force, allow_list, _ = make()
+    assert not allow_list
     assert in_force.membership.check("a.example")
     assert in_force.membership.check("hospital.example") is None
 
 
 def test_it_follows_in_place(make, run):
-    in_force, whitelist, denied = make()
+    in_force, allow_list, denied = make()
     names = [f"h{i}.example" for i in range(12_000)]
     run(in_force.take(state(1, *names)))
-    assert set(whitelist) == set(names)
+    assert set(allow_list) == set(names)
     run(in_force.take(state(2, "a.example", *names[10:])))
-    assert set(whitelist) == {"a.example", *names[10:]}
+    assert set(allow_list) == {"a.example", *names[10:]}
     run(in_force.take(state(3, "b.example")))
-    assert dict(whitelist) == {"b.example": True}
-    assert "b.example" in whitelist
-    assert "c.example" not in whitelist
+    assert dict(allow_list) == {"b.example": True}
+    assert "b.example" in allow_list
+    assert "c.example" not in allow_list
     assert denied == ["c.example"]
 
 
 @pytest.mark.parametrize(("on_stale", "left"), [(OnStale.DENY, set()), (OnStale.KEEP, {"a.example"})])
 def test_r1_11_stale(make, run, clock, on_stale, left):
-    in_force, whitelist, _ = make(on_stale)
+    in_force, allow_list, _ = make(on_stale)
     run(in_force.take(state(1, "a.example")))
     clock.now = NOW + dt.timedelta(hours=71)
     run(in_force.judge())
-    assert set(whitelist) == {"a.example"}
+    assert set(allow_list) == {"a.example"}
     clock.now = NOW + dt.timedelta(hours=73)
     run(in_force.judge())
-    assert set(whitelist) == left
+    assert set(allow_list) == left
     assert bool(in_force.membership.check("a.example")) is not bool(left)
     run(in_force.take(state(1, "a.example", confirmed=clock.now)))
-    assert set(whitelist) == {"a.example"}
+    assert set(allow_list) == {"a.example"}
 
 
 def test_a_signer_that_has_expired_makes_the_list_stale(make, run, clock):
-    in_force, whitelist, _ = make()
+    in_force, allow_list, _ = make()
     clock.now = PATH.not_after - dt.timedelta(days=1)
     run(in_force.take(state(1, "a.example", confirmed=clock.now)))
-    assert set(whitelist) == {"a.example"}
+    assert set(allow_list) == {"a.example"}
     clock.now = PATH.not_after + dt.timedelta(hours=1)
     run(in_force.judge())
-    assert not whitelist
+    assert not allow_list
 
 
 def test_a_clock_set_back_keeps_the_list_but_not_for_ever(make, run, clock, monkeypatch):
     seconds = [1000.0]
     monkeypatch.setattr("time.monotonic", lambda: seconds[0])
-    in_force, whitelist, _ = make()
+    in_force, allow_list, _ = make()
     run(in_force.take(state(1, "a.example")))
     clock.now = NOW - dt.timedelta(days=30)
     run(in_force.judge())
-    assert set(whitelist) == {"a.example"}
+    assert set(allow_list) == {"a.example"}
     seconds[0] += 73 * 3600
     run(in_force.judge())
-    assert not whitelist
+    assert not allow_list
 
 
 def test_a_list_that_is_replaced_while_it_is_applied_is_abandoned(make, run, api):
-    in_force, whitelist, _ = make()
+    in_force, allow_list, _ = make()
     names = [f"h{i}.example" for i in range(12_000)]
     first, second = state(1, *names), state(2, "b.example")
     applied = []
@@ -143,40 +143,40 @@ def test_a_list_that_is_replaced_while_it_is_applied_is_abandoned(make, run, api
 
     api.sleep = interrupt
     run(in_force.take(first))
-    assert set(whitelist) == {"b.example"}
+    assert set(allow_list) == {"b.example"}
     assert in_force.membership.usable_list is second.in_force.content
 
 
 def test_a_failure_on_the_way_denies_everybody_and_is_made_up_for(make, run, threads):
     """Whoever was removed must not stay allowed because something went wrong while removing it."""
-    in_force, whitelist, _ = make()
+    in_force, allow_list, _ = make()
     run(in_force.take(state(1, "a.example", "evil.example")))
     threads.failing = True
     with pytest.raises(RuntimeError):
         run(in_force.take(state(2, "a.example")))
-    assert not whitelist
+    assert not allow_list
     threads.failing = False
     run(in_force.judge())
-    assert set(whitelist) == {"a.example"}
+    assert set(allow_list) == {"a.example"}
 
 
 def test_the_last_verified_list_is_known_also_when_it_is_stale(make, run, clock):
-    in_force, whitelist, _ = make()
+    in_force, allow_list, _ = make()
     assert in_force.known_list is None
     run(in_force.take(state(1, "a.example")))
     clock.now = NOW + dt.timedelta(hours=73)
     run(in_force.judge())
-    assert not whitelist
+    assert not allow_list
     assert "a.example" in in_force.known_list
 
 
 def test_a_list_that_was_stored_long_ago_is_said_to_be_stale_once_nobody_confirms_it(make, run, caplog):
     old = NOW - dt.timedelta(days=10)
     caplog.set_level("INFO")
-    in_force, whitelist, _ = make()
+    in_force, allow_list, _ = make()
     run(in_force.take(state(1, "a.example", confirmed=old), restored=True))
     run(in_force.judge())
-    assert dict(whitelist) == {}
+    assert dict(allow_list) == {}
     assert "stale" not in caplog.text
     in_force.not_confirmed()
     run(in_force.judge())
@@ -187,9 +187,9 @@ def test_a_list_that_was_stored_long_ago_is_said_to_be_stale_once_nobody_confirm
 
 def test_or_not_at_all_if_somebody_does(make, run, caplog):
     caplog.set_level("INFO")
-    in_force, whitelist, _ = make()
+    in_force, allow_list, _ = make()
     run(in_force.take(state(1, "a.example", confirmed=NOW - dt.timedelta(days=10)), restored=True))
     run(in_force.take(state(1, "a.example")))
-    assert dict(whitelist) == {"a.example": True}
+    assert dict(allow_list) == {"a.example": True}
     assert "stale" not in caplog.text
     assert "current again" not in caplog.text

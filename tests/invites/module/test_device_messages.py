@@ -46,8 +46,9 @@ class Store:
 
 
 @pytest.fixture
-def hs():
+def hs(store):
     hs = Mock()
+    hs.get_datastores.return_value.main = store
     hs.get_notifier.return_value = create_autospec(Notifier, instance=True)
     return hs
 
@@ -72,8 +73,8 @@ def strangers():
 
 
 @pytest.fixture
-def messages(api, later, hs, store, strangers):
-    return DeviceMessages(api, DeviceInbox(hs, store), strangers)
+def messages(api, later, hs, strangers):
+    return DeviceMessages(api, DeviceInbox(hs), strangers)
 
 
 def to(*users, sender=LEO, kind="m.room.encrypted", text="x"):
@@ -82,21 +83,23 @@ def to(*users, sender=LEO, kind="m.room.encrypted", text="x"):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_store_that_looks_different_is_refused(api, hs, strangers, store, monkeypatch, method):
+def test_a_store_that_looks_different_is_refused(hs, store, monkeypatch, method):
     real = {name: getattr(DataStore, name).__get__(store) for name in METHODS}
-    DeviceMessages(api, DeviceInbox(hs, Mock(**real)), strangers)
+    hs.get_datastores.return_value.main = Mock(**real)
+    assert DeviceInbox(hs)
+    hs.get_datastores.return_value.main = Store()
     monkeypatch.setattr(Store, method, lambda self, messages: None)
     with pytest.raises(ConfigError, match=method):
-        DeviceMessages(api, DeviceInbox(hs, Store()), strangers)
+        DeviceInbox(hs)
     monkeypatch.delattr(Store, method)
     with pytest.raises(ConfigError, match=method):
-        DeviceMessages(api, DeviceInbox(hs, Store()), strangers)
+        DeviceInbox(hs)
 
 
-def test_a_notifier_that_looks_different_is_refused(hs, store):
+def test_a_notifier_that_looks_different_is_refused(hs):
     hs.get_notifier.return_value = Mock(on_new_event=lambda stream, token: None)
     with pytest.raises(ConfigError, match="on_new_event"):
-        DeviceInbox(hs, store)
+        DeviceInbox(hs)
 
 
 def test_what_goes_to_strangers_is_left_out_everywhere(messages, strangers, store, run):
@@ -188,13 +191,13 @@ def test_only_keys_from_elsewhere_count_for_invitations_to_rooms_elsewhere(messa
 @pytest.fixture
 def tell(api, later):
     """Strangers with caches that know of no common room, and a database that fails."""
-    consent, internals = AsyncMock(), AsyncMock()
+    consent, rooms = AsyncMock(), AsyncMock()
     consent.check_contact.return_value = INVITEE_REFUSES
-    internals.joined_rooms.side_effect = lambda users: dict.fromkeys(users, frozenset())
+    rooms.joined.side_effect = lambda users: dict.fromkeys(users, frozenset())
     api.run_db_interaction = AsyncMock(side_effect=RuntimeError)
     rules = InviteRules(Membership("own.example"), Product.PRO)
-    strangers = Strangers(api, internals, lambda: rules, consent)
-    strangers.consent, strangers.internals = consent, internals
+    strangers = Strangers(api, rooms, lambda: rules, consent)
+    strangers.consent, strangers.rooms = consent, rooms
     return strangers
 
 
@@ -202,7 +205,7 @@ def test_without_a_database_nobody_is_taken_for_a_stranger(tell, run):
     with pytest.raises(SynapseError) as refused:
         run(tell.among(NURSE, [DOCTOR]))
     assert (refused.value.code, refused.value.headers) == (503, {"Retry-After": "30"})
-    tell.internals.joined_rooms.side_effect = RuntimeError
+    tell.rooms.joined.side_effect = RuntimeError
     with pytest.raises(SynapseError) as refused:
         run(tell.among(NURSE, [DOCTOR]))
     assert refused.value.code == 503
@@ -217,7 +220,7 @@ def test_without_a_permission_configuration_nobody_is_taken_for_a_stranger(tell,
 
 
 def test_members_of_a_room_cost_no_query(tell, api, run):
-    tell.internals.joined_rooms.side_effect = lambda users: dict.fromkeys(users, frozenset({"!room"}))
+    tell.rooms.joined.side_effect = lambda users: dict.fromkeys(users, frozenset({"!room"}))
     assert run(tell.among(NURSE, [DOCTOR, NURSE])) == {}
     tell.consent.check_contact.assert_not_awaited()
     api.run_db_interaction.assert_not_awaited()
@@ -231,4 +234,4 @@ def test_whoever_allows_it_costs_no_query(tell, api, run):
 
 def test_ones_own_devices_are_looked_up_nowhere(tell, run):
     assert run(tell.among(NURSE, [NURSE])) == {}
-    tell.internals.joined_rooms.assert_not_awaited()
+    tell.rooms.joined.assert_not_awaited()

@@ -7,7 +7,6 @@ import pytest
 from immutabledict import immutabledict
 from synapse.module_api import AccountDataManager
 from synapse.types import UserInfo
-from synapse_tim.adapter.internals import SynapseInternals
 
 from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.core.products import Product
@@ -34,9 +33,10 @@ def api(api):
 
 
 def documents(api, product=PRO, **default):
-    internals = Mock(spec=SynapseInternals)
-    internals.is_application_service = lambda user_id: user_id == BOT
-    users = LocalUsers(api, internals)
+    hs = Mock()
+    services = {BOT: "a service"}
+    hs.get_datastores.return_value.main.get_app_service_by_user_id = services.get
+    users = LocalUsers(hs, api)
     return PermissionDocuments(api, users, product, {"defaultSetting": "allow all", **default})
 
 

@@ -1,0 +1,58 @@
+"""Synapse's ``HomeServer`` without a Synapse: mocks whose methods have the signatures of the real ones."""
+
+import inspect
+from importlib import import_module
+from unittest.mock import Mock
+
+import pytest
+
+from synapse_tim.adapter import homeserver  # noqa: F401  # declares what it touches
+from synapse_tim.adapter.shape import TOUCHED
+
+
+def real_owner(touched):
+    """The class or module of the installed Synapse that has something."""
+    owner_path = touched.path.rpartition(".")[0]
+    try:
+        return import_module(owner_path)
+    except ModuleNotFoundError:
+        module, _, name = owner_path.rpartition(".")
+        return getattr(import_module(module), name)
+
+
+def with_real_signatures(hs):
+    """Give the mocks of a homeserver the methods of Synapse that the adapter looks at."""
+    stores, controllers = hs.get_datastores.return_value, hs.get_storage_controllers.return_value
+    callbacks = hs.get_module_api_callbacks.return_value
+    owners = {
+        "DataStore": stores.main,
+        "DeviceInboxWorkerStore": stores.main,
+        "PersistEventsStore": stores.persist_events,
+        "EventsPersistenceStorageController": controllers.persistence,
+        "PurgeEventsStorageController": controllers.purge_events,
+        "ThirdPartyEventRulesModuleApiCallbacks": callbacks.third_party_event_rules,
+        "BaseAuth": hs.get_auth.return_value,
+    }
+    for getter in TOUCHED:
+        if getter.why.startswith("returns the `"):
+            owners.setdefault(getter.why.split("`")[1], getattr(hs, getter.name).return_value)
+    for touched in TOUCHED:
+        owner = owners.get(touched.path.split(".")[-2])
+        if touched.parameters and owner is not None:
+            real = inspect.getattr_static(real_owner(touched), touched.name)
+            setattr(owner, touched.name, inspect.unwrap(real).__get__(owner))
+
+
+@pytest.fixture
+def hs():
+    hs = Mock()
+    hs.config.federation.federation_domain_whitelist = {}
+    del hs._listen_http
+    hs._listener_http = lambda config, listener_config: ["port"]
+    with_real_signatures(hs)
+    return hs
+
+
+@pytest.fixture
+def api(hs):
+    return Mock(_hs=hs, server_name="hospital.example", is_mine=lambda user_id: user_id.endswith(":here"))
