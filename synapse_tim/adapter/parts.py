@@ -26,7 +26,7 @@ def register(api: ModuleApi, part: object, config: PartConfig | None = None) -> 
 
     Args:
         api: Synapse's module API.
-        part: the part.
+        part: the part, or a value that one shares with those below it, which do not know its class.
         config: its block; a homeserver is exactly one product of one generation.
 
     Raises:

@@ -18,8 +18,8 @@ import attrs
 from synapse_tim.check.files import read_config
 from synapse_tim.cli.output import print_facts, print_json, print_table, progress
 from synapse_tim.cli.settings import CommandError
+from synapse_tim.core.institution_code import is_code
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
-from synapse_tim.directory.fhir_search import is_ik
 from synapse_tim.directory.owner_types import OwnerType, user_id_of
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def kind_of(text: str) -> IdKind:
     """What kind of id a text is taken for."""
     if text.startswith("@") or text.lower().startswith("matrix:u/"):
         return IdKind.MXID
-    return IdKind.IK if is_ik(text) else IdKind.TELEMATIK_ID
+    return IdKind.IK if is_code(text) else IdKind.TELEMATIK_ID
 
 
 def _connect(document: Mapping[str, Any], *, insured: bool) -> tuple[DirectoryServices, DirectorySearch]:

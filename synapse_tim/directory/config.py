@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from synapse_tim.adapter.config_block import wrong
 from synapse_tim.core.config_types import Block, Duration, PartConfig, ReadablePath
-from synapse_tim.directory.session import ProviderCredentials
+from synapse_tim.directory.session import DirectorySession, ProviderCredentials
 from synapse_tim.transport.urls import SecureBaseUrl, SecureUrl
 
 _LONGEST_CACHE_MS: Final = 5 * 60 * 1000
@@ -56,6 +56,19 @@ class ListLogIn(Protocol):
     def ca_certificates(self) -> str | None:
         """The CAs that vouch for it."""
         ...
+
+
+@attrs.frozen
+class SharedLogIn:
+    """What the part with the federation list shares, for others that ask the directory.
+
+    Attributes:
+        settings: its block.
+        session: its log-in, if the list is at the directory.
+    """
+
+    settings: ListLogIn
+    session: DirectorySession | None
 
 
 @attrs.frozen

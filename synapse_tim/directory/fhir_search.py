@@ -35,17 +35,11 @@ _PRACTITIONERS: Final = (
     ),
 )
 _SPECIAL = re.compile(r"[\\,|$]")
-_IK = re.compile(r"[0-9]{9}")
 
 
 def escaped(value: str) -> str:
     r"""A value in which ``,``, ``|``, ``$`` and ``\`` are what they are (FHIR R4, Search §3.1.1.4.0.1)."""
     return _SPECIAL.sub(r"\\\g<0>", value)
-
-
-def is_ik(text: str) -> bool:
-    """Whether a text has the form of an institution code."""
-    return _IK.fullmatch(text) is not None
 
 
 def for_user(user_id: str) -> Iterator[str]:

@@ -17,10 +17,9 @@ from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.config_block import parse_block, wrong
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.directory.assembly import build_directory
-from synapse_tim.directory.config import DirectoryPartConfig
+from synapse_tim.directory.config import DirectoryPartConfig, SharedLogIn
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.owner_types import OwnerType
-from synapse_tim.federation.module import FederationAllowList
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +44,12 @@ class Directory:
     def __init__(self, config: DirectoryPartConfig, api: ModuleApi) -> None:
         if config.directory is None:
             raise wrong("this key is required", "directory")
-        allow_list = parts.find(api, FederationAllowList)
-        log_in = config.directory.log_in(allow_list.settings if allow_list is not None else None)
+        shared = parts.find(api, SharedLogIn)
+        log_in = config.directory.log_in(shared.settings if shared is not None else None)
         services = build_directory(
             config.directory,
             log_in,
-            shared=allow_list.directory_session if allow_list is not None else None,
+            shared=shared.session if shared is not None else None,
             on_change=metrics.DIRECTORY_DOWN.set,
         )
         self._transport = services.transport

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 
 import httpx
 
+from synapse_tim.core.institution_code import is_code
 from synapse_tim.directory import entries as directory_entries
 from synapse_tim.directory import fhir_search
 from synapse_tim.directory.entries import DirectoryEntry, Entries, read_entries
@@ -76,7 +77,7 @@ class DirectorySearch:
         Raises:
             DirectoryError: with the reason.
         """
-        if not fhir_search.is_ik(ik):
+        if not is_code(ik):
             raise DirectoryError(DirectoryFailure.NOT_AN_ID, "no institution code")
         return self._find(fhir_search.for_ik(ik), directory_entries.has_ik(ik))
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,13 +27,13 @@ from typing import Any, Final
 import attrs
 
 from synapse_tim.core import strict_json
+from synapse_tim.core.institution_code import is_code
 from synapse_tim.core.server_name import are_normal, normalise
 from synapse_tim.federation.refusals import ListRefusedError, Refusal
 
 MAX_VERSION: Final = 2**53 - 1
 MAX_ENTRIES: Final = 1_000_000
 
-_IK = re.compile(r"[0-9]{9}")
 _IK_MEMBERS = ("ik", "iks", "ikNumbers")
 _BATCH: Final = 4_000
 # After each batch other threads get the interpreter at once, rather than when it is taken from this one.
@@ -286,5 +285,5 @@ class _Reader:
             iks = entry.get(member)
             for ik in iks if isinstance(iks, list) else [] if iks is None else [iks]:
                 text = str(ik) if type(ik) in (str, int) else ""
-                if not _IK.fullmatch(text) or self.ik_to_domain.setdefault(text, name) != name:
+                if not is_code(text) or self.ik_to_domain.setdefault(text, name) != name:
                     self.skipped += 1

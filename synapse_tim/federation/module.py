@@ -32,7 +32,7 @@ from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.effect import Effect
 from synapse_tim.core.server_name import normalise, of_matrix_id
-from synapse_tim.directory.session import DirectorySession
+from synapse_tim.directory.config import SharedLogIn
 from synapse_tim.federation.assembly import FederationListEngine, read_files
 from synapse_tim.federation.config import AllowListConfig
 from synapse_tim.federation.denials import (
@@ -57,16 +57,12 @@ class FederationAllowList:
         config: the checked block.
         api: Synapse's module API.
 
-    Attributes:
-        settings: the block ``federation_list``.
-
     Raises:
         ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
     """
 
     def __init__(self, config: AllowListConfig, api: ModuleApi) -> None:
-        self.settings = config.federation_list
-        files = read_files(self.settings)
+        files = read_files(config.federation_list)
         homeserver = Homeserver.of(api)
         federation = homeserver.federation
         allow_list = federation.install_allow_list(self._denied)
@@ -88,6 +84,7 @@ class FederationAllowList:
         check_new_rooms(api, self.check_new_room)
         homeserver.arrivals.limit_effect(self.effect_of, ROOM_FRAME.__contains__)
         parts.register(api, self, config)
+        parts.register(api, SharedLogIn(config.federation_list, self._engine.session))
         warn_of_violations(api, homeserver.config)
         self._engine.start()
 
@@ -95,11 +92,6 @@ class FederationAllowList:
     def membership(self) -> Membership:
         """The federation as it is at the moment."""
         return self._in_force.membership
-
-    @property
-    def directory_session(self) -> DirectorySession | None:
-        """The log-in to the directory, if the list is there; for others that ask the directory."""
-        return self._engine.session
 
     @property
     def known_list(self) -> FederationList | None:

@@ -8,12 +8,14 @@ from prometheus_client import REGISTRY
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim.adapter import parts
+from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.directory import module
+from synapse_tim.directory.config import SharedLogIn
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.module import Directory
 from synapse_tim.directory.owner_types import OwnerType
 from synapse_tim.directory.session import DirectorySession
-from synapse_tim.federation.module import FederationAllowList
+from synapse_tim.federation.config import FederationListConfig
 from synapse_tim.testing.paths import LOCALIZATION, TOKEN
 
 USER = "@alice:hospital.example"
@@ -132,17 +134,8 @@ def test_not_more_than_so_many_wait(part, run, monkeypatch):
 # Parts
 
 
-def listed(api, ti, **changes):
-    """The part of the federation list, as far as this one looks at it."""
-    block = {"product": "pro", "spec_version": "1.2", "federation_list": ti.federation_list_config(**changes)}
-    part = object.__new__(FederationAllowList)
-    part.settings = FederationAllowList.parse_config(block).federation_list
-    parts.register(api, part)
-    return part
-
-
-def test_the_log_in_of_the_list_is_used(part, api, ti, run, monkeypatch):
-    listed(api, ti, url=ti.directory_list_url, vzd_credentials=ti.vzd_credentials)
+def test_the_log_in_of_the_list_is_used(part, api, ti, run):
+    block = ti.federation_list_config(url=ti.directory_list_url, vzd_credentials=ti.vzd_credentials)
 
     class Session(DirectorySession):
         def __init__(self):
@@ -156,7 +149,7 @@ def test_the_log_in_of_the_list_is_used(part, api, ti, run, monkeypatch):
             pass
 
     session = Session()
-    monkeypatch.setattr(FederationAllowList, "directory_session", property(lambda self: session))
+    parts.register(api, SharedLogIn(parse_block(FederationListConfig, block), session))
     before = ti.count(TOKEN)
     at = part(vzd_credentials=None, ca_certificates=None)
     assert failure(run, at) is DirectoryFailure.AUTHENTICATION

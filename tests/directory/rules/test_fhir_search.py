@@ -57,11 +57,3 @@ def test_a_telematik_id_is_one_value_whatever_it_is(telematik_id):
         _, query = parts(search)
         (value,) = query.get("organization.identifier") or query["practitioner.identifier"]
         assert _token(value) == ("https://gematik.de/fhir/sid/telematik-id", telematik_id)
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [("109500969", True), ("10950096", False), ("1095009690", False), ("10950096٣", False)],
-)
-def test_nine_digits_are_an_institution_code(text, answer):
-    assert fhir_search.is_ik(text) == answer
