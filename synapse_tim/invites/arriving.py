@@ -69,22 +69,25 @@ class ArrivingMemberships:
             now = await self._arrivals.local_membership(target, event.room_id)
             if not is_invitation:
                 is_known = now is not None and now.membership in ("join", "invite", "knock")
-                return not is_known and await self._strangers.refuses_arriving(event)
-            if now is not None and now.event_id == event.event_id:
+                denial = None if is_known else await self._strangers.check_arriving(event)
+            elif now is not None and now.event_id == event.event_id:
                 return False
-            if event.event_id in self._refused:
+            elif event.event_id in self._refused or (
+                now is not None and await self._arrivals.is_answered(event, now)
+            ):
                 return True
-            if now is not None and await self._arrivals.is_answered(event, now):
-                return True
-            by_address = "third_party_invite" in event.content
-            denial = INVITE_BY_ADDRESS if by_address else await self._invitation(event.sender, target)
+            elif "third_party_invite" in event.content:
+                denial = INVITE_BY_ADDRESS
+            else:
+                denial = await self._invitation(event.sender, target)
         except Exception as error:
             logger.error("A membership that arrived could not be judged: %s", type(error).__name__)
             return is_invitation
         if denial is None:
             return False
         metrics.count_denied(denial)
-        self._refused[event.event_id] = None
-        if len(self._refused) > MAX_REFUSED:
-            del self._refused[next(iter(self._refused))]
+        if is_invitation:
+            self._refused[event.event_id] = None
+            if len(self._refused) > MAX_REFUSED:
+                del self._refused[next(iter(self._refused))]
         return True

@@ -146,8 +146,8 @@ class StrangerMemberships:
                 await self._refuse_knock(sender, room_id)
         return await proceed()
 
-    async def refuses_arriving(self, event: EventBase) -> bool:
-        """Whether an event of another server bans or removes a stranger here.
+    async def check_arriving(self, event: EventBase) -> Denial | None:
+        """Why an event of another server must not ban or remove a stranger here, or ``None``.
 
         Asked when it is to take effect (``ArrivingMemberships``): Synapse would show the user the
         room. Everything that makes a user of this server known to a room is made here or was delivered here,
@@ -164,12 +164,8 @@ class StrangerMemberships:
             or not is_storable(target)
             or await self._was_in_room(event.room_id, target)
         ):
-            return False
-        denial = await self._strangers.check(event.sender, target)
-        if denial is None:
-            return False
-        metrics.count_denied(denial)
-        return True
+            return None
+        return await self._strangers.check(event.sender, target)
 
     async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
         """Hide a knock of another server's user who has something to say to strangers here.

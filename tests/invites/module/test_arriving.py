@@ -36,7 +36,7 @@ def invitation():
 
 @pytest.fixture
 def strangers():
-    return Mock(spec=StrangerMemberships, refuses_arriving=AsyncMock(return_value=True))
+    return Mock(spec=StrangerMemberships, check_arriving=AsyncMock(return_value=INVITEE_REFUSES))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_bans_and_removals_are_judged_of_those_who_are_not_in_the_room(
 ):
     arrivals.local_membership.return_value = None if now is None else LocalMembership(now, "$now")
     assert refuses(membership("$ban", "ban")) is asked
-    assert bool(strangers.refuses_arriving.await_count) is asked
+    assert bool(strangers.check_arriving.await_count) is asked
 
 
 @pytest.mark.parametrize("target", ["@a:other.example", None])
