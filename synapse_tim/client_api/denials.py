@@ -37,7 +37,6 @@ SEARCH_MALFORMED = Denial(
     policy="client_api",
     requirements=("A_26375", "AF_10104-03"),
     status=400,
-    errcode="M_BAD_JSON",
     text="'search_term' has to be a string, 'limit' an integer.",
 )
 
@@ -46,6 +45,5 @@ LOOKUP_UNAVAILABLE = Denial(
     policy="client_api",
     requirements=("A_26290", "A_26375"),
     status=503,
-    errcode="M_UNKNOWN",
     text="This could not be looked up. Try again later. (A_26290, A_26375)",
 )

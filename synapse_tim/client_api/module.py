@@ -207,12 +207,7 @@ class ClientApiPolicy:
         Raises:
             SynapseError: 503 if it cannot be looked up who shares a room.
         """
-        own = await self._client_api.user_of(request, allow_guest=True)
-        body = read_json(request)
-        known, _ = await self._known(own, body.get("device_keys"))
-        if known is not None:
-            replace_json(request, {**body, "device_keys": known})
-        return await proceed()
+        return await self._only_known(request, proceed, "device_keys")
 
     async def claim_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Hand out one-time keys only of users whom the caller knows from a room.
@@ -220,11 +215,14 @@ class ClientApiPolicy:
         Raises:
             SynapseError: 503 if it cannot be looked up who shares a room.
         """
+        return await self._only_known(request, proceed, "one_time_keys")
+
+    async def _only_known(self, request: SynapseRequest, proceed: Proceed, member: str) -> Answer:
         own = await self._client_api.user_of(request, allow_guest=True)
         body = read_json(request)
-        known, _ = await self._known(own, body.get("one_time_keys"))
+        known, _ = await self._known(own, body.get(member))
         if known is not None:
-            replace_json(request, {**body, "one_time_keys": known})
+            replace_json(request, {**body, member: known})
         return await proceed()
 
     async def sign_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:

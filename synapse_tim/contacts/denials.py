@@ -9,7 +9,6 @@ CONTACTS_TOKEN = Denial(
     policy="contacts",
     requirements=("AF_10061-01",),
     status=401,
-    errcode="M_UNKNOWN_TOKEN",
     text="A valid OpenID token of this server has to be in the Authorization header, as Bearer.",
 )
 
@@ -34,7 +33,6 @@ CONTACT_MALFORMED = Denial(
     policy="contacts",
     requirements=("AF_10061-01",),
     status=400,
-    errcode="M_BAD_JSON",
     text="Not a contact, nothing was stored",
 )
 
@@ -52,7 +50,6 @@ CONTACT_UNKNOWN = Denial(
     policy="contacts",
     requirements=("AF_10061-01",),
     status=404,
-    errcode="M_NOT_FOUND",
     text="There is no such contact.",
 )
 
@@ -70,6 +67,5 @@ CONTACTS_UNAVAILABLE = Denial(
     policy="contacts",
     requirements=("AF_10061-01",),
     status=503,
-    errcode="M_UNKNOWN",
     text="This cannot be done at the moment. Try again later.",
 )

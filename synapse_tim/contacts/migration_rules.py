@@ -20,14 +20,13 @@ import attrs
 
 from synapse_tim.contacts.rules import Contact
 from synapse_tim.core.products import Product
-from synapse_tim.invites.leftover_approvals import MIGRATED as NOTED_AS_MIGRATED
 from synapse_tim.invites.permission_config import MAX_OCTETS, PermissionConfigError, parse
 
 
 class Outcome(enum.StrEnum):
     """What becomes of one approval."""
 
-    MIGRATED = NOTED_AS_MIGRATED
+    MIGRATED = "migrated"
     COVERED = "covered"
     LEFT_OUT = "left out"
     SKIPPED = "skipped"

@@ -7,12 +7,22 @@ repeats a user id (A_22813, A_22817).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
 #: What clients are told to wait when something is out of order for the moment.
 RETRY_SECONDS: Final = 30
+#: What Matrix says with a status, unless there is something better to say.
+_USUAL: Final[Mapping[int, str]] = {
+    400: "M_BAD_JSON",
+    401: "M_UNKNOWN_TOKEN",
+    403: "M_FORBIDDEN",
+    404: "M_NOT_FOUND",
+    429: "M_LIMIT_EXCEEDED",
+    503: "M_UNKNOWN",
+}
 
 
 @attrs.frozen
@@ -25,8 +35,8 @@ class Denial:
             the first one is the ``rule`` label of ``synapse_tim_decisions_total``.
         text: the human-readable ``error``.
         status: HTTP status.
-        errcode: Matrix error code.
-        retry_after: seconds after which the same request may succeed, or ``None``.
+        errcode: Matrix error code; by default the usual one of the status.
+        retry_after: seconds after which the same request may succeed, or ``None``; by default for 503 only.
         detail: what exactly is wrong, for denials that leave that open.
     """
 
@@ -34,12 +44,16 @@ class Denial:
     requirements: tuple[str, ...]
     text: str
     status: int = 403
-    errcode: str = "M_FORBIDDEN"
+    errcode: str = attrs.field()
     retry_after: int | None = attrs.field()
     detail: str = ""
 
+    @errcode.default
+    def _usual(self) -> str:
+        return _USUAL[self.status]
+
     @retry_after.default
-    def _unavailable(self) -> int | None:
+    def _soon(self) -> int | None:
         return RETRY_SECONDS if self.status == 503 else None
 
     @property

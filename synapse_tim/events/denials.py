@@ -9,7 +9,6 @@ REACTION = Denial(
     policy="event",
     requirements=("A_26228-01",),
     status=400,
-    errcode="M_BAD_JSON",
     text="A reaction has exactly one emoji as the 'key' of its 'm.relates_to'. (A_26228-01)",
 )
 
@@ -34,7 +33,6 @@ REDACTION_TARGET = Denial(
     policy="event",
     requirements=("A_28358",),
     status=404,
-    errcode="M_NOT_FOUND",
     text="There is no such event in this room. (A_28358)",
 )
 
@@ -43,7 +41,6 @@ REDACTION_MALFORMED = Denial(
     policy="event",
     requirements=("A_28358",),
     status=400,
-    errcode="M_BAD_JSON",
     text="'redacts' has to be an event id. (A_28358)",
 )
 
@@ -52,6 +49,5 @@ REDACTION_UNAVAILABLE = Denial(
     policy="event",
     requirements=("A_28358",),
     status=503,
-    errcode="M_UNKNOWN",
     text="The event could not be looked up. Try again later. (A_28358)",
 )

@@ -38,7 +38,6 @@ NO_USABLE_LIST = Denial(
         "R1.14",
     ),
     status=503,
-    errcode="M_UNKNOWN",
     text=(
         "This server has no current TI-Messenger federation list, so other servers cannot be "
         "reached. Try again later; if it stays like this, tell your administrator. (AF_10064-02)"
@@ -64,6 +63,5 @@ INVITES_MALFORMED = Denial(
     policy="federation",
     requirements=("AF_10064-02",),
     status=400,
-    errcode="M_BAD_JSON",
     text="'invite' has to be a list of user ids, 'initial_state' a list of state events.",
 )

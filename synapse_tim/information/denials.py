@@ -14,7 +14,6 @@ INFORMATION_TOKEN = Denial(
     policy="information",
     requirements=("R5.6", "R5.1"),
     status=401,
-    errcode="M_UNKNOWN_TOKEN",
     text="A valid OpenID token of this server has to be in the Authorization header, as Bearer. (R5.6)",
 )
 
@@ -32,7 +31,6 @@ IK_UNKNOWN = Denial(
     policy="information",
     requirements=("R5.2",),
     status=404,
-    errcode="M_NOT_FOUND",
     text="The federation list has no insurer with this institution code (IK). (R5.2)",
 )
 
@@ -41,7 +39,6 @@ INFORMATION_UNAVAILABLE = Denial(
     policy="information",
     requirements=("R5.7", "R5.6"),
     status=503,
-    errcode="M_UNKNOWN",
     text="This cannot be answered at the moment. Try again later. (R5.7)",
 )
 
@@ -50,7 +47,6 @@ REPORT_MALFORMED = Denial(
     policy="information",
     requirements=("R5.10",),
     status=400,
-    errcode="M_BAD_JSON",
     text="Not a client report, nothing was counted",
 )
 
@@ -59,7 +55,6 @@ REPORT_TOO_OFTEN = Denial(
     policy="information",
     requirements=("R5.10", "A_22817"),
     status=429,
-    errcode="M_LIMIT_EXCEEDED",
     text="Too many reports. Send the next one later, with all events since the last successful one. (R5.10)",
     retry_after=REPORT_SECONDS,
 )
@@ -69,6 +64,5 @@ REPORT_UNAVAILABLE = Denial(
     policy="information",
     requirements=("R5.10",),
     status=503,
-    errcode="M_UNKNOWN",
     text="The report could not be counted. Send it again later. (R5.10)",
 )

@@ -63,7 +63,6 @@ APPROVAL_UNAVAILABLE = Denial(
     policy="invite",
     requirements=("AF_10061-01",),
     status=503,
-    errcode="M_UNKNOWN",
     text="Whether this user may be invited could not be looked up. Try again later. (AF_10061-01)",
 )
 
@@ -72,7 +71,6 @@ INVITEE_MALFORMED = Denial(
     policy="invite",
     requirements=("A_26021-01",),
     status=400,
-    errcode="M_BAD_JSON",
     text="'user_id' has to be a user id.",
 )
 
@@ -81,7 +79,6 @@ PERMISSION_UNAVAILABLE = Denial(
     policy="invite",
     requirements=("A_26021-01",),
     status=503,
-    errcode="M_UNKNOWN",
     text="Whether this user may be invited could not be looked up. Try again later. (A_26021-01)",
 )
 
@@ -115,7 +112,6 @@ PERMISSION_MALFORMED = Denial(
     policy="permission_config",
     requirements=("A_25043", "A_26389", "A_26390"),
     status=400,
-    errcode="M_BAD_JSON",
     text="Not a permission configuration (A_26390), nothing was stored",
 )
 
@@ -124,7 +120,6 @@ PERMISSION_REMOVED = Denial(
     policy="permission_config",
     requirements=("A_25043",),
     status=400,
-    errcode="M_BAD_JSON",
     text="A permission configuration cannot be removed; store one that says what you want. (A_25043)",
 )
 
@@ -148,6 +143,5 @@ CONTACT_UNAVAILABLE = Denial(
     policy="contact",
     requirements=("A_26021-01", "AF_10233"),
     status=503,
-    errcode="M_UNKNOWN",
     text="Whether this user may be addressed could not be looked up. Try again later. (A_26021-01)",
 )

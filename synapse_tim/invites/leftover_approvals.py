@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the migration works without loading Synapse
 logger = logging.getLogger(__name__)
 
 CONTACTS: Final = "synapse_tim_contacts"
-#: What is noted of an approval that is in the user's permission configuration now.
+#: The outcome that is noted of an approval that is in the user's permission configuration now.
 MIGRATED: Final = "migrated"
 #: The tables of notes.
 NOTES: Final = (

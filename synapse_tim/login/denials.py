@@ -23,7 +23,6 @@ LOGIN_UNAVAILABLE = Denial(
     policy="login",
     requirements=("AF_10057", "AF_10234", "R4.2"),
     status=503,
-    errcode="M_UNKNOWN",
     text="This could not be done. Try again later. (AF_10057, R4.2)",
 )
 

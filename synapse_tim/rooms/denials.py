@@ -18,7 +18,6 @@ ROOM_MALFORMED = Denial(
     policy="room",
     requirements=("A_25323-01",),
     status=400,
-    errcode="M_BAD_JSON",
     text="The room was not created",
 )
 
@@ -64,7 +63,6 @@ STATE_MALFORMED = Denial(
     policy="room",
     requirements=("A_28271", "A_25481"),
     status=400,
-    errcode="M_BAD_JSON",
     text="Malformed state",
 )
 
@@ -97,7 +95,6 @@ ROOM_NOT_FOUND = Denial(
     policy="room",
     requirements=("A_26520", "A_28590"),
     status=404,
-    errcode="M_NOT_FOUND",
     text="Unknown room or alias, in Synapse's own words.",
 )
 

@@ -27,14 +27,14 @@ from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.core.create_room import CreateRoom
-from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES
+from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER
 from synapse_tim.core.products import Product
 from synapse_tim.rooms.config import RoomPolicyConfig
 from synapse_tim.rooms.denials import JOIN_RULE, ROOM_VERSION
 from synapse_tim.rooms.directory import RoomDirectory
 from synapse_tim.rooms.entry import RoomEntry
 from synapse_tim.rooms.rollback import RoomRollback
-from synapse_tim.rooms.views import ENTRY, RoomStates, RoomViews
+from synapse_tim.rooms.views import ENTRY, RoomStates, RoomViews, content
 
 _CHANGED: Final = frozenset({JOIN_RULES, HISTORY_VISIBILITY})
 
@@ -101,19 +101,13 @@ class RoomPolicy:
         body = read_json(request)
         if "new_version" not in body:
             return await proceed()  # Synapse says so
-        wanted = (*ENTRY, ("m.room.member", user_id))
-        state = await self._api.get_room_state(path["room_id"], wanted)
-
-        def content(kind: str, key: str = "") -> Mapping[str, Any]:
-            event = state.get((kind, key))
-            return event.content if event is not None else {}
-
-        if content("m.room.member", user_id).get("membership") == "join":
+        state = await self._api.get_room_state(path["room_id"], (*ENTRY, (MEMBER, user_id)))
+        if content(state, MEMBER, user_id).get("membership") == "join":
             denial = self._rules.check_upgrade(
                 body["new_version"],
-                content(CREATE),
-                content(JOIN_RULES).get("join_rule"),
-                content(HISTORY_VISIBILITY).get("history_visibility"),
+                content(state, CREATE),
+                content(state, JOIN_RULES).get("join_rule"),
+                content(state, HISTORY_VISIBILITY).get("history_visibility"),
                 is_opened=self._rooms.of(state).is_opened,
             )
         else:
