@@ -25,6 +25,7 @@ from synapse_tim.adapter.federation import Federation
 from synapse_tim.adapter.federation_requests import FederationRequests
 from synapse_tim.adapter.listeners import Listeners
 from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.adapter.new_rooms import NewRooms
 from synapse_tim.adapter.openid import OpenIdTokens
 from synapse_tim.adapter.remote_joins import RemoteJoins
 from synapse_tim.adapter.room_views import RoomViews
@@ -127,6 +128,11 @@ class Homeserver:
     def local_users(self) -> LocalUsers:
         """Which users there are."""
         return LocalUsers(self._hs, self.api)
+
+    @functools.cached_property
+    def new_rooms(self) -> NewRooms:
+        """Rooms before they are created."""
+        return NewRooms(self.api)
 
     @functools.cached_property
     def open_id_tokens(self) -> OpenIdTokens:

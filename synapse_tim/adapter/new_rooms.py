@@ -1,10 +1,9 @@
-"""Checks of rooms before they are created: each request is read once for all parts."""
+"""Rooms before they are created: each request is read once for all parts."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from synapse.module_api import ModuleApi
 
@@ -14,28 +13,27 @@ from synapse_tim.core.create_room import CreateRoom
 #: body that have to be put in the place of the client's.
 NewRoomCheck = Callable[[str, CreateRoom], Awaitable[Mapping[str, Any]]]
 
-_CHECKS: Final[weakref.WeakKeyDictionary[ModuleApi, list[NewRoomCheck]]] = weakref.WeakKeyDictionary()
 
-
-def check_new_rooms(api: ModuleApi, check: NewRoomCheck) -> None:
-    """Have rooms checked before anything of them exists, in the order in which parts ask for it.
-
-    Synapse calls this for ``createRoom``, administrators' included, and for rooms that it and modules make
-    (server notices, rooms that new users join, the room that is left after a shutdown); not for upgrades.
+class NewRooms:
+    """Has rooms checked before anything of them exists.
 
     Args:
         api: Synapse's module API.
-        check: of a part.
     """
-    checks = _CHECKS.get(api)
-    if checks is not None:
-        checks.append(check)
-        return
-    checks = _CHECKS[api] = [check]
 
-    async def on_create_room(requester: Any, config: dict[str, Any], is_requester_admin: bool) -> None:
+    def __init__(self, api: ModuleApi) -> None:
+        self._checks: list[NewRoomCheck] = []
+        api.register_third_party_rules_callbacks(on_create_room=self._on_create_room)
+
+    def check(self, check: NewRoomCheck) -> None:
+        """Have rooms checked by one part more, after those that asked for it before.
+
+        Asked about ``createRoom``, administrators' included, and about rooms that Synapse and modules make
+        (server notices, rooms that new users join, the room left after a shutdown); not about upgrades.
+        """
+        self._checks.append(check)
+
+    async def _on_create_room(self, requester: Any, config: dict[str, Any], is_requester_admin: bool) -> None:
         room, creator = CreateRoom.parse(config), requester.user.to_string()
-        for each in checks:
-            config.update(await each(creator, room))
-
-    api.register_third_party_rules_callbacks(on_create_room=on_create_room)
+        for check in self._checks:
+            config.update(await check(creator, room))

@@ -26,7 +26,6 @@ from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import error_of, reject
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.new_rooms import check_new_rooms
 from synapse_tim.check.start_up import warn_of_violations
 from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.denial import Denial
@@ -81,7 +80,7 @@ class FederationAllowList:
         api.register_spam_checker_callbacks(
             user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam
         )
-        check_new_rooms(api, self.check_new_room)
+        homeserver.new_rooms.check(self.check_new_room)
         homeserver.arrivals.limit_effect(self.effect_of, ROOM_FRAME.__contains__)
         parts.register(api, self, config)
         parts.register(api, SharedLogIn(config.federation_list, self._engine.session))

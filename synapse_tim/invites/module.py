@@ -29,7 +29,6 @@ from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.local_users import LocalUsers
-from synapse_tim.adapter.new_rooms import check_new_rooms
 from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.create_room import CreateRoom, is_user_id, names_address
@@ -91,7 +90,7 @@ class InvitePolicy:
         api.register_third_party_rules_callbacks(
             check_threepid_can_be_invited=self.check_threepid_can_be_invited
         )
-        check_new_rooms(api, self.check_new_room)
+        homeserver.new_rooms.check(self.check_new_room)
         homeserver.events.check(self.check_local_event, [MEMBER, THIRD_PARTY_INVITE])
         homeserver.federation_requests.guard(
             "FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange

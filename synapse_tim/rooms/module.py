@@ -22,7 +22,6 @@ from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import enforce
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.new_rooms import check_new_rooms
 from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.start_up_options import check_options
@@ -63,7 +62,7 @@ class RoomPolicy:
         RoomEntry(api, homeserver, self._rooms)
         RoomDirectory(api, homeserver, config.product, self._rooms)
         RoomViews(api, homeserver, self._rooms)
-        check_new_rooms(api, self.check_new_room)
+        homeserver.new_rooms.check(self.check_new_room)
         homeserver.events.check(self.check_local_event, _CHANGED)
         self._client_api.guard(
             {

@@ -6,7 +6,7 @@ import pytest
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.decisions import reject
-from synapse_tim.adapter.new_rooms import check_new_rooms
+from synapse_tim.adapter.new_rooms import NewRooms
 from synapse_tim.invites.denials import TOO_MANY_INVITES
 
 ALICE = "@alice:own.example"
@@ -18,7 +18,12 @@ def api():
 
 
 @pytest.fixture
-def create(api, run):
+def rooms(api):
+    return NewRooms(api)
+
+
+@pytest.fixture
+def create(api, rooms, run):
     """Have Synapse ask whether Alice may create a room."""
 
     def ask(body):
@@ -31,7 +36,7 @@ def create(api, run):
     return ask
 
 
-def test_every_part_gets_the_same_reading_and_what_it_puts_in_is_put_in(api, create):
+def test_every_part_gets_the_same_reading_and_what_it_puts_in_is_put_in(rooms, create):
     asked = []
 
     def part(**changes):
@@ -41,34 +46,24 @@ def test_every_part_gets_the_same_reading_and_what_it_puts_in_is_put_in(api, cre
 
         return check
 
-    check_new_rooms(api, part())
-    check_new_rooms(api, part(room_version="10"))
-    check_new_rooms(api, part(initial_state=["more"]))
+    rooms.check(part())
+    rooms.check(part(room_version="10"))
+    rooms.check(part(initial_state=["more"]))
     body = create({"name": "Ward", "initial_state": []})
     assert body == {"name": "Ward", "initial_state": ["more"], "room_version": "10"}
     assert [creator for creator, _ in asked] == [ALICE] * 3
     assert len({id(room) for _, room in asked}) == 1
 
 
-def test_the_first_part_that_refuses_has_the_last_word(api, create):
+def test_the_first_part_that_refuses_has_the_last_word(rooms, create):
     async def refuse(creator, room):
         reject(TOO_MANY_INVITES)
 
     async def never(creator, room):
         raise AssertionError("asked although another part has refused")
 
-    check_new_rooms(api, refuse)
-    check_new_rooms(api, never)
+    rooms.check(refuse)
+    rooms.check(never)
     with pytest.raises(Exception, match="one invitation at most") as caught:
         create({"name": "Ward"})
     assert (caught.value.code, caught.value.errcode) == (400, "M_FORBIDDEN")
-
-
-def test_parts_of_another_homeserver_are_not_asked(api, create):
-    check_new_rooms(Mock(spec=ModuleApi), Mock(side_effect=AssertionError))
-    check_new_rooms(api, Mock(side_effect=lambda creator, room: done()))
-    assert create({}) == {}
-
-
-async def done():
-    return {}
