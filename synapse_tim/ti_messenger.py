@@ -6,7 +6,6 @@ from typing import Any
 
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.start_up_options import refuse_wrong_options
 from synapse_tim.cleanup.module import RoomCleanup
@@ -34,20 +33,19 @@ class TiMessenger:
     """
 
     def __init__(self, config: TiMessengerConfig, api: ModuleApi) -> None:
-        refuse_wrong_options(
-            Homeserver.of(api).config, ("rooms", "client_api", "login", "cleanup"), config.product
-        )
-        self.federation_allow_list = FederationAllowList(config, api)
-        if config.spec_version.is_legacy:
-            self.directory = Directory(config, api)
-            self.contact_management = ContactManagement(config, api)
-        self.invite_policy = InvitePolicy(config, api)
-        self.room_policy = RoomPolicy(config, api)
-        self.event_policy = EventPolicy(config, api)
-        self.client_api_policy = ClientApiPolicy(config, api)
-        self.login_policy = LoginPolicy(config, api)
-        self.room_cleanup = RoomCleanup(config, api)
-        self.information_services = InformationServices(config, api)
+        product = config.federation_allow_list.product
+        refuse_wrong_options(Homeserver.of(api).config, ("rooms", "client_api", "login", "cleanup"), product)
+        self.federation_allow_list = FederationAllowList(config.federation_allow_list, api)
+        if config.directory.spec_version.is_legacy:
+            self.directory = Directory(config.directory, api)
+            self.contact_management = ContactManagement(config.contact_management, api)
+        self.invite_policy = InvitePolicy(config.invite_policy, api)
+        self.room_policy = RoomPolicy(config.room_policy, api)
+        self.event_policy = EventPolicy(config.event_policy, api)
+        self.client_api_policy = ClientApiPolicy(config.client_api_policy, api)
+        self.login_policy = LoginPolicy(config.login_policy, api)
+        self.room_cleanup = RoomCleanup(config.room_cleanup, api)
+        self.information_services = InformationServices(config.information_services, api)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> TiMessengerConfig:
@@ -56,10 +54,4 @@ class TiMessenger:
         Raises:
             ConfigError: naming the key and what is expected.
         """
-        parsed = parse_block(TiMessengerConfig, config)
-        parsed.check()
-        parsed.check_directory()
-        parsed.check_contacts()
-        parsed.check_login()
-        parsed.check_cleanup()
-        return parsed
+        return TiMessengerConfig.parse(config)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from synapse.module_api.errors import ConfigError
+
+from synapse_tim.core.config_types import WrongValueError
 
 #: Where the block stands in homeserver.yaml, for error messages.
 CONFIG_PATH = "modules[…].config"
@@ -13,22 +17,45 @@ CONFIG_PATH = "modules[…].config"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def parse_block(model: type[_Model], block: object) -> _Model:
+def parse_block(model: type[_Model], block: object, **context: object) -> _Model:
     """Check a configuration block.
 
     Args:
         model: what it has to look like.
         block: as YAML gave it.
+        context: what its validators get from other blocks.
 
     Raises:
         ConfigError: naming each key that is wrong and what is expected there.
     """
+    found = validate_block(model, block, **context)
+    if isinstance(found, list):
+        raise wrong_block(found)
+    return found
+
+
+def validate_block(model: type[_Model], block: object, **context: object) -> _Model | list[WrongValueError]:
+    """Check a configuration block, as ``parse_block`` does; returns what is wrong instead of raising it."""
     try:
-        return model.model_validate(block)
+        return model.model_validate(block, context=context)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False)
-    lines = [f"{_key_path(each['loc'])}: {_explain(each)}" for each in wrong]
-    raise ConfigError("\n".join(lines), path=[str(part) for part in wrong[0]["loc"]])
+        return [_wrong_value(each) for each in error.errors(include_url=False)]
+
+
+def _wrong_value(error: ErrorDetails) -> WrongValueError:
+    cause = error.get("ctx", {}).get("error")
+    keys = cause.keys if isinstance(cause, WrongValueError) else ()
+    return WrongValueError(_explain(error), *error["loc"], *keys)
+
+
+def wrong_block(values: Sequence[WrongValueError]) -> ConfigError:
+    """The error of a block with several values that are wrong.
+
+    Args:
+        values: at least one; the same twice is told once.
+    """
+    lines = dict.fromkeys(f"{_key_path(each.keys)}: {each}" for each in values)
+    return ConfigError("\n".join(lines), path=[str(key) for key in values[0].keys])
 
 
 def wrong(what: str, *keys: str | int) -> ConfigError:
@@ -38,7 +65,7 @@ def wrong(what: str, *keys: str | int) -> ConfigError:
         what: is wrong, and what is expected.
         keys: the path to it.
     """
-    return ConfigError(f"{_key_path(keys)}: {what}", path=[str(key) for key in keys])
+    return wrong_block([WrongValueError(what, *keys)])
 
 
 def _key_path(location: tuple[int | str, ...]) -> str:

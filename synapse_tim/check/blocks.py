@@ -5,7 +5,6 @@ Modules of others are looked for and not imported: their code has no business he
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -21,23 +20,20 @@ from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.check.catalogue.modules import LEGACY_PARTS, PARTS, parts_of
 from synapse_tim.check.facts import File, Module, Problem, Setting
 from synapse_tim.check.named_files import look_at
-from synapse_tim.cleanup.config import RoomCleanupConfig
 from synapse_tim.core.config_types import without_files
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.directory.assembly import build_directory
 from synapse_tim.directory.config import DirectoryConfig, DirectoryPartConfig
-from synapse_tim.events.config import EventPolicyConfig
 from synapse_tim.federation.assembly import read_files
 from synapse_tim.federation.config import AllowListConfig, FederationListConfig
 from synapse_tim.information.config import InformationServicesConfig
 from synapse_tim.login.assembly import read_key_file
 from synapse_tim.login.config import LoginPolicyConfig
-from synapse_tim.rooms.config import RoomPolicyConfig
+from synapse_tim.ti_messenger_config import TiMessengerConfig
 from synapse_tim.transport.tls import client_context
 
 _OWN: Final = "synapse_tim."
 _CLASSES: Final = frozenset({"TiMessenger", *PARTS, *LEGACY_PARTS})
-_MS: Final = dt.timedelta(milliseconds=1)
 #: Keys of files; whether they hold a secret.
 _FILES: Final = {
     "client_secret_path": True,
@@ -138,7 +134,11 @@ def _read_own(blocks: Blocks, key: str, name: str, config: object) -> None:
         except ConfigError as error:
             blocks.problems.extend(shift(error.msg, key))
             return
-        _take(blocks, key, parsed, unreadable)
+        configs = [parsed]
+        if isinstance(parsed, TiMessengerConfig):
+            configs = list(attrs.asdict(parsed, recurse=False).values())
+        for each in configs:
+            _take(blocks, key, each, unreadable)
 
 
 def _take_product(blocks: Blocks, key: str, config: Mapping[Any, Any]) -> None:
@@ -169,7 +169,7 @@ def _take(blocks: Blocks, key: str, parsed: BaseModel, unreadable: Mapping[str, 
     blocks.files.extend(_files(document, key))
     if isinstance(parsed, AllowListConfig):
         blocks.read_list = parsed.federation_list
-    problems = [*_wrong_log_in(blocks, parsed), *_wrong_files(parsed, unreadable)]
+    problems = [*_wrong_log_in(blocks, parsed), *_wrong_files(blocks, parsed, unreadable)]
     for text in problems:
         blocks.problems.extend(shift(text, key))
     if isinstance(parsed, AllowListConfig):
@@ -181,18 +181,7 @@ def _take(blocks: Blocks, key: str, parsed: BaseModel, unreadable: Mapping[str, 
 
 
 def _following_the_product(parsed: BaseModel) -> Iterator[tuple[str, object]]:
-    """What is in force where the default follows product and generation, or a whole block may be missing."""
-    if isinstance(parsed, EventPolicyConfig):
-        rules = parsed.event_rules
-        window = None if rules.redaction_window is None else rules.redaction_window // _MS
-        yield "events.single_emoji_reactions", rules.single_emoji_reactions
-        yield "events.threads", rules.threads
-        yield "events.redaction_window", window
-    if isinstance(parsed, RoomPolicyConfig):
-        yield "rooms.default_version", parsed.room_rules.default_version
-    if isinstance(parsed, RoomCleanupConfig):
-        yield "cleanup.orphaned_rooms", parsed.cleanup_rules.orphaned_ms
-        yield "cleanup.insured_only_rooms", parsed.cleanup_rules.insured_only_ms
+    """What is in force where a whole block may be missing."""
     if isinstance(parsed, InformationServicesConfig):
         yield "information.support", parsed.information.support is not None
 
@@ -234,15 +223,14 @@ def _wrong_log_in(blocks: Blocks, parsed: BaseModel) -> Iterator[str]:
         yield error.msg
 
 
-def _wrong_files(parsed: BaseModel, unreadable: Mapping[str, str]) -> Iterator[str]:
+def _wrong_files(blocks: Blocks, parsed: BaseModel, unreadable: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with files that can be read."""
     if isinstance(parsed, AllowListConfig):
         block = parsed.federation_list
         if not unreadable.keys() & _named_by_list(block):
             yield from _errors(lambda: read_files(block))
     if isinstance(parsed, DirectoryPartConfig) and parsed.directory is not None:
-        listed = parsed.federation_list if isinstance(parsed, AllowListConfig) else None
-        yield from _wrong_directory(parsed.directory, listed, unreadable)
+        yield from _wrong_directory(parsed.directory, blocks.read_list, unreadable)
     if not isinstance(parsed, LoginPolicyConfig):
         return
     login = parsed.login

@@ -6,13 +6,20 @@ or a generation that must not be cleaned up.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from synapse_tim.adapter.config_block import wrong
 from synapse_tim.cleanup.rules import CleanupRules
-from synapse_tim.core.config_types import Block, InMilliseconds, PartConfig, duration, duration_or_off
+from synapse_tim.core.config_types import (
+    Block,
+    ByProduct,
+    InMilliseconds,
+    PartConfig,
+    WrongValueError,
+    duration,
+    duration_or_off,
+)
 from synapse_tim.core.products import Product, SpecVersion
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -38,17 +45,17 @@ Period = Annotated[int | None, BeforeValidator(_period), InMilliseconds()]
 class CleanupConfig(Block):
     """``cleanup``: periods (A_25319, A_22811), how often, and whether anything is done at all."""
 
-    inactive_rooms: Period = None
+    inactive_rooms: Annotated[Period, ByProduct(lambda *of: CleanupRules.of(*of).inactive_ms)] = None
     """After how long without anything said a room is deleted (A_25318, A_25319, A_22811). A day or more. Not
-    for `epa` of 1.2. Default: `off` in 1.2, `26w` before.
+    for `epa` of 1.2.
     """
-    orphaned_rooms: Period = None
+    orphaned_rooms: Annotated[Period, ByProduct(lambda *of: CleanupRules.of(*of).orphaned_ms)] = None
     """After how long a room is deleted in which nothing was ever said and nobody is (A_28564-01). A day or
-    more. Default: `2w` in 1.2, `off` before.
+    more.
     """
-    insured_only_rooms: Period = None
+    insured_only_rooms: Annotated[Period, ByProduct(lambda *of: CleanupRules.of(*of).insured_only_ms)] = None
     """After how long insured persons leave a room in which only they are left (A_26348). A day or more. For
-    `epa` only. Default: `1w`.
+    `epa` only.
     """
     invitations_count_for: Period = None
     """For how long an invitation that nobody answers keeps an inactive room, and the insured persons in
@@ -66,30 +73,28 @@ class RoomCleanupConfig(PartConfig):
     cleanup: CleanupConfig = Field(default_factory=CleanupConfig)
     """Which rooms are cleaned up ([cleanup.md](cleanup.md))."""
 
-    def check_cleanup(self) -> None:
-        """Refuse periods that this server must not have.
-
-        Raises:
-            ConfigError: naming the key.
-        """
+    @model_validator(mode="after")
+    def _periods_are_permitted(self) -> Self:
         epa = self.product is Product.EPA
         if epa and self.spec_version is SpecVersion.V1_2 and self.cleanup.inactive_rooms is not None:
-            raise wrong(
+            raise WrongValueError(
                 "what insured persons wrote is not deleted without their consent (R3.29); leave it out",
                 "cleanup",
                 "inactive_rooms",
             )
         if not epa and self.cleanup.insured_only_rooms is not None:
-            raise wrong("is for product epa (A_26348); leave it out", "cleanup", "insured_only_rooms")
+            raise WrongValueError(
+                "is for product epa (A_26348); leave it out", "cleanup", "insured_only_rooms"
+            )
+        return self
 
     @property
     def cleanup_rules(self) -> CleanupRules:
-        """What gematik demands, with what the operator has said."""
-        demanded = CleanupRules.of(self.product, self.spec_version)
-        said = self.cleanup.model_fields_set
+        """What is cleaned up when."""
+        wanted = self.cleanup
         return CleanupRules(
-            self.cleanup.inactive_rooms if "inactive_rooms" in said else demanded.inactive_ms,
-            self.cleanup.orphaned_rooms if "orphaned_rooms" in said else demanded.orphaned_ms,
-            self.cleanup.insured_only_rooms if "insured_only_rooms" in said else demanded.insured_only_ms,
-            self.cleanup.invitations_count_for,
+            wanted.inactive_rooms,
+            wanted.orphaned_rooms,
+            wanted.insured_only_rooms,
+            wanted.invitations_count_for,
         )

@@ -76,9 +76,7 @@ class RoomCleanup:
         Raises:
             ConfigError: naming the key and what is expected.
         """
-        parsed = parse_block(RoomCleanupConfig, config)
-        parsed.check_cleanup()
-        return parsed
+        return parse_block(RoomCleanupConfig, config)
 
 
 def _insurers(federation: FederationAllowList | None, api: ModuleApi) -> InsurersOf | None:

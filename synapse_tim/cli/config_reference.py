@@ -11,7 +11,7 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import attrs
@@ -20,8 +20,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from synapse_tim.core import config_types, durations
-from synapse_tim.core.config_types import InMilliseconds, PartConfig
-from synapse_tim.ti_messenger_config import TiMessengerConfig
+from synapse_tim.core.config_types import ByProduct, InMilliseconds, PartConfig
+from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.ti_messenger_config import BLOCKS
 from synapse_tim.transport import urls
 
 #: How texts that are checked are called.
@@ -60,31 +61,31 @@ class Key:
     meaning: str
 
 
-def keys(model: type[BaseModel] = TiMessengerConfig, above: str = "") -> Iterator[Key]:
-    """All keys, each followed by those below it.
+def keys() -> Iterator[Key]:
+    """All keys, each followed by those below it: those of all parts first, then as the parts are named."""
+    yield from keys_of(PartConfig, "")
+    for model in BLOCKS.values():
+        yield from keys_of(model, "", without=PartConfig.model_fields)
+
+
+def keys_of(model: type[BaseModel], above: str, without: Container[str] = ()) -> Iterator[Key]:
+    """The keys of one block, each followed by those below it.
 
     Args:
-        model: the class of a block.
+        model: of the block.
         above: where the block stands.
+        without: keys to leave out.
     """
     hints = typing.get_type_hints(model, include_extras=True)
-    for name in _in_order(model):
-        field = model.model_fields[name]
+    for name, field in model.model_fields.items():
+        if name in without:
+            continue
         path = f"{above}{name}"
         meaning, default = _meaning(field)
         yield Key(path, _takes(hints[name]), default or _default(field, hints[name]), meaning)
         block, repeated = _block(hints[name])
         if block is not None:
-            yield from keys(block, f"{path}[]." if repeated else f"{path}.")
-
-
-def _in_order(model: type[BaseModel]) -> list[str]:
-    """The names of a block's keys, those of all parts first, the others as the parts are named."""
-    names = list(model.model_fields)
-    if not issubclass(model, PartConfig):
-        return names
-    shared = [name for name in names if name in PartConfig.model_fields]
-    return [*shared, *(name for name in reversed(names) if name not in shared)]
+            yield from keys_of(block, f"{path}[]." if repeated else f"{path}.")
 
 
 def _meaning(field: FieldInfo) -> tuple[str, str]:
@@ -97,15 +98,38 @@ def _meaning(field: FieldInfo) -> tuple[str, str]:
 def _default(field: FieldInfo, hint: Any) -> str:
     if field.is_required():
         return "required"
+    for mark in field.metadata:
+        if isinstance(mark, ByProduct):
+            return _by_product(mark, hint)
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None or value is PydanticUndefined or value in ([], {}):
         return "none"
     if isinstance(value, BaseModel):
         return "as below"
+    return _value(value, hint)
+
+
+def _value(value: object, hint: Any) -> str:
+    if value is None:
+        return "`off`"
     if isinstance(value, int) and not isinstance(value, bool) and _is_duration(hint):
         return f"`{durations.to_text(value)}`"
     plain = value.value if isinstance(value, enum.Enum) else value
     return f"`{plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)}`"
+
+
+def _by_product(mark: ByProduct, hint: Any) -> str:
+    """The defaults, each with the generations, and the product where that matters."""
+    conditions: dict[str, list[str]] = {}
+    for version in SpecVersion:
+        products = [Product.PRO] if version.is_legacy else list(Product)
+        values = [_value(mark.default(product, version), hint) for product in products]
+        if len(set(values)) == 1:
+            conditions.setdefault(values[0], []).append(version.value)
+            continue
+        for product, value in zip(products, values, strict=True):
+            conditions.setdefault(value, []).append(f"{version.value} ({product.value})")
+    return "; ".join(f"{value} in {', '.join(where)}" for value, where in conditions.items())
 
 
 def _is_duration(hint: Any) -> bool:

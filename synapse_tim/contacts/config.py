@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from synapse_tim.adapter.config_block import wrong
 from synapse_tim.contacts.rules import VERSION
-from synapse_tim.core.config_types import Block, PartConfig, Text
+from synapse_tim.core.config_types import Block, PartConfig, Text, WrongValueError
 from synapse_tim.core.products import SpecVersion
 from synapse_tim.information.rules import ServiceInfo
 
@@ -42,19 +41,16 @@ class ContactManagementConfig(PartConfig):
     contacts: ContactsConfig | None = None
     """Contact management ([contacts.md](contacts.md)); for `legacy-1.1` only, where it is always there."""
 
-    def check_contacts(self) -> None:
-        """Refuse contact management in other generations.
-
-        Raises:
-            ConfigError: naming the key.
-        """
+    @model_validator(mode="after")
+    def _is_of_the_generation(self) -> Self:
         if self.contacts is not None and self.spec_version is not SpecVersion.LEGACY_1_1:
-            raise wrong(
+            raise WrongValueError(
                 "contact management belongs to spec_version 'legacy-1.1'; later generations have permission "
                 "configurations instead. Leave it out, and move the lists with "
                 "'synapse-tim contacts migrate'",
                 "contacts",
             )
+        return self
 
     @property
     def contacts_in_force(self) -> ContactsConfig:

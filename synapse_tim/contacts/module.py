@@ -70,7 +70,6 @@ class ContactManagement:
             ConfigError: naming the key and what is expected.
         """
         parsed = parse_block(ContactManagementConfig, config)
-        parsed.check_contacts()
         _check_generation(parsed)
         return parsed
 

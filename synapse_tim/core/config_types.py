@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
+import attrs
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,6 +21,7 @@ from pydantic import (
     ConfigDict,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from synapse_tim.core import durations
@@ -153,6 +155,30 @@ Pin = Annotated[str, AfterValidator(_pin)]
 Text = Annotated[str, checked(lambda value: bool(value.strip()) and is_storable(value), "a text")]
 
 
+@attrs.frozen
+class ByProduct:
+    """Marks a value whose default depends on the product and the generation.
+
+    Attributes:
+        default: of a product and a generation.
+    """
+
+    default: Callable[[Product, SpecVersion], object]
+
+
+class WrongValueError(ValueError):
+    """A value that has the right shape and cannot be used all the same.
+
+    Args:
+        what: is wrong, and what is expected.
+        keys: the path to it, from the model whose validator raises this.
+    """
+
+    def __init__(self, what: str, *keys: str | int) -> None:
+        super().__init__(what)
+        self.keys = keys
+
+
 class Block(BaseModel):
     """A part of the block: nothing unknown, nothing of another type."""
 
@@ -178,3 +204,24 @@ class PartConfig(Block):
         if spec_version.is_legacy and known.data.get("product") is Product.EPA:
             raise ValueError("legacy-1.1 is for pro only: expected '1.1' or '1.2' with epa")
         return spec_version
+
+    @model_validator(mode="after")
+    def _fill_in_defaults(self) -> Self:
+        for name in type(self).model_fields:
+            block = getattr(self, name)
+            if isinstance(block, Block):
+                # The model is frozen for everybody else.
+                object.__setattr__(self, name, _with_defaults(block, self.product, self.spec_version))
+        return self
+
+
+def _with_defaults(block: Block, product: Product, spec_version: SpecVersion) -> Block:
+    defaults = {}
+    for name, field in type(block).model_fields.items():
+        may_be_off = any(isinstance(mark, InMilliseconds) for mark in field.metadata)
+        # A key without a value counts as missing, unless None is what "off" is read as.
+        missing = name not in block.model_fields_set or (getattr(block, name) is None and not may_be_off)
+        for mark in field.metadata:
+            if missing and isinstance(mark, ByProduct):
+                defaults[name] = mark.default(product, spec_version)
+    return block.model_copy(update=defaults) if defaults else block

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated
 
 from pydantic import Field
 
-from synapse_tim.core.config_types import Block, DurationOrOff, PartConfig
+from synapse_tim.core.config_types import Block, ByProduct, DurationOrOff, PartConfig
 from synapse_tim.core.products import SpecVersion
 from synapse_tim.events.rules import EventRules
 
@@ -16,29 +17,24 @@ _DAY_MS = 24 * 60 * 60 * 1000
 class EventsConfig(Block):
     """``events``: reactions, threads, redactions."""
 
-    single_emoji_reactions: bool | None = None
-    """Whether a reaction has to be exactly one emoji (A_26228-01). Default: `true`; `false` in the legacy
-    generation.
-    """
-    threads: bool | None = None
-    """Whether threads are allowed (A_25395). Default: `true`; `false` in 1.1."""
-    redaction_window: DurationOrOff = None
-    """How old an event may be when it is redacted (A_28358). Default: `24h` in 1.2, `off` before."""
+    single_emoji_reactions: Annotated[bool | None, ByProduct(lambda _, version: not version.is_legacy)] = None
+    """Whether a reaction has to be exactly one emoji (A_26228-01)."""
+    threads: Annotated[bool | None, ByProduct(lambda _, version: version is not SpecVersion.V1_1)] = None
+    """Whether threads are allowed (A_25395)."""
+    redaction_window: Annotated[
+        DurationOrOff, ByProduct(lambda _, version: _DAY_MS if version is SpecVersion.V1_2 else None)
+    ] = None
+    """How old an event may be when it is redacted (A_28358)."""
 
-    def rules(self, spec_version: SpecVersion) -> EventRules:
-        """The rules for a generation, with what the operator has said."""
+    @property
+    def rules(self) -> EventRules:
+        """What events may be."""
         window = self.redaction_window
-        if "redaction_window" not in self.model_fields_set:
-            window = _DAY_MS if spec_version is SpecVersion.V1_2 else None
         return EventRules(
-            single_emoji_reactions=_said(self.single_emoji_reactions, not spec_version.is_legacy),
-            threads=_said(self.threads, spec_version is not SpecVersion.V1_1),
+            single_emoji_reactions=bool(self.single_emoji_reactions),
+            threads=bool(self.threads),
             redaction_window=None if window is None else dt.timedelta(milliseconds=window),
         )
-
-
-def _said(value: bool | None, default: bool) -> bool:
-    return default if value is None else value
 
 
 class EventPolicyConfig(PartConfig):
@@ -50,4 +46,4 @@ class EventPolicyConfig(PartConfig):
     @property
     def event_rules(self) -> EventRules:
         """What events may be."""
-        return self.events.rules(self.spec_version)
+        return self.events.rules

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from synapse_tim.adapter.config_block import wrong
-from synapse_tim.core.config_types import Block, PartConfig
+from synapse_tim.core.config_types import Block, PartConfig, WrongValueError
 from synapse_tim.invites.permission_config import PermissionConfigError, parse
 
 
@@ -40,17 +39,14 @@ class InvitePolicyConfig(PartConfig):
             raise ValueError("legacy-1.1 has approval lists and no permission configurations; leave it out")
         return permissions
 
-    def check(self) -> None:
-        """Read the default permission configuration.
-
-        Raises:
-            ConfigError: it is none.
-        """
+    @model_validator(mode="after")
+    def _default_can_be_read(self) -> Self:
         try:
             parse(self.permissions.default, self.product)
         except PermissionConfigError as error:
             keys = ("permissions", "default", *([error.path] if error.path else []))
-            raise wrong(str(error).removeprefix(f"{error.path}: "), *keys) from None
+            raise WrongValueError(str(error).removeprefix(f"{error.path}: "), *keys) from None
+        return self
 
     @property
     def default(self) -> Mapping[str, Any]:

@@ -110,9 +110,7 @@ class InvitePolicy:
         Raises:
             ConfigError: naming the key and what is expected.
         """
-        parsed = parse_block(InvitePolicyConfig, config)
-        parsed.check()
-        return parsed
+        return parse_block(InvitePolicyConfig, config)
 
     def _consent_of(self, config: InvitePolicyConfig) -> Consent:
         """What the generation has for the invitee's say."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from synapse_tim.adapter.config_block import wrong
-from synapse_tim.core.config_types import Block, Duration, PartConfig, ReadablePath
+from synapse_tim.core.config_types import Block, Duration, PartConfig, ReadablePath, WrongValueError
 from synapse_tim.core.institution_code import is_code
 from synapse_tim.core.products import Product
 from synapse_tim.jose.jwe import DecryptionKey
@@ -209,48 +209,50 @@ class LoginPolicyConfig(PartConfig):
     login: LoginConfig = Field(default_factory=LoginConfig)
     """Identity providers and ways to log in ([login.md](login.md))."""
 
-    def check_login(self) -> None:
-        """Check what belongs together.
+    _trust: TrustConfig | None = PrivateAttr(default=None)
 
-        Raises:
-            ConfigError: naming the key.
-        """
+    @model_validator(mode="after")
+    def _belongs_together(self, known: ValidationInfo) -> Self:
         login = self.login
+        others = known.context or {}
+        self._trust = login.trust or others.get("trust")
         if self.product is Product.EPA:
             if login.break_glass_administrators:
-                raise wrong(
+                raise WrongValueError(
                     "not for product epa: insured persons have their identity provider only (AF_10234)",
                     "login",
                     "break_glass_administrators",
                 )
             if not FOR_INSURED.issuperset(login.permitted or ()):
                 expected = " and ".join(sorted(FOR_INSURED))
-                raise wrong(f"for product epa only {expected} (AF_10234)", "login", "permitted")
+                raise WrongValueError(f"for product epa only {expected} (AF_10234)", "login", "permitted")
         for position, provider in enumerate(login.providers):
-            self._check_provider(provider, position)
+            keys = ("login", "providers", position)
+            self._check_provider(provider, *keys)
+            signed = provider.profile is Profile.GEMATIK_IDP and provider.keys.discovery_url is not None
+            # What a list rests on that is wrong itself, nobody knows.
+            if signed and self._trust is None and not others.get("list_is_wrong"):
+                raise WrongValueError(
+                    "its discovery document is signed: add login.trust with the roots of the TI",
+                    *keys,
+                    "keys",
+                    "discovery_url",
+                )
+        return self
 
-    def _check_provider(self, provider: ProviderConfig, position: int) -> None:
-        keys: tuple[str | int, ...] = ("login", "providers", position)
+    def _check_provider(self, provider: ProviderConfig, *keys: str | int) -> None:
         if provider.has_to_be_encrypted and not self.login.decryption_keys:
-            raise wrong("its tokens are encrypted: add login.decryption_keys", *keys, "encrypted")
+            raise WrongValueError("its tokens are encrypted: add login.decryption_keys", *keys, "encrypted")
         insured = provider.profile is Profile.GESUNDHEITSID
         if insured and self.product is Product.PRO:
-            raise wrong("insured persons need product epa", *keys, "profile")
+            raise WrongValueError("insured persons need product epa", *keys, "profile")
         if not insured and self.product is Product.EPA:
-            raise wrong("product epa needs gesundheitsid (AF_10234)", *keys, "profile")
-        signed = provider.profile is Profile.GEMATIK_IDP and provider.keys.discovery_url is not None
-        if signed and self.trust_of_providers is None:
-            raise wrong(
-                "its discovery document is signed: add login.trust with the roots of the TI",
-                *keys,
-                "keys",
-                "discovery_url",
-            )
+            raise WrongValueError("product epa needs gesundheitsid (AF_10234)", *keys, "profile")
 
     @property
     def trust_of_providers(self) -> TrustConfig | None:
-        """What a signed discovery document has to rest on."""
-        return self.login.trust
+        """What a signed discovery document has to rest on: the same as the list, unless said otherwise."""
+        return self._trust
 
     def login_rules(self, server_name: str, sso_providers: frozenset[str] | None) -> LoginRules:
         """Which ways to log in there are.

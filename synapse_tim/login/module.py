@@ -122,9 +122,7 @@ class LoginPolicy:
         Raises:
             ConfigError: naming the key and what is expected.
         """
-        parsed = parse_block(LoginPolicyConfig, config)
-        parsed.check_login()
-        return parsed
+        return parse_block(LoginPolicyConfig, config)
 
     def known_list(self) -> FederationList | None:
         """The last verified federation list, also when it is stale: log-ins go on without the directory."""
