@@ -8,7 +8,7 @@ than another one does, stops start-up.
 from __future__ import annotations
 
 import weakref
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
@@ -16,9 +16,8 @@ from synapse.module_api.errors import ConfigError
 from synapse_tim.adapter.config_block import wrong
 from synapse_tim.core.config_types import PartConfig
 
-_LOADED: Final[weakref.WeakKeyDictionary[ModuleApi, dict[type, object]]] = weakref.WeakKeyDictionary()
+_LOADED: Final[weakref.WeakKeyDictionary[ModuleApi, dict[str, object]]] = weakref.WeakKeyDictionary()
 _BLOCKS: Final[weakref.WeakKeyDictionary[ModuleApi, PartConfig]] = weakref.WeakKeyDictionary()
-_Part = TypeVar("_Part")
 
 
 def register(api: ModuleApi, part: object, config: PartConfig | None = None) -> None:
@@ -35,13 +34,13 @@ def register(api: ModuleApi, part: object, config: PartConfig | None = None) -> 
     if config is not None:
         _require_same(config, _BLOCKS.setdefault(api, config))
     loaded = _LOADED.setdefault(api, {})
-    if type(part) in loaded:
-        name = type(part).__name__
+    name = type(part).__name__
+    if name in loaded:
         raise ConfigError(
             f"synapse_tim.{name} is loaded twice; synapse_tim.TiMessenger already contains it",
             path=("modules",),
         )
-    loaded[type(part)] = part
+    loaded[name] = part
 
 
 def _require_same(config: PartConfig, first: PartConfig) -> None:
@@ -57,34 +56,23 @@ def _require_same(config: PartConfig, first: PartConfig) -> None:
             )
 
 
-def find(api: ModuleApi, kind: type[_Part]) -> _Part | None:
-    """A part that another one makes use of, if it is loaded.
+def find(api: ModuleApi, name: str) -> Any:
+    """A part that another one makes use of.
+
+    By name, since those below it and beside it do not know its class. A type says what they use of it.
 
     Args:
         api: Synapse's module API.
-        kind: the class of the part.
+        name: of the class of the part.
+
+    Returns:
+        The part, or ``None`` if it is not loaded.
     """
-    part = _LOADED.get(api, {}).get(kind)
-    return part if isinstance(part, kind) else None
+    return _LOADED.get(api, {}).get(name)
 
 
-def require(api: ModuleApi, kind: type[_Part], needed_by: str) -> _Part:
+def require(api: ModuleApi, name: str, needed_by: str) -> Any:
     """A part that another one needs.
-
-    Args:
-        api: Synapse's module API.
-        kind: the class of the part that is needed.
-        needed_by: the name of the class that needs it.
-
-    Raises:
-        ConfigError: it is not loaded.
-    """
-    part: _Part = require_named(api, kind.__name__, needed_by)
-    return part
-
-
-def require_named(api: ModuleApi, name: str, needed_by: str) -> Any:
-    """A part that another one needs, for those below it, which do not know its class.
 
     Args:
         api: Synapse's module API.
@@ -94,11 +82,11 @@ def require_named(api: ModuleApi, name: str, needed_by: str) -> Any:
     Raises:
         ConfigError: it is not loaded.
     """
-    for kind, part in _LOADED.get(api, {}).items():
-        if kind.__name__ == name:
-            return part
-    raise ConfigError(
-        f"synapse_tim.{needed_by} needs synapse_tim.{name}: add it to 'modules' before "
-        f"synapse_tim.{needed_by}, or load synapse_tim.TiMessenger, which contains both",
-        path=("modules",),
-    )
+    part = find(api, name)
+    if part is None:
+        raise ConfigError(
+            f"synapse_tim.{needed_by} needs synapse_tim.{name}: add it to 'modules' before "
+            f"synapse_tim.{needed_by}, or load synapse_tim.TiMessenger, which contains both",
+            path=("modules",),
+        )
+    return part

@@ -23,7 +23,7 @@ from synapse_tim.cleanup.purged_rooms import remove_stale_rows
 from synapse_tim.cleanup.rounds import CleanupRounds
 from synapse_tim.cleanup.rules import InsurersOf
 from synapse_tim.cleanup.survey import RoomSurvey
-from synapse_tim.federation.module import FederationAllowList
+from synapse_tim.federation.federation_members import Federation
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ class RoomCleanup:
         homeserver = Homeserver.of(api)
         check_options(homeserver.config, "cleanup", config.product)
         rules = config.cleanup_rules
-        federation = None
+        federation: Federation | None = None
         if rules.insured_only_ms is not None:
-            federation = parts.require(api, FederationAllowList, "RoomCleanup")
+            federation = parts.require(api, "FederationAllowList", "RoomCleanup")
         parts.register(api, self, config)
         self._api = api
         homeserver.purges.after_each(self._remove_stale_rows)
@@ -79,6 +79,6 @@ class RoomCleanup:
         return parse_block(RoomCleanupConfig, config)
 
 
-def _insurers(federation: FederationAllowList | None, api: ModuleApi) -> InsurersOf | None:
-    usable = federation.membership.usable_list if federation is not None else None
+def _insurers(federation: Federation | None, api: ModuleApi) -> InsurersOf | None:
+    usable = federation.members.usable_list if federation is not None else None
     return None if usable is None else InsurersOf.listed(usable.insurance_domains, api.server_name)

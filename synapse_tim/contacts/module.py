@@ -82,7 +82,7 @@ class ContactManagement:
         Raises:
             ConfigError: ``synapse_tim.Directory`` is not loaded.
         """
-        directory = parts.require(self._api, Directory, "InvitePolicy")
+        directory: Directory = parts.require(self._api, "Directory", "InvitePolicy")
         return ThreeStageCheck(self._api, users, self.permits, directory)
 
     async def permits(self, owner: str, inviter: str, now_s: int) -> bool:

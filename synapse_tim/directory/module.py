@@ -44,7 +44,7 @@ class Directory:
     def __init__(self, config: DirectoryPartConfig, api: ModuleApi) -> None:
         if config.directory is None:
             raise wrong("this key is required", "directory")
-        shared = parts.find(api, SharedLogIn)
+        shared: SharedLogIn | None = parts.find(api, SharedLogIn.__name__)
         log_in = config.directory.log_in(shared.settings if shared is not None else None)
         services = build_directory(
             config.directory,

@@ -21,7 +21,7 @@ from synapse_tim.adapter import metrics
 from synapse_tim.adapter.allow_list import AllowList
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.federation.acceptance import OnStale, Staleness, VerifiedList, staleness
-from synapse_tim.federation.federation_members import Membership
+from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.federation.list import FederationList
 from synapse_tim.federation.updater import ListState
 from synapse_tim.pki.certificates import describe
@@ -86,7 +86,7 @@ class ListInForce:
         self._quiet_until = 0.0  # monotonic
         self._wanted: FederationList | None = None  # what the allow_list is to name
         self._filled: FederationList | None = None  # what it names, once it is complete
-        self.membership = Membership(api.server_name)
+        self.members = FederationMembers(api.server_name)
 
     @property
     def known_list(self) -> FederationList | None:
@@ -126,7 +126,7 @@ class ListInForce:
         if usable is self._wanted:
             return
         self._wanted = usable
-        self.membership = Membership(self._api.server_name, usable)
+        self.members = FederationMembers(self._api.server_name, usable)
         if usable is None:
             self._empty()
             return
@@ -209,7 +209,7 @@ class ListInForce:
         metrics.PRODUCT_MISMATCH.set(self._mismatch(content))
 
     def _mismatch(self, content: FederationList) -> bool:
-        return Membership(self._api.server_name, content).own_kind_mismatch(
+        return FederationMembers(self._api.server_name, content).own_kind_mismatch(
             product_is_insurance=self._product_is_insurance
         )
 

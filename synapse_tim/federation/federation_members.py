@@ -6,6 +6,9 @@ unless the list in force names it exactly, and every other server is refused whi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 import attrs
 
 from synapse_tim.core.denial import Denial
@@ -14,7 +17,7 @@ from synapse_tim.federation.list import FederationList
 
 
 @attrs.frozen(eq=False)
-class Membership:
+class FederationMembers:
     """The federation as this server sees it at the moment.
 
     Attributes:
@@ -48,3 +51,21 @@ class Membership:
         if self.usable_list is None or self.own_server_name not in self.usable_list:
             return False
         return self.usable_list.domains[self.own_server_name] is not product_is_insurance
+
+
+class Federation(Protocol):
+    """What other parts use of ``synapse_tim.FederationAllowList``."""
+
+    @property
+    def members(self) -> FederationMembers:
+        """The federation as it is at the moment."""
+        ...
+
+    @property
+    def known_list(self) -> FederationList | None:
+        """The last verified list, also when it is stale."""
+        ...
+
+    def ask_about_users(self, user_ids: Iterable[str]) -> None:
+        """Find out whether the servers of some users have joined the federation recently (A_25537)."""
+        ...

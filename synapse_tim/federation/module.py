@@ -41,7 +41,7 @@ from synapse_tim.federation.denials import (
     NOT_A_MEMBER,
     RELAYED_FOR_NON_MEMBER,
 )
-from synapse_tim.federation.federation_members import Membership
+from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.federation.list import FederationList
 from synapse_tim.federation.relayed import ROOM_FRAME, effect_of_relayed
 from synapse_tim.federation.schedule import UnknownDomains
@@ -88,9 +88,9 @@ class FederationAllowList:
         self._engine.start()
 
     @property
-    def membership(self) -> Membership:
+    def members(self) -> FederationMembers:
         """The federation as it is at the moment."""
-        return self._in_force.membership
+        return self._in_force.members
 
     @property
     def known_list(self) -> FederationList | None:
@@ -160,7 +160,7 @@ class FederationAllowList:
         a list nothing arrives, but what was accepted before a restart is stored after it.
         """
         sender, known = of_matrix_id(event.sender), self._in_force.known_list
-        if known is None or Membership(self._own_server_name, known).check(sender) is None:
+        if known is None or FederationMembers(self._own_server_name, known).check(sender) is None:
             return Effect.FULL
         if sender is not None:
             self._ask_about(sender)
@@ -171,7 +171,7 @@ class FederationAllowList:
 
     def _require_members(self, servers: Iterable[str | None]) -> None:
         for server in servers:
-            denial = self._in_force.membership.check(server)
+            denial = self._in_force.members.check(server)
             if denial is not None:
                 if server is not None:
                     self._ask_about(server)
@@ -181,12 +181,12 @@ class FederationAllowList:
     def _require_one(self, servers: Iterable[str]) -> None:
         """Refuse to ask servers none of which is a member."""
         others = [server for server in servers if server != self._own_server_name]
-        if others and all(self._in_force.membership.check(server) for server in others):
+        if others and all(self._in_force.members.check(server) for server in others):
             self._require_members(others)
 
     def _why_denied(self, server: str | None) -> Denial:
         """Why Synapse's whitelist denied a server: a list that is being applied names it a moment later."""
-        return self._in_force.membership.check(server) or NO_USABLE_LIST
+        return self._in_force.members.check(server) or NO_USABLE_LIST
 
     def _denied(self, server: str) -> None:
         """Count what Synapse's whitelist denied, and find out whether the server has joined recently."""
@@ -196,5 +196,5 @@ class FederationAllowList:
     def _ask_about(self, server: str) -> None:
         if server == self._own_server_name or normalise(server) != server:
             return
-        if self._in_force.membership.check(server) and self._unknown.is_new(server, time.monotonic()):
+        if self._in_force.members.check(server) and self._unknown.is_new(server, time.monotonic()):
             self._engine.driver.force()

@@ -22,7 +22,7 @@ from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.openid_users import OpenIdUsers
 from synapse_tim.core.products import Product
-from synapse_tim.federation.module import FederationAllowList
+from synapse_tim.federation.federation_members import Federation
 from synapse_tim.information import client_report_resource as client_reports
 from synapse_tim.information import resource as information_resource
 from synapse_tim.information.client_report_resource import ClientReportResource, ClientReports
@@ -78,8 +78,8 @@ class InformationServices:
         wanted = config.information
         if config.product is Product.EPA or config.spec_version.is_legacy:
             return UnrecognizedRequestResource()  # type: ignore[no-untyped-call]
-        allow_list = parts.require(self._api, FederationAllowList, "InformationServices")
+        federation: Federation = parts.require(self._api, "FederationAllowList", "InformationServices")
         users = OpenIdUsers(
             self._homeserver, INFORMATION_TOKEN, accept_access_tokens=wanted.accept_access_tokens
         )
-        return InformationResource(wanted.info, lambda: allow_list.known_list, users.require)
+        return InformationResource(wanted.info, lambda: federation.known_list, users.require)

@@ -34,7 +34,7 @@ from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.create_room import CreateRoom, is_user_id, names_address
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
-from synapse_tim.federation.module import FederationAllowList
+from synapse_tim.federation.federation_members import Federation
 from synapse_tim.invites.arriving import ArrivingMemberships
 from synapse_tim.invites.config import InvitePolicyConfig
 from synapse_tim.invites.denials import INVITE_BY_ADDRESS, INVITEE_MALFORMED
@@ -75,7 +75,7 @@ class InvitePolicy:
 
     def __init__(self, config: InvitePolicyConfig, api: ModuleApi) -> None:
         homeserver = self._homeserver = Homeserver.of(api)
-        self._allow_list = parts.require(api, FederationAllowList, "InvitePolicy")
+        self._federation: Federation = parts.require(api, "FederationAllowList", "InvitePolicy")
         self._api = api
         self._client_api = homeserver.client_api
         self._product = config.product
@@ -116,7 +116,7 @@ class InvitePolicy:
         """What the generation has for the invitee's say."""
         api, users = self._api, self._homeserver.local_users
         if config.spec_version.is_legacy:
-            contacts: ConsentProvider = parts.require_named(api, "ContactManagement", "InvitePolicy")
+            contacts: ConsentProvider = parts.require(api, "ContactManagement", "InvitePolicy")
             return contacts.consent(users)
         documents = PermissionDocuments(api, users, config.product, config.default)
         PermissionRoutes(self._homeserver, documents)
@@ -227,11 +227,11 @@ class InvitePolicy:
         rules = self._rules()
         denial = rules.check(inviter, invitee)
         if denial is not None:
-            self._allow_list.ask_about_users((inviter, invitee))
+            self._federation.ask_about_users((inviter, invitee))
             return denial
         if not self._api.is_mine(invitee):
             return None  # the invitee's own server knows what the invitee wants
         return await self._consent.check(rules, inviter, invitee)
 
     def _rules(self) -> InviteRules:
-        return InviteRules(self._allow_list.membership, self._product)
+        return InviteRules(self._federation.members, self._product)

@@ -21,7 +21,7 @@ from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
 from synapse_tim.core.products import Product
 from synapse_tim.core.server_name import of_matrix_id
-from synapse_tim.federation.federation_members import Membership
+from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.invites.denials import (
     INSURED_INVITES_INSURED,
     INVITE_BY_ADDRESS,
@@ -37,11 +37,11 @@ class InviteRules:
     """What the federation says about an invitation at the moment, and what this server is in it.
 
     Attributes:
-        membership: who belongs to the federation.
+        members: who belongs to the federation.
         product: of this server.
     """
 
-    membership: Membership
+    members: FederationMembers
     product: Product
 
     def check(self, inviter: str, invitee: str) -> Denial | None:
@@ -52,7 +52,7 @@ class InviteRules:
             invitee: user id.
         """
         servers = (of_matrix_id(inviter), of_matrix_id(invitee))
-        denial = self.membership.check(servers[0]) or self.membership.check(servers[1])
+        denial = self.members.check(servers[0]) or self.members.check(servers[1])
         if denial is None and all(self.is_insurer(server) for server in servers):
             return INSURED_INVITES_INSURED
         return denial
@@ -63,9 +63,9 @@ class InviteRules:
         The list says so. The own server is an insurer's also if just the configuration says so: there may
         be no list, and of two that disagree the stricter one counts.
         """
-        if server == self.membership.own_server_name and self.product is Product.EPA:
+        if server == self.members.own_server_name and self.product is Product.EPA:
             return True
-        usable = self.membership.usable_list
+        usable = self.members.usable_list
         return usable is not None and server in usable.insurance_domains
 
     def check_consent(self, config: PermissionConfig, inviter: str) -> Denial | None:

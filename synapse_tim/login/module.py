@@ -26,8 +26,8 @@ from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.products import Product
+from synapse_tim.federation.federation_members import Federation
 from synapse_tim.federation.list import FederationList
-from synapse_tim.federation.module import FederationAllowList
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.assembly import build_providers
 from synapse_tim.login.attempts import LoginAttempts
@@ -74,7 +74,12 @@ class LoginPolicy:
         homeserver = synapse.Homeserver.of(api)
         self._synapse, self._client_api = homeserver.accounts, homeserver.client_api
         check_options(homeserver.config, "login", config.product)
-        self._allow_list = self._find_allow_list(config.product)
+        # Knows the insurers' institution codes.
+        self._federation: Federation | None = (
+            parts.require(api, "FederationAllowList", "LoginPolicy")
+            if config.product is Product.EPA
+            else parts.find(api, "FederationAllowList")
+        )
         self._store = LoginStore(api)
         self._new_accounts = NewAccounts(api)
         keys = config.login.read_decryption_keys()
@@ -126,7 +131,7 @@ class LoginPolicy:
 
     def known_list(self) -> FederationList | None:
         """The last verified federation list, also when it is stale: log-ins go on without the directory."""
-        return None if self._allow_list is None else self._allow_list.known_list
+        return None if self._federation is None else self._federation.known_list
 
     @property
     def permits_single_sign_on(self) -> bool:
@@ -243,12 +248,6 @@ class LoginPolicy:
                 reject(LOGIN_UNAVAILABLE)
 
         return after
-
-    def _find_allow_list(self, product: Product) -> FederationAllowList | None:
-        """The part that knows the insurers' institution codes."""
-        if product is Product.EPA:
-            return parts.require(self._api, FederationAllowList, type(self).__name__)
-        return parts.find(self._api, FederationAllowList)
 
     def _register(self) -> None:
         # Whatever is registered here is offered to everybody who has to confirm something, too.

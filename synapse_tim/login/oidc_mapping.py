@@ -163,9 +163,7 @@ class OidcMapping:
         return self._rules.person(claims, policy.login.homeserver, policy.known_list(), utc_now())
 
     def _policy(self) -> LoginPolicy:
-        from synapse_tim.login.module import LoginPolicy  # which needs this class
-
-        policy = parts.find(self._homeserver.modules_api, LoginPolicy)
+        policy: LoginPolicy | None = parts.find(self._homeserver.modules_api, "LoginPolicy")
         if policy is None:
             raise MappingException(page_text(TokenRefusal.INTERNAL))
         return policy

@@ -20,15 +20,15 @@ class Special(Needed):
 def test_a_part_finds_another_one_of_the_same_homeserver(api):
     needed = Needed()
     parts.register(api, needed)
-    assert parts.require(api, Needed, "Needy") is needed
+    assert parts.require(api, "Needed", "Needy") is needed
     with pytest.raises(ConfigError):
-        parts.require(Mock(spec=ModuleApi), Needed, "Needy")
+        parts.require(Mock(spec=ModuleApi), "Needed", "Needy")
 
 
 def test_a_part_that_is_missing_is_named_with_what_to_do(api):
     parts.register(api, Special())
     with pytest.raises(ConfigError) as caught:
-        parts.require(api, Needed, "Needy")
+        parts.require(api, "Needed", "Needy")
     message = caught.value.msg
     assert message.startswith("synapse_tim.Needy needs synapse_tim.Needed: add it to 'modules' before")
     assert "synapse_tim.TiMessenger" in message
@@ -42,5 +42,5 @@ def test_a_part_is_there_once(api):
     with pytest.raises(ConfigError, match=r"synapse_tim\.Needed is loaded twice.*TiMessenger") as caught:
         parts.register(api, Needed())
     assert list(caught.value.path) == ["modules"]
-    assert parts.require(api, Needed, "Needy") is first
+    assert parts.require(api, "Needed", "Needy") is first
     parts.register(Mock(spec=ModuleApi), Needed())

@@ -37,7 +37,7 @@ class Asked(DirectServeJsonResource):
 
 class Asker:
     def __init__(self, config, api):
-        api.register_web_resource("/asked", Asked(parts.require(api, ContactManagement, "Asker")))
+        api.register_web_resource("/asked", Asked(parts.require(api, "ContactManagement", "Asker")))
 
     @staticmethod
     def parse_config(config):

@@ -21,7 +21,7 @@ from synapse_tim.directory.failures import DirectoryError
 class Resource(DirectServeJsonResource):
     def __init__(self, api):
         super().__init__()
-        self.directory = parts.require(api, Directory, "Asker")
+        self.directory = parts.require(api, "Directory", "Asker")
 
     async def _async_render_GET(self, request):
         try:

@@ -74,8 +74,8 @@ def make(api, clock, threads):
 def test_it_starts_with_nobody(make):
     in_force, allow_list, _ = make()
     assert not allow_list
-    assert in_force.membership.check("a.example")
-    assert in_force.membership.check("hospital.example") is None
+    assert in_force.members.check("a.example")
+    assert in_force.members.check("hospital.example") is None
 
 
 def test_it_follows_in_place(make, run):
@@ -102,7 +102,7 @@ def test_r1_11_stale(make, run, clock, on_stale, left):
     clock.now = NOW + dt.timedelta(hours=73)
     run(in_force.judge())
     assert set(allow_list) == left
-    assert bool(in_force.membership.check("a.example")) is not bool(left)
+    assert bool(in_force.members.check("a.example")) is not bool(left)
     run(in_force.take(state(1, "a.example", confirmed=clock.now)))
     assert set(allow_list) == {"a.example"}
 
@@ -144,7 +144,7 @@ def test_a_list_that_is_replaced_while_it_is_applied_is_abandoned(make, run, api
     api.sleep = interrupt
     run(in_force.take(first))
     assert set(allow_list) == {"b.example"}
-    assert in_force.membership.usable_list is second.in_force.content
+    assert in_force.members.usable_list is second.in_force.content
 
 
 def test_a_failure_on_the_way_denies_everybody_and_is_made_up_for(make, run, threads):

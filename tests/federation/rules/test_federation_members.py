@@ -3,7 +3,7 @@
 import pytest
 
 from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER
-from synapse_tim.federation.federation_members import Membership
+from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.federation.list import parse_payload
 from tests.support.helpers import document, entry
 
@@ -14,13 +14,13 @@ LIST = parse_payload(
 
 
 @pytest.fixture
-def membership():
-    return Membership(OWN, LIST)
+def members():
+    return FederationMembers(OWN, LIST)
 
 
 @pytest.mark.parametrize("name", ["hospital.example", "port.example:8448", "i.example", OWN])
-def test_af_10064_02_members_and_the_own_server_may_be_talked_to(membership, name):
-    assert membership.check(name) is None
+def test_af_10064_02_members_and_the_own_server_may_be_talked_to(members, name):
+    assert members.check(name) is None
 
 
 @pytest.mark.parametrize(
@@ -42,18 +42,18 @@ def test_af_10064_02_members_and_the_own_server_may_be_talked_to(membership, nam
         None,
     ],
 )
-def test_af_10064_02_anybody_else_is_denied(membership, name):
-    assert membership.check(name) is NOT_A_MEMBER
+def test_af_10064_02_anybody_else_is_denied(members, name):
+    assert members.check(name) is NOT_A_MEMBER
 
 
 @pytest.mark.parametrize("name", ["hospital.example", "outsider.example", "", None])
 def test_af_10064_02_without_a_list_everybody_else_is_denied(name):
     """R1.14: fail closed."""
-    assert Membership(OWN).check(name) is NO_USABLE_LIST
+    assert FederationMembers(OWN).check(name) is NO_USABLE_LIST
 
 
 def test_uc_10064_the_own_server_is_a_member_with_or_without_a_list():
-    assert Membership(OWN).check(OWN) is None
+    assert FederationMembers(OWN).check(OWN) is None
     assert OWN not in LIST
 
 
@@ -69,5 +69,7 @@ def test_uc_10064_the_own_server_is_a_member_with_or_without_a_list():
     ],
 )
 def test_is_insurance_is_true_exactly_for_ti_m_epa(own, product_is_insurance, mismatch):
-    assert Membership(own, LIST).own_kind_mismatch(product_is_insurance=product_is_insurance) is mismatch
-    assert not Membership(own).own_kind_mismatch(product_is_insurance=product_is_insurance)
+    assert (
+        FederationMembers(own, LIST).own_kind_mismatch(product_is_insurance=product_is_insurance) is mismatch
+    )
+    assert not FederationMembers(own).own_kind_mismatch(product_is_insurance=product_is_insurance)

@@ -9,7 +9,7 @@ from synapse.storage.databases.main import DataStore
 
 from synapse_tim.adapter.device_inbox import DeviceInbox
 from synapse_tim.core.products import Product
-from synapse_tim.federation.federation_members import Membership
+from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.invites import device_messages
 from synapse_tim.invites.denials import INVITEE_REFUSES, PERMISSION_UNAVAILABLE
 from synapse_tim.invites.device_messages import DeviceMessages
@@ -195,7 +195,7 @@ def tell(api, later):
     consent.check_contact.return_value = INVITEE_REFUSES
     rooms.joined.side_effect = lambda users: dict.fromkeys(users, frozenset())
     api.run_db_interaction = AsyncMock(side_effect=RuntimeError)
-    rules = InviteRules(Membership("own.example"), Product.PRO)
+    rules = InviteRules(FederationMembers("own.example"), Product.PRO)
     strangers = Strangers(api, rooms, lambda: rules, consent)
     strangers.consent, strangers.rooms = consent, rooms
     return strangers

@@ -4,7 +4,7 @@ import pytest
 
 from synapse_tim.core.products import Product
 from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER
-from synapse_tim.federation.federation_members import Membership
+from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.federation.list import parse_payload
 from synapse_tim.invites.denials import INSURED_INVITES_INSURED, INVITEE_REFUSES
 from synapse_tim.invites.permission_config import parse
@@ -27,7 +27,7 @@ LISTS = {
 
 
 def rules_of(product=PRO, listed="unlisted"):
-    return InviteRules(Membership(OWN, LISTS[listed]), product)
+    return InviteRules(FederationMembers(OWN, LISTS[listed]), product)
 
 
 @pytest.mark.parametrize(
