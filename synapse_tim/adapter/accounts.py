@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
+from synapse.handlers.sso import MappingException as MappingException
 from synapse.logging.context import ContextRequest, current_context
 
 from synapse_tim.adapter.shape import Touches
@@ -27,6 +28,9 @@ _DELETE: Final = _SYNAPSE.calls(
 _REQUESTER: Final = _SYNAPSE.reads(
     "synapse.logging.context.ContextRequest.requester", "who makes a request that a callback is not told"
 )
+
+_SYNAPSE.calls("synapse.logging.context.current_context", "which request is being served")
+_SYNAPSE.calls("synapse.handlers.sso.MappingException", "shows a page when a user mapping provider raises it")
 
 #: Says which password hash an account gets: provider's id and localpart in, the hash or ``None`` out.
 Mark = Callable[[str, str], str | None]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attr
 from synapse import rest
+from synapse.http import server
 from synapse.module_api import ModuleApi, SynapseRequest
 
 from synapse_tim.adapter.client_routes import ROUTES
@@ -21,6 +22,13 @@ _GROUPS: Final = _SYNAPSE.changes(
     "synapse.rest.SERVLET_GROUPS", "the guards are put in once Synapse has registered its routes"
 )
 _ROUTES: Final = _SYNAPSE.changes("synapse.rest.ClientRestResource._routes", "the routes of a listener")
+_ENTRY: Final = _SYNAPSE.reads("synapse.http.server._PathEntry.servlet_classname", "which route it is")
+_CALLBACK: Final = _SYNAPSE.changes("synapse.http.server._PathEntry.callback", "guards come first")
+_CONFIG: Final = _SYNAPSE.reads("synapse.server.HomeServer.config", "it has `worker`")
+_SECTION: Final = _SYNAPSE.reads("synapse.config.homeserver.HomeServerConfig.worker", "it has `worker_app`")
+_WORKER: Final = _SYNAPSE.reads(
+    "synapse.config.workers.WorkerConfig.worker_app", "workers serve a part of the client API only"
+)
 _REQUESTER: Final = _SYNAPSE.changes(
     "synapse.http.site.SynapseRequest._requester", "guards ask who makes a request before Synapse does, once"
 )
@@ -45,6 +53,9 @@ class ClientApi:
         setter = getattr(_SETTER.of(SynapseRequest), "fset", None)
         if _REQUESTER.name not in getattr(getattr(setter, "__code__", None), "co_names", ()):
             raise _REQUESTER.unexpected()
+        for touched in (_ENTRY, _CALLBACK):
+            touched.of(server._PathEntry)
+        self._is_worker = _WORKER.of(_SECTION.of(_CONFIG.of(hs))) is not None
         self._hs = hs
         self._api = api
         #: By the name of the class and the method.
@@ -94,7 +105,7 @@ class ClientApi:
                     methods[method] = attr.evolve(entry, callback=callback)
         # Workers serve a part of the client API only; what is not there needs no guard.
         missing = [key for key in self._guards.keys() - found if key[0] not in self._may_be_missing]
-        if hs.config.worker.worker_app is None and missing:
+        if missing and not self._is_worker:
             names = sorted(f"{name} {method.decode()}" for name, method in missing)
             raise incompatible(f"client API: {', '.join(names)}")
 

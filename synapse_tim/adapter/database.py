@@ -10,6 +10,11 @@ from synapse.logging.context import PreserveLoggingContext
 from synapse.module_api import LoggingTransaction, ModuleApi, make_deferred_yieldable
 from twisted.internet.defer import DeferredLock
 
+from synapse_tim.adapter.shape import Touches
+
+Touches("database").calls(
+    "synapse.logging.context.PreserveLoggingContext", "whoever waits goes on with their own context"
+)
 _UNDEFINED_TABLE: Final = "42P01"
 
 

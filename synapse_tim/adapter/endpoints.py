@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from synapse.http.server import UnrecognizedRequestResource, finish_request, set_cors_headers
 from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import SynapseError
+from twisted.web.resource import Resource
 
 from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.shape import Touches
 from synapse_tim.core.web_denials import METHOD_UNRECOGNIZED
 
+_SYNAPSE: Final = Touches("endpoints")
+for _name, _why in (
+    ("finish_request", "answers without a body"),
+    ("set_cors_headers", "answers without a body"),
+    ("UnrecognizedRequestResource", "interfaces that a product does not have"),
+):
+    _SYNAPSE.calls(f"synapse.http.server.{_name}", _why)
 _CHALLENGE: Final = 'Bearer realm="TI-Messenger"'
 
 
@@ -49,3 +59,14 @@ def error_answer(request: SynapseRequest, error: SynapseError) -> tuple[int, dic
         challenge = f'{_CHALLENGE}, error="invalid_token"' if shown else _CHALLENGE
         set_header(request, "WWW-Authenticate", challenge)
     return error.code, {"errorCode": error.errcode, "errorMessage": error.msg}
+
+
+def finish(request: SynapseRequest) -> None:
+    """End an answer without a body."""
+    set_cors_headers(request)
+    finish_request(request)
+
+
+def unrecognized() -> Resource:
+    """A resource that answers as Synapse does where there is none: 404 ``M_UNRECOGNIZED``."""
+    return UnrecognizedRequestResource()  # type: ignore[no-untyped-call]

@@ -7,8 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from synapse.http.servlet import parse_json_object_from_request
-from synapse.module_api import SynapseRequest
+from synapse.module_api import SynapseRequest, parse_json_object_from_request
 
 
 def read_json(request: SynapseRequest) -> dict[str, Any]:

@@ -50,6 +50,11 @@ class Touched:
     why: str
 
     @property
+    def access(self) -> str:
+        """``private`` with a name that begins with an underscore, otherwise ``internal``."""
+        return "private" if "._" in self.path else "internal"
+
+    @property
     def name(self) -> str:
         """The name of the attribute."""
         return self.path.rpartition(".")[2]

@@ -1,7 +1,7 @@
-"""``synapse-tim reference configuration|denials|options|checks``: every key, refusal, option, check.
+"""``synapse-tim reference``: every key, denial, option, check, and what is touched in Synapse.
 
-The pages ``docs/configuration-reference.md``, ``docs/denials.md``, ``docs/homeserver-options.md`` and
-``docs/checks.md`` are its output.
+The pages ``docs/configuration-reference.md``, ``docs/denials.md``, ``docs/homeserver-options.md``,
+``docs/checks.md`` and ``docs/synapse-internals.md`` are its output.
 """
 
 from __future__ import annotations
@@ -118,11 +118,31 @@ def configuration() -> Page:
     return Page("Configuration reference", introduction, ("key", "takes", "default", "meaning"), rows)
 
 
+def synapse() -> Page:
+    """Everything of Synapse that is touched beyond its module API."""
+    # Synapse is imported for the adapter, and for nothing else here.
+    from synapse_tim.adapter.reference import touched
+
+    rows = [
+        (each.capability, f"`{each.path}{each.parameters}`", each.access, each.use.value, each.why)
+        for each in touched()
+    ]
+    introduction = (
+        "What the modules touch in Synapse beyond its module API, and what for. All of it is asserted when\n"
+        "the homeserver starts, by the capability of the adapter that is named, if a part that is loaded\n"
+        "uses it: a Synapse that looks different stops with a message that says so. `(a, b)` are all\n"
+        "parameters of a function, `(a, …)` its first ones, `(…, a)` some of them. What is `wrapped` is\n"
+        "wrapped once, however many parts have something to check there."
+    )
+    return Page("Synapse's internals", introduction, ("capability", "what", "access", "use", "why"), rows)
+
+
 PAGES: Final[dict[str, Callable[[], Page]]] = {
     "checks": checks,
     "configuration": configuration,
     "denials": denials,
     "options": options,
+    "synapse": synapse,
 }
 
 
@@ -130,7 +150,7 @@ def add_command(commands: Any) -> None:
     """Add ``reference`` to the commands."""
     parser = commands.add_parser(
         "reference",
-        help="list the keys of the configuration, denials, options that a homeserver needs, or checks",
+        help="list the keys of the configuration, denials, options, checks, or what is touched in Synapse",
         epilog=_EXAMPLE,
     )
     parser.add_argument("page", choices=sorted(PAGES))

@@ -14,14 +14,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import attrs
-from synapse.http.server import finish_request, set_cors_headers
 from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.decisions import reject
-from synapse_tim.adapter.endpoints import error_answer, require_method
+from synapse_tim.adapter.endpoints import error_answer, finish, require_method
 from synapse_tim.adapter.request_body import octets
 from synapse_tim.contacts.denials import (
     CONTACT_ID,
@@ -194,5 +193,4 @@ def _user_id(part: bytes) -> str:
 
 def _no_content(request: SynapseRequest) -> None:
     request.setResponseCode(204)
-    set_cors_headers(request)
-    finish_request(request)
+    finish(request)

@@ -13,12 +13,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from synapse.http.server import UnrecognizedRequestResource
 from synapse.module_api import ModuleApi
 from twisted.web.resource import Resource
 
 from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
+from synapse_tim.adapter.endpoints import unrecognized
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.openid_users import OpenIdUsers
 from synapse_tim.core.products import Product
@@ -77,7 +77,7 @@ class InformationServices:
     def _information(self, config: InformationServicesConfig) -> Resource:
         wanted = config.information
         if config.product is Product.EPA or config.spec_version.is_legacy:
-            return UnrecognizedRequestResource()  # type: ignore[no-untyped-call]
+            return unrecognized()
         federation: Federation = parts.require(self._api, "FederationAllowList", "InformationServices")
         users = OpenIdUsers(
             self._homeserver, INFORMATION_TOKEN, accept_access_tokens=wanted.accept_access_tokens

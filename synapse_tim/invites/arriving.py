@@ -17,8 +17,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from synapse.events import EventBase
-from synapse.module_api import ModuleApi
+from synapse.module_api import EventBase, ModuleApi
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.arrivals import ArrivingEvents

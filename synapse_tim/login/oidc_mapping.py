@@ -11,11 +11,11 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from synapse.handlers.sso import MappingException
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim.adapter import parts
+from synapse_tim.adapter.accounts import MappingException
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config import OidcProvider
 from synapse_tim.adapter.config_block import parse_block

@@ -20,6 +20,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
         ("denials", "denials.md"),
         ("options", "homeserver-options.md"),
         ("checks", "checks.md"),
+        ("synapse", "synapse-internals.md"),
     ],
 )
 def test_the_documentation_is_up_to_date(page, file, capsys):

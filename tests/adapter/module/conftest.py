@@ -6,8 +6,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from synapse_tim.adapter import homeserver  # noqa: F401  # declares what it touches
-from synapse_tim.adapter.shape import TOUCHED
+from synapse_tim.adapter.reference import touched as everything_touched
 
 
 def real_owner(touched):
@@ -33,10 +32,10 @@ def with_real_signatures(hs):
         "ThirdPartyEventRulesModuleApiCallbacks": callbacks.third_party_event_rules,
         "BaseAuth": hs.get_auth.return_value,
     }
-    for getter in TOUCHED:
+    for getter in everything_touched():
         if getter.why.startswith("returns the `"):
             owners.setdefault(getter.why.split("`")[1], getattr(hs, getter.name).return_value)
-    for touched in TOUCHED:
+    for touched in everything_touched():
         owner = owners.get(touched.path.split(".")[-2])
         if touched.parameters and owner is not None:
             real = inspect.getattr_static(real_owner(touched), touched.name)
@@ -47,6 +46,7 @@ def with_real_signatures(hs):
 def hs():
     hs = Mock()
     hs.config.federation.federation_domain_whitelist = {}
+    hs.config.worker.worker_app = None
     del hs._listen_http
     hs._listener_http = lambda config, listener_config: ["port"]
     with_real_signatures(hs)

@@ -38,9 +38,8 @@ def resource():
 
 
 @pytest.fixture
-def client_api(api, hs, groups):
+def client_api(api, groups):
     """That of the main process."""
-    hs.config.worker.worker_app = None
     return Homeserver.of(api).client_api
 
 
@@ -73,15 +72,18 @@ def test_the_guard_decides_whether_to_go_on(client_api, groups, hs, resource, ru
     synapses.assert_not_awaited()
 
 
-def test_a_route_that_is_missing_stops_the_main_process_only(client_api, groups, hs, resource):
-    client_api.guard({(SERVLET, "PUT"): AsyncMock(), (SERVLET, "POST"): AsyncMock()})
+@pytest.mark.parametrize("app", [None, "synapse.app.generic_worker"])
+def test_a_route_that_is_missing_stops_the_main_process_only(api, groups, hs, resource, app):
+    hs.config.worker.worker_app = app
+    Homeserver.of(api).client_api.guard({(SERVLET, "PUT"): AsyncMock(), (SERVLET, "POST"): AsyncMock()})
     wrap = groups["client"][-1]
     wrap(hs, resource)
     del resource._routes["send"][b"POST"]
-    with pytest.raises(ConfigError, match=f"{CLASS} POST"):
+    if app is None:
+        with pytest.raises(ConfigError, match=f"{CLASS} POST"):
+            wrap(hs, resource)
+    else:
         wrap(hs, resource)
-    hs.config.worker.worker_app = "synapse.app.generic_worker"
-    wrap(hs, resource)
 
 
 def test_a_route_that_is_replaced_may_be_missing(client_api, groups, hs, resource):
