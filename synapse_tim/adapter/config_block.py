@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +12,7 @@ from pydantic_core import ErrorDetails
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim.core.config_types import WrongValueError
+from synapse_tim.transport.tls import client_context
 
 #: Where the block stands in homeserver.yaml, for error messages.
 CONFIG_PATH = "modules[…].config"
@@ -56,6 +59,22 @@ def wrong_block(values: Sequence[WrongValueError]) -> ConfigError:
     """
     lines = dict.fromkeys(f"{_key_path(each.keys)}: {each}" for each in values)
     return ConfigError("\n".join(lines), path=[str(key) for key in values[0].keys])
+
+
+def read_cas(file: str | None, *keys: str | int) -> ssl.SSLContext:
+    """TLS settings with the CAs of a file that a block names.
+
+    Args:
+        file: PEM; ``None`` for the system's CAs.
+        keys: the path to it, for messages.
+
+    Raises:
+        ConfigError: it holds none.
+    """
+    try:
+        return client_context(Path(file) if file else None)
+    except OSError as error:
+        raise wrong(f"holds no usable PEM certificates: {error}", *keys) from None
 
 
 def wrong(what: str, *keys: str | int) -> ConfigError:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import attrs
 
-from synapse_tim.adapter.config_block import wrong
+from synapse_tim.adapter.config_block import read_cas
 from synapse_tim.directory.client import DirectoryClient
 from synapse_tim.directory.config import DirectoryConfig, DirectoryLogIn, read_credentials
 from synapse_tim.directory.session import DirectorySession
 from synapse_tim.directory.transport import DirectoryTransport
 from synapse_tim.transport.fetcher import Fetcher
-from synapse_tim.transport.tls import client_context
 
 
 @attrs.frozen(eq=False)
@@ -53,11 +51,7 @@ def build_directory(
     Raises:
         ConfigError: naming the key of a file that does not hold what it should.
     """
-    ca_file = Path(log_in.ca_certificates) if log_in.ca_certificates else None
-    try:
-        fetcher = Fetcher(client_context(ca_file))
-    except OSError as error:
-        raise wrong(f"holds no usable PEM certificates: {error}", *log_in.ca_keys) from None
+    fetcher = Fetcher(read_cas(log_in.ca_certificates, *log_in.ca_keys))
     if shared is None or not log_in.shared:
         credentials = read_credentials(log_in.provider, *log_in.provider_keys)
         shared = DirectorySession(fetcher, credentials, time.monotonic)

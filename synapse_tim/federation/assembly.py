@@ -6,16 +6,14 @@ import datetime as dt
 import ssl
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import attrs
 from cryptography import x509
 from synapse.module_api import ModuleApi
-from synapse.module_api.errors import ConfigError
 
 from synapse_tim.adapter.allow_list import AllowList
 from synapse_tim.adapter.clock import utc_now
-from synapse_tim.adapter.config_block import wrong
+from synapse_tim.adapter.config_block import read_cas, wrong
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.adapter.threads import Threads
@@ -39,7 +37,6 @@ from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.signer_path import ROLE_VZD_TI
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.transport.fetcher import Fetcher
-from synapse_tim.transport.tls import client_context
 
 _JUDGE_MS = 1000
 
@@ -68,27 +65,20 @@ def read_files(config: FederationListConfig) -> ListParts:
     Raises:
         ConfigError: naming the key of a file that does not hold what it should.
     """
-    ca_file = Path(config.ca_certificates) if config.ca_certificates else None
-    certificate = Path(config.client_certificate) if config.client_certificate else None
-    try:
-        plain = client_context(ca_file)
-    except OSError as error:
-        raise _wrong_list(f"holds no usable PEM certificates: {error}", "ca_certificates") from None
-    try:
-        context = client_context(ca_file, certificate)
-    except OSError as error:
-        raise _wrong_list(
-            f"holds no certificate with its key in PEM: {error}", "client_certificate"
-        ) from None
+    plain = read_cas(config.ca_certificates, "federation_list", "ca_certificates")
+    context = read_cas(config.ca_certificates, "federation_list", "ca_certificates")
+    if config.client_certificate is not None:
+        try:
+            context.load_cert_chain(config.client_certificate)
+        except OSError as error:
+            raise wrong(
+                f"holds no certificate with its key in PEM: {error}", "federation_list", "client_certificate"
+            ) from None
     roots = read_pinned_roots(config.trust, "federation_list", "trust")
     credentials = None
     if config.vzd_credentials is not None:
         credentials = read_credentials(config.vzd_credentials, "federation_list", "vzd_credentials")
     return ListParts(context, plain, roots, credentials)
-
-
-def _wrong_list(what: str, *keys: str | int) -> ConfigError:
-    return wrong(what, "federation_list", *keys)
 
 
 @attrs.frozen(eq=False)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.clock import utc_now
-from synapse_tim.adapter.config_block import wrong
+from synapse_tim.adapter.config_block import read_cas, wrong
 from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.login.config import KeysConfig, LoginPolicyConfig, ProviderConfig
@@ -31,7 +31,6 @@ from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.revocation import OcspMode
 from synapse_tim.pki.signer_path import ROLE_IDPD
 from synapse_tim.transport.fetcher import Fetcher
-from synapse_tim.transport.tls import client_context
 
 logger = logging.getLogger(__name__)
 
@@ -62,14 +61,8 @@ class _Fetchers:
     """One transport to the provider, and one for what is public: roots and OCSP."""
 
     def __init__(self, keys: KeysConfig, position: int) -> None:
-        ca_file = Path(keys.ca_certificates) if keys.ca_certificates else None
-        try:
-            self.provider = Fetcher(client_context(ca_file))
-        except OSError as error:
-            raise wrong(
-                f"holds no usable PEM certificates: {error}",
-                *("login", "providers", position, "keys", "ca_certificates"),
-            ) from None
+        place = ("login", "providers", position, "keys", "ca_certificates")
+        self.provider = Fetcher(read_cas(keys.ca_certificates, *place))
         self.open = Fetcher()
 
     def close(self) -> None:
