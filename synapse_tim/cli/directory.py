@@ -24,7 +24,7 @@ from synapse_tim.directory.owner_types import OwnerType, user_id_of
 
 if TYPE_CHECKING:
     from synapse_tim.directory.assembly import DirectoryServices
-    from synapse_tim.directory.entries import DirectoryEntry, Entries
+    from synapse_tim.directory.entries import DirectoryEntry, Entries, ListedEndpoint, Owner
     from synapse_tim.directory.search import DirectorySearch
 
 _EXAMPLE: Final = (
@@ -180,29 +180,14 @@ def _document(answer: _Answer) -> dict[str, object]:
 
 
 def _entry(entry: DirectoryEntry) -> dict[str, object]:
-    owner, endpoint = entry.owner, entry.endpoint
+    def fields(of: ListedEndpoint | Owner | None) -> dict[str, object] | None:
+        return None if of is None else attrs.asdict(of, filter=attrs.filters.exclude("hidden"))
+
     return {
         "active": entry.active,
         "hidden_from_insured": entry.hidden,
-        "user": None
-        if endpoint is None
-        else {
-            "user_id": endpoint.user_id,
-            "address": endpoint.address,
-            "name": endpoint.name,
-            "role": endpoint.role.value,
-            "status": endpoint.status,
-        },
-        "owner": None
-        if owner is None
-        else {
-            "kind": owner.kind.value,
-            "name": owner.name,
-            "telematik_ids": list(owner.telematik_ids),
-            "iks": list(owner.iks),
-            "professions": list(owner.professions),
-            "active": owner.active,
-        },
+        "user": fields(entry.endpoint),
+        "owner": fields(entry.owner),
     }
 
 

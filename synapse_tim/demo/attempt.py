@@ -8,9 +8,22 @@ from typing import Final
 import attrs
 import httpx
 
-from synapse_tim.testing import wait_for
+from synapse_tim.testing import MatrixUser, wait_for
 
 FORBIDDEN: Final = "403 M_FORBIDDEN"
+
+
+def answer(response: httpx.Response) -> str:
+    """Status and errcode."""
+    try:
+        errcode = response.json().get("errcode", "")
+    except ValueError:
+        errcode = ""
+    return f"{response.status_code} {errcode}".strip()
+
+
+def _in_words(happened: str | httpx.Response) -> str:
+    return happened if isinstance(happened, str) else answer(happened)
 
 
 @attrs.frozen
@@ -21,13 +34,13 @@ class Attempt:
         requirement: gematik's id, or the number of the rule.
         what: for people.
         expected: the answer that the requirement demands.
-        happened: the answer that came.
+        happened: the answer that came, or what else was seen.
     """
 
     requirement: str
     what: str
     expected: str
-    happened: str
+    happened: str = attrs.field(converter=_in_words)
 
     @property
     def agrees(self) -> bool:
@@ -44,10 +57,6 @@ def seen(predicate: Callable[[], bool], word: str) -> str:
     return word
 
 
-def answer(response: httpx.Response) -> str:
-    """Status and errcode."""
-    try:
-        errcode = response.json().get("errcode", "")
-    except ValueError:
-        errcode = ""
-    return f"{response.status_code} {errcode}".strip()
+def invited(user: MatrixUser, room_id: str) -> str:
+    """Whether an invitation arrives in time."""
+    return seen(lambda: room_id in user.invited_to(), "invited")

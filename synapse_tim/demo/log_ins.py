@@ -53,10 +53,7 @@ def log_ins(world: DemoWorld) -> Iterator[Attempt]:
         "password": PASSWORD,
     }
     yield Attempt(
-        "AF_10234",
-        "an insured person tries a password, the right one",
-        FORBIDDEN,
-        answer(_post(world.insurer, body)),
+        "AF_10234", "an insured person tries a password, the right one", FORBIDDEN, _post(world.insurer, body)
     )
 
 

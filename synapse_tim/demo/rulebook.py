@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from synapse_tim.demo.attempt import FORBIDDEN, Attempt, answer, seen
+from synapse_tim.demo.attempt import FORBIDDEN, Attempt, answer, invited
 from synapse_tim.demo.world import DemoWorld
 
 _PERMISSIONS: Final = "de.gematik.tim.account.permissionconfig.pro.v1"
@@ -22,13 +22,13 @@ def invitations(world: DemoWorld) -> Iterator[Attempt]:
         "AF_10233",
         "the insured person invites a neighbour, insured at the same insurer",
         FORBIDDEN,
-        answer(world.insured.invite(room, world.neighbour.user_id)),
+        world.insured.invite(room, world.neighbour.user_id),
     )
     yield Attempt(
         "A_25704",
         "the insured person invites the doctor",
         "200",
-        answer(world.insured.invite(room, world.doctor.user_id)),
+        world.insured.invite(room, world.doctor.user_id),
     )
     world.doctor.put_account_data(_PERMISSIONS, {"defaultSetting": "block all"}).raise_for_status()
     room = world.physician.create_room()
@@ -36,7 +36,7 @@ def invitations(world: DemoWorld) -> Iterator[Attempt]:
         "A_26021-01",
         "the doctor blocks all; the physician invites the doctor",
         FORBIDDEN,
-        answer(world.physician.invite(room, world.doctor.user_id)),
+        world.physician.invite(room, world.doctor.user_id),
     )
     yield Attempt(
         "A_26021-01",
@@ -51,13 +51,13 @@ def invitations(world: DemoWorld) -> Iterator[Attempt]:
         "A_26021-01",
         "the doctor makes an exception; the physician invites again",
         "invited",
-        seen(lambda: room in world.doctor.invited_to(), "invited"),
+        invited(world.doctor, room),
     )
     yield Attempt(
         "A_26390",
         "the doctor stores a permission configuration with a spelling mistake",
         "400 M_BAD_JSON",
-        answer(world.doctor.put_account_data(_PERMISSIONS, {"defaultSetting": "block-all"})),
+        world.doctor.put_account_data(_PERMISSIONS, {"defaultSetting": "block-all"}),
     )
     world.doctor.put_account_data(_PERMISSIONS, {"defaultSetting": "allow all"}).raise_for_status()
     guests = [world.nurse.user_id, world.physician.user_id]
@@ -74,26 +74,24 @@ def rooms(world: DemoWorld) -> Iterator[Attempt]:
         "False",
         str(world.doctor.state(room, "m.room.create").json().get("m.federate", True)),
     )
-    yield Attempt("A_26515-01", "the nurse joins it", "200", answer(world.nurse.join(room)))
+    yield Attempt("A_26515-01", "the nurse joins it", "200", world.nurse.join(room))
     yield Attempt(
         "A_26515-01",
         "the physician joins it from the practice",
         FORBIDDEN,
-        answer(world.physician.join(room, via=[world.hospital.server_name])),
+        world.physician.join(room, via=[world.hospital.server_name]),
     )
     private = world.doctor.create_room()
     rule = world.doctor.put_state(private, "m.room.join_rules", {"join_rule": "public"})
-    yield Attempt(
-        "A_28271", "the doctor makes a private room public later", "400 M_INVALID_ROOM_STATE", answer(rule)
-    )
+    yield Attempt("A_28271", "the doctor makes a private room public later", "400 M_INVALID_ROOM_STATE", rule)
     yield Attempt(
         "A_25996",
         "the insured person creates a public room",
         FORBIDDEN,
-        answer(world.insured.try_create_room(preset="public_chat")),
+        world.insured.try_create_room(preset="public_chat"),
     )
     listed = httpx.get(f"{world.insurer.client_url}{_CLIENT}/publicRooms", trust_env=False)
-    yield Attempt("A_28587", "anyone asks the insurer for its public rooms", FORBIDDEN, answer(listed))
+    yield Attempt("A_28587", "anyone asks the insurer for its public rooms", FORBIDDEN, listed)
 
 
 def events(world: DemoWorld) -> Iterator[Attempt]:
@@ -106,18 +104,15 @@ def events(world: DemoWorld) -> Iterator[Attempt]:
     ):
         relation = {"rel_type": "m.annotation", "event_id": message, "key": key}
         reaction = world.doctor.send_event(room, "m.reaction", {"m.relates_to": relation})
-        yield Attempt("A_26228-01", f"the doctor reacts with {key}", expected, answer(reaction))
+        yield Attempt("A_26228-01", f"the doctor reacts with {key}", expected, reaction)
     path = f"{_CLIENT}/rooms/{room}/redact/{message}/1"
     yield Attempt(
-        "A_28358",
-        "the doctor redacts the message within a day",
-        "200",
-        answer(world.doctor.request("PUT", path, {})),
+        "A_28358", "the doctor redacts the message within a day", "200", world.doctor.request("PUT", path, {})
     )
     name = world.doctor.request(
         "PUT", f"{_CLIENT}/profile/{world.doctor.user_id}/displayname", {"displayname": "Professor"}
     )
-    yield Attempt("R4.15", "the doctor takes another display name", FORBIDDEN, answer(name))
+    yield Attempt("R4.15", "the doctor takes another display name", FORBIDDEN, name)
 
 
 def _no_room(world: DemoWorld, requirement: str, what: str, expected: str, **body: object) -> Attempt:

@@ -11,10 +11,11 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import httpx
 
 from synapse_tim.cli.output import print_json, print_table
@@ -92,20 +93,10 @@ def _raise_interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _print(attempts: Iterable[Attempt], *, as_json: bool) -> None:
-    attempts = list(attempts)
+def _print(attempts: Sequence[Attempt], *, as_json: bool) -> None:
     failed = sum(not attempt.agrees for attempt in attempts)
     if as_json:
-        rows = [
-            {
-                "requirement": attempt.requirement,
-                "what": attempt.what,
-                "expected": attempt.expected,
-                "happened": attempt.happened,
-                "agrees": attempt.agrees,
-            }
-            for attempt in attempts
-        ]
+        rows = [{**attrs.asdict(attempt), "agrees": attempt.agrees} for attempt in attempts]
         print_json({"attempts": rows, "failed": failed})
         return
     print_table(

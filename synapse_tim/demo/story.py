@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from synapse_tim.demo.attempt import FORBIDDEN, Attempt, answer, seen
+from synapse_tim.demo.attempt import FORBIDDEN, Attempt, invited, seen
 from synapse_tim.demo.legacy import legacy
 from synapse_tim.demo.log_ins import log_ins
 from synapse_tim.demo.rulebook import events, invitations, rooms
 from synapse_tim.demo.world import DemoWorld
-from synapse_tim.testing import MatrixUser, wait_for
+from synapse_tim.testing import MatrixUser, SynapseServer, wait_for
 
 _VERSION = "/_matrix/federation/v1/version"
 _USERINFO = "/_matrix/federation/v1/openid/userinfo?access_token=unknown"
@@ -35,10 +35,10 @@ def _members_talk(world: DemoWorld) -> Iterator[Attempt]:
         "AF_10064-02",
         "the hospital's doctor invites the practice's physician",
         "invited",
-        seen(lambda: room in world.physician.invited_to(), "invited"),
+        invited(world.physician, room),
     )
     joined = world.physician.join(room, via=[world.hospital.server_name])
-    yield Attempt("AF_10064-02", "the physician joins", "200", answer(joined))
+    yield Attempt("AF_10064-02", "the physician joins", "200", joined)
     yield _message(world.physician, world.doctor, room, "the physician writes to the doctor", "arrives")
     other = world.practice.server_name
     room = world.physician.create_room(invite=[world.insured.user_id])
@@ -46,13 +46,10 @@ def _members_talk(world: DemoWorld) -> Iterator[Attempt]:
         "AF_10064-02",
         "the physician invites the insurer's insured person",
         "invited",
-        seen(lambda: room in world.insured.invited_to(), "invited"),
+        invited(world.insured, room),
     )
-    yield Attempt(
-        "A_26331",
-        "the practice asks the hospital for its version, signed",
-        "200",
-        answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
+    yield _version(
+        world, world.practice, "A_26331", "the practice asks the hospital for its version, signed", "200"
     )
     world.insured.join(room, via=[other])
 
@@ -64,28 +61,22 @@ def _strangers_do_not(world: DemoWorld) -> Iterator[Attempt]:
         "AF_10064-02",
         "the doctor invites the outsider's stranger",
         FORBIDDEN,
-        answer(world.doctor.invite(room, stranger)),
+        world.doctor.invite(room, stranger),
     )
     before = world.doctor.joined_rooms()
     yield Attempt(
         "AF_10064-02",
         "the doctor creates a room with the stranger",
         FORBIDDEN,
-        answer(world.doctor.try_create_room(invite=[stranger])),
+        world.doctor.try_create_room(invite=[stranger]),
     )
     left = world.doctor.joined_rooms() - before
     yield Attempt("AF_10064-02", "rooms left behind by that", "0", str(len(left)))
     yield Attempt(
-        "AF_10064-02",
-        "the doctor looks at the stranger's profile",
-        FORBIDDEN,
-        answer(world.doctor.profile(stranger)),
+        "AF_10064-02", "the doctor looks at the stranger's profile", FORBIDDEN, world.doctor.profile(stranger)
     )
-    yield Attempt(
-        "A_25534",
-        "the outsider asks the hospital for its version, signed",
-        FORBIDDEN,
-        answer(world.outsider.federation_request("GET", _VERSION, to=world.hospital)),
+    yield _version(
+        world, world.outsider, "A_25534", "the outsider asks the hospital for its version, signed", FORBIDDEN
     )
     room = world.stranger.create_room()
     world.stranger.invite(room, world.doctor.user_id)
@@ -102,19 +93,19 @@ def _what_stays_open(world: DemoWorld) -> Iterator[Attempt]:
         "A_26331",
         "anyone asks the hospital for its version, unsigned",
         "401 M_UNAUTHORIZED",
-        answer(world.hospital.anonymous_request("GET", _VERSION)),
+        world.hospital.anonymous_request("GET", _VERSION),
     )
     yield Attempt(
         "R1.19",
         "the directory asks about an OpenID token, unsigned",
         "401 M_UNKNOWN_TOKEN",
-        answer(world.hospital.anonymous_request("GET", _USERINFO)),
+        world.hospital.anonymous_request("GET", _USERINFO),
     )
     yield Attempt(
         "R1.19",
         "anyone asks the hospital for its keys",
         "200",
-        answer(world.hospital.anonymous_request("GET", "/_matrix/key/v2/server")),
+        world.hospital.anonymous_request("GET", "/_matrix/key/v2/server"),
     )
 
 
@@ -127,27 +118,29 @@ def _leaving_and_returning(world: DemoWorld) -> Iterator[Attempt]:
 
     world.ti.remove(world.practice.server_name)
     world.settle()
-    yield Attempt(
+    yield _version(
+        world,
+        world.practice,
         "AF_10064-02",
         "the directory removes the practice; it asks the hospital for its version",
         FORBIDDEN,
-        answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
     )
     yield Attempt(
         "AF_10064-02",
         "the doctor looks at the physician's profile",
         FORBIDDEN,
-        answer(world.doctor.profile(world.physician.user_id)),
+        world.doctor.profile(world.physician.user_id),
     )
     yield _message(world.doctor, world.nurse, room, "the doctor writes to the nurse next door", "arrives")
 
     world.ti.add(world.practice.server_name)
     world.settle()
-    yield Attempt(
+    yield _version(
+        world,
+        world.practice,
         "AF_10064-02",
         "the practice is back; it asks the hospital for its version",
         "200",
-        answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
     )
     yield _message(world.physician, world.doctor, room, "the physician writes to the doctor", "arrives")
 
@@ -176,18 +169,20 @@ def _forged_lists(world: DemoWorld) -> Iterator[Attempt]:
     world.ti.faults.rollback = 1
     yield Attempt("R1.7", "an older list, served again", "refused: rollback", _refused(world, "rollback"))
     world.ti.faults.reset()
-    yield Attempt(
+    yield _version(
+        world,
+        world.outsider,
         "A_25534",
         "after all that the outsider asks the hospital for its version",
         FORBIDDEN,
-        answer(world.outsider.federation_request("GET", _VERSION, to=world.hospital)),
     )
-    yield Attempt(
-        "R1.7",
-        "and so does the practice",
-        "200",
-        answer(world.practice.federation_request("GET", _VERSION, to=world.hospital)),
-    )
+    yield _version(world, world.practice, "R1.7", "and so does the practice", "200")
+
+
+def _version(world: DemoWorld, server: SynapseServer, requirement: str, what: str, expected: str) -> Attempt:
+    """A signed request for the hospital's version."""
+    answer = server.federation_request("GET", _VERSION, to=world.hospital)
+    return Attempt(requirement, what, expected, answer)
 
 
 def _message(sender: MatrixUser, reader: MatrixUser, room: str, what: str, expected: str) -> Attempt:
