@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from synapse_tim.core.denial import Denial
-
-_DECISIONS = Counter(
+DECISIONS = Counter(
     "synapse_tim_decisions",
     "Decisions of the policies.",
     labelnames=["policy", "rule", "outcome"],
 )
-
 LIST_VERSION = Gauge(
     "synapse_tim_federation_list_version", "Version of the federation list in force; 0 without one."
 )
@@ -96,13 +93,3 @@ CLIENT_REPORT_EVENTS = Counter(
     "Events with structured data, as clients report them.",
     labelnames=["direction", "procedure", "version"],
 )
-
-
-def count_denied(denial: Denial) -> None:
-    """Count a request that was refused."""
-    _DECISIONS.labels(denial.policy, denial.rule, "denied").inc()
-
-
-def count_allowed(denial: Denial) -> None:
-    """Count a request that was let through, by the denial that it could have got."""
-    _DECISIONS.labels(denial.policy, denial.rule, "allowed").inc()

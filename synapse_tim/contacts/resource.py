@@ -17,9 +17,8 @@ import attrs
 from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter import metrics
 from synapse_tim.adapter.clock import now_s
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.decisions import count_allowed, reject
 from synapse_tim.adapter.endpoints import error_answer, finish, require_method
 from synapse_tim.adapter.request_body import octets
 from synapse_tim.contacts.denials import (
@@ -107,7 +106,7 @@ class ContactResource(DirectServeJsonResource):
         method = require_method(request, *_methods(path))
         try:
             asked = _Asked(request, method, path, await self._require_user(request))
-            metrics.count_allowed(CONTACTS_TOKEN)
+            count_allowed(CONTACTS_TOKEN)
             if path in ((), (b"",)):
                 return dict(self._info.document())
             _require_own(asked)
@@ -177,7 +176,7 @@ def _contact(request: SynapseRequest) -> Contact:
         contact = parse_contact(b"" if request.content is None else request.content.read())
     except ContactError as error:
         reject(CONTACT_MALFORMED.with_detail(str(error)))
-    metrics.count_allowed(CONTACT_MALFORMED)
+    count_allowed(CONTACT_MALFORMED)
     return contact
 
 

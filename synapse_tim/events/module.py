@@ -17,9 +17,9 @@ from typing import Any
 
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi, SynapseRequest
 
-from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import enforce, reject
+from synapse_tim.adapter.decisions import count_allowed, enforce, reject
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json
@@ -95,7 +95,7 @@ class EventPolicy:
         kind = event.type
         enforce(self._rules.check(kind, event.content))
         if kind == REACTION_TYPE:
-            metrics.count_allowed(REACTION)
+            count_allowed(REACTION)
         elif self._rules.redaction_window is None:
             return
         elif kind == REDACTION_TYPE:
@@ -166,7 +166,7 @@ class EventPolicy:
             reject(REDACTION_UNAVAILABLE)
         if is_too_late:
             reject(REDACTION_TOO_LATE.with_detail(f"the user has sent older ones; leave '{REDACTS_ALL}' out"))
-        metrics.count_allowed(REDACTION_TOO_LATE)
+        count_allowed(REDACTION_TOO_LATE)
 
     async def _age(self, redaction: EventBase, target: str) -> dt.timedelta | None:
         """How old the target is; ``None`` if the user cannot see it in this room."""

@@ -22,9 +22,9 @@ from typing import Any, Literal
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 from synapse.module_api.errors import Codes
 
-from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import error_of, reject
+from synapse_tim.adapter.decisions import count_allowed, count_denied, error_of, reject
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.check.start_up import warn_of_violations
 from synapse_tim.core.create_room import CreateRoom
@@ -166,7 +166,7 @@ class FederationAllowList:
             self._ask_about(sender)
         effect = effect_of_relayed(event.type, is_state=event.is_state())
         if effect is Effect.NONE:
-            metrics.count_denied(RELAYED_FOR_NON_MEMBER)
+            count_denied(RELAYED_FOR_NON_MEMBER)
         return effect
 
     def _require_members(self, servers: Iterable[str | None]) -> None:
@@ -176,7 +176,7 @@ class FederationAllowList:
                 if server is not None:
                     self._ask_about(server)
                 reject(denial)
-        metrics.count_allowed(NOT_A_MEMBER)
+        count_allowed(NOT_A_MEMBER)
 
     def _require_one(self, servers: Iterable[str]) -> None:
         """Refuse to ask servers none of which is a member."""
@@ -190,7 +190,7 @@ class FederationAllowList:
 
     def _denied(self, server: str) -> None:
         """Count what Synapse's whitelist denied, and find out whether the server has joined recently."""
-        metrics.count_denied(self._why_denied(server))
+        count_denied(self._why_denied(server))
         self._ask_about(server)
 
     def _ask_about(self, server: str) -> None:

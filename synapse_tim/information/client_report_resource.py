@@ -20,7 +20,7 @@ from synapse.module_api import DirectServeJsonResource, ModuleApi, SynapseReques
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.client_api import ClientApi
 from synapse_tim.adapter.clock import utc_now
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.decisions import count_allowed, reject
 from synapse_tim.adapter.endpoints import require_method
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import octets
@@ -76,7 +76,7 @@ class ClientReports:
             reject(REPORT_MALFORMED.with_detail(str(error)))
         if events:
             self._show(await self._stored(events))
-        metrics.count_allowed(REPORT_MALFORMED)
+        count_allowed(REPORT_MALFORMED)
 
     async def _stored(self, events: Mapping[Label, int]) -> Mapping[Label, int]:
         try:

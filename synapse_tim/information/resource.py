@@ -13,8 +13,7 @@ from typing import Any, Final
 from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter import metrics
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.decisions import count_allowed, reject
 from synapse_tim.adapter.endpoints import error_answer, require_method
 from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
 from synapse_tim.federation.list import FederationList
@@ -87,7 +86,7 @@ class InformationResource(DirectServeJsonResource):
         except Exception as error:
             logger.error("It could not be looked up who asks: %s", type(error).__name__)
             reject(INFORMATION_UNAVAILABLE)
-        metrics.count_allowed(INFORMATION_TOKEN)
+        count_allowed(INFORMATION_TOKEN)
 
     def _about(self, query: Query) -> _Answer:
         return dict(self._info.document())

@@ -19,8 +19,8 @@ from typing import Final
 
 from synapse.module_api import EventBase, ModuleApi
 
-from synapse_tim.adapter import metrics
 from synapse_tim.adapter.arrivals import ArrivingEvents
+from synapse_tim.adapter.decisions import count_denied
 from synapse_tim.invites.denials import INVITE_BY_ADDRESS
 from synapse_tim.invites.stranger_memberships import Judge, StrangerMemberships
 
@@ -84,7 +84,7 @@ class ArrivingMemberships:
             return is_invitation
         if denial is None:
             return False
-        metrics.count_denied(denial)
+        count_denied(denial)
         if is_invitation:
             self._refused[event.event_id] = None
             if len(self._refused) > MAX_REFUSED:

@@ -21,7 +21,7 @@ from typing import Final
 import attrs
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter import metrics
+from synapse_tim.adapter.decisions import count_denied
 from synapse_tim.adapter.device_inbox import ArrivedMessages, DeviceInbox
 from synapse_tim.invites.denials import MESSAGE_TO_STRANGER
 from synapse_tim.invites.strangers import Strangers
@@ -79,7 +79,7 @@ class DeviceMessages:
         elsewhere = self._may_be_elsewhere(sender, kind)
         strangers = await self._strangers.among(sender, recipients, invited_elsewhere=elsewhere)
         for _ in strangers:
-            metrics.count_denied(MESSAGE_TO_STRANGER)
+            count_denied(MESSAGE_TO_STRANGER)
         return recipients if not strangers else [user for user in recipients if user not in strangers]
 
     async def before_arrival(self, sender: str, recipients: Collection[str], kind: str) -> None:

@@ -22,9 +22,9 @@ from typing import Any, Literal, Protocol
 
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi, SynapseRequest
 
-from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import enforce, reject
+from synapse_tim.adapter.decisions import count_denied, enforce, reject
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
 from synapse_tim.adapter.homeserver import Homeserver
@@ -220,7 +220,7 @@ class InvitePolicy:
 
         Called for ``/invite`` with an address, before an identity server is asked.
         """
-        metrics.count_denied(INVITE_BY_ADDRESS)
+        count_denied(INVITE_BY_ADDRESS)
         return False
 
     async def _check(self, inviter: str, invitee: str) -> Denial | None:

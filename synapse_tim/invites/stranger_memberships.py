@@ -20,8 +20,7 @@ from typing import Any, Final, Literal
 from synapse.module_api import NOT_SPAM, EventBase, LoggingTransaction, ModuleApi
 from synapse.module_api.errors import Codes
 
-from synapse_tim.adapter import metrics
-from synapse_tim.adapter.decisions import enforce, reject
+from synapse_tim.adapter.decisions import count_denied, enforce, reject
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
 from synapse_tim.adapter.homeserver import Homeserver
@@ -190,7 +189,7 @@ class StrangerMemberships:
             return Codes.FORBIDDEN
         if not strangers:
             return NOT_SPAM
-        metrics.count_denied(KNOCK_WITH_TEXT)
+        count_denied(KNOCK_WITH_TEXT)
         return Codes.FORBIDDEN
 
     async def _is_known(

@@ -20,7 +20,7 @@ from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.accounts import current_request
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import enforce, reject
+from synapse_tim.adapter.decisions import count_allowed, count_denied, enforce, reject
 from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.start_up_options import check_options
 from synapse_tim.adapter.table_keeper import TableKeeper
@@ -225,12 +225,12 @@ class LoginPolicy:
     def count_accepted(self) -> None:
         """Count a token that leads to an account."""
         metrics.LOGIN_TOKENS.labels("accepted").inc()
-        metrics.count_allowed(ID_TOKEN)
+        count_allowed(ID_TOKEN)
 
     def count_refused(self, error: TokenRefusedError) -> None:
         """Count and log a refusal by its reason."""
         metrics.LOGIN_TOKENS.labels(error.reason.value).inc()
-        metrics.count_denied(ID_TOKEN)
+        count_denied(ID_TOKEN)
         logger.info("ID token refused: %s", error.reason.value)
         logger.debug("ID token refused: %s", error)
 

@@ -16,9 +16,8 @@ from collections.abc import Mapping
 from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
-from synapse_tim.adapter import metrics
 from synapse_tim.adapter.client_api import ClientGuard
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.decisions import count_denied, reject
 from synapse_tim.adapter.federation_requests import FederationRequest
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.requests import Answer, Proceed
@@ -100,7 +99,7 @@ class RoomDirectory:
         created = state.get((CREATE, ""))
         if visibility != PUBLIC or created is None or not may_federate(created.content):
             return True
-        metrics.count_denied(PUBLISHED_FEDERATING)
+        count_denied(PUBLISHED_FEDERATING)
         return False
 
     async def query(self, request: FederationRequest, proceed: Proceed) -> Answer:
@@ -115,7 +114,7 @@ class RoomDirectory:
             created = state.get((CREATE, ""))
             if created is not None and not may_federate(created.content):
                 # As Synapse says it of an alias that does not exist.
-                metrics.count_denied(ROOM_NOT_FOUND)
+                count_denied(ROOM_NOT_FOUND)
                 alias = request.query.get("room_alias", "")
                 raise SynapseError(404, f"Room alias {alias} not found", Codes.NOT_FOUND)
         return status, body
@@ -135,7 +134,7 @@ class RoomDirectory:
         hidden.update(child["room_id"] for child in children if child.get("join_rule") == PUBLIC)
         if body.get("room", {}).get("join_rule") == PUBLIC:
             # As Synapse says it of a room that does not exist.
-            metrics.count_denied(ROOM_NOT_FOUND)
+            count_denied(ROOM_NOT_FOUND)
             raise SynapseError(404, f"Unknown room: {request.path['room_id']}")
         shown = [child for child in children if child["room_id"] not in hidden]
         inaccessible = [*body.get("inaccessible_children", []), *(r for r in rooms if r in hidden)]

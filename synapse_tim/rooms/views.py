@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi
 
-from synapse_tim.adapter import metrics
+from synapse_tim.adapter.decisions import count_denied
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER
 from synapse_tim.core.products import Product
@@ -112,7 +112,7 @@ class RoomViews:
         """Whether users of this server may read a room that they are not in, if its history is open."""
         room = self._rooms.of(await self._api.get_room_state(room_id, ENTRY))
         if room.world_readable and not room.is_for_readers:
-            metrics.count_denied(WORLD_READABLE)
+            count_denied(WORLD_READABLE)
         return room.is_for_readers
 
     async def is_shown(self, room_id: str, user_id: str | None, server: str | None) -> bool:
@@ -129,7 +129,7 @@ class RoomViews:
         """Whether other servers are answered as if there were no such room."""
         hidden = bool(await self._rooms.not_federating([room_id]))
         if hidden:
-            metrics.count_denied(ROOM_NOT_FOUND)
+            count_denied(ROOM_NOT_FOUND)
         return hidden
 
 
