@@ -33,8 +33,15 @@ def pytest_addoption(parser):
     parser.addoption(
         "--with-workers",
         action="store_true",
-        help="run scenarios of most parts against servers of several processes",
+        help="run scenarios against servers of several processes, except those that one process shows",
     )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--with-workers"):
+        once = [item for item in items if item.get_closest_marker("one_process")]
+        config.hook.pytest_deselected(items=once)
+        items[:] = [item for item in items if not item.get_closest_marker("one_process")]
 
 
 @pytest.fixture

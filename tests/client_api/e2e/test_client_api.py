@@ -37,6 +37,7 @@ def test_a_25641_01_nothing_newer_than_v1_11_is_promised(world, query):
             assert body["unstable_features"]
 
 
+@pytest.mark.one_process
 def test_a_25641_01_unstable_features_are_the_operators_choice(ti, start, tmp_path):
     wanted = ["org.matrix.msc3814", "org.matrix.e2e_cross_signing"]
     server = SynapseServer(
@@ -112,6 +113,7 @@ def test_a_26290_also_for_other_servers(world):
     assert world.lax.federation_request("GET", path, to=world.insurer).status_code == 200
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("query", ["", "?user_id=", "?user_id=x", "?user_id=%25", "?field=displayname"])
 def test_a_26290_malformed_queries_are_refused(world, query):
     path = f"/_matrix/federation/v1/query/profile{query}"
@@ -170,6 +172,7 @@ def test_a_26375_insured_persons_find_nobody_without_a_room_in_common(world):
     wait_for(lambda: found(one, other.localpart) == {other.user_id})
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "body", [{}, {"search_term": None}, {"search_term": 5}, {"search_term": "x", "limit": "x"}, []]
 )
@@ -181,6 +184,7 @@ def test_malformed_searches_get_400(world, body):
 # Display names
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("prefix", ["/_matrix/client/v3", "/_matrix/client/r0", "/_matrix/client/api/v1"])
 @pytest.mark.parametrize("server", ["hospital", "insurer"])
 def test_r4_15_users_do_not_change_their_display_names(world, server, prefix):
@@ -247,6 +251,7 @@ NUMBER = {"country": "DE", "phone_number": "0301", "client_secret": "x", "send_a
 BIND = {"sid": "1", "client_secret": "x", "id_server": "localhost:1", "id_access_token": "x"}
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -314,6 +319,7 @@ PATHS = [
 ]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("path", PATHS)
 def test_a_26328_media_of_unlisted_servers_are_refused(world, path):
     user = world.user(world.hospital)
@@ -324,6 +330,7 @@ def test_a_26328_media_of_unlisted_servers_are_refused(world, path):
         assert code(answer) == FORBIDDEN
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("path", [path for path in PATHS if "download" in path])
 @pytest.mark.requirement("A_26328")
 def test_a_26262_a_26263_media_of_members_and_ones_own_are_served(world, path):
@@ -363,6 +370,7 @@ def test_keys_are_shown_to_everybody_unless_the_operator_says_otherwise(world):
     assert stranger.user_id in keys_of(alice, stranger)["device_keys"]
 
 
+@pytest.mark.one_process
 def test_r4_18_keys_of_strangers_can_be_hidden(ti, start, tmp_path):
     server = SynapseServer(
         "clinic",

@@ -96,6 +96,7 @@ def test_nobody_sees_or_changes_the_list_of_another(world, owner):
     assert owner.contacts == [contact()]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "mxid",
     [
@@ -137,6 +138,7 @@ def test_contacts_are_listed_by_user_id(owner):
     assert [each["mxid"][1] for each in owner.contacts] == ["a", "b", "c"]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "name", ["", " ", "Müller, Jörg 👩🏽‍⚕️", "x" * 256, "'; DROP TABLE users; --", "%s ? {0}"]
 )
@@ -190,6 +192,7 @@ def test_a_contact_may_begin_later(owner):
 # Bodies -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize(
     ("changes", "said"),
@@ -222,6 +225,7 @@ def test_what_is_no_contact_is_a_bad_request_that_says_why(somebody, method, cha
     assert somebody.contacts == []
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize(
     "content",
@@ -256,6 +260,7 @@ def test_members_that_the_interface_does_not_know_are_ignored(owner):
     assert (answer.status_code, answer.json()) == (200, contact())
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize(
     "part",
@@ -277,6 +282,7 @@ EVERYTHING = [
 ]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(("method", "path"), EVERYTHING)
 def test_nobody_gets_an_answer_without_a_token(somebody, method, path):
     headers = {"Mxid": somebody.user_id}
@@ -329,6 +335,7 @@ def test_the_list_of_an_account_goes_with_it(world):
     wait_for(lambda: owner.post().status_code == 401, what="the refusal")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(("method", "path"), EVERYTHING[1:])
 def test_the_header_names_the_owner_of_the_token(world, somebody, method, path):
     token = ("Authorization", f"Bearer {somebody.token}")
@@ -358,6 +365,7 @@ def test_the_name_of_the_header_is_written_in_any_case(somebody):
 # Methods, paths, browsers -----------------------------------------------------------------------------------
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
@@ -374,6 +382,7 @@ def test_another_method_is_not_allowed(somebody, path, allowed):
         assert answer.headers["Allow"] == allowed
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "path",
     [
@@ -391,6 +400,7 @@ def test_an_unknown_path_is_not_found_in_the_interfaces_own_words(somebody, path
         assert refused(somebody.send(method, BASE + path, headers={}), "M_UNRECOGNIZED") == 404
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "path", ["/tim-contact-mgmt", "/tim-contact-mgmt/", "/tim-contact-mgmt/v1.0.1/contacts"]
 )
@@ -406,6 +416,7 @@ def test_a_head_request_is_a_get_without_the_body(owner):
     assert owner.contacts == [contact()]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("path", [BASE, CONTACTS, one(ERIKA)])
 def test_a_page_in_a_browser_may_send_the_header(somebody, path):
     asked = {"Access-Control-Request-Headers": "authorization,mxid", "Origin": "https://app.example"}

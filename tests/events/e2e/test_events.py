@@ -62,6 +62,7 @@ def nested(levels):
     return value
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "content",
     [
@@ -98,6 +99,7 @@ def test_a_26228_01_another_servers_reaction_is_shown(world):
     )
 
 
+@pytest.mark.one_process
 def test_a_26228_01_can_be_switched_off(ti, start, tmp_path):
     alice = legacy(ti, start, tmp_path, events={"single_emoji_reactions": False}).register("alice")
     room = alice.create_room()
@@ -142,6 +144,7 @@ def test_a_25395_02_threads_are_for_generation_1_2(world, ti, start, tmp_path):
     assert alice.send_event(room, "m.room.message", edit).status_code == 200
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(("spec_version", "threads", "status"), [("1.1", True, 200), ("1.2", False, 400)])
 def test_a_25395_02_can_be_switched(ti, start, tmp_path, spec_version, threads, status):
     alice = legacy(ti, start, tmp_path, spec_version, events={"threads": threads}).register("alice")
@@ -268,6 +271,7 @@ def test_a_28358_the_answer_tells_nothing_about_events_one_cannot_see(world):
     assert redact(bob, room, seen).status_code == 200
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("content", [{}, {"redacts": None}, {"redacts": 5}, {"redacts": {"a": 1}}])
 def test_a_28358_a_redaction_names_an_event(world, content):
     alice = world.user(world.hospital)
@@ -318,6 +322,7 @@ def test_a_28358_an_event_is_no_younger_than_its_arrival(world, ti, start, tmp_p
     assert code(redact(alice, room, ahead)) == FORBIDDEN
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("spec_version", "events", "status"),
     [("1.1", {}, 200), ("1.1", {"redaction_window": "24h"}, 403), ("1.2", {"redaction_window": "off"}, 200)],

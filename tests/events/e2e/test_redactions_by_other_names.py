@@ -7,7 +7,7 @@ import pytest
 from synapse_tim.testing import SynapseServer, wait_for
 from tests.support.world import CLIENT, LONG_AGO_MS, AppService, code, module, together
 
-pytestmark = [pytest.mark.servers, pytest.mark.requirement("A_28358")]
+pytestmark = [pytest.mark.servers, pytest.mark.one_process, pytest.mark.requirement("A_28358")]
 
 FORBIDDEN = (403, "M_FORBIDDEN")
 REDACTS = "org.matrix.msc4293.redact_events"

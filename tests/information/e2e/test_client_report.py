@@ -102,6 +102,7 @@ def test_r5_10_only_users_report(world, user):
     assert code(post(user)) == (401, "M_UNKNOWN_TOKEN")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
 def test_r5_10_another_method_is_not_allowed(user, method):
     answer = user.request(method, REPORT)
@@ -111,6 +112,7 @@ def test_r5_10_another_method_is_not_allowed(user, method):
     assert send(user, "OPTIONS", REPORT).status_code == 204
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("path", ["", "/", "/report/", "/Report", "/report/x", "/v1/report"])
 def test_r5_10_another_path_is_not_found(user, path):
     base = REPORT.removesuffix("/report")
@@ -138,6 +140,7 @@ def test_a_client_that_reports_too_often_has_to_wait(user, world):
 TOO_LONG = "v" * 129
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "content",
     [
@@ -162,6 +165,7 @@ def test_r5_10_what_is_no_json_object_is_a_bad_request(user, content):
     assert answer.json()["error"].startswith("Not a client report, nothing was counted: ")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "report",
     [

@@ -30,6 +30,7 @@ def test_a_26265_every_process_that_serves_clients_tells(world):
     assert world.clinic.anonymous_request("GET", SUPPORT).status_code == 200  # over TLS
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "POST", "PATCH"])
 @pytest.mark.parametrize("token", [False, True])
 def test_r5_13_nobody_changes_it(world, method, token):
@@ -49,6 +50,7 @@ def test_r5_13_browsers_and_head(world):
     assert (answer.status_code, answer.content) == (200, b"")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("rest", ["/", "/x"])
 def test_r5_13_there_is_nothing_below_it(world, rest):
     assert ask(world.clinic, SUPPORT + rest).status_code == 404

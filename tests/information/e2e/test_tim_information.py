@@ -70,6 +70,7 @@ def test_r5_2_a_code_that_nobody_has_is_not_found(doctor):
     assert refused(doctor.get(FIND, ikNumber=UNKNOWN_IK), "M_NOT_FOUND") == 404
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "query",
     [
@@ -105,6 +106,7 @@ def test_r5_3_insurers_are_told_from_others(world, doctor):
         assert doctor.get(IS_INSURANCE, serverName=name).json() == {"isInsurance": False}
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "name", ["nobody.example", "kk.example", "kk.example:8449", "192.0.2.1", "[2001:db8::1]:8448"]
 )
@@ -113,6 +115,7 @@ def test_r5_5_a_server_that_nobody_knows_is_no_insurers(doctor, name):
     assert (answer.status_code, answer.json()) == (200, {"isInsurance": False})
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "query",
     [
@@ -226,6 +229,7 @@ def test_r5_6_who_may_no_longer_use_the_account_gets_no_answer(world, change):
 # Methods, paths, browsers ---------------------------------------------------------------------------------
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])
 @pytest.mark.parametrize("path", [INFORMATION, f"{INFORMATION}/", FIND, IS_INSURANCE])
 def test_r5_4_another_method_is_not_allowed(doctor, method, path):
@@ -234,6 +238,7 @@ def test_r5_4_another_method_is_not_allowed(doctor, method, path):
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "path",
     [
@@ -264,6 +269,7 @@ def test_a_head_request_is_a_get_without_the_body(doctor):
     assert send(doctor, "HEAD", FIND).status_code == 401
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("path", [INFORMATION, f"{INFORMATION}/", FIND, IS_INSURANCE])
 def test_a_browser_may_ask_from_any_page(doctor, path):
     answer = send(doctor, "OPTIONS", path, headers={"Access-Control-Request-Headers": "authorization"})

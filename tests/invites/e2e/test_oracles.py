@@ -104,6 +104,7 @@ def newcomer(server, name="user"):
     return server.register(f"{name}-{secrets.token_hex(4)}")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("action", ["ban", "kick"])
 def test_r4_18_a_ban_makes_nobody_known(hiding, action):
     alice, stranger = newcomer(hiding), newcomer(hiding)
@@ -119,6 +120,7 @@ def test_r4_18_a_ban_makes_nobody_known(hiding, action):
     assert keys_of(alice, stranger.user_id) == set()
 
 
+@pytest.mark.one_process
 def test_r4_18_a_knock_makes_nobody_known(hiding):
     alice, stranger = newcomer(hiding), newcomer(hiding)
     knock = {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "knock"}}
@@ -131,6 +133,7 @@ def test_r4_18_a_knock_makes_nobody_known(hiding):
     assert keys_of(stranger, alice.user_id) == {alice.user_id}
 
 
+@pytest.mark.one_process
 def test_r4_18_who_is_or_was_in_a_room_is_known(hiding):
     alice, friend, invitee, declining = (newcomer(hiding) for _ in range(4))
     room = together(alice, friend)
@@ -153,6 +156,7 @@ def test_r4_18_who_is_or_was_in_a_room_is_known(hiding):
     assert keys_of(alice, later.user_id, friend.user_id) == {friend.user_id}
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("path", ["keys/claim", "keys/signatures/upload"])
 def test_r4_18_other_answers_about_keys_of_strangers_are_those_about_nobody(hiding, path):
     alice, stranger = newcomer(hiding), newcomer(hiding)
@@ -181,6 +185,7 @@ def test_r4_18_other_answers_about_keys_of_strangers_are_those_about_nobody(hidi
     assert ask(stranger.user_id).json() != about.json()
 
 
+@pytest.mark.one_process
 def test_r4_18_malformed_questions_for_keys_get_400(hiding):
     alice = newcomer(hiding)
     for body in ({}, {"device_keys": []}, {"device_keys": {alice.user_id: "x"}}, {"device_keys": {"\0": 5}}):

@@ -32,6 +32,7 @@ def test_a_25043_it_survives_a_new_session_and_is_on_all_devices(world):
     assert EVERYTHING in [event["content"] for event in events if event["type"] == PRO]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("document", "fault"),
     [
@@ -68,6 +69,7 @@ def test_a_26390_what_does_not_is_refused_and_what_was_stored_stays(world, docum
     assert user.account_data(PRO).json() == EVERYTHING
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"5", b"{", b"null", b"\xff", b"[" * 100_000, b'{"a":' * 100_000]
 )
@@ -89,6 +91,7 @@ def test_a_26390_insured_persons_have_no_groups(world):
     assert "groupExceptions" in answer.json()["error"]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("prefix", ["/_matrix/client/r0", "/_matrix/client/v3", "/_matrix/client/unstable"])
 def test_a_26390_no_prefix_of_the_path_is_a_way_around(world, prefix):
     user = world.user(world.hospital)
@@ -144,6 +147,7 @@ def test_r2_10_who_has_stored_none_is_shown_the_default_and_nothing_is_stored(wo
     assert kind not in types
 
 
+@pytest.mark.one_process
 def test_r2_10_the_default_is_the_operators(ti, start, tmp_path):
     default = {
         "defaultSetting": "block all",

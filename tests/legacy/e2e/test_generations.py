@@ -134,6 +134,7 @@ def part(name, **block):
     }
 
 
+@pytest.mark.one_process
 def test_what_the_generation_needs_is_missing(ti, tmp_path):
     without = legacy(ti, ti)
     del without["config"]["directory"]
@@ -151,6 +152,7 @@ def test_what_the_generation_needs_is_missing(ti, tmp_path):
         assert said in server.start_expecting_failure() + server.log_text()
 
 
+@pytest.mark.one_process
 def test_parts_that_the_generation_needs_are_named(ti, tmp_path, start):
     parts = [
         part("FederationAllowList", federation_list=ti.federation_list_config()),
@@ -168,6 +170,7 @@ def test_parts_that_the_generation_needs_are_named(ti, tmp_path, start):
     assert contacts_api(user, "GET").json() == {"contacts": []}
 
 
+@pytest.mark.one_process
 def test_parts_of_two_generations_are_no_server(ti, tmp_path):
     """Approval lists that users keep and that nobody looks at would be worse than none."""
     parts = [
@@ -181,6 +184,7 @@ def test_parts_of_two_generations_are_no_server(ti, tmp_path):
     assert "config.spec_version: '1.2', although another part of synapse_tim has 'legacy-1.1'" in said
 
 
+@pytest.mark.one_process
 def test_nobody_who_is_named_twice_may_choose(world):
     """The path names the contact; nobody else's list is reached by it."""
     doctor, colleague = world.user(), world.user()

@@ -147,6 +147,7 @@ TABLE = [
 ]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(("invitee", "inviter", "allowed"), TABLE)
 def test_af_10061_01_stage_3_organisations_for_all_practitioners_for_practitioners(
     world, invitee, inviter, allowed
@@ -157,6 +158,7 @@ def test_af_10061_01_stage_3_organisations_for_all_practitioners_for_practitione
     assert let_through(physician, doctor) if allowed else refused(physician, doctor)
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("uri", [True, False])
 def test_af_10061_01_stage_3_finds_both_spellings(world, uri):
     doctor, physician = world.user(), world.user(world.practice)
@@ -165,6 +167,7 @@ def test_af_10061_01_stage_3_finds_both_spellings(world, uri):
     assert let_through(physician, doctor)
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("unused", [{"status": "off"}, {"active": False}])
 def test_af_10061_01_stage_3_entries_that_are_not_in_use_do_not_count(world, unused):
     doctor, physician = world.user(), world.user(world.practice)

@@ -60,6 +60,7 @@ def limited(ti, tmp_path, start):
     return start(server)
 
 
+@pytest.mark.one_process
 def test_a_token_outlasts_a_rate_limit(ti, limited):
     """429 comes after the token was looked at, and before there is a session."""
     for _ in range(3):
@@ -74,6 +75,7 @@ def test_a_token_outlasts_a_rate_limit(ti, limited):
     refused(limited, token, "replayed")
 
 
+@pytest.mark.one_process
 def test_a_token_is_worth_one_session_however_often_it_is_released(ti, limited):
     limited.config["rc_login"]["account"] = {"per_second": 20, "burst_count": 1}
     limited.restart()
@@ -96,6 +98,7 @@ def test_a_token_is_worth_one_session_however_often_it_is_released(ti, limited):
     assert answers.count(200) == len(tokens)
 
 
+@pytest.mark.one_process
 def test_a_token_outlasts_a_database_that_fails(ti, tmp_path, start):
     server = start(
         server_with(tmp_path, ti, login={"providers": [broker(ti, Keys(tmp_path).secret("hash"))]})
@@ -119,6 +122,7 @@ def test_a_token_outlasts_a_database_that_fails(ti, tmp_path, start):
     refused(server, token, "replayed")
 
 
+@pytest.mark.one_process
 def test_a_refusal_that_is_final_uses_up_the_token(ti, tmp_path, start):
     """A device id that Synapse refuses comes after the token was used: 400 does not say to try again."""
     server = start(

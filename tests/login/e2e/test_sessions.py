@@ -144,6 +144,7 @@ def test_r4_2_no_session_survives_a_logout_that_races_with_the_log_in(world):
                 over(world, attempt.result().json())
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("claims", "header", "reason"),
     [
@@ -172,6 +173,7 @@ def test_r4_2_logout_tokens_that_are_refused(world, claims, header, reason):
     assert everywhere(world, session) == {200}
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "form", [{}, {"logout_token": ""}, {"logout_token": "a.b.c"}, {"logout_token": "x" * 70_000}, {"a": "b"}]
 )

@@ -95,6 +95,7 @@ def test_af_10234_an_insured_person_logs_in(world, claims):
     assert again["user_id"] == session["user_id"]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("changes", "reason", "text"),
     [

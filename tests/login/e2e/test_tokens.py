@@ -89,6 +89,7 @@ def test_clients_of_other_products_may_call_the_login_type_as_they_are_used_to(w
     logged_in(world.clinic, world.card_token(world.doctor()), login_type="com.example.login.jwt")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("claims", "reason"),
     [
@@ -155,6 +156,7 @@ def test_numbers_as_texts_and_several_audiences_are_all_right(world):
     logged_in(world.clinic, world.card_token(world.doctor(), claims=claims))
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("claim", ["admin", "is_admin", "roles", "groups", "synapse_admin"])
 def test_claims_make_nobody_an_administrator(world, claim):
     session = logged_in(world.clinic, world.card_token(world.doctor(), claims={claim: True, "role": "admin"}))
@@ -231,6 +233,7 @@ def test_signatures_that_are_refused(world):
     logged_in(world.clinic, world.card_token(card))
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("token", "reason"),
     [

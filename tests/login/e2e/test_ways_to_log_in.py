@@ -20,6 +20,7 @@ def password(user, secret="password", **more):
     }
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("secret", ["password", "wrong"])
 @pytest.mark.parametrize("name", ["nurse", "chief"])
 @pytest.mark.requirement("A_23611", "A_23612", "A_22936")
@@ -31,6 +32,7 @@ def test_r4_8_local_passwords_are_off_right_or_wrong_for_administrators_too(worl
     assert "identity provider" in answer.json()["error"]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "identifier",
     [
@@ -73,6 +75,7 @@ def test_r4_8_a_named_user_who_is_no_administrator_does_not(world):
     assert code(post_login(world.clinic, password("orderly"))) == FORBIDDEN
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "login_type",
     ["org.matrix.login.jwt", "m.login.saml2", "com.example.other", "m.login.dummy", "M.LOGIN.PASSWORD", ""],
@@ -82,6 +85,7 @@ def test_other_login_types_are_refused(world, login_type):
         assert code(post_login(server, {"type": login_type, "token": "x"})) == FORBIDDEN
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("user", [5, [], {}, True])
 def test_a_user_that_is_no_text_is_malformed(world, user):
     for server in (world.clinic, world.insurer):
@@ -94,11 +98,13 @@ def test_a_user_that_is_no_text_is_malformed(world, user):
         assert code(post_login(server, {**body, "identifier": {}, "user": user})) == (400, "M_INVALID_PARAM")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("body", [{}, {"type": None}, {"type": 5}, {"type": ["m.login.password"]}])
 def test_a_log_in_without_a_type_is_malformed(world, body):
     assert code(post_login(world.clinic, body))[0] == 400
 
 
+@pytest.mark.one_process
 def test_what_is_no_json_is_malformed(world):
     answer = loopback.post(f"{where_clients_are(world.clinic)}{CLIENT}/login", content=b'{"type": "m.login')
     assert code(answer) == (400, "M_NOT_JSON")

@@ -79,6 +79,7 @@ def scheduled(user):
     return answer.raise_for_status().json().get("delayed_events") or answer.json().get("scheduled")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("rule", ["public", "knock", "restricted", "knock_restricted", "org.example.open"])
 @pytest.mark.requirement("A_25996")
@@ -105,6 +106,7 @@ def test_a_26015_02_also_those_of_a_hospital_if_an_insured_person_may_change_the
 # History
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("server", ["hospital", "insurer"])
 def test_a_26515_01_a_history_is_not_opened_to_the_world_later(world, server, admin):
@@ -129,6 +131,7 @@ def test_a_26515_01_but_in_a_professionals_room_that_does_not_federate(world):
     assert code(set_history(insured, room, "world_readable")) == ROOM_STATE
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     ("kind", "content"),
     [
@@ -170,6 +173,7 @@ def test_r3_10_what_another_server_does_in_its_room_applies(world):
 # Upgrades
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("version", ["11", "12", "1"])
 def test_a_26203_no_upgrade_to_another_version(world, version, admin):
@@ -187,6 +191,7 @@ def test_a_26203_no_upgrade_to_another_version(world, version, admin):
     assert user.state(new, "m.room.create").json()["room_version"] == "10"
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("version", [None, 10, ["10"], {}])
 def test_a_26203_an_upgrade_names_a_version(world, version):
     user = world.user(world.hospital)

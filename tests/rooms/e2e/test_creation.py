@@ -53,6 +53,7 @@ def test_a_26248_rooms_have_version_10_unless_the_client_wants_9(world, server):
     assert created(user, room_version="9")["m.room.create"]["room_version"] == "9"
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("version", ["1", "8", "11", "12", "org.matrix.msc3757.10", "13", ""])
 def test_a_26203_no_other_version_is_created(world, version, admin):
@@ -60,6 +61,7 @@ def test_a_26203_no_other_version_is_created(world, version, admin):
     refused(user, (400, "M_UNSUPPORTED_ROOM_VERSION"), room_version=version)
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("version", [10, None, ["10"], {}])
 def test_a_26203_a_version_is_a_string(world, version):
     refused(world.user(world.hospital), BAD_JSON, room_version=version)
@@ -78,6 +80,7 @@ def test_a_26202_capabilities_agree(world):
     assert versions == {"default": "10", "available": {"9": "stable", "10": "stable"}}
 
 
+@pytest.mark.one_process
 def test_a_26202_the_operator_may_allow_others(ti, start, tmp_path):
     rooms = {"versions": ["10", "11"], "default_version": "11"}
     server = SynapseServer(
@@ -139,6 +142,7 @@ def of_1_1(tmp_path_factory):
             server.stop()
 
 
+@pytest.mark.one_process
 def test_a_28596_counts_from_1_2_on(of_1_1):
     server = of_1_1
     assert server.register("user").try_create_room(creation_content={"type": TYPE_V2}).status_code == 200
@@ -166,6 +170,7 @@ def test_a_25481_the_history_is_for_the_invited_unless_the_client_says_otherwise
         assert content["m.room.history_visibility"] == {"history_visibility": visibility}
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("server", ["hospital", "insurer"])
 @pytest.mark.requirement("A_25481", "A_25996")
@@ -206,6 +211,7 @@ PUBLIC = [
 ]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("body", PUBLIC)
 @pytest.mark.requirement("A_25325-01", "A_25324-01")
@@ -216,6 +222,7 @@ def test_a_26515_01_public_rooms_do_not_federate(world, body, admin):
     assert content["m.room.create"].get("x") == body.get("creation_content", {}).get("x")
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("body", PUBLIC)
 def test_a_26515_nor_do_they_in_generation_1_1(of_1_1, body):
     user = of_1_1.register(f"user-{secrets.token_hex(4)}")
@@ -336,6 +343,7 @@ OPEN = [
 ]
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize("admin", [False, True])
 @pytest.mark.parametrize("body", OPEN)
 def test_a_25996_rooms_of_insured_persons_are_private(world, body, admin):
@@ -377,6 +385,7 @@ def test_a_28587_insured_persons_have_no_room_directory(world):
 # Bodies that cannot be read
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "body",
     [

@@ -269,6 +269,7 @@ def test_r4_10_an_exchange_of_an_invitation_by_address_is_refused(world):
     assert nurse.invited_to() == set()
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "state",
     [
@@ -509,6 +510,7 @@ def test_a_28590_nor_its_alias(world):
     assert there.text.replace(doctor.localpart, "nowhere") == not_there.text
 
 
+@pytest.mark.one_process
 @pytest.mark.parametrize(
     "path",
     [
