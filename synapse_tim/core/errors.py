@@ -7,9 +7,12 @@ metrics, in one place.
 from __future__ import annotations
 
 import enum
+from typing import Generic, TypeVar
+
+Reason = TypeVar("Reason", bound=enum.StrEnum)
 
 
-class ReasonError(Exception):
+class ReasonError(Exception, Generic[Reason]):
     """Something failed or is rejected, for one reason out of a closed set.
 
     Attributes:
@@ -17,7 +20,7 @@ class ReasonError(Exception):
         detail: what exactly was found, for a human; holds no user data.
     """
 
-    def __init__(self, reason: enum.StrEnum, detail: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
         self.reason = reason
         self.detail = detail

@@ -34,10 +34,5 @@ class DirectoryFailure(enum.StrEnum):
     INTERNAL = "internal"
 
 
-class DirectoryError(ReasonError):
+class DirectoryError(ReasonError[DirectoryFailure]):
     """There is no answer; the detail is without ids of users."""
-
-    reason: DirectoryFailure
-
-    def __init__(self, reason: DirectoryFailure, detail: str = "") -> None:
-        super().__init__(reason, detail)

@@ -1,8 +1,8 @@
 """The federation list that this process enforces.
 
-Holds the verified list, judges every second whether it may still be used, and keeps Synapse's allow_list in
+Holds the verified list, judges every second whether it may still be used, and keeps Synapse's allow-list in
 step with it. What leaves the list is denied before anything else happens; what is new is let in slice by
-slice, so that half a million domains do not hold up the reactor. While there is no usable list the allow_list
+slice, so that half a million domains do not hold up the reactor. While there is no usable list the allow-list
 is empty: remote traffic stops, local traffic does not notice.
 """
 
@@ -29,7 +29,7 @@ from synapse_tim.pki.certificates import describe
 logger = logging.getLogger(__name__)
 
 _SLICE: Final = 5_000
-#: Removing more than this at once empties the allow_list and fills it again, which takes less time.
+#: Removing more than this at once empties the allow-list and fills it again, which takes less time.
 _MANY: Final = 5_000
 #: After a start: longer than fetching the list may take.
 _QUIET_SECONDS: Final = 120.0
@@ -59,7 +59,7 @@ class ListInForce:
         product_is_insurance: whether this server is one of TI-M ePA.
         threads: where large lists are compared.
         clock: the current time, with a time zone.
-        on_applied: called when the allow_list names exactly the members of a list.
+        on_applied: called when the allow-list names exactly the members of a list.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class ListInForce:
         self._confirmed_at = 0.0  # monotonic
         self._stale: Staleness | None = None  # as it was logged
         self._quiet_until = 0.0  # monotonic
-        self._wanted: FederationList | None = None  # what the allow_list is to name
+        self._wanted: FederationList | None = None  # what the allow-list is to name
         self._filled: FederationList | None = None  # what it names, once it is complete
         self.members = FederationMembers(api.server_name)
 
@@ -121,7 +121,7 @@ class ListInForce:
         self._quiet_until = 0.0
 
     async def judge(self) -> None:
-        """Judge whether the list may be used now, and let the allow_list follow."""
+        """Judge whether the list may be used now, and let the allow-list follow."""
         usable = self._usable_list()
         if usable is self._wanted:
             return
@@ -170,7 +170,7 @@ class ListInForce:
             logger.error("The federation list is stale (%s): it is used all the same", stale.value)
 
     async def _fill(self, wanted: FederationList) -> None:
-        """Make the allow_list name exactly the members of a list, unless another is wanted meanwhile."""
+        """Make the allow-list name exactly the members of a list, unless another is wanted meanwhile."""
         old = self._filled.domains if self._filled is not None else _NOTHING
         gone, added = await self._threads.run(_difference, old, wanted.domains)
         if self._wanted is not wanted:

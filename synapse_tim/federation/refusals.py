@@ -98,13 +98,8 @@ class Refusal(enum.StrEnum):
     INTERNAL = "internal"
 
 
-class ListRefusedError(ReasonError):
+class ListRefusedError(ReasonError[Refusal]):
     """A federation list, or something it rests on, is refused; whatever is in force stays."""
-
-    reason: Refusal
-
-    def __init__(self, reason: Refusal, detail: str = "") -> None:
-        super().__init__(reason, detail)
 
 
 @contextlib.contextmanager

@@ -41,10 +41,5 @@ class JoseReason(enum.StrEnum):
     CLAIMS_MALFORMED = "claims_malformed"
 
 
-class JoseError(ReasonError):
+class JoseError(ReasonError[JoseReason]):
     """A JWS or JWE is rejected."""
-
-    reason: JoseReason
-
-    def __init__(self, reason: JoseReason, detail: str = "") -> None:
-        super().__init__(reason, detail)

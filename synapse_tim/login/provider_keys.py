@@ -13,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 from cryptography.hazmat.primitives import serialization
@@ -170,7 +170,7 @@ def _key_set(data: bytes | bytearray) -> jwk.KeySet:
         raise KeysUnavailableError(str(error)) from None
 
 
-def _refused(what: str, error: ReasonError) -> KeysUnavailableError:
+def _refused(what: str, error: ReasonError[Any]) -> KeysUnavailableError:
     kind = KeysWithdrawnError if error.reason is CertificateReason.REVOKED else KeysUnavailableError
     return kind(f"{what}: {error}")
 

@@ -53,10 +53,8 @@ CLOCK_HINT: Final = "the clock of this machine may be wrong"
 _OF_THE_CLOCK: Final = (CertificateReason.OCSP_STALE, CertificateReason.CERTIFICATE_NOT_YET_VALID)
 
 
-class CertificateError(ReasonError):
+class CertificateError(ReasonError[CertificateReason]):
     """A certificate, its path or an OCSP answer is rejected."""
-
-    reason: CertificateReason
 
     def __init__(self, reason: CertificateReason, detail: str = "") -> None:
         hint = CLOCK_HINT if reason in _OF_THE_CLOCK else ""

@@ -18,10 +18,5 @@ class TransportReason(enum.StrEnum):
     HTTP_STATUS = "http_status"
 
 
-class TransportError(ReasonError):
+class TransportError(ReasonError[TransportReason]):
     """An exchange failed, or its answer may not be used."""
-
-    reason: TransportReason
-
-    def __init__(self, reason: TransportReason, detail: str = "") -> None:
-        super().__init__(reason, detail)

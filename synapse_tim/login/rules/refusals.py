@@ -71,13 +71,8 @@ class TokenRefusal(enum.StrEnum):
     INTERNAL = "internal"
 
 
-class TokenRefusedError(ReasonError):
+class TokenRefusedError(ReasonError[TokenRefusal]):
     """A token, or the log-in with it, is refused; the detail never has a value of a claim about a person."""
-
-    reason: TokenRefusal
-
-    def __init__(self, reason: TokenRefusal, detail: str = "") -> None:
-        super().__init__(reason, detail)
 
 
 @contextlib.contextmanager
