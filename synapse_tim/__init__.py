@@ -6,7 +6,11 @@ services and the commands work without loading Synapse.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from synapse_tim import parts
+from synapse_tim.core.checks import AT_START_UP
 
 __version__ = "0.1.0"
 
@@ -40,26 +44,19 @@ __all__ = [
     "__version__",
 ]
 
-_MODULES = {
-    "ClientApiPolicy": "synapse_tim.client_api.module",
-    "ContactManagement": "synapse_tim.contacts.module",
-    "Directory": "synapse_tim.directory.module",
-    "EventPolicy": "synapse_tim.events.module",
-    "FederationAllowList": "synapse_tim.federation.module",
-    "InformationServices": "synapse_tim.information.module",
-    "InvitePolicy": "synapse_tim.invites.module",
-    "LoginPolicy": "synapse_tim.login.module",
-    "OidcMapping": "synapse_tim.login.oidc_mapping",
-    "RoomCleanup": "synapse_tim.cleanup.module",
-    "RoomPolicy": "synapse_tim.rooms.module",
-    "TiMessenger": "synapse_tim.ti_messenger",
-}
+
+def _check_files(paths: Sequence[str]) -> None:
+    """Look at the files of a homeserver as a whole, which takes knowing all parts."""
+    from synapse_tim.check.start_up import warn_of_violations
+
+    warn_of_violations(paths)
+
+
+AT_START_UP.append(_check_files)
 
 
 def __getattr__(name: str) -> object:
     """Import a Synapse module class when it is first asked for (PEP 562)."""
-    if name not in _MODULES:
+    if name not in parts.MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_MODULES[name]), name)
+    return parts.load(name)

@@ -7,7 +7,7 @@ from typing import Any
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.start_up_options import refuse_wrong_options
+from synapse_tim.adapter.start_up import refuse_wrong_options
 from synapse_tim.cleanup.module import RoomCleanup
 from synapse_tim.client_api.module import ClientApiPolicy
 from synapse_tim.contacts.module import ContactManagement

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 import attrs
 
-from synapse_tim.adapter.config_block import validate_block, wrong, wrong_block
+from synapse_tim.adapter.config_block import BlockError, validate_block, wrong
 from synapse_tim.cleanup.config import RoomCleanupConfig
 from synapse_tim.client_api.config import ClientApiPolicyConfig
 from synapse_tim.contacts.config import ContactManagementConfig
@@ -67,7 +67,7 @@ class TiMessengerConfig:
             if isinstance(found, AllowListConfig):
                 trust = found.federation_list.trust
         if problems:
-            raise wrong_block(problems)
+            raise BlockError(problems)
         config = cls(**parsed)
         config._check_directory()
         return config

@@ -33,7 +33,7 @@ def parse_block(model: type[_Model], block: object, **context: object) -> _Model
     """
     found = validate_block(model, block, **context)
     if isinstance(found, list):
-        raise wrong_block(found)
+        raise BlockError(found)
     return found
 
 
@@ -51,14 +51,18 @@ def _wrong_value(error: ErrorDetails) -> WrongValueError:
     return WrongValueError(_explain(error), *error["loc"], *keys)
 
 
-def wrong_block(values: Sequence[WrongValueError]) -> ConfigError:
-    """The error of a block with several values that are wrong.
+class BlockError(ConfigError):
+    """A block with values that are wrong.
 
     Args:
         values: at least one; the same twice is told once.
     """
-    lines = dict.fromkeys(f"{_key_path(each.keys)}: {each}" for each in values)
-    return ConfigError("\n".join(lines), path=[str(key) for key in values[0].keys])
+
+    def __init__(self, values: Sequence[WrongValueError]) -> None:
+        #: The path of each key that is wrong, and what is expected there.
+        self.problems = tuple(dict.fromkeys((key_path(*each.keys), str(each)) for each in values))
+        super().__init__("\n".join(map(": ".join, self.problems)), path=[str(key) for key in values[0].keys])
+        self.args = (self.msg,)  # what it is printed as; Synapse's class leaves that to its arguments
 
 
 def read_cas(file: str | None, *keys: str | int) -> ssl.SSLContext:
@@ -77,21 +81,23 @@ def read_cas(file: str | None, *keys: str | int) -> ssl.SSLContext:
         raise wrong(f"holds no usable PEM certificates: {error}", *keys) from None
 
 
-def wrong(what: str, *keys: str | int) -> ConfigError:
+def wrong(what: str, *keys: str | int) -> BlockError:
     """The error of a value that has the right shape and cannot be used all the same.
 
     Args:
         what: is wrong, and what is expected.
         keys: the path to it.
     """
-    return wrong_block([WrongValueError(what, *keys)])
+    return BlockError([WrongValueError(what, *keys)])
 
 
-def _key_path(location: tuple[int | str, ...]) -> str:
-    path = CONFIG_PATH
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return path
+def key_path(*keys: str | int) -> str:
+    """A key of the block as messages name it.
+
+    Args:
+        keys: the path to it.
+    """
+    return CONFIG_PATH + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
 
 
 def _explain(error: Any) -> str:

@@ -5,35 +5,32 @@ Modules of others are looked for and not imported: their code has no business he
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
-from pydantic import BaseModel
 from synapse.module_api.errors import ConfigError
 
-import synapse_tim
-from synapse_tim.adapter.config_block import CONFIG_PATH, wrong
+from synapse_tim import parts
+from synapse_tim.adapter.config_block import CONFIG_PATH, BlockError, read_cas
 from synapse_tim.adapter.pinned_roots import read_pinned_roots
-from synapse_tim.check.catalogue.modules import LEGACY_PARTS, PARTS, parts_of
-from synapse_tim.check.facts import File, Module, Problem, Setting
-from synapse_tim.check.named_files import look_at
-from synapse_tim.core.config_types import without_files
+from synapse_tim.check.facts import Module
+from synapse_tim.check.named_files import File, look_at
+from synapse_tim.core.checks import Found
+from synapse_tim.core.config_types import PartConfig, without_files
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.directory.assembly import build_directory
 from synapse_tim.directory.config import DirectoryConfig, DirectoryPartConfig
 from synapse_tim.federation.assembly import read_files
-from synapse_tim.federation.config import AllowListConfig, FederationListConfig
-from synapse_tim.information.config import InformationServicesConfig
+from synapse_tim.federation.config import AllowListConfig
 from synapse_tim.login.assembly import read_key_file
 from synapse_tim.login.config import LoginPolicyConfig
 from synapse_tim.ti_messenger_config import TiMessengerConfig
-from synapse_tim.transport.tls import client_context
 
 _OWN: Final = "synapse_tim."
-_CLASSES: Final = frozenset({"TiMessenger", *PARTS, *LEGACY_PARTS})
 #: Keys of files; whether they hold a secret.
 _FILES: Final = {
     "client_secret_path": True,
@@ -52,29 +49,17 @@ class Blocks:
 
     Attributes:
         modules: in their order.
-        settings: of the blocks of this project, by key below ``config``.
-        files: that they name.
+        files: that the blocks name.
         problems: what keeps them from being loaded.
         product: of the server, or ``None`` if no block says so.
         spec_version: likewise.
-        list_config: the block with the federation list, if it can be used.
-        list_key: where that stands.
-        read_list: the block with the federation list, if it has the right shape.
-        login: the block with the ways to log in, if it can be used.
-        login_key: where that stands.
     """
 
     modules: list[Module] = attrs.field(factory=list)
-    settings: dict[str, Setting] = attrs.field(factory=dict)
     files: list[File] = attrs.field(factory=list)
-    problems: list[Problem] = attrs.field(factory=list)
+    problems: list[Found] = attrs.field(factory=list)
     product: Product | None = None
     spec_version: SpecVersion | None = None
-    list_config: AllowListConfig | None = None
-    list_key: str = ""
-    read_list: FederationListConfig | None = None
-    login: LoginPolicyConfig | None = None
-    login_key: str = ""
 
 
 def read_blocks(document: Mapping[str, Any]) -> Blocks:
@@ -86,112 +71,89 @@ def read_blocks(document: Mapping[str, Any]) -> Blocks:
     blocks = Blocks()
     entries = document.get("modules") or []
     if not isinstance(entries, list):
-        blocks.problems.append(Problem("modules", "expected a list"))
+        blocks.problems.append(Found("expected a list", False, "modules"))
         entries = []
     for position, entry in enumerate(entries):
         key = f"modules[{position}]"
         name = entry.get("module") if isinstance(entry, Mapping) else None
         if not isinstance(name, str):
-            blocks.problems.append(Problem(f"{key}.module", "expected the name of a class"))
+            blocks.problems.append(Found("expected the name of a class", False, f"{key}.module"))
         elif name.startswith(_OWN):
             _read_own(blocks, key, name, entry.get("config"))
         else:
             blocks.modules.append(Module(key, name, found=_is_installed(name)))
-    blocks.modules.extend(_older(document))
+    for place in ("spam_checker", "third_party_event_rules", "password_providers"):
+        found = document.get(place) or []
+        for position, entry in enumerate(found if isinstance(found, list) else [found]):
+            name = entry.get("module") if isinstance(entry, Mapping) else None
+            if isinstance(name, str):
+                blocks.modules.append(Module(f"{place}[{position}]", name, found=_is_installed(name)))
     return blocks
 
 
-def shift(text: str, key: str) -> Iterator[Problem]:
-    """The lines of an error of a block, each with the key that it is about.
+def problems_of(error: ConfigError, key: str) -> Iterator[Found]:
+    """What a part refuses.
 
     Args:
-        text: of the error.
-        key: of the block.
+        error: of the part.
+        key: of its block.
     """
-    for line in text.splitlines():
-        if line.startswith(CONFIG_PATH):
-            path, _, what = line.removeprefix(CONFIG_PATH).partition(": ")
-            yield Problem(f"{key}{path}", what)
-        else:
-            yield Problem(key, line)
+    if isinstance(error, BlockError):
+        for path, what in error.problems:
+            yield Found(what, False, path.replace(CONFIG_PATH, key))
+    else:
+        yield Found(error.msg, False, key)
 
 
-def _read_own(blocks: Blocks, key: str, name: str, config: object) -> None:
+def _read_own(blocks: Blocks, key: str, name: str, said: object) -> None:
     module_name, _, class_name = name.rpartition(".")
-    if class_name not in _CLASSES or module_name not in ("synapse_tim", synapse_tim._MODULES[class_name]):
-        blocks.problems.append(Problem(f"{key}.module", f"synapse_tim has no module {name}"))
+    known = class_name in parts.PARTS or class_name == parts.WHOLE
+    if not known or module_name not in ("synapse_tim", parts.MODULES[class_name]):
+        blocks.problems.append(Found(f"synapse_tim has no module {name}", False, f"{key}.module"))
         return
-    parse = getattr(synapse_tim, class_name).parse_config
-    config = config if isinstance(config, Mapping) else {}
-    all_parts = parts_of(_one_of(SpecVersion, config.get("spec_version")))
-    parts = tuple(all_parts) if class_name == "TiMessenger" else (class_name,)
-    blocks.modules.append(Module(key, name, parts))
-    key = f"{key}.config"
-    _take_product(blocks, key, config)
-    with without_files() as unreadable:
+    block = said if isinstance(said, Mapping) else {}
+    generation = _take_product(blocks, f"{key}.config", block)
+    configs: tuple[PartConfig, ...] = ()
+    with without_files():
         try:
-            parsed = parse(config)
+            parsed = parts.load(class_name).parse_config(block)
+            whole = isinstance(parsed, TiMessengerConfig)
+            configs = tuple(attrs.asdict(parsed, recurse=False).values()) if whole else (parsed,)
         except ConfigError as error:
-            blocks.problems.extend(shift(error.msg, key))
-            return
-        configs = [parsed]
-        if isinstance(parsed, TiMessengerConfig):
-            configs = list(attrs.asdict(parsed, recurse=False).values())
-        for each in configs:
-            _take(blocks, key, each, unreadable)
+            blocks.problems += problems_of(error, f"{key}.config")
+    own_parts = tuple(parts.of_generation(generation)) if class_name == parts.WHOLE else (class_name,)
+    module = Module(key, name, own_parts, configs=configs)
+    for config in configs:
+        blocks.files += _files(config.model_dump(mode="json"), f"{key}.config")
+    absent = [file.key for file in blocks.files if file.problem is not None]
+    for config in configs:
+        for named_below, read in _readers(blocks, module, config):
+            if not any(each.startswith(f"{key}.config.{name}") for name in named_below for each in absent):
+                try:
+                    read()
+                except ConfigError as error:
+                    blocks.problems += problems_of(error, f"{key}.config")
+    blocks.modules.append(module)
 
 
-def _take_product(blocks: Blocks, key: str, config: Mapping[Any, Any]) -> None:
-    """Note what the server is, also of a block that cannot be used otherwise."""
-    product = _one_of(Product, config.get("product"))
-    spec_version = _one_of(SpecVersion, config.get("spec_version"))
+def _take_product(blocks: Blocks, key: str, block: Mapping[Any, Any]) -> SpecVersion | None:
+    """Note what the server is, also of a block that cannot be used; gives the block's generation."""
+    product: Product | None = _one_of(Product, block.get("product"))
+    spec_version: SpecVersion | None = _one_of(SpecVersion, block.get("spec_version"))
     for name, known, said in (
         ("product", blocks.product, product),
         ("spec_version", blocks.spec_version, spec_version),
     ):
         if known is not None and said is not None and known is not said:
             text = f"{said.value}, although another part has {known.value}"
-            blocks.problems.append(Problem(f"{key}.{name}", text, "a homeserver is exactly one of them"))
+            blocks.problems.append(Found(text, False, f"{key}.{name}", "a homeserver is exactly one of them"))
     blocks.product = blocks.product or product
     blocks.spec_version = blocks.spec_version or spec_version
+    return spec_version
 
 
 def _one_of(choices: Any, value: object) -> Any:
     return choices(value) if isinstance(value, str) and value in set(choices) else None
-
-
-def _take(blocks: Blocks, key: str, parsed: BaseModel, unreadable: Mapping[str, str]) -> None:
-    document = parsed.model_dump(mode="json")
-    for name, value in _flat(document):
-        blocks.settings[name] = Setting(f"{key}.{name}", value)
-    for name, value in _following_the_product(parsed):
-        blocks.settings[name] = Setting(f"{key}.{name}", value)
-    blocks.files.extend(_files(document, key))
-    if isinstance(parsed, AllowListConfig):
-        blocks.read_list = parsed.federation_list
-    problems = [*_wrong_log_in(blocks, parsed), *_wrong_files(blocks, parsed, unreadable)]
-    for text in problems:
-        blocks.problems.extend(shift(text, key))
-    if isinstance(parsed, AllowListConfig):
-        named = _named_by_list(parsed.federation_list)
-        if not problems and not unreadable.keys() & named:
-            blocks.list_config, blocks.list_key = parsed, f"{key}.federation_list"
-    if isinstance(parsed, LoginPolicyConfig):
-        blocks.login, blocks.login_key = parsed, key
-
-
-def _following_the_product(parsed: BaseModel) -> Iterator[tuple[str, object]]:
-    """What is in force where a whole block may be missing."""
-    if isinstance(parsed, InformationServicesConfig):
-        yield "information.support", parsed.information.support is not None
-
-
-def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in document.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _files(value: Any, key: str, name: str = "") -> Iterator[File]:
@@ -205,78 +167,43 @@ def _files(value: Any, key: str, name: str = "") -> Iterator[File]:
         yield look_at(key, value, secret=_FILES[name])
 
 
-def _named_by_list(block: FederationListConfig) -> set[str | None]:
-    secret = block.vzd_credentials.client_secret_path if block.vzd_credentials is not None else None
-    return {block.ca_certificates, block.client_certificate, secret, *block.trust.pinned_roots}
-
-
-def _wrong_log_in(blocks: Blocks, parsed: BaseModel) -> Iterator[str]:
-    """What is wrong with a directory whose log-in is that of the federation list, in this block or before."""
-    if not isinstance(parsed, DirectoryPartConfig) or parsed.directory is None:
-        return
-    listed = any("FederationAllowList" in each.parts for each in blocks.modules)
-    if listed and blocks.read_list is None:
-        return  # that block has to be mended first
-    try:
-        parsed.directory.log_in(blocks.read_list)
-    except ConfigError as error:
-        yield error.msg
-
-
-def _wrong_files(blocks: Blocks, parsed: BaseModel, unreadable: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong with files that can be read."""
-    if isinstance(parsed, AllowListConfig):
-        block = parsed.federation_list
-        if not unreadable.keys() & _named_by_list(block):
-            yield from _errors(lambda: read_files(block))
-    if isinstance(parsed, DirectoryPartConfig) and parsed.directory is not None:
-        yield from _wrong_directory(parsed.directory, blocks.read_list, unreadable)
-    if not isinstance(parsed, LoginPolicyConfig):
-        return
-    login = parsed.login
-    if not unreadable.keys() & set(login.decryption_keys):
-        yield from _errors(login.read_decryption_keys)
-    if login.trust is not None and not unreadable.keys() & set(login.trust.pinned_roots):
-        trust = login.trust
-        yield from _errors(lambda: read_pinned_roots(trust, "login", "trust"))
-    for position, provider in enumerate(login.providers):
-        keys = provider.keys
-        if keys.jwks_path is not None and keys.jwks_path not in unreadable:
-            yield from _errors(lambda path=keys.jwks_path, n=position: read_key_file(Path(path), n))
-        if keys.ca_certificates is not None and keys.ca_certificates not in unreadable:
-            try:
-                client_context(Path(keys.ca_certificates))
-            except OSError as error:
+def _readers(
+    blocks: Blocks, module: Module, config: PartConfig
+) -> Iterator[tuple[tuple[str, ...], Callable[[], object]]]:
+    """What reads the files of a block, and below which keys they are named."""
+    if isinstance(config, AllowListConfig):
+        yield ("federation_list",), partial(read_files, config.federation_list)
+    if isinstance(config, DirectoryPartConfig) and config.directory is not None:
+        yield from _directory_readers(blocks, module, config.directory)
+    if isinstance(config, LoginPolicyConfig):
+        yield ("login.decryption_keys",), config.login.read_decryption_keys
+        if config.login.trust is not None:
+            yield ("login.trust",), partial(read_pinned_roots, config.login.trust, "login", "trust")
+        for position, provider in enumerate(config.login.providers):
+            name = f"login.providers[{position}].keys"
+            if provider.keys.jwks_path is not None:
+                yield (f"{name}.jwks_path",), partial(read_key_file, Path(provider.keys.jwks_path), position)
+            if provider.keys.ca_certificates is not None:
                 place = ("login", "providers", position, "keys", "ca_certificates")
-                yield wrong(f"holds no usable PEM certificates: {error}", *place).msg
+                yield (f"{name}.ca_certificates",), partial(read_cas, provider.keys.ca_certificates, *place)
 
 
-def _wrong_directory(
-    block: DirectoryConfig, listed: FederationListConfig | None, unreadable: Mapping[str, str]
-) -> Iterator[str]:
-    if block.vzd_credentials is None and (listed is None or listed.vzd_credentials is None):
-        return  # the log-in is another part's, or nobody's
-    log_in = block.log_in(listed)
-    secrets = {each.client_secret_path for each in (log_in.provider, log_in.search) if each is not None}
-    if not unreadable.keys() & {*secrets, log_in.ca_certificates}:
-        yield from _errors(lambda: build_directory(block, log_in))
-
-
-def _errors(read: Any) -> Iterator[str]:
-    try:
-        read()
-    except ConfigError as error:
-        yield error.msg
-
-
-def _older(document: Mapping[str, Any]) -> Iterator[Module]:
-    """Modules of the interfaces before ``modules:``."""
-    for place in ("spam_checker", "third_party_event_rules", "password_providers"):
-        found = document.get(place) or []
-        for position, entry in enumerate(found if isinstance(found, list) else [found]):
-            name = entry.get("module") if isinstance(entry, Mapping) else None
-            if isinstance(name, str):
-                yield Module(f"{place}[{position}]", name, found=_is_installed(name))
+def _directory_readers(
+    blocks: Blocks, module: Module, block: DirectoryConfig
+) -> Iterator[tuple[tuple[str, ...], Callable[[], object]]]:
+    """The log-in may be that of the federation list, in this module or in one before."""
+    own = module.block(AllowListConfig)
+    earlier = [each for each in blocks.modules if "FederationAllowList" in each.parts]
+    listed = own or next(filter(None, (each.block(AllowListConfig) for each in reversed(earlier))), None)
+    if earlier and listed is None:
+        return  # that block has to be mended first
+    federation_list = listed.federation_list if listed is not None else None
+    if own is None and block.vzd_credentials is None:
+        yield (), partial(block.log_in, federation_list)  # with files of that module, if any
+    else:
+        named_below = ("directory",) if own is None else ("directory", "federation_list")
+        log_in = partial(block.log_in, None if own is None else own.federation_list)
+        yield named_below, lambda: build_directory(block, log_in())
 
 
 def _is_installed(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is known of a homeserver's configuration before anybody judges it: values, no files, no Synapse.
+"""Facts about a homeserver that checks look at: what its files say, process by process.
 
 One ``Process`` for each process of the homeserver, since workers have files of their own.
 """
@@ -6,120 +6,25 @@ One ``Process`` for each process of the homeserver, since workers have files of 
 from __future__ import annotations
 
 import datetime as dt
-import enum
 import ipaddress
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar
 
 import attrs
+from cryptography import x509
 
+from synapse_tim.check.named_files import File
+from synapse_tim.check.synapse_config import ReadConfig
+from synapse_tim.core.checks import Check, Found, NotRead, Result, Verdict
+from synapse_tim.core.config_types import PartConfig
 from synapse_tim.core.products import Product, SpecVersion
 
-_WILDCARDS: Final = frozenset({"", "*", "0.0.0.0", "::"})  # noqa: S104  # names them, binds nothing
+_Config = TypeVar("_Config", bound=PartConfig)
 
 
-class Verdict(enum.StrEnum):
-    """What becomes of a setting when it is judged."""
-
-    OK = "ok"
-    VIOLATION = "violation"
-    WARNING = "warning"
-    NOT_APPLICABLE = "not_applicable"
-
-
-class NotRead(Exception):  # noqa: N818  # nobody is at fault
-    """A value is not there: the process does not read it, this Synapse has none, or it was refused."""
-
-
-@attrs.frozen
-class Listener:
-    """One listener.
-
-    Attributes:
-        key: where it stands.
-        kind: ``http``, ``metrics`` or ``manhole``.
-        addresses: that it is bound to; none for a Unix socket.
-        tls: whether it is encrypted.
-        x_forwarded: whether the address of a client is taken from a header.
-        resources: what an ``http`` listener serves.
-    """
-
-    key: str
-    kind: str
-    addresses: tuple[str, ...]
-    tls: bool = False
-    x_forwarded: bool = False
-    resources: frozenset[str] = frozenset()
-
-    @property
-    def other_machines(self) -> tuple[str, ...]:
-        """The addresses that other machines reach."""
-        return tuple(address for address in self.addresses if not is_this_machine(address))
-
-    @property
-    def public(self) -> tuple[str, ...]:
-        """The addresses that anybody reaches."""
-        return tuple(address for address in self.addresses if _is_public(address))
-
-
-@attrs.frozen
-class File:
-    """A file that the configuration names.
-
-    Attributes:
-        key: where it is named.
-        path: its name.
-        secret: whether it holds one.
-        problem: why it cannot be read, or ``None``.
-        mode: its permission bits, or ``None``.
-    """
-
-    key: str
-    path: str
-    secret: bool
-    problem: str | None = None
-    mode: int | None = None
-
-
-@attrs.frozen
-class Certificate:
-    """The certificate of the TLS listeners.
-
-    Attributes:
-        not_before: start of its validity.
-        not_after: end of its validity.
-        key: its kind of key: ``RSA``, the name of a curve, or another name.
-        bits: of the key.
-        hash: of the signature, such as ``sha256``.
-        self_signed: whether it vouches for itself.
-        fits_key: whether the private key is the one to it; ``None`` if that could not be found out.
-    """
-
-    not_before: dt.datetime
-    not_after: dt.datetime
-    key: str
-    bits: int
-    hash: str
-    self_signed: bool
-    fits_key: bool | None = None
-
-
-@attrs.frozen
-class Connection:
-    """A connection that the homeserver makes to something of the operator's.
-
-    Attributes:
-        key: what to change.
-        host: of the other side; empty or a path for a socket of this machine.
-        encrypted: whether it is.
-    """
-
-    key: str
-    host: str
-    encrypted: bool
-
-
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Module:
     """An entry of ``modules``, or of the older places for modules.
 
@@ -128,109 +33,132 @@ class Module:
         name: of the class.
         parts: of this project that it brings; empty for modules of others.
         found: whether it is installed.
+        configs: the block of each part, if it is one of this project and has the right shape.
     """
 
     key: str
     name: str
     parts: tuple[str, ...] = ()
     found: bool = True
+    configs: tuple[PartConfig, ...] = ()
+
+    def block(self, kind: type[_Config]) -> _Config | None:
+        """The block of a part; ``None`` if it does not bring that part, or its blocks cannot be used.
+
+        Args:
+            kind: of the part's block.
+        """
+        return next((config for config in self.configs if isinstance(config, kind)), None)
 
 
-@attrs.frozen
-class Problem:
-    """Something in the files that is no setting, but goes wrong.
-
-    Attributes:
-        key: where it is.
-        text: what it is.
-        reason: what comes of it.
-    """
-
-    key: str
-    text: str
-    reason: str | None = None
-
-
-@attrs.frozen
-class Setting:
-    """A setting of the blocks of this project.
-
-    Attributes:
-        key: where it stands.
-        value: in force, defaults included.
-    """
-
-    key: str
-    value: Any
-
-
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Process:
     """What one process of the homeserver is configured to be.
 
     Attributes:
         name: ``main``, or that of the worker.
-        values: of Synapse's configuration object, by section and attribute.
-        settings: of the blocks of this project, by key below ``config``.
+        document: the merged configuration.
+        directory: where the last file of it is.
+        synapse: what Synapse makes of it.
         modules: in their order.
-        listeners: that it opens.
-        connections: that it makes.
         files: that are named.
         certificate: of its TLS listeners, if there are any and it could be read.
-        log: the log configuration, as its file has it; ``None`` if there is none.
-        log_key: where the log configuration is named.
+        key_fits: whether the private key is the one to it; ``None`` if that could not be found out.
+        log: the log configuration, as its file has it; ``None`` if there is none, or ``log_unread``.
         log_unread: whether there is one that could not be read.
-        inline_secrets: keys of secrets that could stand in files of their own.
         problems: what keeps it from starting.
+        missing: what is not installed here.
         remarks: what it starts with, though not as it was meant.
         login_remarks: who cannot log in as it was meant, and whose claims nobody looks at.
-        dropped: top-level keys that were left out, because Synapse refuses them.
-        runs_background_tasks: whether it is the one that fetches the federation list.
-        background_tasks_on: the name of the process that is meant to, or ``None`` for the main process.
-        is_worker: whether it is a worker.
+        homeserver: that it is a part of.
     """
 
     name: str = "main"
-    values: Mapping[tuple[str, str], object] = attrs.field(factory=dict)
-    settings: Mapping[str, Setting] = attrs.field(factory=dict)
+    document: Mapping[str, Any] = attrs.field(factory=dict)
+    directory: Path = attrs.field(factory=Path)
+    synapse: ReadConfig = attrs.field(factory=ReadConfig)
     modules: tuple[Module, ...] = ()
-    listeners: tuple[Listener, ...] = ()
-    connections: tuple[Connection, ...] = ()
     files: tuple[File, ...] = ()
-    certificate: Certificate | None = None
+    certificate: x509.Certificate | None = None
+    key_fits: bool | None = None
     log: Mapping[str, Any] | None = None
-    log_key: str = "log_config"
     log_unread: bool = False
-    inline_secrets: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    remarks: tuple[Problem, ...] = ()
-    login_remarks: tuple[Problem, ...] = ()
-    dropped: frozenset[str] = frozenset()
-    runs_background_tasks: bool = True
-    background_tasks_on: str | None = None
-    is_worker: bool = False
+    problems: tuple[Found, ...] = ()
+    missing: tuple[Found, ...] = ()
+    remarks: tuple[Found, ...] = ()
+    login_remarks: tuple[Found, ...] = ()
+    homeserver: Homeserver = attrs.field(init=False)
 
-    def value(self, section: str, attribute: str) -> object:
+    @property
+    def product(self) -> Product | None:
+        """Product of the server, or ``None`` if it does not say."""
+        return self.homeserver.product
+
+    @property
+    def spec_version(self) -> SpecVersion | None:
+        """Generation of the server, or ``None`` if it does not say."""
+        return self.homeserver.spec_version
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether it is a worker."""
+        return self.document.get("worker_app", "synapse.app.homeserver") not in (
+            None,
+            "synapse.app.homeserver",
+        )
+
+    @property
+    def log_key(self) -> str:
+        """Where the log configuration is named."""
+        return "worker_log_config" if self.is_worker else "log_config"
+
+    def option(self, section: str, attribute: str) -> object:
         """A value of Synapse's configuration object.
 
         Raises:
             NotRead: it is not known.
         """
-        try:
-            return self.values[section, attribute]
-        except KeyError:
-            raise NotRead(f"{section}.{attribute}") from None
+        return self.synapse.option(section, attribute)
 
-    def setting(self, key: str) -> Setting:
-        """A setting of this project.
+    def listeners(self) -> list[tuple[str, Any]]:
+        """What it listens on, with keys, as ``synapse.config.server.ListenerConfig``.
 
         Raises:
-            NotRead: no part that has it is loaded.
+            NotRead: Synapse refuses its listeners.
         """
-        try:
-            return self.settings[key]
-        except KeyError:
-            raise NotRead(key) from None
+        section, name = ("worker", "worker_listeners") if self.is_worker else ("server", "listeners")
+        found: Any = self.option(section, name)
+        return [(f"{name}[{position}]", listener) for position, listener in enumerate(found)]
+
+    def block(self, kind: type[_Config]) -> tuple[str, _Config]:
+        """The last block of a part, and its key.
+
+        Args:
+            kind: of the part's block.
+
+        Raises:
+            NotRead: the part is not loaded, or its block cannot be used.
+        """
+        for module in reversed(self.modules):
+            config = module.block(kind)
+            if config is not None:
+                return f"{module.key}.config", config
+        raise NotRead(kind.__name__)
+
+    def setting(self, name: str) -> tuple[str, Any]:
+        """A setting of a part, as it is in force, and its key.
+
+        Args:
+            name: below ``config``, such as ``events.threads``.
+
+        Raises:
+            NotRead: the part is not loaded, or its block cannot be used.
+        """
+        for module in reversed(self.modules):
+            for config in module.configs:
+                if name.partition(".")[0] in type(config).model_fields:
+                    return f"{module.key}.config.{name}", attrgetter(name)(config)
+        raise NotRead(name)
 
 
 @attrs.frozen
@@ -308,28 +236,56 @@ class Online:
 
 
 @attrs.frozen(eq=False)
-class Facts:
-    """Everything that a check may look at.
+class Homeserver:
+    """A homeserver as its files describe it.
 
     Attributes:
-        process: that is judged.
-        processes: all that are known, the main process first.
-        product: of the server, or ``None`` if it does not say.
+        processes: the main process first.
+        product: ``None`` if no block says so.
         spec_version: likewise.
         now: the moment to judge certificates at.
         online: what was found out over the network, if anybody wanted to know.
     """
 
-    process: Process
     processes: tuple[Process, ...]
     product: Product | None
     spec_version: SpecVersion | None
     now: dt.datetime
     online: Online | None = None
 
-    def value(self, section: str, attribute: str) -> object:
-        """See ``Process.value``."""
-        return self.process.value(section, attribute)
+    def __attrs_post_init__(self) -> None:
+        for process in self.processes:
+            process.homeserver = self
+
+    @property
+    def main(self) -> Process:
+        """The main process."""
+        return self.processes[0]
+
+    @property
+    def server_name(self) -> str:
+        """Its name, whether it can be one or not."""
+        return str(self.main.document.get("server_name"))
+
+    def judge(self, checks: Iterable[Check]) -> list[Result]:
+        """Hold every process against checks.
+
+        Args:
+            checks: the catalogue.
+
+        Returns:
+            The lines, in the order of the checks; of workers only what is different from the main process.
+        """
+        lines: list[Result] = []
+        for check in checks:
+            seen: set[tuple[str, str, str, Verdict]] = set()
+            for process in self.processes[:1] if check.of_deployment else self.processes:
+                for line in check.run(process, process.name):
+                    same = (line.key, line.found, line.reason, line.verdict)
+                    if same not in seen and not (seen and line.verdict is Verdict.NOT_APPLICABLE):
+                        lines.append(line)
+                    seen.add(same)
+        return lines
 
 
 def is_this_machine(host: str) -> bool:
@@ -340,12 +296,3 @@ def is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def _is_public(address: str) -> bool:
-    if address in _WILDCARDS:
-        return True
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_global
-    except ValueError:
-        return not is_this_machine(address)

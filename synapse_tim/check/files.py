@@ -15,7 +15,7 @@ from typing import Any, Final
 import attrs
 import yaml
 
-from synapse_tim.check.facts import Problem
+from synapse_tim.core.checks import Found
 
 _MAX_VALUES: Final = 1_000_000
 #: A name or a tag of the file in a message; ``*`` and ``!`` may begin a secret that lacks its quotes.
@@ -39,7 +39,7 @@ class MergedFiles:
 
     document: dict[str, Any]
     directory: Path
-    remarks: tuple[Problem, ...]
+    remarks: tuple[Found, ...]
 
 
 def read_config(paths: Sequence[str]) -> MergedFiles:
@@ -52,7 +52,7 @@ def read_config(paths: Sequence[str]) -> MergedFiles:
         UnusableConfigError: a file cannot be read or is no YAML, or none of them holds anything.
     """
     document: dict[str, Any] = {}
-    remarks: list[Problem] = []
+    remarks: list[Found] = []
     files = [file for path in paths for file in _files(path)]
     for file in files:
         found = _read(file, remarks)
@@ -60,7 +60,9 @@ def read_config(paths: Sequence[str]) -> MergedFiles:
             document.update(found)
         else:
             kind = "is empty" if found is None else "holds no mapping"
-            remarks.append(Problem(str(file), f"{kind}, and is passed over", "Synapse starts without it"))
+            remarks.append(
+                Found(f"{kind}, and is passed over", False, str(file), "Synapse starts without it")
+            )
     if not document:
         raise UnusableConfigError(f"{', '.join(paths)}: no settings in it")
     return MergedFiles(document, files[-1].absolute().parent, tuple(remarks))
@@ -85,7 +87,7 @@ def _files(path: str) -> Iterable[Path]:
     return [place]
 
 
-def _read(file: Path, remarks: list[Problem]) -> Any:
+def _read(file: Path, remarks: list[Found]) -> Any:
     try:
         with file.open("rb") as stream:
             octets = stream.read(_MAX_OCTETS + 1)
@@ -133,7 +135,7 @@ def _values(node: yaml.Node | None, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def _twice(file: Path, node: yaml.Node | None) -> Iterator[Problem]:
+def _twice(file: Path, node: yaml.Node | None) -> Iterator[Found]:
     """The keys that stand twice in one mapping: the last one counts."""
     seen: set[int] = set()
     waiting: list[tuple[yaml.Node | None, str]] = [(node, "")]
@@ -151,6 +153,6 @@ def _twice(file: Path, node: yaml.Node | None) -> Iterator[Problem]:
                 below = f"{path}.{name}" if path else name
                 if name in names and name != "?":
                     line = key.start_mark.line + 1
-                    yield Problem(below, f"twice in {file} (line {line})", "only the last one counts")
+                    yield Found(f"twice in {file} (line {line})", False, below, "only the last one counts")
                 names.add(name)
                 waiting.append((value, below))

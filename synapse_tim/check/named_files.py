@@ -1,4 +1,4 @@
-"""The files that Synapse's own part of ``homeserver.yaml`` names, and the secrets that stand in it.
+"""Files that Synapse's own part of ``homeserver.yaml`` names, and secrets that stand in it.
 
 A file that cannot be read here need not be missing where the homeserver runs. So that everything else can be
 judged, a placeholder takes the place of what would be in it.
@@ -6,6 +6,7 @@ judged, a placeholder takes the place of what would be in it.
 
 from __future__ import annotations
 
+import enum
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,124 +14,68 @@ from typing import Any, Final
 
 import attrs
 
-from synapse_tim.check.facts import File
-
-_PLACEHOLDER: Final = "not-read"
 _SIGNING_KEY: Final = "ed25519 a_check " + "A" * 43
 
-#: Keys of files; whether they hold a secret. ``[]`` stands for every entry of a list.
+
+class _Absent(enum.Enum):
+    """What to do, before Synapse reads the configuration, with the name of a file that cannot be read."""
+
+    #: Synapse reads the file later, if at all.
+    KEEP = enum.auto()
+    #: Nothing here depends on it.
+    DROP = enum.auto()
+    #: Put a placeholder where the same could stand in the configuration itself.
+    INLINE = enum.auto()
+
+
+#: Keys of files, and whether they hold a secret. ``[]`` stands for every entry of a list.
 _FILES: Final = {
-    "signing_key_path": True,
-    "registration_shared_secret_path": True,
-    "macaroon_secret_key_path": True,
-    "form_secret_path": True,
-    "worker_replication_secret_path": True,
-    "turn_shared_secret_path": True,
-    "recaptcha_private_key_path": True,
-    "recaptcha_public_key_path": False,
-    "redis.password_path": True,
-    "redis.private_key_file": True,
-    "redis.certificate_file": False,
-    "redis.ca_file": False,
-    "matrix_authentication_service.secret_path": True,
-    "oidc_providers[].client_secret_path": True,
-    "oidc_providers[].client_secret_jwt_key.key_file": True,
-    "oidc_config.client_secret_path": True,
-    "oidc_config.client_secret_jwt_key.key_file": True,
-    "manhole_settings.ssh_priv_key_path": True,
-    "manhole_settings.ssh_pub_key_path": False,
-    "tls_private_key_path": True,
-    "tls_certificate_path": False,
-    "federation_custom_ca_list[]": False,
-    "app_service_config_files[]": True,
-    "templates.custom_template_directory": False,
-    "email.template_dir": False,
-    "sso.template_dir": False,
+    "signing_key_path": (True, _Absent.INLINE),
+    "registration_shared_secret_path": (True, _Absent.INLINE),
+    "macaroon_secret_key_path": (True, _Absent.INLINE),
+    "form_secret_path": (True, _Absent.INLINE),
+    "worker_replication_secret_path": (True, _Absent.INLINE),
+    "turn_shared_secret_path": (True, _Absent.INLINE),
+    "recaptcha_private_key_path": (True, _Absent.INLINE),
+    "recaptcha_public_key_path": (False, _Absent.INLINE),
+    "redis.password_path": (True, _Absent.INLINE),
+    "redis.private_key_file": (True, _Absent.KEEP),
+    "redis.certificate_file": (False, _Absent.KEEP),
+    "redis.ca_file": (False, _Absent.KEEP),
+    "matrix_authentication_service.secret_path": (True, _Absent.INLINE),
+    "oidc_providers[].client_secret_path": (True, _Absent.INLINE),
+    "oidc_providers[].client_secret_jwt_key.key_file": (True, _Absent.INLINE),
+    "oidc_config.client_secret_path": (True, _Absent.INLINE),
+    "oidc_config.client_secret_jwt_key.key_file": (True, _Absent.INLINE),
+    "manhole_settings.ssh_priv_key_path": (True, _Absent.DROP),
+    "manhole_settings.ssh_pub_key_path": (False, _Absent.DROP),
+    "tls_private_key_path": (True, _Absent.KEEP),
+    "tls_certificate_path": (False, _Absent.KEEP),
+    "federation_custom_ca_list[]": (False, _Absent.DROP),
+    "app_service_config_files[]": (True, _Absent.KEEP),
+    "templates.custom_template_directory": (False, _Absent.DROP),
+    "email.template_dir": (False, _Absent.DROP),
+    "sso.template_dir": (False, _Absent.DROP),
 }
-#: Keys of secrets that could stand in a file of their own.
-_INLINE: Final = (
-    "signing_key",
-    "registration_shared_secret",
-    "macaroon_secret_key",
-    "form_secret",
-    "worker_replication_secret",
-    "turn_shared_secret",
-    "recaptcha_private_key",
-    "redis.password",
-    "matrix_authentication_service.secret",
-    "oidc_providers[].client_secret",
-    "oidc_providers[].client_secret_jwt_key.key",
-    "oidc_config.client_secret",
-    "oidc_config.client_secret_jwt_key.key",
-)
-#: Files that Synapse reads together with the configuration, and what can stand in their place.
-_SUBSTITUTES: Final = {
-    "signing_key_path": ("signing_key", _SIGNING_KEY),
-    "key_file": ("key", _PLACEHOLDER),
-    **{
-        f"{name}_path": (name, _PLACEHOLDER)
-        for name in (
-            "registration_shared_secret",
-            "macaroon_secret_key",
-            "form_secret",
-            "worker_replication_secret",
-            "turn_shared_secret",
-            "recaptcha_private_key",
-            "recaptcha_public_key",
-            "password",
-            "secret",
-            "client_secret",
-        )
-    },
-}
-_LEFT_OUT: Final = (
-    "ssh_priv_key_path",
-    "ssh_pub_key_path",
-    "custom_template_directory",
-    "template_dir",
-)
 
 
-@attrs.frozen(eq=False)
-class Place:
-    """Something in a document.
+@attrs.frozen
+class File:
+    """A file that the configuration names.
 
     Attributes:
-        key: where it is.
-        holder: the mapping or the list that it is in.
-        name: its key or position there.
+        key: where it is named.
+        path: its name.
+        secret: whether it holds one.
+        problem: why it cannot be read, or ``None``.
+        mode: its permission bits, or ``None``.
     """
 
     key: str
-    holder: Any
-    name: Any
-
-    @property
-    def value(self) -> Any:
-        """What is there."""
-        return self.holder[self.name]
-
-
-def places(document: Any, pattern: str) -> Iterator[Place]:
-    """Every place that a pattern leads to, such as ``oidc_providers[].client_secret``."""
-    first, _, rest = pattern.partition(".")
-    name, brackets = first.removesuffix("[]"), first.endswith("[]")
-    if not isinstance(document, dict) or document.get(name) is None:
-        return
-    found = [Place(name, document, name)]
-    if brackets:
-        entries = document[name]
-        found = (
-            [Place(f"{name}[{n}]", entries, n) for n in range(len(entries))]
-            if isinstance(entries, list)
-            else []
-        )
-    for each in found:
-        if not rest:
-            yield each
-            continue
-        for below in places(each.value, rest):
-            yield Place(f"{each.key}.{below.key}", below.holder, below.name)
+    path: str
+    secret: bool
+    problem: str | None = None
+    mode: int | None = None
 
 
 def look_at(key: str, path: str, *, secret: bool) -> File:
@@ -151,30 +96,33 @@ def look_at(key: str, path: str, *, secret: bool) -> File:
     return File(key, path, secret, mode=mode)
 
 
-def named_files(document: dict[str, Any], directory: Path, server_name: str) -> list[File]:
+def named_files(document: dict[str, Any], directory: Path) -> list[File]:
     """All files that are named.
 
     Args:
         document: the merged configuration.
         directory: where Synapse keeps the signing key if nobody says so.
-        server_name: of the server.
     """
     files = []
     if "signing_key" not in document and document.get("signing_key_path") is None:
-        default = directory / f"{server_name}.signing.key"
+        default = directory / f"{document.get('server_name')}.signing.key"
         files.append(look_at("signing_key_path", str(default), secret=True))
-    for pattern, secret in _FILES.items():
-        files.extend(
-            look_at(place.key, place.value, secret=secret)
-            for place in places(document, pattern)
-            if isinstance(place.value, str)
-        )
+    for pattern, (secret, _) in _FILES.items():
+        files += [
+            look_at(key, holder[name], secret=secret)
+            for key, holder, name in _places(document, pattern)
+            if isinstance(holder[name], str)
+        ]
     return files
 
 
-def inline_secrets(document: dict[str, Any]) -> tuple[str, ...]:
+def inline_secrets(document: Any) -> Iterator[str]:
     """The keys of secrets in the document that could stand in a file of their own."""
-    return tuple(place.key for pattern in _INLINE for place in places(document, pattern) if place.value)
+    for pattern, (secret, absent) in _FILES.items():
+        if secret and absent is _Absent.INLINE:
+            for key, holder, name in _places(document, _inline(pattern)):
+                if holder[name]:
+                    yield key
 
 
 def substitute(document: dict[str, Any], files: list[File]) -> None:
@@ -185,18 +133,38 @@ def substitute(document: dict[str, Any], files: list[File]) -> None:
         files: as ``named_files`` found them.
     """
     missing = {file.key for file in files if file.problem is not None}
-    if "signing_key_path" in missing and "signing_key_path" not in document:
+    if "signing_key_path" in missing:
         document["signing_key"] = _SIGNING_KEY
-    for pattern in _FILES:
-        for place in list(places(document, pattern)):
-            if place.key not in missing:
+    for pattern, (_, absent) in _FILES.items():
+        for key, holder, name in list(_places(document, pattern)):
+            if key not in missing or absent is _Absent.KEEP:
                 continue
-            if pattern == "federation_custom_ca_list[]":
-                document.pop("federation_custom_ca_list", None)
+            if isinstance(holder, list):
+                document.pop(pattern.removesuffix("[]"), None)
                 break
-            if place.name in _LEFT_OUT:
-                del place.holder[place.name]
-            elif place.name in _SUBSTITUTES:
-                del place.holder[place.name]
-                name, value = _SUBSTITUTES[place.name]
-                place.holder.setdefault(name, value)
+            del holder[name]
+            if absent is _Absent.INLINE:
+                holder.setdefault(_inline(name), "not-read")
+
+
+def _inline(key: str) -> str:
+    """Where the same could stand in the configuration itself."""
+    return key.removesuffix("_file") if key.endswith("key_file") else key.removesuffix("_path")
+
+
+def _places(document: Any, pattern: str) -> Iterator[tuple[str, Any, Any]]:
+    """Every place that a pattern leads to: its key, the mapping or list that it is in, its name there."""
+    first, _, rest = pattern.partition(".")
+    name = first.removesuffix("[]")
+    if not isinstance(document, dict) or document.get(name) is None:
+        return
+    found: list[tuple[str, Any, Any]] = [(name, document, name)]
+    if first.endswith("[]"):
+        entries = document[name] if isinstance(document[name], list) else []
+        found = [(f"{name}[{n}]", entries, n) for n in range(len(entries))]
+    for key, holder, own_name in found:
+        if not rest:
+            yield key, holder, own_name
+            continue
+        for below, inner, inner_name in _places(holder[own_name], rest):
+            yield f"{key}.{below}", inner, inner_name

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
+from synapse.module_api.errors import ConfigError
+
 from synapse_tim.admin.database import DatabaseUnusableError, open_database
 from synapse_tim.check.endpoints import look_at_endpoints, trust_of_others
-from synapse_tim.check.facts import FetchedList, Online, StoredPermissions
-from synapse_tim.check.reading import Homeserver
-from synapse_tim.check.sections import without_log
+from synapse_tim.check.facts import FetchedList, Homeserver, Online, StoredPermissions
 from synapse_tim.check.stored_permissions import count_stored_permissions
+from synapse_tim.check.synapse_config import without_log
+from synapse_tim.core.checks import NotRead
 from synapse_tim.core.server_name import normalise
 from synapse_tim.federation.assembly import Fetchers, build_updater, list_trust, read_files
 from synapse_tim.federation.config import AllowListConfig
@@ -33,13 +35,12 @@ def look_online(homeserver: Homeserver, clock: Callable[[], dt.datetime]) -> Onl
         homeserver: whose configuration says how.
         clock: the current time, with a time zone.
     """
-    fetched = None
-    if homeserver.list_config is not None:
-        fetched = _fetch(homeserver.list_config, homeserver, clock)
+    cas = homeserver.main.document.get("federation_custom_ca_list")
     try:
-        context = trust_of_others(homeserver.custom_cas)
+        context = trust_of_others(map(str, cas) if isinstance(cas, list) else ())
     except OSError:
         context = ssl.create_default_context()  # that they cannot be read has a line of its own
+    fetched = _fetch(homeserver, clock)
     name = normalise(homeserver.server_name)
     endpoints = [] if name is None else look_at_endpoints(name, context, seconds=SECONDS)
     return Online(fetched, tuple(endpoints), _stored_permissions(homeserver))
@@ -50,16 +51,21 @@ def _stored_permissions(homeserver: Homeserver) -> StoredPermissions | None:
     if homeserver.product is None:
         return None
     try:
-        with open_database(homeserver.document, homeserver.directory) as database:
+        with open_database(homeserver.main.document, homeserver.main.directory) as database:
             return count_stored_permissions(database, homeserver.product)
     except DatabaseUnusableError:
         return None
 
 
-def _fetch(config: AllowListConfig, homeserver: Homeserver, clock: Callable[[], dt.datetime]) -> FetchedList:
-    key = homeserver.list_key
-    settings = config.federation_list
-    files = read_files(settings)
+def _fetch(homeserver: Homeserver, clock: Callable[[], dt.datetime]) -> FetchedList | None:
+    """The list; ``None`` without a block that says where it is, and whose files can be read."""
+    try:
+        key, config = homeserver.main.block(AllowListConfig)
+        settings = config.federation_list
+        files = read_files(settings)
+    except (NotRead, ConfigError):
+        return None
+    key = f"{key}.federation_list"
     fetchers = Fetchers(files)
     outcome = Future[Update]()
 

@@ -16,7 +16,7 @@ from synapse.module_api import ModuleApi
 from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.start_up_options import check_options
+from synapse_tim.adapter.start_up import check_options
 from synapse_tim.cleanup.activity import RoomActivity
 from synapse_tim.cleanup.config import RoomCleanupConfig
 from synapse_tim.cleanup.purged_rooms import remove_stale_rows

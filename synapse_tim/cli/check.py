@@ -9,18 +9,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
-from synapse_tim.check.checks import Result, judge_all
-from synapse_tim.check.facts import Online, Verdict
 from synapse_tim.cli.output import print_facts, print_json, print_table, progress
+from synapse_tim.core.checks import Result, Verdict
 
 if TYPE_CHECKING:
-    from synapse_tim.check.reading import Homeserver
+    from synapse_tim.check.facts import Homeserver, Online
 
 _EXAMPLE: Final = "Example: synapse-tim check homeserver.yaml conf.d --worker worker1.yaml --online"
 _ORDER: Final = (Verdict.VIOLATION, Verdict.WARNING, Verdict.OK, Verdict.NOT_APPLICABLE)
@@ -64,30 +62,30 @@ def run(options: argparse.Namespace) -> int:
     """Check a configuration."""
     # Synapse takes a second to load; the other commands need not wait for it.
     from synapse_tim.adapter.clock import utc_now
+    from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
     from synapse_tim.check.files import UnusableConfigError
     from synapse_tim.check.reading import read_homeserver
+    from synapse_tim.check.redaction import Redactor
 
     try:
         with progress("Reading the configuration"):
-            homeserver = read_homeserver(options.files, options.worker)
+            homeserver = read_homeserver(options.files, options.worker, utc_now())
     except UnusableConfigError as error:
         print(f"synapse-tim: {error}", file=sys.stderr)
         return 2
-    now = utc_now()
-    known = (homeserver.product, homeserver.spec_version)
-    online: Online | None = None
+    checks = [*CHECKS]
     if options.online:
         from synapse_tim.check.online import look_online
 
         with progress("Fetching and verifying the federation list"):
-            online = look_online(homeserver, utc_now)
-    results = judge_all(CHECKS, homeserver.processes, *known, now, online)
-    if online is not None:
-        results += judge_all(ONLINE_CHECKS, homeserver.processes, *known, now, online)
-    results = [_redacted(each, homeserver) for each in results]
+            homeserver = attrs.evolve(homeserver, online=look_online(homeserver, utc_now))
+        checks += ONLINE_CHECKS
+    online = homeserver.online
+    redactor = Redactor([process.document for process in homeserver.processes])
+    results = [_redacted(each, redactor.hide) for each in homeserver.judge(checks)]
     counts = Counter(each.verdict for each in results)
     if options.json:
-        _print_json(homeserver, results, counts, online)
+        _print_json(homeserver, results, counts)
     else:
         _print_table(results, everything=options.all)
         if online is not None:
@@ -97,8 +95,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def _redacted(result: Result, homeserver: Homeserver) -> Result:
-    hide = homeserver.redactor.hide
+def _redacted(result: Result, hide: Callable[[str], str]) -> Result:
     return attrs.evolve(
         result,
         key=_one_line(result.key),
@@ -117,12 +114,7 @@ def _sorted(results: Iterable[Result]) -> list[Result]:
     return sorted(results, key=lambda each: _ORDER.index(each.verdict))
 
 
-def _print_json(
-    homeserver: Homeserver,
-    results: Sequence[Result],
-    counts: Counter[Verdict],
-    online: Online | None,
-) -> None:
+def _print_json(homeserver: Homeserver, results: Sequence[Result], counts: Counter[Verdict]) -> None:
     document: dict[str, object] = {
         "product": homeserver.product,
         "spec_version": homeserver.spec_version,
@@ -130,8 +122,8 @@ def _print_json(
         "results": [attrs.asdict(each) for each in _sorted(results)],
         "summary": {verdict.value: counts[verdict] for verdict in _ORDER},
     }
-    if online is not None:
-        document["online"] = dict(_facts(online, homeserver))
+    if homeserver.online is not None:
+        document["online"] = dict(_facts(homeserver.online, homeserver))
     print_json(document)
 
 

@@ -25,7 +25,7 @@ from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json, replace_json
 from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.shared_rooms import SharedRooms
-from synapse_tim.adapter.start_up_options import check_options
+from synapse_tim.adapter.start_up import check_options
 from synapse_tim.client_api import rules as client_api
 from synapse_tim.client_api.config import ClientApiPolicyConfig
 from synapse_tim.client_api.denials import (

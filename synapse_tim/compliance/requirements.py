@@ -16,7 +16,8 @@ import yaml
 
 from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.compliance.source import ID, Place, read_package
-from synapse_tim.core.homeserver_options import OPTIONS, Option
+from synapse_tim.core.checks import Check
+from synapse_tim.core.homeserver_options import OPTIONS
 from synapse_tim.core.products import Product, SpecVersion
 
 
@@ -114,7 +115,7 @@ class Requirement:
         return self.status in (Status.ENFORCED, Status.SETTING, Status.PARTLY)
 
     @property
-    def _options(self) -> list[Option]:
+    def _options(self) -> list[Check]:
         return [option for option in OPTIONS if self.is_among(ID.findall(option.requirement))]
 
     @property

@@ -26,7 +26,7 @@ from synapse_tim.adapter import parts
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import count_allowed, count_denied, error_of, reject
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.check.start_up import warn_of_violations
+from synapse_tim.adapter.start_up import check_files
 from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.effect import Effect
@@ -84,7 +84,7 @@ class FederationAllowList:
         homeserver.arrivals.limit_effect(self.effect_of, ROOM_FRAME.__contains__)
         parts.register(api, self, config)
         parts.register(api, SharedLogIn(config.federation_list, self._engine.session))
-        warn_of_violations(api, homeserver.config)
+        check_files(api, homeserver.config)
         self._engine.start()
 
     @property

@@ -22,7 +22,7 @@ from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import count_allowed, count_denied, enforce, reject
 from synapse_tim.adapter.requests import Answer, Proceed
-from synapse_tim.adapter.start_up_options import check_options
+from synapse_tim.adapter.start_up import check_options, report
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.products import Product
@@ -31,6 +31,7 @@ from synapse_tim.federation.list import FederationList
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.assembly import build_providers
 from synapse_tim.login.attempts import LoginAttempts
+from synapse_tim.login.checks import judge_log_ins, judge_registration, judge_single_sign_on
 from synapse_tim.login.config import LoginPolicyConfig
 from synapse_tim.login.denials import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE
 from synapse_tim.login.logout import ProviderLogout, SessionEndedError
@@ -41,8 +42,6 @@ from synapse_tim.login.rules.insured import Insurer
 from synapse_tim.login.rules.methods import LoginMethod
 from synapse_tim.login.rules.nonces import NonceMint
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
-from synapse_tim.login.start_up import check_login_options, login_warnings
-from synapse_tim.login.start_up_sso import check_sso
 from synapse_tim.login.store import LoginStore
 from synapse_tim.login.token_login import LoggedIn, TokenLogin, UsedTokens
 
@@ -96,8 +95,12 @@ class LoginPolicy:
             clock=utc_now,
         )
         self._logout = ProviderLogout(self.login, self._store, self._synapse, utc_now)
-        sso_providers = check_sso(homeserver.config, config)
-        self._rules = config.login_rules(api.server_name, sso_providers)
+        report(judge_single_sign_on(homeserver.config, config))
+        # Insured persons use those of single sign-on that check claims; others use all.
+        providers = frozenset(provider.id for provider in homeserver.config.oidc_providers())
+        self._rules = config.login_rules(
+            api.server_name, providers if config.product is Product.EPA else None
+        )
         self._attempts = LoginAttempts(self._rules, current_request, self.login.used.release)
         parts.register(api, self, config)
         if homeserver.config.delegates_authentication:
@@ -107,11 +110,7 @@ class LoginPolicy:
                 "(docs/login.md). All other parts are in force."
             )
             return
-        check_login_options(homeserver.config, config)
-        for warning in login_warnings(
-            homeserver.config, self._rules, has_providers=bool(config.login.providers)
-        ):
-            logger.warning("%s", warning)
+        report([*judge_registration(homeserver.config), *judge_log_ins(homeserver.config, config)])
         self.marks: MutableMapping[tuple[str, str], str] = TTLCache(_MARKS, _MARK_SECONDS)
         self._synapse.mark_registrations(lambda *named: self.marks.pop(named, None))
         self._register()

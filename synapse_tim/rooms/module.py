@@ -24,7 +24,7 @@ from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.requests import Answer, Proceed
-from synapse_tim.adapter.start_up_options import check_options
+from synapse_tim.adapter.start_up import check_options
 from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER
 from synapse_tim.core.products import Product

@@ -13,15 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from signedjson.key import generate_signing_key, write_signing_keys
 
-from synapse_tim.check.checks import CURRENT, LEGACY
-from synapse_tim.check.facts import Verdict
+from synapse_tim.core.checks import CURRENT, LEGACY, VIOLATION, WARNING
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.testing import make_world
 
 ROOT = Path(__file__).resolve().parents[2]
 PRO, EPA = Product.PRO, Product.EPA
 V1_1, V1_2 = SpecVersion.V1_1, SpecVersion.V1_2
-WARNING, VIOLATION = Verdict.WARNING, Verdict.VIOLATION
 GESUNDHEITSID = {
     "id": "idp",
     "profile": "gesundheitsid",

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from synapse_tim.check.catalogue import CHECKS
-from synapse_tim.check.facts import Verdict
 from synapse_tim.cli import main
+from synapse_tim.core.checks import Verdict
 from synapse_tim.core.products import Product, SpecVersion
 from tests.cli.configurations import WRONG, Place, listener, make_files, sound
 
@@ -111,7 +111,7 @@ def test_what_is_wrong_has_a_line_of_its_own(base, another_place, check, kind):
         place = another_place()
         config = sound(base.directory, *kind)
         wrong.change(config, place)
-        verdict = wrong.verdict or BY_NAME[name].otherwise
+        verdict = wrong.verdict or BY_NAME[name].severity
         code, answer, _ = check(written(place, config), *place.arguments, "--json")
         expected = {name: verdict, **wrong.also}
         found = (

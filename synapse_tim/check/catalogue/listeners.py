@@ -2,215 +2,181 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
-from synapse_tim.check.checks import Check, Found
-from synapse_tim.check.facts import Facts, Listener, Verdict
+from synapse_tim.check.facts import Process, is_this_machine
+from synapse_tim.core.checks import VIOLATION, WARNING, Check, Found
 
 #: What other servers and clients talk to.
 _PUBLIC: Final = frozenset({"client", "federation", "media", "openid", "keys", "consent", "static"})
+_WILDCARDS: Final = frozenset({"", "*", "0.0.0.0", "::"})  # noqa: S104  # names them, binds nothing
 
 
-def _http(facts: Facts, resources: frozenset[str]) -> Iterator[Listener]:
-    for listener in facts.process.listeners:
-        if listener.resources & resources:
-            yield listener
+def _is_public(address: str) -> bool:
+    if address in _WILDCARDS:
+        return True
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_global
+    except ValueError:
+        return not is_this_machine(address)
+
+
+def _addresses(listener: Any) -> list[str]:
+    """What it is bound to; nothing if that is a Unix socket."""
+    return [str(address) for address in getattr(listener, "bind_addresses", ())]
+
+
+def _public(listener: Any) -> list[str]:
+    """The addresses that anybody reaches."""
+    return [address for address in _addresses(listener) if _is_public(address)]
+
+
+def _other_machines(listener: Any) -> list[str]:
+    """The addresses that other machines reach."""
+    return [address for address in _addresses(listener) if not is_this_machine(address)]
+
+
+def _resources(listener: Any) -> set[str]:
+    options = listener.http_options
+    return set() if options is None else {name for each in options.resources for name in each.names}
+
+
+def _http(process: Process, *resources: str) -> Iterator[tuple[str, Any]]:
+    for key, listener in process.listeners():
+        if not _resources(listener).isdisjoint(resources):
+            yield key, listener
 
 
 def _where(addresses: Iterable[str]) -> str:
     return ", ".join(address or "all addresses" for address in addresses)
 
 
-def _encryption(facts: Facts) -> Iterable[Found]:
-    for listener in _http(facts, _PUBLIC | {"replication"}):
-        if listener.tls:
-            yield Found("TLS", True, listener.key)
-        elif listener.other_machines:
-            yield Found(f"unencrypted on {_where(listener.other_machines)}", False, listener.key)
+def _encryption(process: Process) -> Iterable[Found]:
+    for key, listener in _http(process, *_PUBLIC, "replication"):
+        others = _other_machines(listener)
+        if listener.is_tls():
+            yield Found("TLS", True, key)
         else:
-            yield Found("this machine only", True, listener.key)
+            yield Found(
+                f"unencrypted on {_where(others)}" if others else "this machine only", not others, key
+            )
 
 
-def _admin_api(facts: Facts) -> Iterable[Found]:
+def _admin_api(process: Process) -> Iterable[Found]:
     # Synapse serves it wherever it serves the client API.
-    for listener in _http(facts, frozenset({"client"})):
-        if listener.tls and listener.public:
-            yield Found(f"client on {_where(listener.public)}", False, listener.key)
-        else:
-            yield Found("not public", True, listener.key)
+    for key, listener in _http(process, "client"):
+        public = _public(listener) if listener.is_tls() else []
+        yield Found(f"client on {_where(public)}" if public else "not public", not public, key)
 
 
-def _replication(facts: Facts) -> Iterable[Found]:
-    for listener in _http(facts, frozenset({"replication"})):
-        if not listener.public:
-            yield Found("not public", True, listener.key)
+def _replication(process: Process) -> Iterable[Found]:
+    for key, listener in _http(process, "replication"):
+        public = _public(listener)
+        if not public:
+            yield Found("not public", True, key)
             continue
-        secret = bool(facts.value("worker", "worker_replication_secret"))
-        yield Found(
-            f"{_where(listener.public)}, {'with' if secret else 'without'} worker_replication_secret",
-            False,
-            listener.key,
-            verdict=Verdict.WARNING if secret else Verdict.VIOLATION,
-        )
+        secret = bool(process.option("worker", "worker_replication_secret"))
+        found = f"{_where(public)}, {'with' if secret else 'without'} worker_replication_secret"
+        yield Found(found, False, key, verdict=WARNING if secret else VIOLATION)
 
 
-def _manhole(facts: Facts) -> Iterable[Found]:
-    for listener in facts.process.listeners:
-        if listener.kind == "manhole":
-            reached = listener.other_machines
-            yield Found(_where(reached) if reached else "this machine only", not reached, listener.key)
+def _manhole(process: Process) -> Iterable[Found]:
+    for key, listener in process.listeners():
+        if listener.type == "manhole":
+            reached = _other_machines(listener)
+            yield Found(_where(reached) if reached else "this machine only", not reached, key)
 
 
-def _serves_metrics(listener: Listener) -> bool:
-    return listener.kind == "metrics" or "metrics" in listener.resources
-
-
-def _public_metrics(facts: Facts) -> Iterable[Found]:
-    for listener in filter(_serves_metrics, facts.process.listeners):
-        public = listener.public
-        yield Found(_where(public) if public else "not public", not public, listener.key)
-
-
-def _metrics(facts: Facts) -> Iterable[Found]:
-    if not facts.value("metrics", "enable_metrics"):
-        yield Found("enable_metrics: false", False, "enable_metrics")
-    elif not any(map(_serves_metrics, facts.process.listeners)):
-        yield Found("no listener of the type metrics", False)
-    else:
-        yield Found("a listener", True)
-
-
-def _forwarded(facts: Facts) -> Iterable[Found]:
-    for listener in _http(facts, frozenset({"client", "federation"})):
-        if not listener.tls:
-            yield Found(str(listener.x_forwarded).lower(), listener.x_forwarded, listener.key)
-
-
-def _believed_headers(facts: Facts) -> Iterable[Found]:
-    for listener in _http(facts, frozenset({"client", "federation"})):
-        if listener.tls and listener.public:
-            yield Found(str(listener.x_forwarded).lower(), not listener.x_forwarded, listener.key)
-
-
-def _federation(facts: Facts) -> Iterable[Found]:
-    served = [
-        process.name
-        for process in facts.processes
-        for listener in process.listeners
-        if "federation" in listener.resources
+def _metrics_listeners(process: Process) -> list[tuple[str, Any]]:
+    return [
+        (key, listener)
+        for key, listener in process.listeners()
+        if listener.type == "metrics" or "metrics" in _resources(listener)
     ]
-    yield Found(", ".join(dict.fromkeys(served)) or "none", bool(served))
 
 
-def _background_tasks(facts: Facts) -> Iterable[Found]:
-    running = [process.name for process in facts.processes if process.runs_background_tasks]
+def _public_metrics(process: Process) -> Iterable[Found]:
+    for key, listener in _metrics_listeners(process):
+        public = _public(listener)
+        yield Found(_where(public) if public else "not public", not public, key)
+
+
+def _metrics(process: Process) -> Iterable[Found]:
+    if not process.option("metrics", "enable_metrics"):
+        yield Found("enable_metrics: false", False, "enable_metrics")
+    else:
+        served = bool(_metrics_listeners(process))
+        yield Found("a listener" if served else "no listener of the type metrics", served)
+
+
+def _forwarded(process: Process) -> Iterable[Found]:
+    for key, listener in _http(process, "client", "federation"):
+        if not listener.is_tls():
+            believed = listener.http_options.x_forwarded
+            yield Found(str(believed).lower(), bool(believed), key)
+
+
+def _believed_headers(process: Process) -> Iterable[Found]:
+    for key, listener in _http(process, "client", "federation"):
+        if listener.is_tls() and _public(listener):
+            believed = listener.http_options.x_forwarded
+            yield Found(str(believed).lower(), not believed, key)
+
+
+def _federation(process: Process) -> Iterable[Found]:
+    served = [each.name for each in process.homeserver.processes if any(_http(each, "federation"))]
+    yield Found(", ".join(served) or "none", bool(served))
+
+
+def _background_tasks(process: Process) -> Iterable[Found]:
+    processes = process.homeserver.processes
+    running = [each.name for each in processes if each.option("worker", "run_background_tasks")]
     if running:
         yield Found(", ".join(running), True)
         return
-    wanted = facts.process.background_tasks_on or "main"
-    workers_known = any(process.is_worker for process in facts.processes)
+    wanted = process.document.get("run_background_tasks_on")
+    wanted = wanted if isinstance(wanted, str) and wanted else "main"
+    workers_known = any(each.is_worker for each in processes)
     yield Found(
-        f"{wanted}, which is none of: {', '.join(process.name for process in facts.processes)}",
+        f"{wanted}, which is none of: {', '.join(each.name for each in processes)}",
         False,
         reason=None if workers_known else "name the file of that worker with --worker",
-        verdict=Verdict.VIOLATION if workers_known else Verdict.WARNING,
+        verdict=VIOLATION if workers_known else WARNING,
     )
 
 
+# fmt: off
 CHECKS: Final = (
-    Check(
-        "listeners.tls",
-        "listeners",
-        "A_22929",
-        "tls: true, or bound to this machine only, behind a reverse proxy",
-        "every connection between machines has to be encrypted, also the one from the reverse proxy",
-        Verdict.VIOLATION,
-        _encryption,
-    ),
-    Check(
-        "listeners.admin_api",
-        "listeners",
-        "R4.24",
-        "client only behind a reverse proxy",
-        "the admin API is served there, too, and only a reverse proxy can keep /_synapse/admin to "
-        "those who may use it",
-        Verdict.WARNING,
-        _admin_api,
-    ),
-    Check(
-        "listeners.replication",
-        "listeners",
-        "R4.24",
-        "an address that only workers reach",
-        "whoever reaches the replication listener can act as a part of this homeserver",
-        Verdict.VIOLATION,
-        _replication,
-    ),
-    Check(
-        "listeners.manhole",
-        "listeners",
-        "R4.24",
-        "this machine only, or none",
-        "whoever logs in to the manhole can do anything, and its password is Synapse's default "
-        "unless it was changed",
-        Verdict.VIOLATION,
-        _manhole,
-    ),
-    Check(
-        "listeners.metrics_address",
-        "listeners",
-        "R7.17",
-        "an address that only the monitoring reaches",
-        "metrics are shown to whoever asks",
-        Verdict.WARNING,
-        _public_metrics,
-    ),
-    Check(
-        "listeners.metrics",
-        "listeners",
-        "R7.17",
-        "enable_metrics: true and a listener of the type metrics",
-        "otherwise nobody sees that the federation list is stale",
-        Verdict.WARNING,
-        _metrics,
-    ),
-    Check(
-        "listeners.x_forwarded",
-        "listeners",
-        "R4.8",
-        "x_forwarded: true behind a reverse proxy",
-        "otherwise rate limits take all clients for one",
-        Verdict.WARNING,
-        _forwarded,
-    ),
-    Check(
-        "listeners.x_forwarded_public",
-        "listeners",
-        "R4.8",
-        "x_forwarded: false where clients come directly",
-        "otherwise clients choose the address that rate limits count them by",
-        Verdict.WARNING,
-        _believed_headers,
-    ),
-    Check(
-        "listeners.federation",
-        "listeners",
-        "R1.19, R4.25",
-        "the resource federation in one process at least",
-        "otherwise other members and the directory get no answer",
-        Verdict.WARNING,
-        _federation,
-        of_deployment=True,
-    ),
-    Check(
-        "run_background_tasks_on",
-        "run_background_tasks_on",
-        "R1.11",
-        "a process that exists",
-        "otherwise nobody fetches the federation list, and all federation stops",
-        Verdict.VIOLATION,
-        _background_tasks,
-        of_deployment=True,
-    ),
+    Check("listeners.tls", "listeners", "A_22929", VIOLATION, _encryption,
+          "tls: true, or bound to this machine only, behind a reverse proxy",
+          "every connection between machines has to be encrypted, also the one from the reverse proxy"),
+    Check("listeners.admin_api", "listeners", "R4.24", WARNING, _admin_api,
+          "client only behind a reverse proxy",
+          "the admin API is served there, too, and only a reverse proxy can keep /_synapse/admin to "
+          "those who may use it"),
+    Check("listeners.replication", "listeners", "R4.24", VIOLATION, _replication,
+          "an address that only workers reach",
+          "whoever reaches the replication listener can act as a part of this homeserver"),
+    Check("listeners.manhole", "listeners", "R4.24", VIOLATION, _manhole, "this machine only, or none",
+          "whoever logs in to the manhole can do anything, and its password is Synapse's default "
+          "unless it was changed"),
+    Check("listeners.metrics_address", "listeners", "R7.17", WARNING, _public_metrics,
+          "an address that only the monitoring reaches", "metrics are shown to whoever asks"),
+    Check("listeners.metrics", "listeners", "R7.17", WARNING, _metrics,
+          "enable_metrics: true and a listener of the type metrics",
+          "otherwise nobody sees that the federation list is stale"),
+    Check("listeners.x_forwarded", "listeners", "R4.8", WARNING, _forwarded,
+          "x_forwarded: true behind a reverse proxy",
+          "otherwise rate limits take all clients for one"),
+    Check("listeners.x_forwarded_public", "listeners", "R4.8", WARNING, _believed_headers,
+          "x_forwarded: false where clients come directly",
+          "otherwise clients choose the address that rate limits count them by"),
+    Check("listeners.federation", "listeners", "R1.19, R4.25", WARNING, _federation,
+          "the resource federation in one process at least",
+          "otherwise other members and the directory get no answer", of_deployment=True),
+    Check("run_background_tasks_on", "run_background_tasks_on", "R1.11", VIOLATION, _background_tasks,
+          "a process that exists",
+          "otherwise nobody fetches the federation list, and all federation stops", of_deployment=True),
 )

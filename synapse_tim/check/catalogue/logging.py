@@ -10,9 +10,19 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
-from synapse_tim.check.checks import START_UP, Check, Found, Judge, show_value
-from synapse_tim.check.facts import Facts, NotRead, Verdict
+from synapse_tim.check.facts import Process
 from synapse_tim.check.log_levels import LogConfigError, LogLevels
+from synapse_tim.core.checks import (
+    START_UP,
+    VIOLATION,
+    WARNING,
+    Check,
+    Found,
+    Judge,
+    NotRead,
+    Verdict,
+    show_value,
+)
 
 #: What Synapse does without a log configuration: INFO and above to standard error.
 _DEFAULT: Final = {
@@ -33,11 +43,11 @@ _ROTATION: Final = {
 }
 
 
-def _levels(facts: Facts) -> LogLevels:
-    if facts.process.log_unread:
+def _levels(process: Process) -> LogLevels:
+    if process.log_unread:
         raise NotRead("log configuration")
     try:
-        return LogLevels.of(_DEFAULT if facts.process.log is None else facts.process.log)
+        return LogLevels.of(_DEFAULT if process.log is None else process.log)
     except LogConfigError as error:
         raise NotRead("log configuration") from error
 
@@ -46,39 +56,40 @@ def _name(level: int) -> str:
     return logging.getLevelName(level)
 
 
-def _with_key(judge: Judge) -> Judge:
-    """Workers have a log configuration of their own."""
+def _log_check(
+    name: str, requirement: str, severity: Verdict, judge: Judge, wanted: str, reason: str
+) -> Check:
+    def judge_with_key(process: Process) -> Iterable[Found]:
+        """Workers have a log configuration of their own."""
+        for each in judge(process):
+            yield Found(each.found, each.right, process.log_key)
 
-    def judge_with_key(facts: Facts) -> Iterable[Found]:
-        for each in judge(facts):
-            yield Found(each.found, each.right, each.key or facts.process.log_key)
-
-    return judge_with_key
+    return Check(f"log_config.{name}", "log_config", requirement, severity, judge_with_key, wanted, reason)
 
 
-def _usable(facts: Facts) -> Iterable[Found]:
-    if facts.process.log is not None:
+def _usable(process: Process) -> Iterable[Found]:
+    if process.log is not None:
         try:
-            LogLevels.of(facts.process.log)
+            LogLevels.of(process.log)
         except LogConfigError as error:
             yield Found(str(error), False)
         else:
-            version = facts.process.log.get("version")
+            version = process.log.get("version")
             yield Found(f"version: {show_value(version)}", version == 1)
 
 
-def _heard(facts: Facts) -> Iterable[Found]:
-    silenced = _levels(facts).silences_others
+def _heard(process: Process) -> Iterable[Found]:
+    silenced = _levels(process).silences_others
     yield Found("true" if silenced else "false", not silenced)
 
 
-def _level_of_modules(facts: Facts) -> Iterable[Found]:
-    level = _levels(facts).heard_from("synapse_tim")
+def _level_of_modules(process: Process) -> Iterable[Found]:
+    level = _levels(process).heard_from("synapse_tim")
     yield Found(f"synapse_tim: {_name(level)}", level <= logging.WARNING)
 
 
-def _debug(facts: Facts) -> Iterable[Found]:
-    levels = _levels(facts)
+def _debug(process: Process) -> Iterable[Found]:
+    levels = _levels(process)
     names = ["", *levels.names_below("synapse", "synapse_tim", "twisted")]
     noisy = {name: levels.heard_from(name) for name in names if levels.heard_from(name) < logging.INFO}
     if noisy:
@@ -88,8 +99,8 @@ def _debug(facts: Facts) -> Iterable[Found]:
         yield Found(f"root: {_name(levels.level(''))}", True)
 
 
-def _info(facts: Facts) -> Iterable[Found]:
-    levels = _levels(facts)
+def _info(process: Process) -> Iterable[Found]:
+    levels = _levels(process)
     said = {name: levels.heard_from(name) for name in levels.names_below("synapse", "synapse.access")}
     talkative = [name for name, level in said.items() if logging.INFO <= level < logging.WARNING]
     if talkative:
@@ -98,18 +109,18 @@ def _info(facts: Facts) -> Iterable[Found]:
         yield Found(f"synapse: {_name(said['synapse'])}", True)
 
 
-def _single_sign_on(facts: Facts) -> Iterable[Found]:
+def _single_sign_on(process: Process) -> Iterable[Found]:
     """Synapse's handlers of single sign-on, where there is any."""
-    if not facts.value("oidc", "oidc_providers"):
+    if not process.option("oidc", "oidc_providers"):
         return
-    levels = _levels(facts)
+    levels = _levels(process)
     heard = {name: levels.heard_from(name) for name in _SINGLE_SIGN_ON}
     said = ", ".join(f"{name}: {_name(level)}" for name, level in heard.items())
     yield Found(said, all(heard[name] >= right for name, right in _SINGLE_SIGN_ON.items()))
 
 
-def _rotation(facts: Facts) -> Iterable[Found]:
-    for name, handler in _levels(facts).handlers.items():
+def _rotation(process: Process) -> Iterable[Found]:
+    for name, handler in _levels(process).handlers.items():
         kind = str(handler.get("class"))
         if kind not in _ROTATION:
             continue
@@ -120,69 +131,23 @@ def _rotation(facts: Facts) -> Iterable[Found]:
         yield Found(f"{found} without {' and '.join(missing)}" if missing else found, right)
 
 
+# fmt: off
 CHECKS: Final = (
-    Check(
-        "log_config.usable",
-        "log_config",
-        START_UP,
-        "a log configuration of version 1",
-        "Synapse does not start with another one",
-        Verdict.VIOLATION,
-        _with_key(_usable),
-    ),
-    Check(
-        "log_config.disable_existing_loggers",
-        "log_config",
-        "R1.7",
-        "disable_existing_loggers: false",
-        "otherwise the modules log nothing, not even that the federation list was refused",
-        Verdict.VIOLATION,
-        _with_key(_heard),
-    ),
-    Check(
-        "log_config.synapse_tim",
-        "log_config",
-        "R1.7",
-        "synapse_tim: WARNING or less",
-        "it has to be logged when a federation list is refused",
-        Verdict.VIOLATION,
-        _with_key(_level_of_modules),
-    ),
-    Check(
-        "log_config.debug",
-        "log_config",
-        "A_22813, A_22817",
-        "INFO or more",
-        "personal data are logged at DEBUG: whom somebody talks to, and when",
-        Verdict.VIOLATION,
-        _with_key(_debug),
-    ),
-    Check(
-        "log_config.synapse",
-        "log_config",
-        "A_22813",
-        "synapse: WARNING or more",
-        "at INFO Synapse logs every request with its user, room and address",
-        Verdict.WARNING,
-        _with_key(_info),
-    ),
-    Check(
-        "log_config.single_sign_on",
-        "log_config",
-        "A_22813",
-        "synapse.handlers.sso: WARNING or more, synapse.handlers.oidc: CRITICAL",
-        "the former logs subjects and user ids at INFO, the latter answers of the provider at WARNING and a "
-        "stack trace for each person who is refused",
-        Verdict.WARNING,
-        _with_key(_single_sign_on),
-    ),
-    Check(
-        "log_config.rotation",
-        "log_config",
-        "A_22813",
-        "a handler that rotates and deletes, or WatchedFileHandler with logrotate",
-        "logs have to be deleted once they are not needed any more",
-        Verdict.WARNING,
-        _with_key(_rotation),
-    ),
+    _log_check("usable", START_UP, VIOLATION, _usable, "a log configuration of version 1",
+               "Synapse does not start with another one"),
+    _log_check("disable_existing_loggers", "R1.7", VIOLATION, _heard, "disable_existing_loggers: false",
+               "otherwise the modules log nothing, not even that the federation list was refused"),
+    _log_check("synapse_tim", "R1.7", VIOLATION, _level_of_modules, "synapse_tim: WARNING or less",
+               "it has to be logged when a federation list is refused"),
+    _log_check("debug", "A_22813, A_22817", VIOLATION, _debug, "INFO or more",
+               "personal data are logged at DEBUG: whom somebody talks to, and when"),
+    _log_check("synapse", "A_22813", WARNING, _info, "synapse: WARNING or more",
+               "at INFO Synapse logs every request with its user, room and address"),
+    _log_check("single_sign_on", "A_22813", WARNING, _single_sign_on,
+               "synapse.handlers.sso: WARNING or more, synapse.handlers.oidc: CRITICAL",
+               "the former logs subjects and user ids at INFO, the latter answers of the provider at WARNING "
+               "and a stack trace for each person who is refused"),
+    _log_check("rotation", "A_22813", WARNING, _rotation,
+               "a handler that rotates and deletes, or WatchedFileHandler with logrotate",
+               "logs have to be deleted once they are not needed any more"),
 )

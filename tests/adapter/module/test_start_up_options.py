@@ -7,8 +7,9 @@ import pytest
 from synapse.module_api.errors import ConfigError
 
 from synapse_tim.adapter.config import SynapseConfig
-from synapse_tim.adapter.start_up_options import check_options, refuse_wrong_options
-from synapse_tim.core.homeserver_options import Severity, options_for
+from synapse_tim.adapter.start_up import check_options, refuse_wrong_options
+from synapse_tim.core.checks import Verdict
+from synapse_tim.core.homeserver_options import options_for
 from synapse_tim.core.products import Product
 
 PRO, EPA = Product.PRO, Product.EPA
@@ -24,7 +25,8 @@ def values():
 @pytest.fixture
 def config(values):
     options = [o for product in (EPA, PRO) for part in PARTS for o in options_for(part, product)]
-    wanted = {(o.section, o.attribute): o.wanted for o in options}
+    wanted = {(o.judge.section, o.judge.attribute): o.judge.right(True) for o in options}
+    wanted["media", "can_load_media_repo"] = True
     config = Mock(spec=SynapseConfig)
     config.option = lambda section, attribute: {**wanted, **values}[section, attribute]
     return config
@@ -32,7 +34,7 @@ def config(values):
 
 def make_wrong(values, product, *parts):
     options = [option for part in parts for option in options_for(part, product)]
-    values |= {(option.section, option.attribute): not option.wanted for option in options}
+    values |= {(o.judge.section, o.judge.attribute): not o.judge.right(True) for o in options}
     return options
 
 
@@ -52,11 +54,11 @@ def test_all_wrong_options_are_named_at_once_with_what_to_write(config, values, 
     options = make_wrong(values, product, part)
     with pytest.raises(ConfigError) as caught:
         check_options(config, part, product)
-    errors = [option for option in options if option.severity is Severity.ERROR]
+    errors = [option for option in options if option.severity is Verdict.VIOLATION]
     assert errors
     lines = caught.value.msg.splitlines()[1:]
     for option, line in zip(errors, lines, strict=True):
-        value = "true" if option.wanted else "false"
+        value = "true" if option.value else "false"
         assert line == f"set {option.key}: {value}, because {option.reason} ({option.requirement})"
     assert list(caught.value.path) == errors[0].key.split(".")
     assert len(logged(caplog)) == len(options) - len(errors)
@@ -67,7 +69,7 @@ def test_the_options_of_several_parts_are_refused_together(config, values, caplo
     with pytest.raises(ConfigError) as caught:
         refuse_wrong_options(config, PARTS, EPA)
     for option in options:
-        assert (f"set {option.key}: " in caught.value.msg) is (option.severity is Severity.ERROR)
+        assert (f"set {option.key}: " in caught.value.msg) is (option.severity is Verdict.VIOLATION)
     assert logged(caplog) == []
 
 
@@ -91,6 +93,7 @@ def test_options_of_one_product_are_left_alone_in_the_other(config, values, capl
 
 def test_a_worker_without_media_does_not_know_the_options_of_media(config, values, caplog):
     values["media", "url_preview_enabled"] = values["media", "enable_authenticated_media"] = None
+    values["media", "can_load_media_repo"] = False
     check_options(config, "client_api", PRO)
     assert logged(caplog) == []
     values["server", "require_auth_for_profile_requests"] = None

@@ -1,23 +1,24 @@
 """The rules of single checks: addresses, certificates, log levels, the federation list."""
 
 import datetime as dt
+from unittest.mock import Mock
 
-import attrs
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from synapse.config.server import (
+    HttpListenerConfig,
+    HttpResourceConfig,
+    TCPListenerConfig,
+    UnixListenerConfig,
+)
 
 from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
-from synapse_tim.check.checks import judge_all
-from synapse_tim.check.facts import (
-    Certificate,
-    Connection,
-    Endpoint,
-    FetchedList,
-    File,
-    Listener,
-    Online,
-    Process,
-    Verdict,
-)
+from synapse_tim.check.facts import Endpoint, FetchedList, Homeserver, Online, Process
+from synapse_tim.check.named_files import File
+from synapse_tim.check.synapse_config import ReadConfig
+from synapse_tim.core.checks import Verdict
 from synapse_tim.core.products import Product, SpecVersion
 from tests.support.helpers import NOW
 
@@ -33,18 +34,26 @@ DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
 
 def judge(name, process=None, *, product=Product.PRO, online=None):
     """The one line of a check."""
-    (line,) = judge_all([BY_NAME[name]], [process or Process()], product, SpecVersion.V1_2, NOW, online)
+    processes = (process or Process(),)
+    (line,) = Homeserver(processes, product, SpecVersion.V1_2, NOW, online).judge([BY_NAME[name]])
     return line
+
+
+def with_values(**values):
+    """A process with values of Synapse's configuration object; ``__`` between section and attribute."""
+    return Process(synapse=ReadConfig(known={tuple(name.split("__")): each for name, each in values.items()}))
 
 
 # Listeners --------------------------------------------------------------------------------------------------
 
 
-def listener(*addresses, kind="http", resources=("client", "federation"), **more):
-    more = {"x_forwarded": not more.get("tls"), **more}
-    return Process(
-        listeners=(Listener("listeners[0]", kind, addresses, resources=frozenset(resources), **more),)
-    )
+def listener(
+    *addresses, kind="http", resources=("client", "federation"), tls=False, x_forwarded=None, **values
+):
+    x_forwarded = not tls if x_forwarded is None else x_forwarded
+    http = HttpListenerConfig(x_forwarded, [HttpResourceConfig(list(resources))]) if kind == "http" else None
+    found = TCPListenerConfig(8008, list(addresses), kind, tls, http)
+    return with_values(server__listeners=[found], **values)
 
 
 @pytest.mark.parametrize(
@@ -69,17 +78,18 @@ def test_r7_13_who_is_not_on_this_machine_is_talked_to_encrypted(address, verdic
     assert judge("listeners.tls", listener(address)).verdict is verdict
     assert judge("listeners.tls", listener("127.0.0.1", address)).verdict is verdict
     assert judge("listeners.tls", listener(address, tls=True)).verdict is OK
-    connection = Process(connections=(Connection("redis.use_tls", address or "x", False),))
-    assert judge("connections", connection).verdict is verdict
-    connection = Process(connections=(Connection("redis.use_tls", address or "x", True),))
-    assert judge("connections", connection).verdict is OK
+    redis = {"enabled": True, "host": address or "x"}
+    assert judge("connections", Process(document={"redis": redis})).verdict is verdict
+    assert judge("connections", Process(document={"redis": {**redis, "use_tls": True}})).verdict is OK
 
 
 def test_sockets_of_this_machine_need_no_encryption():
     assert judge("listeners.tls", listener()).verdict is OK
     for host in ("", "/var/run/postgresql"):
-        process = Process(connections=(Connection("database.args.sslmode", host, False),))
-        assert judge("connections", process).verdict is OK
+        database = {"name": "psycopg2", "args": {"host": host}}
+        assert judge("connections", Process(document={"database": database})).verdict is OK
+    unix = UnixListenerConfig("/run/synapse", 0o666, "http", HttpListenerConfig())
+    assert judge("listeners.tls", with_values(server__listeners=[unix])).verdict is NOT_APPLICABLE
 
 
 @pytest.mark.parametrize(
@@ -102,11 +112,10 @@ def test_r4_24_what_is_not_for_everybody_is_not_on_public_addresses(address, pub
     )
     assert judge("listeners.metrics_address", listener(address, resources=["metrics"])).verdict is verdict
     assert judge("listeners.admin_api", listener(address, tls=True)).verdict is verdict
-    process = listener(address, resources=["replication"])
-    with_secret = Process(
-        listeners=process.listeners, values={("worker", "worker_replication_secret"): "secret"}
+    with_secret, without = (
+        listener(address, resources=["replication"], worker__worker_replication_secret=secret)
+        for secret in ("secret", None)
     )
-    without = Process(listeners=process.listeners, values={("worker", "worker_replication_secret"): None})
     assert judge("listeners.replication", with_secret).verdict is verdict
     assert judge("listeners.replication", without).verdict is (VIOLATION if public else OK)
 
@@ -129,16 +138,22 @@ def test_headers_are_believed_behind_a_reverse_proxy_only():
 
 
 def certificate(**changes):
-    values = {
-        "not_before": NOW - DAY,
-        "not_after": NOW + 90 * DAY,
-        "key": "secp256r1",
-        "bits": 256,
-        "hash": "sha256",
-        "self_signed": False,
-        "fits_key": True,
-    }
-    return Process(certificate=Certificate(**{**values, **changes}))
+    """One with the facts that are judged: OpenSSL makes none that is too weak."""
+    found = Mock(spec=x509.Certificate)
+    found.not_valid_before_utc = changes.get("not_before", NOW - DAY)
+    found.not_valid_after_utc = changes.get("not_after", NOW + 90 * DAY)
+    found.signature_hash_algorithm = changes.get("hash", hashes.SHA256())
+    found.public_key.return_value = changes.get("key")
+    found.issuer, found.subject = "CN=a CA", changes.get("subject", "CN=a server")
+    return Process(certificate=found, key_fits=changes.get("fits", True))
+
+
+def rsa_key(bits):
+    return Mock(spec=rsa.RSAPublicKey, key_size=bits)
+
+
+def ec_key(curve):
+    return ec.generate_private_key(curve).public_key()
 
 
 @pytest.mark.parametrize(
@@ -157,23 +172,25 @@ def test_r7_15_a_certificate_is_valid_and_stays_so_for_a_while(not_before, not_a
 
 
 @pytest.mark.parametrize(
-    ("key", "bits", "verdict"),
+    ("key", "found", "verdict"),
     [
-        ("secp256r1", 256, OK),
-        ("secp384r1", 384, OK),
-        ("brainpoolP256r1", 256, OK),
-        ("secp256k1", 256, VIOLATION),
-        ("secp224r1", 224, VIOLATION),
-        ("RSA", 4096, OK),
-        ("RSA", 3000, OK),
-        ("RSA", 2999, WARNING),
-        ("RSA", 2048, WARNING),
-        ("RSA", 2047, VIOLATION),
-        ("Ed25519", 0, VIOLATION),
+        (ec_key(ec.SECP256R1()), "secp256r1, 256 bits", OK),
+        (ec_key(ec.SECP384R1()), "secp384r1, 384 bits", OK),
+        (ec_key(ec.BrainpoolP256R1()), "brainpoolP256r1, 256 bits", OK),
+        (ec_key(ec.SECP256K1()), "secp256k1, 256 bits", VIOLATION),
+        (ec_key(ec.SECP224R1()), "secp224r1, 224 bits", VIOLATION),
+        (rsa_key(4096), "RSA, 4096 bits", OK),
+        (rsa_key(3000), "RSA, 3000 bits", OK),
+        (rsa_key(2999), "RSA, 2999 bits", WARNING),
+        (rsa_key(2048), "RSA, 2048 bits", WARNING),
+        (rsa_key(2047), "RSA, 2047 bits", VIOLATION),
+        (ed25519.Ed25519PrivateKey.generate().public_key(), "Ed25519, 0 bits", VIOLATION),
     ],
+    ids=range(11),
 )
-def test_gs_a_4384_keys_are_strong_enough(key, bits, verdict):
-    assert judge("tls_certificate_path.key", certificate(key=key, bits=bits)).verdict is verdict
+def test_gs_a_4384_keys_are_strong_enough(key, found, verdict):
+    line = judge("tls_certificate_path.key", certificate(key=key))
+    assert (line.found, line.verdict) == (found, verdict)
 
 
 @pytest.mark.parametrize("name", ["validity", "key", "signature", "issuer"])
@@ -181,14 +198,20 @@ def test_without_tls_there_is_no_certificate_to_judge(name):
     assert judge(f"tls_certificate_path.{name}").verdict is NOT_APPLICABLE
 
 
-@pytest.mark.parametrize("name", ["sha1", "md5", "sha224", "none"])
-def test_a_21275_01_weak_hash_functions(name):
-    assert judge("tls_certificate_path.signature", certificate(hash=name)).verdict is VIOLATION
+@pytest.mark.parametrize("weak", [hashes.SHA1(), hashes.MD5(), hashes.SHA224(), None])
+def test_a_21275_01_weak_hash_functions(weak):
+    assert judge("tls_certificate_path.signature", certificate(hash=weak)).verdict is VIOLATION
+    assert judge("tls_certificate_path.signature", certificate()).verdict is OK
+
+
+def test_a_certificate_that_vouches_for_itself():
+    assert judge("tls_certificate_path.issuer", certificate(subject="CN=a CA")).verdict is VIOLATION
+    assert judge("tls_certificate_path.issuer", certificate()).verdict is OK
 
 
 def test_a_private_key_that_was_not_read_is_no_other_key():
-    assert judge("tls_private_key_path", certificate(fits_key=None)).verdict is NOT_APPLICABLE
-    assert judge("tls_private_key_path", certificate(fits_key=False)).verdict is VIOLATION
+    assert judge("tls_private_key_path", certificate(fits=None)).verdict is NOT_APPLICABLE
+    assert judge("tls_private_key_path", certificate(fits=False)).verdict is VIOLATION
 
 
 @pytest.mark.parametrize(
@@ -201,8 +224,7 @@ def test_a_private_key_that_was_not_read_is_no_other_key():
     ],
 )
 def test_a_22929_clients_are_told_of_https(url, verdict):
-    process = Process(values={("server", "public_baseurl"): url})
-    assert judge("public_baseurl", process).verdict is verdict
+    assert judge("public_baseurl", with_values(server__public_baseurl=url)).verdict is verdict
 
 
 # Log levels -------------------------------------------------------------------------------------------------
@@ -267,7 +289,8 @@ def test_a_22813_synapse_says_less_than_it_would(process, verdict):
 
 
 def with_single_sign_on(process):
-    return attrs.evolve(process, values={("oidc", "oidc_providers"): ("a provider",)})
+    process.synapse = ReadConfig(known={("oidc", "oidc_providers"): ("a provider",)})
+    return process
 
 
 @pytest.mark.parametrize(
@@ -287,7 +310,8 @@ def test_a_22813_single_sign_on_says_nothing_about_persons(process, verdict):
 
 
 def test_without_single_sign_on_its_loggers_do_not_matter():
-    process = attrs.evolve(log("INFO"), values={("oidc", "oidc_providers"): ()})
+    process = log("INFO")
+    process.synapse = ReadConfig(known={("oidc", "oidc_providers"): ()})
     assert judge("log_config.single_sign_on", process).verdict is NOT_APPLICABLE
 
 

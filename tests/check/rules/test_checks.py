@@ -1,6 +1,7 @@
 """The catalogue of checks, and how findings become lines."""
 
 import re
+from unittest.mock import Mock
 
 import attrs
 import pytest
@@ -8,20 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import synapse_tim
+from synapse_tim import parts
 from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
-from synapse_tim.check.catalogue.modules import LEGACY_PARTS, PARTS
-from synapse_tim.check.checks import (
+from synapse_tim.check.facts import Homeserver, Process
+from synapse_tim.check.synapse_config import ReadConfig
+from synapse_tim.core.checks import (
     GOOD_PRACTICE,
     START_UP,
     Check,
     Found,
-    judge_all,
+    Verdict,
+    option,
     show_duration,
     show_value,
-    value_check,
 )
-from synapse_tim.check.facts import Process, Verdict
-from synapse_tim.core.homeserver_options import OPTIONS, Severity
+from synapse_tim.core.homeserver_options import OPTIONS
 from synapse_tim.core.products import Product, SpecVersion
 from tests.support.helpers import NOW, for_each
 
@@ -44,7 +46,7 @@ def test_a_check_says_what_for_and_why(check):
     )
     assert re.fullmatch(r"\S.*[^.\s]", check.reason), "a part of a sentence"
     assert check.wanted and check.key
-    assert check.otherwise in (VIOLATION, WARNING)
+    assert check.severity in (VIOLATION, WARNING)
     assert check.products and check.spec_versions
 
 
@@ -53,14 +55,14 @@ def test_names_are_unique():
 
 
 def test_every_option_that_is_checked_at_start_up_is_checked_here():
-    checked = {(check.key, check.requirement, check.products): check.otherwise for check in CHECKS}
-    for option in OPTIONS:
-        verdict = VIOLATION if option.severity is Severity.ERROR else WARNING
-        assert checked[option.key, option.requirement, option.products] is verdict
+    assert [check for check in CHECKS if check.part is not None] == list(OPTIONS)
 
 
 def test_every_part_of_this_project_is_asked_for():
-    assert set(PARTS) | set(LEGACY_PARTS) == set(synapse_tim._MODULES) - {"TiMessenger", "OidcMapping"}
+    every = set(synapse_tim.__all__) - {"TiMessenger", "OidcMapping", "__version__"}
+    assert set(parts.PARTS) == set(parts.of_generation(SpecVersion.LEGACY_1_1)) == every
+    assert every - set(parts.of_generation(V1_2)) == {"Directory", "ContactManagement"}
+    assert parts.of_generation(None) == parts.of_generation(V1_1) == parts.of_generation(V1_2)
 
 
 # Lines ------------------------------------------------------------------------------------------------------
@@ -73,14 +75,14 @@ def a_check(*found, **more):
         "requirement": "R1.1",
         "wanted": "that",
         "reason": "because",
-        "otherwise": VIOLATION,
+        "severity": VIOLATION,
         "judge": lambda facts: list(found),
     }
     return Check(**{**defaults, **more})
 
 
 def judge(check, *processes, product=PRO, spec_version=V1_2):
-    return judge_all([check], processes or [Process()], product, spec_version, NOW)
+    return Homeserver(processes or (Process(),), product, spec_version, NOW).judge([check])
 
 
 def test_what_is_right_is_one_line():
@@ -105,19 +107,18 @@ def test_what_is_wrong_is_a_line_each():
 
 
 def test_what_nobody_has_read_is_never_right():
-    check = value_check(
-        "x", "a", "b", lambda value: True, requirement="R1.1", wanted="", reason="", otherwise=WARNING
-    )
+    check = option("x", "a.b", lambda value: True, "R1.1", WARNING, "", "")
     assert [each.verdict for each in judge(check)] == [NOT_APPLICABLE]
-    assert [each.verdict for each in judge(check, Process(values={("a", "b"): 1}))] == [OK]
+    assert [each.verdict for each in judge(check, named("main", 1))] == [OK]
     assert [each.verdict for each in judge(a_check())] == [NOT_APPLICABLE]
 
 
 def test_what_synapse_refuses_is_not_judged_by_its_default():
-    process = Process(dropped=frozenset({"some"}))
-    (line,) = judge(a_check(Found("a", False)), process)
-    assert line.verdict is NOT_APPLICABLE
-    assert "start-up" in line.reason
+    process = Process(synapse=ReadConfig(Mock(a=Mock(b=7))))
+    check = option("x", "a.b", lambda value: value == 7, "R1.1", WARNING, "", "")
+    assert [each.verdict for each in judge(check, process)] == [OK]
+    process.synapse.refused.add("a")
+    assert [each.verdict for each in judge(check, process)] == [NOT_APPLICABLE]
 
 
 @pytest.mark.parametrize(
@@ -143,12 +144,12 @@ def test_a_check_of_all_needs_to_know_neither():
 
 
 def named(name, found):
-    return Process(name, values={("a", "b"): found})
+    return Process(name, synapse=ReadConfig(known={("a", "b"): found}))
 
 
 def test_of_other_processes_only_what_differs_is_said():
     def by_value(facts):
-        value = facts.value("a", "b")
+        value = facts.option("a", "b")
         yield Found(str(value), value == "right")
 
     check = a_check(judge=by_value)
@@ -160,7 +161,9 @@ def test_of_other_processes_only_what_differs_is_said():
 
 
 def test_a_check_of_the_deployment_is_made_once():
-    check = a_check(judge=lambda facts: [Found(str(len(facts.processes)), False)], of_deployment=True)
+    check = a_check(
+        judge=lambda process: [Found(str(len(process.homeserver.processes)), False)], of_deployment=True
+    )
     (line,) = judge(check, Process("main"), Process("w1"))
     assert line.found == "2"
 

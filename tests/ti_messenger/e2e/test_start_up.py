@@ -2,7 +2,8 @@
 
 import pytest
 
-from synapse_tim.core.homeserver_options import OPTIONS, Severity
+from synapse_tim.core.checks import Verdict
+from synapse_tim.core.homeserver_options import OPTIONS
 from synapse_tim.core.products import Product
 from synapse_tim.testing import SynapseServer, wait_for
 from tests.support.world import CLIENT, code, module, versions_at
@@ -30,12 +31,12 @@ def set_option(config, key, value):
 @pytest.mark.parametrize("product", list(Product))
 def test_options_that_violate_a_requirement_stop_start_up_all_at_once(ti, tmp_path, product):
     server = clinic(ti, tmp_path, product=product.value)
-    wanted = [o for o in OPTIONS if product in o.products and o.severity is Severity.ERROR]
+    wanted = [o for o in OPTIONS if product in o.products and o.severity is Verdict.VIOLATION]
     # Previews need libraries that are not installed here; Synapse itself says so first.
     # Other ways to log in need more than a switch: see tests/login.
-    wanted = [o for o in wanted if o.key != "url_preview_enabled" and o.set_to != {}]
+    wanted = [o for o in wanted if o.key != "url_preview_enabled" and o.value != {}]
     for option in wanted:
-        set_option(server.config, option.key, "27w" if option.longest else not option.wanted)
+        set_option(server.config, option.key, "27w" if isinstance(option.value, str) else not option.value)
     server.config["enable_registration_without_verification"] = True
     said = server.start_expecting_failure() + server.log_text()
     for option in wanted:
@@ -50,9 +51,9 @@ def test_options_that_violate_a_requirement_stop_start_up_all_at_once(ti, tmp_pa
 
 def test_options_that_are_a_matter_of_judgement_are_a_warning(ti, start, tmp_path):
     server = clinic(ti, tmp_path)
-    warned = [o for o in OPTIONS if Product.PRO in o.products and o.severity is Severity.WARNING]
+    warned = [o for o in OPTIONS if Product.PRO in o.products and o.severity is Verdict.WARNING]
     for option in warned:
-        value = [{"action": "deny"}] if option.set_to else not option.wanted
+        value = [{"action": "deny"}] if isinstance(option.value, tuple) else not option.value
         set_option(server.config, option.key, value)
     start(server)
     for option in warned:
