@@ -135,15 +135,11 @@ def _carry_out(
         open_for_changes(server.settings.document, server.settings.directory) as database,
         HomeserverAdmin.open(options.homeserver_url, token, server.settings.server_name) as admin,
     ):
-        notes = ContactNotes(database)
-        lists = ContactLists(database, server.kind)
+        notes, lists = ContactNotes(database), ContactLists(database, server.kind)
         migration = ContactMigration(rules, server.kind, lists, notes, admin, _now)
-        answers = True
-        for owner in _counted(owners):
-            done = migration.migrate(owner) if answers else migration.pass_over(owner)
-            answers = answers and not done.no_answer
+        for done in migration.migrate_all(_counted(owners)):
             if done.fault:
-                print(f"{owner}: {done.fault}", file=sys.stderr)
+                print(f"{done.plan.owner}: {done.fault}", file=sys.stderr)
             yield done
 
 
@@ -156,13 +152,17 @@ def _counted(owners: Sequence[str]) -> Iterator[str]:
             yield owner
 
 
-def _document(done: Iterable[Done], *, dry_run: bool) -> dict[str, object]:
-    done = list(done)
+def _count(done: Iterable[Done]) -> dict[Outcome, int]:
+    """How many approvals have which outcome, of those that some have."""
     counted = Counter(outcome for each in done for outcome in each.plan.outcomes.values())
+    return {outcome: counted[outcome] for outcome in Outcome if counted[outcome]}
+
+
+def _document(done: Sequence[Done], *, dry_run: bool) -> dict[str, object]:
     return {
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "dry_run": dry_run,
-        "approvals": {outcome.value: counted[outcome] for outcome in Outcome if counted[outcome]},
+        "approvals": _count(done),
         "users": [
             {
                 "user_id": each.plan.owner,
@@ -185,17 +185,13 @@ def _print(done: Sequence[Done], *, dry_run: bool, exist: bool) -> None:
     writes = "would write" if dry_run else "wrote"
     rows = []
     for each in done:
-        counted = Counter(each.plan.outcomes.values())
-        approvals = ", ".join(
-            f"{counted[outcome]} {outcome.value}" for outcome in Outcome if counted[outcome]
-        )
+        approvals = ", ".join(f"{number} {outcome}" for outcome, number in _count([each]).items())
         document = "a new document" if each.plan.document is not None and not each.fault else "nothing"
         rows.append((each.plan.owner, document, approvals or "none left"))
     if rows:
         print_table(("user", writes, "approvals"), rows)
-    counted = Counter(outcome for each in done for outcome in each.plan.outcomes.values())
-    found = [(f"{outcome.value}: {MEANING[outcome]}", counted[outcome]) for outcome in Outcome]
-    print_facts([("users", len(done)), *((what, number) for what, number in found if number)])
+    counted = ((f"{outcome}: {MEANING[outcome]}", number) for outcome, number in _count(done).items())
+    print_facts([("users", len(done)), *counted])
 
 
 # remove-old ---------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ database. A run that is interrupted anywhere can be repeated: what is done is no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
@@ -50,6 +50,18 @@ class ContactMigration:
     admin: HomeserverAdmin
     clock: Callable[[], int]
 
+    def migrate_all(self, owners: Iterable[str]) -> Iterator[Done]:
+        """Migrate the lists of users, until the homeserver no longer answers.
+
+        Raises:
+            DatabaseUnusableError: the database does not answer.
+        """
+        answers = True
+        for owner in owners:
+            done = self.migrate(owner) if answers else self._pass_over(owner)
+            answers = answers and not done.no_answer
+            yield done
+
     def migrate(self, owner: str) -> Done:
         """Migrate the list of a user, as far as that is not done.
 
@@ -73,12 +85,7 @@ class ContactMigration:
         self.notes.done(plan, written, self.clock())
         return Done(plan)
 
-    def pass_over(self, owner: str) -> Done:
-        """Say what would have to be done about a user who is not tried.
-
-        Raises:
-            DatabaseUnusableError: the database does not answer.
-        """
+    def _pass_over(self, owner: str) -> Done:
         plan = self.rules.plan(self.lists.of(owner), self.clock())
         return Done(plan) if plan.document is None else Done(plan.failed(), "not tried")
 

@@ -10,7 +10,6 @@ from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.compliance.requirements import BY_ID, MEANING, REQUIREMENTS, Status
 from synapse_tim.compliance.source import ID, read_package
 from synapse_tim.core.homeserver_options import OPTIONS
-from tests.support.helpers import for_each
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT.parent / "shared" / "reference" / "requirements.md"
@@ -76,16 +75,14 @@ def test_ids_are_told_apart():
     assert len(names) == len(set(names)) == len(BY_ID)
 
 
-@for_each(CATALOGUE.items(), lambda item: item[0])
-def test_denials_name_requirements_that_are_known(item):
-    for name in item[1].requirements:
-        assert name in BY_ID or re.fullmatch(r"R[0-9]\.[0-9]{1,2}", name), name
+def test_denials_name_requirements_that_are_known():
+    named = {(denial, name) for denial, found in CATALOGUE.items() for name in found.requirements}
+    assert named
+    assert not [each for each in named if each[1] not in BY_ID and not re.fullmatch(r"R\d\.\d{1,2}", each[1])]
 
 
-@for_each(OPTIONS, lambda option: option.key)
-def test_options_name_requirements_that_are_known(option):
-    for name in ID.findall(option.requirement):
-        assert name in BY_ID
+def test_options_name_requirements_that_are_known():
+    assert {name for option in OPTIONS for name in ID.findall(option.requirement)} <= set(BY_ID)
 
 
 def test_the_source_names_requirements_that_are_known():
@@ -96,29 +93,36 @@ def test_the_source_names_requirements_that_are_known():
         assert not unknown, (file, unknown)
 
 
-@for_each(REQUIREMENTS, lambda requirement: requirement.id)
-def test_what_is_said_to_be_enforced_says_by_what(requirement):
-    if requirement.status is Status.ENFORCED:
-        assert requirement.denials or requirement.rules or requirement.options or requirement.where
-    if requirement.status is Status.SETTING:
-        assert requirement.options
-    assert bool(requirement.where) is requirement.needs_proof
-    for name in (*requirement.rules, *requirement.where):
-        assert resolved(name) is not None, name
+def test_what_is_said_to_be_enforced_says_by_what():
+    for each in REQUIREMENTS:
+        assert bool(each.where) is each.needs_proof, each.id
+        assert each.options or each.status is not Status.SETTING, each.id
+        for name in (*each.rules, *each.where):
+            assert resolved(name) is not None, (each.id, name)
+
+
+def test_what_enforces_it_is_found_by_its_id():
+    by_docstring = BY_ID["A_25537"]
+    assert "synapse_tim.federation.schedule.UnknownDomains" in by_docstring.rules
+    assert "synapse_tim.federation.schedule" in by_docstring.where
+    by_denial = BY_ID["A_25538"]
+    assert (by_denial.denials, by_denial.rules) == (["too_many_invites"], [])
+    assert [module.rpartition(".")[0] for module in by_denial.where] == ["synapse_tim.invites"]
+    by_option = BY_ID["A_28342"]
+    assert by_option.options == ["forget_rooms_on_leave"]
+    assert by_option.where == ["synapse_tim.cleanup.module"]
 
 
 def test_every_denial_is_used():
     assert set(CATALOGUE) <= set(read_package().using)
 
 
-@for_each(REQUIREMENTS, lambda requirement: requirement.id)
-def test_whatever_does_not_hold_by_itself_is_explained(requirement):
-    assert requirement.title
-    assert requirement.products
-    assert requirement.generations
-    if requirement.status not in (Status.ENFORCED, Status.SETTING, Status.SYNAPSE):
-        assert requirement.note
-    assert requirement.status in MEANING
+def test_whatever_does_not_hold_by_itself_is_explained():
+    by_itself = (Status.ENFORCED, Status.SETTING, Status.SYNAPSE)
+    for each in REQUIREMENTS:
+        assert each.title and each.products and each.generations, each.id
+        assert each.note or each.status in by_itself, each.id
+    assert set(MEANING) == set(Status)
 
 
 def resolved(name):
