@@ -20,8 +20,8 @@ from synapse_tim.check.synapse_config import read_synapse, without_log
 from synapse_tim.core.checks import Found, NotRead, Verdict
 from synapse_tim.core.config_types import without_files
 from synapse_tim.login.checks import judge_log_ins, judge_single_sign_on
+from synapse_tim.login.claims_config import OidcMappingConfig
 from synapse_tim.login.config import LoginPolicyConfig
-from synapse_tim.login.oidc_mapping import OidcMapping
 from synapse_tim.pki.certificates import MALFORMED, public_key_info
 
 
@@ -90,9 +90,10 @@ def _log_ins(process: Process) -> Iterator[Found]:
 
 
 def _profiles(process: Process) -> Iterator[Found]:
-    if any(provider.mapping is OidcMapping for provider in process.synapse.oidc_providers()) and not (
-        process.option("sso", "sso_update_profile_information")
-    ):
+    if any(
+        isinstance(provider.mapping_config, OidcMappingConfig)
+        for provider in process.synapse.oidc_providers()
+    ) and not (process.option("sso", "sso_update_profile_information")):
         text = "set it to true, so that display names follow the identity provider (R4.4)"
         yield Found(text, False, "sso.update_profile_information")
 

@@ -17,7 +17,6 @@ from synapse_tim.core.checks import Found, Verdict
 from synapse_tim.core.products import Product
 from synapse_tim.login.claims_config import OidcMappingConfig
 from synapse_tim.login.config import LoginPolicyConfig
-from synapse_tim.login.oidc_mapping import OidcMapping
 from synapse_tim.login.rules.identity_provider import Profile
 from synapse_tim.login.rules.methods import DEFAULTS, LoginMethod
 
@@ -42,7 +41,7 @@ def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> I
         what = f'set saml2_config.grandfathered_mxid_source_attribute: "": {_TAKEOVER}'
         yield _violation("saml2_config", what)
     yield from _shared_accounts(config, {provider.id: provider for provider in providers})
-    unchecked = [provider.id for provider in providers if provider.mapping is not OidcMapping]
+    unchecked = [each.id for each in providers if not isinstance(each.mapping_config, OidcMappingConfig)]
     if config.product is Product.EPA:
         yield from _claims_of_insured(providers, unchecked)
         return

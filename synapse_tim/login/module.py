@@ -20,7 +20,7 @@ from synapse_tim.adapter import metrics, parts
 from synapse_tim.adapter.accounts import current_request
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import count_allowed, count_denied, enforce, reject
+from synapse_tim.adapter.decisions import enforce, reject
 from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.start_up import check_options, report
 from synapse_tim.adapter.table_keeper import TableKeeper
@@ -33,7 +33,8 @@ from synapse_tim.login.assembly import build_providers
 from synapse_tim.login.attempts import LoginAttempts
 from synapse_tim.login.checks import judge_log_ins, judge_registration, judge_single_sign_on
 from synapse_tim.login.config import LoginPolicyConfig
-from synapse_tim.login.denials import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE
+from synapse_tim.login.context import LoginContext, count_accepted, count_refused
+from synapse_tim.login.denials import LOGIN_METHOD, LOGIN_UNAVAILABLE
 from synapse_tim.login.logout import ProviderLogout, SessionEndedError
 from synapse_tim.login.new_accounts import NewAccounts
 from synapse_tim.login.resources import BASE_PATH, KeyResource, LogoutResource, NonceResource
@@ -102,7 +103,16 @@ class LoginPolicy:
             api.server_name, providers if config.product is Product.EPA else None
         )
         self._attempts = LoginAttempts(self._rules, current_request, self.login.used.release)
+        marks: MutableMapping[tuple[str, str], str] = TTLCache(_MARKS, _MARK_SECONDS)
+        context = LoginContext(
+            self.login.homeserver,
+            self.known_list,
+            LoginMethod.SSO in self._rules.permitted,
+            self.login.used,
+            marks,
+        )
         parts.register(api, self, config)
+        parts.register(api, context)
         if homeserver.config.delegates_authentication:
             logger.warning(
                 "Matrix Authentication Service logs users in, so synapse_tim.LoginPolicy does not: configure "
@@ -111,8 +121,7 @@ class LoginPolicy:
             )
             return
         report([*judge_registration(homeserver.config), *judge_log_ins(homeserver.config, config)])
-        self.marks: MutableMapping[tuple[str, str], str] = TTLCache(_MARKS, _MARK_SECONDS)
-        self._synapse.mark_registrations(lambda *named: self.marks.pop(named, None))
+        self._synapse.mark_registrations(lambda *named: marks.pop(named, None))
         self._register()
         api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(utc_now())))
         api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
@@ -132,11 +141,6 @@ class LoginPolicy:
         """The last verified federation list, also when it is stale: log-ins go on without the directory."""
         return None if self._federation is None else self._federation.known_list
 
-    @property
-    def permits_single_sign_on(self) -> bool:
-        """Whether Synapse's own single sign-on is a way to log in here."""
-        return LoginMethod.SSO in self._rules.permitted
-
     async def check_id_token(
         self, username: str, login_type: str, login: dict[str, Any]
     ) -> tuple[str, _AfterLogin] | None:
@@ -151,15 +155,15 @@ class LoginPolicy:
         try:
             logged_in = await self._log_in_or_confirm(login.get("token"))
         except TokenRefusedError as error:
-            self.count_refused(error)
+            count_refused(error)
             return None
         except Exception as error:
             # Whatever it says may hold something about the person.
             logger.error("An ID token could not be checked: %s", type(error).__name__)
             logger.debug("An ID token could not be checked", exc_info=True)
-            self.count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
+            count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
             return None
-        self.count_accepted()
+        count_accepted()
         return logged_in.user_id, self._after_login(logged_in)
 
     async def _log_in_or_confirm(self, token: object) -> LoggedIn:
@@ -220,18 +224,6 @@ class LoginPolicy:
         """Forget a session that is over."""
         if device_id is not None:
             await self._store.remove_session(user_id, device_id)
-
-    def count_accepted(self) -> None:
-        """Count a token that leads to an account."""
-        metrics.LOGIN_TOKENS.labels("accepted").inc()
-        count_allowed(ID_TOKEN)
-
-    def count_refused(self, error: TokenRefusedError) -> None:
-        """Count and log a refusal by its reason."""
-        metrics.LOGIN_TOKENS.labels(error.reason.value).inc()
-        count_denied(ID_TOKEN)
-        logger.info("ID token refused: %s", error.reason.value)
-        logger.debug("ID token refused: %s", error)
 
     def _after_login(self, logged_in: LoggedIn) -> _AfterLogin:
         async def after(response: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
@@ -23,15 +23,13 @@ from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.jose.signed_token import SignatureRules, SignedToken
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.claims_config import OidcMappingConfig
+from synapse_tim.login.context import LoginContext, count_accepted, count_refused
 from synapse_tim.login.new_accounts import NewAccounts
 from synapse_tim.login.rules.claims import text
 from synapse_tim.login.rules.identity_provider import IdentityProvider, Person
 from synapse_tim.login.rules.pages import NOT_USED, page_text
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError, as_refusals
-from synapse_tim.login.token_login import Judged
-
-if TYPE_CHECKING:
-    from synapse_tim.login.module import LoginPolicy
+from synapse_tim.login.token_login import VerifiedLogin
 
 logger = logging.getLogger(__name__)
 
@@ -99,19 +97,19 @@ class OidcMapping:
         Raises:
             MappingException: with a text for the browser.
         """
-        policy = self._policy()
-        if not policy.permits_single_sign_on:
+        context = self._context()
+        if not context.permits_single_sign_on:
             raise MappingException(NOT_USED)
         try:
-            await self._check(policy, userinfo, token)
+            await self._check(context, userinfo, token)
         except TokenRefusedError as error:
-            policy.count_refused(error)
+            count_refused(error)
             raise MappingException(page_text(error.reason)) from None
         except Exception as error:
             logger.error("Single sign-on could not be checked: %s", type(error).__name__)
-            policy.count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
+            count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
             raise MappingException(page_text(TokenRefusal.INTERNAL)) from None
-        policy.count_accepted()
+        count_accepted()
         return {}
 
     async def map_user_attributes(
@@ -122,15 +120,15 @@ class OidcMapping:
         Raises:
             MappingException: with a text for the browser.
         """
-        policy = self._policy()
+        context = self._context()
         try:
             claims = _claims(userinfo, token)
-            person = self._person(policy, claims)
+            person = self._person(context, claims)
             user_id = await self._accounts.find(self._rules, person)
             # Of an account that exists Synapse asks for the name only; a localpart would have to be free.
-            name = None if user_id else await self._begin(policy, person, claims)
+            name = None if user_id else await self._begin(context, person, claims)
         except TokenRefusedError as error:
-            policy.count_refused(error)
+            count_refused(error)
             raise MappingException(page_text(error.reason)) from None
         return {
             "localpart": name,
@@ -141,32 +139,32 @@ class OidcMapping:
         }
 
     async def _check(
-        self, policy: LoginPolicy, userinfo: Mapping[str, Any], token: Mapping[str, Any]
+        self, context: LoginContext, userinfo: Mapping[str, Any], token: Mapping[str, Any]
     ) -> None:
         claims = _claims(userinfo, token)
-        person = self._person(policy, claims)
+        person = self._person(context, claims)
         if self.get_remote_user_id(userinfo) != person.subject:
             raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, self._rules.accounts.subject_claim)
         use = self._rules.use(claims, _id_token(token).digest)
         user_id = await self._accounts.find(self._rules, person)
-        await policy.login.used.use(Judged(self._rules, claims, person, use, utc_now()))
+        await context.used.use(VerifiedLogin(self._rules, claims, person, use, utc_now()))
         if user_id is None:
             await self._accounts.take_up(self._rules, person, claims)
 
-    async def _begin(self, policy: LoginPolicy, person: Person, claims: Mapping[str, Any]) -> str:
+    async def _begin(self, context: LoginContext, person: Person, claims: Mapping[str, Any]) -> str:
         """Note that Synapse is about to make an account; returns its localpart."""
         name, account = await self._accounts.begin(self._rules, person, claims)
-        policy.marks[self._rules.id, name] = account.mark
+        context.marks[self._rules.id, name] = account.mark
         return name
 
-    def _person(self, policy: LoginPolicy, claims: Mapping[str, Any]) -> Person:
-        return self._rules.person(claims, policy.login.homeserver, policy.known_list(), utc_now())
+    def _person(self, context: LoginContext, claims: Mapping[str, Any]) -> Person:
+        return self._rules.person(claims, context.homeserver, context.known_list(), utc_now())
 
-    def _policy(self) -> LoginPolicy:
-        policy: LoginPolicy | None = parts.find(self._homeserver.modules_api, "LoginPolicy")
-        if policy is None:
+    def _context(self) -> LoginContext:
+        context: LoginContext | None = parts.find(self._homeserver.modules_api, "LoginContext")
+        if context is None:
             raise MappingException(page_text(TokenRefusal.INTERNAL))
-        return policy
+        return context
 
     def _own_provider(self, config: OidcMappingConfig) -> OidcProvider:
         """The provider whose mapping this is; Synapse tells a mapping nothing of it.

@@ -20,7 +20,7 @@ from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.signed_token import SignatureRules, SignedToken
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.provider_keys import KeysUnavailableError, ProviderKeys
-from synapse_tim.login.rules.identity_provider import Homeserver, IdentityProvider, Person, Use
+from synapse_tim.login.rules.identity_provider import Homeserver, IdentityProvider, Person, UsedToken
 from synapse_tim.login.rules.nonces import NonceMint
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError, as_refusals
 from synapse_tim.login.store import LoginStore, ProviderSession
@@ -93,7 +93,7 @@ class LoggedIn:
 
 
 @attrs.frozen(eq=False)
-class Judged:
+class VerifiedLogin:
     """A token that is in order, whosever account it leads to.
 
     Attributes:
@@ -101,13 +101,13 @@ class Judged:
         claims: what it says.
         person: whom it tells about.
         use: what is to be remembered of it.
-        now: when it was judged.
+        now: when it was verified.
     """
 
     provider: IdentityProvider
     claims: Mapping[str, Any]
     person: Person
-    use: Use
+    use: UsedToken
     now: dt.datetime
 
     @property
@@ -128,7 +128,7 @@ class UsedTokens:
     store: LoginStore
     nonces: NonceMint
 
-    async def use(self, judged: Judged) -> Used:
+    async def use(self, verified: VerifiedLogin) -> Used:
         """Note that a token is used.
 
         Returns:
@@ -137,11 +137,11 @@ class UsedTokens:
         Raises:
             TokenRefusedError: ``replayed`` or ``nonce``.
         """
-        use = judged.use
-        nonce_until = None if use.nonce is None else self.nonces.holds_until(use.nonce, judged.now)
-        if judged.provider.nonce_required and nonce_until is None:
+        use = verified.use
+        nonce_until = None if use.nonce is None else self.nonces.holds_until(use.nonce, verified.now)
+        if verified.provider.nonce_required and nonce_until is None:
             raise TokenRefusedError(TokenRefusal.NONCE)
-        if await self.store.has_ended(judged.session):
+        if await self.store.has_ended(verified.session):
             raise TokenRefusedError(TokenRefusal.REPLAYED, "the session at the provider is over")
         token = ("token", use.replay_key)
         if not await self.store.use_once(*token, use.until):
@@ -194,10 +194,10 @@ class TokenLogin:
         Raises:
             TokenRefusedError: with the reason.
         """
-        judged = await self._judge(token)
-        whose = (judged.provider, judged.person, judged.claims)
+        verified = await self._validate(token)
+        whose = (verified.provider, verified.person, verified.claims)
         user_id = await self.accounts.find_or_check(*whose)
-        used = await self.used.use(judged)
+        used = await self.used.use(verified)
         if user_id is None:
             try:
                 user_id = await self.accounts.make(*whose)
@@ -206,8 +206,8 @@ class TokenLogin:
             except Exception:
                 await self.used.release(used)  # nobody is logged in yet
                 raise
-        await self.accounts.rename(user_id, judged.person.display_name)
-        return LoggedIn(user_id, judged.session, used)
+        await self.accounts.rename(user_id, verified.person.display_name)
+        return LoggedIn(user_id, verified.session, used)
 
     async def confirm(self, token: object, user_id: str) -> LoggedIn:
         """Have a user who is logged in confirm something with a token.
@@ -221,19 +221,19 @@ class TokenLogin:
         Raises:
             TokenRefusedError: with the reason.
         """
-        judged = await self._judge(token)
-        if await self.accounts.find(judged.provider, judged.person) != user_id:
+        verified = await self._validate(token)
+        if await self.accounts.find(verified.provider, verified.person) != user_id:
             raise TokenRefusedError(TokenRefusal.NOT_LINKED)
-        return LoggedIn(user_id, judged.session, await self.used.use(judged))
+        return LoggedIn(user_id, verified.session, await self.used.use(verified))
 
-    async def _judge(self, token: object) -> Judged:
+    async def _validate(self, token: object) -> VerifiedLogin:
         signed, provider, encrypted = self.read(token)
         if provider.rules.encrypted and not encrypted:
             raise TokenRefusedError(TokenRefusal.NOT_ENCRYPTED)
         claims = await provider.verify(signed, provider.rules.signature)
         now, rules = self.clock(), provider.rules
         person = rules.person(claims, self.homeserver, self.known_list(), now)
-        return Judged(rules, claims, person, rules.use(claims, signed.digest), now)
+        return VerifiedLogin(rules, claims, person, rules.use(claims, signed.digest), now)
 
     def read(self, token: object) -> tuple[SignedToken, Provider, bool]:
         """Take a token apart, whatever it is for.

@@ -152,7 +152,7 @@ class Person:
 
 
 @attrs.frozen
-class Use:
+class UsedToken:
     """What is to be remembered of a token that was used.
 
     Attributes:
@@ -218,7 +218,7 @@ class IdentityProvider:
             display_name=display_name(claims, self.accounts.display_names),
         )
 
-    def use(self, claims: Mapping[str, Any], digest: str) -> Use:
+    def use(self, claims: Mapping[str, Any], digest: str) -> UsedToken:
         """What to remember of a token.
 
         Args:
@@ -229,7 +229,7 @@ class IdentityProvider:
             TokenRefusedError: a claim is malformed.
         """
         issued_at = numeric_date(claims, "iat")
-        return Use(
+        return UsedToken(
             replay_key=replay_key(claims, digest),
             # Longer than the provider's own limit: another one may take tokens of the same issuer.
             until=min(numeric_date(claims, "exp"), issued_at + LONGEST_AGE) + 2 * CLOCK_SKEW,
