@@ -15,7 +15,6 @@ This module keeps that whitelist in step with the verified list and closes what 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -196,5 +195,5 @@ class FederationAllowList:
     def _ask_about(self, server: str) -> None:
         if server == self._own_server_name or normalise(server) != server:
             return
-        if self._in_force.members.check(server) and self._unknown.is_new(server, time.monotonic()):
+        if self._in_force.members.check(server) and self._unknown.is_new(server):
             self._engine.driver.force()

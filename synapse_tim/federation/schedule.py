@@ -7,8 +7,11 @@ request is due.
 from __future__ import annotations
 
 import random
-from collections import OrderedDict
+import time
+from collections.abc import Callable
 from typing import Final
+
+from cachetools import TTLCache
 
 #: At most one request out of turn in this time (requirement R1.12).
 FORCED_INTERVAL: Final = 60.0
@@ -85,20 +88,17 @@ class UnknownDomains:
     Args:
         lifetime: seconds for which a domain is not asked for again.
         capacity: how many domains are remembered.
+        monotonic: seconds that only ever grow.
     """
 
-    def __init__(self, lifetime: float, capacity: int = 10_000) -> None:
-        self._lifetime = lifetime
-        self._capacity = capacity
-        self._seen: OrderedDict[str, float] = OrderedDict()
+    def __init__(
+        self, lifetime: float, capacity: int = 10_000, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seen: TTLCache[str, bool] = TTLCache(capacity, lifetime, timer=monotonic)
 
-    def is_new(self, server_name: str, now: float) -> bool:
+    def is_new(self, server_name: str) -> bool:
         """Whether the domain is worth a request; from then on it is known as asked for."""
-        seen = self._seen.get(server_name)
-        if seen is not None and now - seen < self._lifetime:
+        if server_name in self._seen:
             return False
-        self._seen[server_name] = now
-        self._seen.move_to_end(server_name)
-        while len(self._seen) > self._capacity:
-            self._seen.popitem(last=False)
+        self._seen[server_name] = True
         return True
