@@ -1,4 +1,4 @@
-"""Putting together what asks the directory, from the configuration block down to the connections."""
+"""Builds what asks the directory, from the configuration block down to the connections."""
 
 from __future__ import annotations
 

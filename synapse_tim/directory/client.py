@@ -1,4 +1,4 @@
-"""Where a user is listed: ``…/localization`` of the directory (I_VZD_TIM_Provider_Services, R6.5).
+"""Client of ``…/localization``: where a user is listed (I_VZD_TIM_Provider_Services, R6.5).
 
 All spellings of a user id are asked about, since the directory knows an entry by the one in which it was
 written. Answers count for a few minutes, also that somebody is not listed. After a failure about a user the

@@ -1,4 +1,4 @@
-"""Who is listed in the directory, read from the resources that a search has found (requirements §6.3).
+"""Entries of the directory, read from the resources of a search (requirements §6.3).
 
 An organisation is ``HealthcareService`` → ``Organization`` with the service's endpoints, a practitioner is
 ``PractitionerRole`` → ``Practitioner`` with the role's. What a search finds is not yet what was searched

@@ -1,4 +1,4 @@
-"""The closed set of reasons for which a look-up in the directory brings no answer.
+"""Closed set of reasons for which a look-up in the directory brings no answer.
 
 They are the ``result`` label of ``synapse_tim_directory_lookups_total`` and what ``synapse-tim directory
 lookup`` prints, so they are an interface: add, never rename. None of them says anything about who is listed.

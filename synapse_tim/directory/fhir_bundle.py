@@ -1,4 +1,4 @@
-"""One page of what a search in the directory found: a Bundle of the type ``searchset`` (FHIR R4).
+"""Page of search results in the directory: a Bundle of the type ``searchset`` (FHIR R4).
 
 Refused: what is larger, longer or nested more deeply than any answer of the directory, or is no such
 Bundle. ``Bundle.total`` is passed over: the directory's server is known to count wrongly.

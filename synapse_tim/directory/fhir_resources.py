@@ -1,4 +1,4 @@
-"""Resources of the directory, each held against FHIR R4 by itself.
+"""Validation of single resources of the directory against FHIR R4.
 
 A single unknown element would spoil a whole Bundle, so no Bundle is ever validated. The library is loaded
 when the first resource is looked at: a homeserver, which makes no searches, never loads it.

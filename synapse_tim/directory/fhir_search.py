@@ -1,4 +1,4 @@
-"""The searches that are made in the directory, as URLs (FHIR R4, Search; gematik's HOWTO_Search).
+"""Search URLs for the directory (FHIR R4, Search; gematik's HOWTO_Search).
 
 ``:exact`` asks for the whole address; whether the directory keeps to that is not relied upon. Users are
 searched for in both spellings, and as endpoints, too: that finds one that is off, or whose owner is not

@@ -1,4 +1,4 @@
-"""The directory as ``homeserver.yaml`` has it, for commands: nothing but that has to be right.
+"""Reads the directory's settings in ``homeserver.yaml``, for commands: nothing else has to be right.
 
 The block may be in any of the parts, and the log-in of the federation list in another one.
 """

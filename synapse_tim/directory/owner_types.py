@@ -1,4 +1,4 @@
-"""What part of the directory a user is listed in, and the ways in which the directory writes a user id.
+"""Owner types of users in the directory, and the spellings of a user id there.
 
 The directory says ``org``, ``pract``, ``orgPract`` or ``none`` (I_VZD_TIM_Provider_Services, ``whereIs``).
 Anything else that it says is an error and never ``none``: an answer that nobody understands must not pass

@@ -1,4 +1,4 @@
-"""Logging in to the directory as a TI provider (requirement R1.9).
+"""Session at the directory, logged in as a TI provider (requirement R1.9).
 
 Two steps: client credentials for a token of the authorisation server, that token for one of the directory.
 The second is kept until four fifths of its lifetime are over and renewed then, or at once when the

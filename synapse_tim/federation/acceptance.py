@@ -1,4 +1,4 @@
-"""Whether a verified list may replace the one in force, and how long that one may be used.
+"""Rules for accepting a verified list in place of the one in force, and for its staleness.
 
 Refused: a lower version than was ever accepted (rollback), a version below the operator's minimum, other
 content under the version in force (equivocation), any update while the clock stands before a time that

@@ -1,4 +1,4 @@
-"""Putting the parts of the federation list together, from the configuration block down to the threads."""
+"""Builds the parts of the federation list, from the configuration block down to the threads."""
 
 from __future__ import annotations
 

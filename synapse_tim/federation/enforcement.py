@@ -1,4 +1,4 @@
-"""The federation list that this process enforces.
+"""Enforces the federation list in this process.
 
 Holds the verified list, judges every second whether it may still be used, and keeps Synapse's allow-list in
 step with it. What leaves the list is denied before anything else happens; what is new is let in slice by

@@ -1,4 +1,4 @@
-"""Who may be talked to: the membership check of AF_10064-02 (A_25534; of the legacy generation AF_10064-01).
+"""Members of the federation: the check of AF_10064-02 (A_25534; of the legacy generation AF_10064-01).
 
 The own server always counts as a member (UC_10064), with or without a list. Any other server is refused
 unless the list in force names it exactly, and every other server is refused while there is no usable list.

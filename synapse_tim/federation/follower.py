@@ -1,4 +1,4 @@
-"""Every process that does not fetch: reads what the leader has stored, verifies it again, enforces it.
+"""Follower, in every process that does not fetch: reads what the leader has stored, verifies and enforces it.
 
 The leader's signal arrives within milliseconds; a poll once a minute makes up for one that got lost. At the
 very first start the tables may not exist yet: then this process denies and looks again soon, and says so as a

@@ -1,4 +1,4 @@
-"""The one process that fetches, verifies and stores the federation list.
+"""Leader: the one process that fetches, verifies and stores the federation list.
 
 Synapse runs background tasks in one process only; that one creates the tables, keeps the schedule and tells
 the others. A step is stored before it is enforced: after a crash the floor is never lower than what was in

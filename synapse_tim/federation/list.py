@@ -1,4 +1,4 @@
-"""The federation list as an immutable snapshot, and the reading of its payload (requirement R1.1).
+"""Snapshot of the federation list, and the parser of its payload (requirement R1.1).
 
 Refused as a whole: what is not strict JSON, a version that is not an integer from 0 to 2^53 - 1, a
 ``domainList`` that is not an array of objects, more than a million entries, lists of hashed domains (the

@@ -1,4 +1,4 @@
-"""The closed set of reasons for which a federation list is refused.
+"""Closed set of reasons for which a federation list is refused.
 
 Every refusal of a list, of the certificates behind it, of an OCSP answer or of an update has exactly
 one of these names. They are the ``result`` label of ``synapse_tim_federation_list_updates_total``,

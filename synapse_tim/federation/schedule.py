@@ -1,4 +1,4 @@
-"""When to ask for the list: regularly, sooner after a failure, at once for an unknown domain.
+"""Schedule of requests for the list: regular, sooner after a failure, at once for an unknown domain.
 
 All times are seconds of a monotonic clock. Nothing here sleeps; whoever owns the schedule asks it whether a
 request is due.

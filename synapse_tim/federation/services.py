@@ -1,4 +1,4 @@
-"""What a process needs to follow the federation list, whether it leads or follows."""
+"""Services that a process needs to follow the federation list, as leader or follower."""
 
 from __future__ import annotations
 

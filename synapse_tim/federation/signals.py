@@ -1,4 +1,4 @@
-"""Telling the other processes of a homeserver that something happened, over Synapse's replication.
+"""Signals between the processes of a homeserver, over Synapse's replication.
 
 Synapse's cache invalidation is the only channel that modules have between processes. A signal is a cached
 function of no interest in itself: whoever waits for it has called it, whoever raises it invalidates it.

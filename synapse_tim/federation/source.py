@@ -1,4 +1,4 @@
-"""Getting the signed list from where the operator says (requirements R1.8, R1.9).
+"""HTTP source of the signed list (requirements R1.8, R1.9).
 
 The URL is a service of the operator's own or the directory itself; the second needs a session. A request
 names the version at hand; 204 or 304 then means that it is current, and counts as a confirmation only in

@@ -1,4 +1,4 @@
-"""The accepted list in Synapse's own database, SQLite or PostgreSQL.
+"""Store of the accepted list in Synapse's own database, SQLite or PostgreSQL.
 
 Stored are the signed bytes, so that everyone who reads them verifies them again; what is remembered of
 accepted lists, which is the floor for later ones; and the certificates that signer paths are built from.

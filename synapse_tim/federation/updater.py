@@ -1,4 +1,4 @@
-"""The update cycle: fetch, verify, decide; one step at a time, without storing anything itself.
+"""Update cycle: fetch, verify, decide; one step at a time, without storing anything itself.
 
 Modelled on the client side of TUF: the source transports, the verifier verifies, the acceptance rules
 decide, and this module only puts them in order. A refusal is a result, not an exception, and leaves the

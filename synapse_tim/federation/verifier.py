@@ -1,4 +1,4 @@
-"""Verifying a list: header, path (A_25632), revocation (A_25635), signature, payload, in this order.
+"""Verifies a list: header, path (A_25632), revocation (A_25635), signature, payload, in this order.
 
 The path comes before the signature, so that a key that nobody vouches for makes this server hash nothing.
 """

@@ -1,4 +1,4 @@
-"""base64url as JOSE has it: no padding, and one text for each value (RFC 7515 §2).
+"""base64url without padding, with one text for each value (RFC 7515 §2).
 
 Refused: characters of the other alphabet, padding, white space, a last character whose unused bits are not
 zero. What a lenient decoder lets through gives one token many texts, which defeats whoever remembers tokens.

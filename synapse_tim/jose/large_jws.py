@@ -1,4 +1,4 @@
-"""The transport container of the federation list: a compact JWS (RFC 7515 §7.1, requirement R1.3).
+"""Compact JWS of the federation list, large and with certificates (RFC 7515 §7.1, requirement R1.3).
 
 Refused: anything but three segments of strict, unpadded base64url; a header over its size limit, with
 repeated members, ``crit`` or ``b64``; an algorithm outside the two that gematik uses, or outside those

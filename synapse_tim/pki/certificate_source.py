@@ -1,4 +1,4 @@
-"""Where root and sub-CA certificates come from: gematik's download server, or files.
+"""Sources of root and sub-CA certificates: gematik's download server, or files.
 
 A directory of files has the layout of the server (requirement R1.5): ``ECC/ROOT-CA/roots.json`` and
 ``ECC/SUB-CA/<CN>.der``. Nothing that is read here is trusted for coming from here, but pinned roots, which

@@ -1,4 +1,4 @@
-"""What gematik's component PKI demands of any certificate on the way to a root (gemSpec_PKI).
+"""Checks of one certificate against gematik's component PKI (gemSpec_PKI).
 
 Refused: other versions than 3, signatures and curves outside an allow-list (checked before any signature
 arithmetic), unknown critical extensions, times outside the validity, CA certificates without the CA

@@ -1,4 +1,4 @@
-"""From the block ``trust`` to a store of signer paths: for the federation list and for the central IDP."""
+"""The block ``trust``, and the store of signer paths that it makes."""
 
 from __future__ import annotations
 

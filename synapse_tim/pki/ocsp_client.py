@@ -1,4 +1,4 @@
-"""Asking the configured OCSP responder about a signer path (A_25632, A_25635).
+"""OCSP client for the certificates of a signer path (A_25632, A_25635).
 
 The responder is the operator's choice; the address inside a certificate is never visited, since whoever
 makes a certificate would then choose where this server connects to. Signer and sub-CA are both asked about.

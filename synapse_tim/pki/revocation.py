@@ -1,4 +1,4 @@
-"""Judging OCSP answers (RFC 6960; A_25632, A_25635).
+"""Verification of OCSP responses (RFC 6960; A_25632, A_25635).
 
 The library parses, the decision is here. Refused: an answer without a statement about the certificate, one
 signed by anyone but its issuer or a responder that the issuer appointed for OCSP, one that is not yet or no

@@ -1,4 +1,4 @@
-"""The path from the certificate that signed a document of the TI to a trusted root (R1.4, A_25632).
+"""Certificate path from the signer of a TI document to a trusted root (R1.4, A_25632).
 
 Exactly signer ← sub-CA ← root; no deeper search and no address out of a certificate is ever visited.
 A chain alone is not authentication: smart cards of practices, TLS servers and other services have

@@ -1,4 +1,4 @@
-"""Which TI root certificates are trusted, and why (requirement R1.5).
+"""Trusted TI root certificates, each with the reason why (requirement R1.5).
 
 Nothing is trusted for being listed in ``roots.json``. Trust starts at the roots that the operator pinned
 and follows the cross-certificates from one root to the next: a root is reached when a trusted root has

@@ -1,4 +1,4 @@
-"""The certificates that signer paths are built from, kept across restarts (requirement R1.5).
+"""Store of the certificates that signer paths are built from, kept across restarts (requirement R1.5).
 
 The store knows the roots that were reached once and the sub-CAs that stood on a verified path. It asks its
 source for more only when a path cannot be built from what is known, and for new roots once a week.

@@ -1,4 +1,4 @@
-"""Transport: one bounded HTTP exchange at a time, synchronous, for use in threads.
+"""HTTP client for one bounded exchange at a time, synchronous, for use in threads.
 
 The fetcher only transports; what it brings is trusted by nobody until a rule has verified it. Refused while
 it happens: a body over its cap, an exchange over its wall-clock deadline (also one whose name is not found,
