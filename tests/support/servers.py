@@ -1,4 +1,8 @@
-"""Servers on which the scenarios of invitations, rooms, events and the client API run."""
+"""Servers on which the scenarios of invitations, rooms, events and the client API run.
+
+They are started once in a test process: files with such scenarios come first, and after the last of them the
+servers stop, so that they take no time from the tests that follow.
+"""
 
 import contextlib
 
@@ -19,6 +23,31 @@ def write_device_messages_at(server, worker):
     """Have messages to devices written where clients are served, and not in the main process."""
     server.config["stream_writers"] = {"to_device": [worker.name]}
     server.config["instance_map"][worker.name] = {"host": "127.0.0.1", "port": worker.client_port}
+
+
+_files, _fixtures = set(), set()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if fixture := _shared_world(item):
+            _files.add(item.path)
+            _fixtures.add(fixture)
+    items.sort(key=lambda item: item.path not in _files)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    if item.path in _files and nextitem is not None and nextitem.path not in _files:
+        for fixture in _fixtures:
+            fixture.finish(item._request)  # a test that wants the servers after all has them started again
+
+
+def _shared_world(item):
+    """The fixture below if a test uses it, and not a ``world`` that its directory has."""
+    found = item._fixtureinfo.name2fixturedefs.get("world") if isinstance(item, pytest.Function) else None
+    return found[-1] if found and not found[-1].baseid else None
 
 
 @pytest.fixture(scope="session")
