@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from importlib import metadata
@@ -33,7 +34,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").g
 
 
 #: What is done with the examples in each language; a test of its own for those that are not in a list.
-LANGUAGES = {"yaml", "console", "python", "dockerfile", "ini", "json", "http", "sql", "sh"}
+LANGUAGES = {"mermaid", "yaml", "console", "python", "dockerfile", "ini", "json", "http", "sql", "sh"}
 
 
 def blocks(language):
@@ -345,3 +346,34 @@ def violations_of(config, capsys):
     main(["check", str(config), "--json"])
     results = json.loads(capsys.readouterr().out)["results"]
     return {line["check"] for line in results if line["verdict"] == "violation"}
+
+
+def test_the_architecture_names_files_that_are_there():
+    text = (ROOT / "docs/architecture.md").read_text()
+    package = ROOT / "synapse_tim"
+    named = set(re.findall(r"(?:[a-z_]+/)*[a-z_]+\.py", text))
+    assert len(named) > 20
+    assert not {
+        name for name in named if not list(package.glob(name)) and not list(package.glob(f"*/{name}"))
+    }
+    folders = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)?)`", text)) & {
+        "adapter",
+        "core",
+        "jose",
+        "pki",
+        "cli",
+        "check/catalogue",
+    }
+    assert len(folders) == 6
+    assert all((package / folder).is_dir() for folder in folders)
+
+
+def test_the_picture_of_the_layers_is_the_contract():
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
+    wanted = [
+        name for layer in layers for name in re.findall(r"[a-z_]+", layer) if name != "ti_messenger_config"
+    ]
+    picture = re.search(r"flowchart TD\n(.*?)```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL)[1]
+    order = [name for name in re.findall(r"[a-z_]+", picture) if name in wanted]
+    assert list(dict.fromkeys(order)) == wanted
