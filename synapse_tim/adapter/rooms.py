@@ -15,6 +15,14 @@ _ROOMS_OF: Final = _SYNAPSE.calls(
     "synapse.storage.databases.main.DataStore.get_rooms_for_users(user_ids)",
     "who shares a room, out of a cache that all processes keep up to date",
 )
+_ROOMS_OF_ONE: Final = _SYNAPSE.reads(
+    "synapse.storage.databases.main.DataStore.get_rooms_for_user", "that cache, which is looked into first"
+)
+_CACHE: Final = _SYNAPSE.reads("synapse.util.caches.descriptors.CachedFunction.cache", "likewise")
+_CACHED: Final = _SYNAPSE.calls(
+    "synapse.util.caches.deferred_cache.DeferredCache.get_immediate(key, default, …)",
+    "likewise: `get_rooms_for_users` costs many times as much, also if it finds all of it there",
+)
 _MEMBERS: Final = _SYNAPSE.getter("get_room_member_handler", "RoomMemberHandler")
 _UPDATE: Final = _SYNAPSE.calls(
     "synapse.handlers.room_member.RoomMemberHandler.update_membership(…, ratelimit, require_consent)",
@@ -44,7 +52,9 @@ class Rooms:
     """
 
     def __init__(self, hs: Any) -> None:
-        self._rooms_of = _ROOMS_OF.of(main_store(hs))
+        store = main_store(hs)
+        self._rooms_of = _ROOMS_OF.of(store)
+        self._cached = _CACHED.of(_CACHE.of(_ROOMS_OF_ONE.of(store)))
         self._update = _UPDATE.of(_MEMBERS.of(hs)())
 
     async def joined(self, user_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
@@ -53,8 +63,9 @@ class Rooms:
         Args:
             user_ids: of any server, each of them once.
         """
-        rooms: Mapping[str, frozenset[str]] = await self._rooms_of(user_ids)
-        return rooms
+        known = {user_id: self._cached(user_id, None) for user_id in user_ids}
+        missing = [user_id for user_id, rooms in known.items() if rooms is None]
+        return known | await self._rooms_of(missing) if missing else known
 
     async def end_membership(self, sender: str, user_id: str, room_id: str) -> None:
         """End somebody's membership.

@@ -102,9 +102,15 @@ class Touched:
         """
         original = self.of(owner)
         signature = inspect.signature(original)
+        has_names = all(each.kind is each.POSITIONAL_OR_KEYWORD for each in signature.parameters.values())
+        names = tuple(signature.parameters)
 
         @functools.wraps(original)
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            # Nearly always; to bind them costs as much as all else that is done for a message to a device.
+            if has_names and len(args) <= len(names) and kwargs.keys().isdisjoint(names[: len(args)]):
+                arguments = dict(zip(names, args, strict=False)) | kwargs
+                return await run(lambda: original(**arguments), arguments)
             bound = signature.bind(*args, **kwargs)
             return await run(lambda: original(*bound.args, **bound.kwargs), bound.arguments)
 

@@ -6,7 +6,12 @@ which JSON lets through. Synapse fails on both with an error of its own.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
 
 def is_storable(text: str) -> bool:
     """Whether a text can be stored and signed."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return _UNSTORABLE.search(text) is None

@@ -30,6 +30,7 @@ def with_real_signatures(hs):
         "EventsPersistenceStorageController": controllers.persistence,
         "PurgeEventsStorageController": controllers.purge_events,
         "ThirdPartyEventRulesModuleApiCallbacks": callbacks.third_party_event_rules,
+        "DeferredCache": stores.main.get_rooms_for_user.cache,
         "BaseAuth": hs.get_auth.return_value,
     }
     for getter in everything_touched():

@@ -17,6 +17,23 @@ def test_open_id_tokens_can_be_looked_up(api, monkeypatch):
         _ = Homeserver.of(other).open_id_tokens
 
 
+def test_rooms_are_looked_up_for_those_users_only_who_are_not_in_the_cache(api, hs, run):
+    store, asked = hs.get_datastores.return_value.main, []
+    cached = {"@a:here": frozenset({"!a"}), "@c:here": frozenset()}
+
+    async def get_rooms_for_users(user_ids):
+        asked.append(list(user_ids))
+        return {user_id: frozenset({"!b"}) for user_id in user_ids}
+
+    store.get_rooms_for_users = get_rooms_for_users
+    store.get_rooms_for_user.cache.get_immediate = lambda key, default: cached.get(key, default)
+    rooms = Homeserver.of(api).rooms
+    assert run(rooms.joined(["@a:here", "@c:here"])) == cached
+    assert asked == []
+    assert run(rooms.joined(["@a:here", "@b:here"])) == {"@a:here": {"!a"}, "@b:here": {"!b"}}
+    assert asked == [["@b:here"]]
+
+
 @pytest.mark.parametrize("parameters", ["ratelimit", "require_consent"])
 def test_leaving_rooms_that_may_not_go_beyond_the_rate_is_rejected(api, hs, parameters):
     update = {

@@ -135,3 +135,25 @@ def test_what_is_wrapped_can_be_called_with_other_arguments(touches, run):
     touched.wrap(owner, double)
     assert run(owner.method(4)) == (8, 2)
     assert run(owner.method(second=5, first=4)) == (8, 5)
+    assert run(owner.method(4, 5)) == (8, 5)
+    for call in (
+        lambda: owner.method(1, 2, 3),
+        lambda: owner.method(1, first=2),
+        lambda: owner.method(1, third=2),
+    ):
+        with pytest.raises(TypeError, match="argument"):
+            run(call())
+
+
+def test_a_function_whose_parameters_have_no_name_is_wrapped_as_well(touches, run):
+    class Vague:
+        async def method(self, first, *others, last):
+            return first, others, last
+
+    async def double(proceed, arguments):
+        arguments["first"] *= 2
+        return await proceed()
+
+    owner = Vague()
+    touches.wraps("synapse.here.Vague.method(first, …)", "for this test").wrap(owner, double)
+    assert run(owner.method(4, 5, 6, last=7)) == (8, (5, 6), 7)
