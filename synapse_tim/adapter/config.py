@@ -40,7 +40,6 @@ _PROVIDER: Final = tuple(
         "issuer",
         "client_id",
         "allow_existing_users",
-        "user_mapping_provider_class",
         "user_mapping_provider_config",
     )
 )
@@ -55,15 +54,13 @@ class OidcProvider:
         issuer: of its tokens.
         client_id: its name for this server.
         allow_existing_users: whether accounts that exist are given to whoever it gives their names to.
-        mapping: class of the user mapping provider.
-        mapping_config: its configuration.
+        mapping_config: configuration of its user mapping provider; the type tells which one that is.
     """
 
     id: str
     issuer: str
     client_id: str
     allow_existing_users: bool
-    mapping: type
     mapping_config: object
 
 
