@@ -29,7 +29,7 @@ from synapse_tim.directory.owner_types import (
     user_id_of,
 )
 from synapse_tim.directory.session import DirectorySession
-from synapse_tim.directory.transport import DirectoryTransport, LookUp
+from synapse_tim.directory.transport import DirectoryTransport
 
 #: Answers may be kept for five minutes (R6.4).
 MAX_CACHE_SECONDS: Final = 300.0
@@ -139,9 +139,9 @@ class DirectoryClient:
 
     def _ask(self, user: str, ends: float) -> OwnerType:
         found: OwnerType | None = None
-        with self._transport.look_up(ends) as look_up:
+        with self._transport.look_up(ends):
             for address in spellings(user):
-                answer = self._ask_about(look_up, address)
+                answer = self._ask_about(address, ends)
                 if answer is not None:
                     found = answer if found is None else found.combined(answer)
                 if found is OwnerType.ORG_PRACT:
@@ -150,9 +150,11 @@ class DirectoryClient:
                 raise DirectoryError(DirectoryFailure.HTTP_STATUS, "status 400")
         return found
 
-    def _ask_about(self, look_up: LookUp, address: str) -> OwnerType | None:
+    def _ask_about(self, address: str, ends: float) -> OwnerType | None:
         """What the directory says about one spelling; ``None`` if it does not understand it."""
-        response = look_up.get(self._session, self._url, {"mxid": address}, max_bytes=MAX_BYTES)
+        response = self._transport.get(
+            self._session, self._url, {"mxid": address}, max_bytes=MAX_BYTES, ends=ends
+        )
         if response.status == 404:
             return OwnerType.NONE
         if response.status == 400:

@@ -20,7 +20,7 @@ from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.fhir_bundle import MAX_BYTES, read_page
 from synapse_tim.directory.owner_types import user_id_of
 from synapse_tim.directory.session import DirectorySession
-from synapse_tim.directory.transport import DirectoryTransport, LookUp
+from synapse_tim.directory.transport import DirectoryTransport
 
 #: Of one search; nobody reads the directory out (R6.4).
 MAX_PAGES: Final = 10
@@ -84,13 +84,14 @@ class DirectorySearch:
     def _find(self, searches: Iterator[str], wanted: Callable[[DirectoryEntry], bool]) -> Entries:
         resources: list[Mapping[str, Any]] = []
         skipped = 0
-        with self._transport.look_up(self._transport.end_of_look_up()) as look_up:
+        ends = self._transport.end_of_look_up()
+        with self._transport.look_up(ends):
             for search in searches:
-                skipped += self._collect(look_up, search, resources)
+                skipped += self._collect(search, ends, resources)
         found = read_entries(resources).where(wanted)
         return Entries(found.entries, found.skipped + skipped)
 
-    def _collect(self, look_up: LookUp, search: str, resources: list[Mapping[str, Any]]) -> int:
+    def _collect(self, search: str, ends: float, resources: list[Mapping[str, Any]]) -> int:
         """Add what all pages of a search hold; returns how many entries hold nothing."""
         skipped = 0
         url: str | None = self._root + search
@@ -101,7 +102,7 @@ class DirectorySearch:
                     DirectoryFailure.TOO_MANY_PAGES, f"more than {MAX_PAGES}, or in a circle"
                 )
             visited.add(url)
-            response = look_up.get(self._session, url, max_bytes=MAX_BYTES)
+            response = self._transport.get(self._session, url, max_bytes=MAX_BYTES, ends=ends)
             if response.status != 200:
                 raise DirectoryError(DirectoryFailure.HTTP_STATUS, f"status {response.status}")
             page = read_page(response.body)

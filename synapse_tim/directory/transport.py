@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-import attrs
-
 from synapse_tim.directory.circuit_breaker import CircuitBreaker, State
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.session import DirectorySession
@@ -100,7 +98,7 @@ class DirectoryTransport:
         return max(0.0, ends - self._monotonic())
 
     @contextlib.contextmanager
-    def look_up(self, ends: float) -> Iterator[LookUp]:
+    def look_up(self, ends: float) -> Iterator[None]:
         """Ask the directory something; whether it answers decides about the next look-ups.
 
         Args:
@@ -117,7 +115,7 @@ class DirectoryTransport:
             raise DirectoryError(DirectoryFailure.PAUSED, "it did not answer a moment ago")
         decided = False
         try:
-            yield LookUp(self, ends)
+            yield
             self._circuit_breaker.succeeded()
             decided = True
         except DirectoryError as error:
@@ -145,12 +143,26 @@ class DirectoryTransport:
         self,
         session: DirectorySession,
         url: str,
-        params: Mapping[str, str] | None,
+        params: Mapping[str, str] | None = None,
         *,
         max_bytes: int,
         ends: float,
     ) -> Response:
-        """GET something; see ``LookUp.get``."""
+        """GET something, within ``look_up``.
+
+        Args:
+            session: log-in.
+            url: absolute; its own query is kept.
+            params: added to the query.
+            max_bytes: cap of the body.
+            ends: when the look-up has to be over.
+
+        Returns:
+            An answer with any status but 401, 403, 429, a redirect or a server's error.
+
+        Raises:
+            DirectoryError: with the reason.
+        """
         for attempt in itertools.count(1):
             try:
                 return self._attempt(session, url, params, max_bytes, ends)
@@ -198,43 +210,6 @@ class DirectoryTransport:
         if not left:
             raise _ExchangeError(DirectoryFailure.DEADLINE, "no time left", is_down=True)
         return left
-
-
-@attrs.frozen
-class LookUp:
-    """One look-up.
-
-    Attributes:
-        transport: makes the exchanges.
-        ends: when it has to be over.
-    """
-
-    transport: DirectoryTransport
-    ends: float
-
-    def get(
-        self,
-        session: DirectorySession,
-        url: str,
-        params: Mapping[str, str] | None = None,
-        *,
-        max_bytes: int,
-    ) -> Response:
-        """GET something.
-
-        Args:
-            session: log-in.
-            url: absolute; its own query is kept.
-            params: added to the query.
-            max_bytes: cap of the body.
-
-        Returns:
-            An answer with any status but 401, 403, 429, a redirect or a server's error.
-
-        Raises:
-            DirectoryError: with the reason.
-        """
-        return self.transport.get(session, url, params, max_bytes=max_bytes, ends=self.ends)
 
 
 def _token(session: DirectorySession, within: float) -> str:
