@@ -1,6 +1,7 @@
 """The allow-list follows the list in force, whatever happens on the way."""
 
 import datetime as dt
+import functools
 import json
 
 import pytest
@@ -14,8 +15,12 @@ from synapse_tim.pki.signer_path import SignerPath
 from synapse_tim.testing.simulator.pki.world import make_world
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
-WORLD = make_world(NOW)
-PATH = SignerPath(WORLD.list_signer.certificate, WORLD.sub_ca.certificate, WORLD.sub_ca_root.certificate)
+
+
+@functools.cache
+def path():
+    world = make_world(NOW)
+    return SignerPath(*(each.certificate for each in (world.list_signer, world.sub_ca, world.sub_ca_root)))
 
 
 class Clock:
@@ -29,7 +34,7 @@ def state(version, *domains, confirmed=NOW):
     rows = [{"domain": d, "telematikID": "1", "isInsurance": False} for d in domains]
     content = parse_payload(json.dumps({"version": version, "domainList": rows}).encode())
     remembered = Acceptance(version, f"d{version}", "p", confirmed, confirmed, confirmed)
-    return ListState(remembered, VerifiedList(content, PATH, f"d{version}"))
+    return ListState(remembered, VerifiedList(content, path(), f"d{version}"))
 
 
 @pytest.fixture
@@ -109,10 +114,10 @@ def test_r1_11_stale(make, run, clock, on_stale, left):
 
 def test_a_signer_that_has_expired_makes_the_list_stale(make, run, clock):
     in_force, allow_list, _ = make()
-    clock.now = PATH.not_after - dt.timedelta(days=1)
+    clock.now = path().not_after - dt.timedelta(days=1)
     run(in_force.take(state(1, "a.example", confirmed=clock.now)))
     assert set(allow_list) == {"a.example"}
-    clock.now = PATH.not_after + dt.timedelta(hours=1)
+    clock.now = path().not_after + dt.timedelta(hours=1)
     run(in_force.judge())
     assert not allow_list
 

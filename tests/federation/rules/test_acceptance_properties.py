@@ -1,5 +1,7 @@
 """R1.7: whatever arrives in whatever order, the accepted version never decreases."""
 
+import functools
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -12,9 +14,13 @@ from synapse_tim.pki.signer_path import SignerPath
 from synapse_tim.testing.simulator.pki.world import make_world
 from tests.support.helpers import MINUTE, NOW, document, entry
 
-WORLD = make_world(NOW)
-PATH = SignerPath(*(i.certificate for i in (WORLD.list_signer, WORLD.sub_ca, WORLD.sub_ca_root)))
 NAMES = st.permutations(["a.example", "b.example"]) | st.sampled_from([["a.example"], ["b.example"]])
+
+
+@functools.cache
+def path():
+    world = make_world(NOW)
+    return SignerPath(*(each.certificate for each in (world.list_signer, world.sub_ca, world.sub_ca_root)))
 
 
 class Updates(RuleBasedStateMachine):
@@ -31,7 +37,7 @@ class Updates(RuleBasedStateMachine):
     @rule(version=st.integers(0, 6), names=NAMES, jws=st.sampled_from(["x", "y"]))
     def show(self, version, names, jws):
         content = parse_payload(document(*(entry(name) for name in names), version=version))
-        candidate = VerifiedList(content, PATH, jws)
+        candidate = VerifiedList(content, path(), jws)
         before = self.remembered
         try:
             self.remembered = accept(candidate, before, self.in_force, self.now, self.minimum)

@@ -9,22 +9,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from synapse_tim.jose import jwk
 from synapse_tim.jose.jwk import JwkError, KeySet, parse_key_set, public_key, verification_key
-
-RSA = rsa.generate_private_key(65537, 2048).public_key()
-ED = Ed25519PrivateKey.generate().public_key()
-CURVES = {
-    "BP-256": ec.BrainpoolP256R1(),
-    "P-256": ec.SECP256R1(),
-    "P-384": ec.SECP384R1(),
-    "P-521": ec.SECP521R1(),
-}
-EC = {name: ec.generate_private_key(curve).public_key() for name, curve in CURVES.items()}
+from tests.support.keys import CURVES, public
 
 
 def b64(octets):
@@ -36,18 +26,18 @@ def number(value, octets=None):
 
 
 def ec_jwk(name="P-256", **members):
-    numbers, octets = EC[name].public_numbers(), (CURVES[name].key_size + 7) // 8
+    numbers, octets = public(name).public_numbers(), (CURVES[name].key_size + 7) // 8
     x, y = number(numbers.x, octets), number(numbers.y, octets)
     return {"kty": "EC", "crv": name, "x": x, "y": y, **members}
 
 
-def rsa_jwk(key=RSA, **members):
-    numbers = key.public_numbers()
+def rsa_jwk(key=None, **members):
+    numbers = (key or public("RSA")).public_numbers()
     return {"kty": "RSA", "n": number(numbers.n), "e": number(numbers.e), **members}
 
 
 def ed_jwk(**members):
-    raw = ED.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    raw = public("Ed25519").public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return {"kty": "OKP", "crv": "Ed25519", "x": b64(raw), **members}
 
 
@@ -61,13 +51,13 @@ def refused(text=None):
 
 @pytest.mark.parametrize("name", CURVES)
 def test_ec_keys_are_read_and_written(name):
-    assert public_key(ec_jwk(name)) == EC[name]
-    assert jwk.to_jwk(EC[name]) == ec_jwk(name)
+    assert public_key(ec_jwk(name)) == public(name)
+    assert jwk.to_jwk(public(name)) == ec_jwk(name)
 
 
 def test_rsa_and_ed25519_keys_are_read():
-    assert public_key(rsa_jwk()) == RSA
-    assert public_key(ed_jwk()) == ED
+    assert public_key(rsa_jwk()) == public("RSA")
+    assert public_key(ed_jwk()) == public("Ed25519")
 
 
 def test_the_keys_of_rfc_7027_and_rfc_7517_are_read():
@@ -133,14 +123,14 @@ def test_a_key_for_another_use_verifies_nothing(members):
     for made in (ec_jwk, rsa_jwk, ed_jwk):
         with refused("for another use"):
             verification_key(made(**members))
-    assert public_key(ec_jwk(**members)) == EC["P-256"]
+    assert public_key(ec_jwk(**members)) == public("P-256")
 
 
 @pytest.mark.parametrize(
     "members", [{"use": "sig"}, {"key_ops": ["verify"]}, {"use": "sig", "key_ops": ["verify", "sign"]}]
 )
 def test_a_key_for_signatures_verifies(members):
-    assert verification_key(ec_jwk(**members)).key == EC["P-256"]
+    assert verification_key(ec_jwk(**members)).key == public("P-256")
 
 
 def test_a_key_carries_its_name_its_algorithm_and_its_certificates():
@@ -177,7 +167,7 @@ def test_an_rsa_key_needs_a_proper_exponent(exponent):
 @pytest.mark.parametrize("name", CURVES)
 def test_a_point_on_no_curve_is_refused(name):
     octets = (CURVES[name].key_size + 7) // 8
-    good = EC[name].public_numbers()
+    good = public(name).public_numbers()
     points = [(good.x, good.y ^ 1), (good.y, good.x), (0, 0), (1, 1), (0, good.y)]
     for x, y in points:
         with refused():
@@ -264,7 +254,7 @@ def test_a_set_is_read_and_its_unusable_keys_are_left_out():
             jwks_of="somebody",
         )
     )
-    assert [(key.kid, key.key) for key in keys.keys] == [("a", EC["P-256"]), ("b", EC["BP-256"])]
+    assert [(key.kid, key.key) for key in keys.keys] == [("a", public("P-256")), ("b", public("BP-256"))]
 
 
 def test_a_single_key_is_a_set():
@@ -325,8 +315,8 @@ def test_keys_are_found_by_their_names():
 
 @pytest.mark.parametrize("name", CURVES)
 def test_the_thumbprint_is_that_of_another_implementation(name):
-    theirs = pytest.importorskip("jwcrypto.jwk").JWK.from_pyca(EC[name])
-    assert jwk.thumbprint(EC[name]) == theirs.thumbprint()
+    theirs = pytest.importorskip("jwcrypto.jwk").JWK.from_pyca(public(name))
+    assert jwk.thumbprint(public(name)) == theirs.thumbprint()
 
 
 def test_certificates_are_standard_base64():

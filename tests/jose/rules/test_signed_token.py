@@ -1,13 +1,13 @@
 """R4.1, R4.4: signed tokens: which key counts, which algorithm, and what is never looked at."""
 
 import base64
+import functools
 import hashlib
 import json
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,20 +17,22 @@ from synapse_tim.jose.jwk import KeySet, VerificationKey
 from synapse_tim.jose.signed_token import ALGORITHMS, MAX_BYTES, SignatureRules, SignedToken
 from synapse_tim.testing.merge import REMOVED
 from synapse_tim.testing.simulator.idp.jws import sign_token
+from tests.support.keys import private
 
-BP, P256, P384, P521 = (
-    ec.generate_private_key(curve)
-    for curve in (ec.BrainpoolP256R1(), ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())
-)
-RSA, ED = rsa.generate_private_key(65537, 2048), Ed25519PrivateKey.generate()
 SIGNERS = {
-    "BP256R1": BP,
-    "ES256": P256,
-    "ES384": P384,
-    "ES512": P521,
-    **{name: RSA for name in ALGORITHMS if name[:2] in ("RS", "PS")},
-    "EdDSA": ED,
+    "BP256R1": "BP-256",
+    "ES256": "P-256",
+    "ES384": "P-384",
+    "ES512": "P-521",
+    **dict.fromkeys((name for name in ALGORITHMS if name[:2] in ("RS", "PS")), "RSA"),
+    "EdDSA": "Ed25519",
 }
+
+
+def signer(algorithm):
+    return private(SIGNERS[algorithm])
+
+
 CLAIMS = {"iss": "https://idp.example", "sub": "ä"}
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -39,8 +41,10 @@ def refused(reason):
     return pytest.raises(JoseError, match=rf"^{reason.value}(:|$)")
 
 
-def token_of(key=P256, algorithm="ES256", claims=CLAIMS, **header):
-    return sign_token(claims, key, algorithm=algorithm, header={"kid": "one", **header}).encode()
+def token_of(key=None, algorithm="ES256", claims=CLAIMS, **header):
+    return sign_token(
+        claims, key or private("P-256"), algorithm=algorithm, header={"kid": "one", **header}
+    ).encode()
 
 
 def keys_of(*private, kid="one", algorithm=None):
@@ -64,9 +68,9 @@ def signature_of(token):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_verifies(algorithm):
-    token = token_of(SIGNERS[algorithm], algorithm)
-    assert verify(token, keys_of(SIGNERS[algorithm]), {algorithm}) == CLAIMS
-    assert verify(token, keys_of(SIGNERS[algorithm], algorithm=algorithm), {algorithm}) == CLAIMS
+    token = token_of(signer(algorithm), algorithm)
+    assert verify(token, keys_of(signer(algorithm)), {algorithm}) == CLAIMS
+    assert verify(token, keys_of(signer(algorithm), algorithm=algorithm), {algorithm}) == CLAIMS
     signed = SignedToken.parse(token)
     assert (signed.algorithm, signed.kid, signed.type) == (algorithm, "one", "jwt")
     assert signed.unverified_claims == CLAIMS
@@ -74,8 +78,8 @@ def test_every_algorithm_verifies(algorithm):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_refuses_other_octets_and_other_signatures(algorithm):
-    token, other = (token_of(SIGNERS[algorithm], algorithm, claims) for claims in (CLAIMS, {"sub": "eve"}))
-    keys = keys_of(SIGNERS[algorithm])
+    token, other = (token_of(signer(algorithm), algorithm, claims) for claims in (CLAIMS, {"sub": "eve"}))
+    keys = keys_of(signer(algorithm))
     with refused(JoseReason.SIGNATURE_INVALID):
         verify(with_signature(token, signature_of(other)), keys)
     for length in (0, 1, 32, 63, 64, 65, 96, 132, 255, 256, 257):
@@ -89,18 +93,22 @@ def test_every_algorithm_refuses_other_octets_and_other_signatures(algorithm):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_an_algorithm_is_bound_to_one_kind_of_key(algorithm):
-    for name, key in SIGNERS.items():
-        if key is SIGNERS[algorithm]:
+    for name, key in ((name, private(key)) for name, key in SIGNERS.items()):
+        if key is signer(algorithm):
             continue
         with refused(JoseReason.KEY_MISMATCH):
             verify(token_of(key, algorithm), keys_of(key))
-        assert verify(token_of(SIGNERS[algorithm], algorithm), keys_of(key, SIGNERS[algorithm])) == CLAIMS, (
-            name
-        )
+        assert (
+            verify(
+                token_of(signer(algorithm), algorithm),
+                keys_of(key, signer(algorithm)),
+            )
+            == CLAIMS
+        ), name
 
 
 def test_a_curve_does_not_pass_for_another_one_of_the_same_size():
-    for key, algorithm in ((BP, "ES256"), (P256, "BP256R1")):
+    for key, algorithm in ((private("BP-256"), "ES256"), (private("P-256"), "BP256R1")):
         with refused(JoseReason.KEY_MISMATCH):
             verify(token_of(key, algorithm), keys_of(key))
 
@@ -109,9 +117,9 @@ def test_a_curve_does_not_pass_for_another_one_of_the_same_size():
 def test_one_padding_does_not_pass_for_the_other(mine):
     other = {"RS256": "PS256", "PS256": "RS256"}[mine]
     with refused(JoseReason.SIGNATURE_INVALID):
-        verify(token_of(RSA, mine, alg=other), keys_of(RSA))
+        verify(token_of(private("RSA"), mine, alg=other), keys_of(private("RSA")))
     with refused(JoseReason.KEY_MISMATCH):
-        verify(token_of(RSA, mine), keys_of(RSA, algorithm=other))
+        verify(token_of(private("RSA"), mine), keys_of(private("RSA"), algorithm=other))
 
 
 @pytest.mark.parametrize(
@@ -146,19 +154,20 @@ def test_a_token_without_a_signature_is_refused():
     for algorithm in ALGORITHMS:
         token = sign_token(CLAIMS, None, algorithm="none", header={"alg": algorithm, "kid": "one"}).encode()
         with refused(JoseReason.SIGNATURE_INVALID):
-            verify(token, keys_of(SIGNERS[algorithm]))
+            verify(token, keys_of(signer(algorithm)))
     with refused(JoseReason.NOT_A_TOKEN):
         SignedToken.parse(token_of().rpartition(b".")[0])
 
 
-@pytest.mark.parametrize("key", [BP, P256, RSA], ids=["BP-256", "P-256", "RSA"])
-def test_a_public_key_is_no_symmetric_secret(key):
+@pytest.mark.parametrize("name", ["BP-256", "P-256", "RSA"])
+def test_a_public_key_is_no_symmetric_secret(name):
+    key = private(name)
     public = key.public_key()
     secrets = [
         public.public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
         for encoding in (serialization.Encoding.PEM, serialization.Encoding.DER)
     ]
-    if key is not RSA:
+    if name != "RSA":
         secrets.append(json.dumps(jwk.to_jwk(public)).encode())
     for secret in secrets:
         for algorithm in ("HS256", "HS384", "HS512"):
@@ -173,8 +182,8 @@ def test_only_the_algorithms_of_the_provider_are_taken():
     for algorithm in ALGORITHMS:
         with refused(JoseReason.ALGORITHM_NOT_ALLOWED):
             verify(
-                token_of(SIGNERS[algorithm], algorithm),
-                keys_of(SIGNERS[algorithm]),
+                token_of(signer(algorithm), algorithm),
+                keys_of(signer(algorithm)),
                 ALGORITHMS.keys() - {algorithm},
             )
 
@@ -182,24 +191,24 @@ def test_only_the_algorithms_of_the_provider_are_taken():
 def test_a_foreign_key_of_the_same_name_is_refused():
     foreign = ec.generate_private_key(ec.SECP256R1())
     with refused(JoseReason.SIGNATURE_INVALID):
-        verify(token_of(foreign), keys_of(P256))
+        verify(token_of(foreign), keys_of(private("P-256")))
 
 
 @pytest.mark.parametrize("kid", ["two", "", "ONE", "one "])
 def test_a_key_that_is_unknown_is_refused(kid):
     with refused(JoseReason.KEY_UNKNOWN):
-        verify(token_of(kid=kid), keys_of(P256))
+        verify(token_of(kid=kid), keys_of(private("P-256")))
 
 
 def test_without_a_name_every_key_that_fits_is_tried():
     other = ec.generate_private_key(ec.SECP256R1())
     for kid in (None, REMOVED):
         token = token_of(kid=kid)
-        assert verify(token, keys_of(RSA, BP, other, P256)) == CLAIMS
+        assert verify(token, keys_of(private("RSA"), private("BP-256"), other, private("P-256"))) == CLAIMS
         with refused(JoseReason.SIGNATURE_INVALID):
-            verify(token, keys_of(RSA, other))
+            verify(token, keys_of(private("RSA"), other))
         with refused(JoseReason.KEY_MISMATCH):
-            verify(token, keys_of(RSA, BP))
+            verify(token, keys_of(private("RSA"), private("BP-256")))
         with refused(JoseReason.KEY_UNKNOWN):
             verify(token, KeySet(()))
 
@@ -207,18 +216,20 @@ def test_without_a_name_every_key_that_fits_is_tried():
 def test_a_name_rules_out_keys_of_another_name_or_none():
     for kid in ("two", None):
         with refused(JoseReason.KEY_UNKNOWN):
-            verify(token_of(), keys_of(P256, kid=kid))
+            verify(token_of(), keys_of(private("P-256"), kid=kid))
 
 
 def test_of_two_keys_with_one_name_the_one_that_fits_counts():
-    assert verify(token_of(), keys_of(BP, P256)) == CLAIMS
-    assert verify(token_of(BP, "BP256R1"), keys_of(BP, P256)) == CLAIMS
+    assert verify(token_of(), keys_of(private("BP-256"), private("P-256"))) == CLAIMS
+    assert (
+        verify(token_of(private("BP-256"), "BP256R1"), keys_of(private("BP-256"), private("P-256"))) == CLAIMS
+    )
 
 
 @pytest.mark.parametrize("algorithm", ["ES384", "BP256R1", "RS256", "es256", ""])
 def test_a_key_for_another_algorithm_is_refused(algorithm):
     with refused(JoseReason.KEY_MISMATCH):
-        verify(token_of(), keys_of(P256, algorithm=algorithm))
+        verify(token_of(), keys_of(private("P-256"), algorithm=algorithm))
 
 
 def test_keys_and_addresses_in_the_header_are_never_looked_at():
@@ -235,15 +246,15 @@ def test_keys_and_addresses_in_the_header_are_never_looked_at():
     }
     for given_header in ({name: header[name]} for name in header):
         with refused(JoseReason.SIGNATURE_INVALID):
-            verify(token_of(evil, **given_header), keys_of(P256))
+            verify(token_of(evil, **given_header), keys_of(private("P-256")))
         with refused(JoseReason.KEY_UNKNOWN):
-            verify(token_of(evil, kid="evil", **given_header), keys_of(P256))
-    assert verify(token_of(**header), keys_of(P256)) == CLAIMS
+            verify(token_of(evil, kid="evil", **given_header), keys_of(private("P-256")))
+    assert verify(token_of(**header), keys_of(private("P-256"))) == CLAIMS
 
 
 @pytest.mark.parametrize("kind", ["JWT", "jwt", "Jwt", "application/jwt", "APPLICATION/JWT"])
 def test_the_type_is_compared_without_case_and_prefix(kind):
-    assert verify(token_of(typ=kind), keys_of(P256)) == CLAIMS
+    assert verify(token_of(typ=kind), keys_of(private("P-256"))) == CLAIMS
 
 
 @pytest.mark.parametrize(
@@ -253,14 +264,14 @@ def test_the_type_is_compared_without_case_and_prefix(kind):
 )
 def test_another_type_is_refused(kind):
     with refused(JoseReason.TYPE_NOT_ALLOWED):
-        verify(token_of(typ=kind), keys_of(P256))
+        verify(token_of(typ=kind), keys_of(private("P-256")))
 
 
 def test_a_token_without_a_type_may_be_allowed():
     for kind in ("", REMOVED):
-        assert verify(token_of(typ=kind), keys_of(P256), types=frozenset({""})) == CLAIMS
+        assert verify(token_of(typ=kind), keys_of(private("P-256")), types=frozenset({""})) == CLAIMS
     with refused(JoseReason.TYPE_NOT_ALLOWED):
-        verify(token_of(), keys_of(P256), types=frozenset({""}))
+        verify(token_of(), keys_of(private("P-256")), types=frozenset({""}))
 
 
 @pytest.mark.parametrize(
@@ -293,7 +304,7 @@ def test_what_would_change_the_meaning_of_the_octets_is_refused(member):
     ids=str,
 )
 def test_members_that_are_not_looked_at_change_nothing(member):
-    assert verify(token_of(**member), keys_of(P256)) == CLAIMS
+    assert verify(token_of(**member), keys_of(private("P-256"))) == CLAIMS
 
 
 @pytest.mark.parametrize(
@@ -304,9 +315,9 @@ def test_a_header_with_members_of_another_type_is_refused(member):
         SignedToken.parse(token_of(**member))
 
 
-def put_together(header, payload=b"{}", key=P256):
+def put_together(header, payload=b"{}", key=None):
     signed = base64url.encode(header) + b"." + base64url.encode(payload)
-    (_, _, signature) = sign_token(payload, key, algorithm="ES256").encode().split(b".")
+    (_, _, signature) = sign_token(payload, key or private("P-256"), algorithm="ES256").encode().split(b".")
     return signed + b"." + signature
 
 
@@ -354,9 +365,9 @@ def test_claims_that_are_not_a_strict_object_are_refused_although_they_are_signe
 
 def test_a_der_signature_is_refused():
     token = token_of()
-    der = P256.sign(token.rpartition(b".")[0], ec.ECDSA(hashes.SHA256()))
+    der = private("P-256").sign(token.rpartition(b".")[0], ec.ECDSA(hashes.SHA256()))
     with refused(JoseReason.SIGNATURE_INVALID):
-        verify(with_signature(token, der), keys_of(P256))
+        verify(with_signature(token, der), keys_of(private("P-256")))
 
 
 @pytest.mark.parametrize(
@@ -365,7 +376,7 @@ def test_a_der_signature_is_refused():
 def test_signatures_out_of_range_are_refused(r, s):
     forged = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     with refused(JoseReason.SIGNATURE_INVALID):
-        verify(with_signature(token_of(), forged), keys_of(P256))
+        verify(with_signature(token_of(), forged), keys_of(private("P-256")))
 
 
 def test_white_space_and_other_characters_are_refused():
@@ -386,7 +397,7 @@ def test_a_truncated_token_is_refused():
     token = token_of()
     for length in range(len(token)):
         with pytest.raises(JoseError):
-            verify(token[:length], keys_of(P256))
+            verify(token[:length], keys_of(private("P-256")))
 
 
 @pytest.mark.parametrize("octets", [b"", b".", b"a.b", b"a.b.c.d", b"a.b.c.d.e", b"." * 9])
@@ -408,7 +419,7 @@ def test_a_token_has_32_kib_at_most():
         SignedToken.parse(b"." * (MAX_BYTES + 1))
     with refused(JoseReason.TOO_LARGE):
         SignedToken.parse(token_of(claims={"a": "x" * MAX_BYTES}))
-    assert verify(token_of(claims={"a": "x" * 20_000}), keys_of(P256))
+    assert verify(token_of(claims={"a": "x" * 20_000}), keys_of(private("P-256")))
 
 
 def test_the_digest_outlasts_a_rewritten_signature():
@@ -418,7 +429,7 @@ def test_the_digest_outlasts_a_rewritten_signature():
     s = P256_ORDER - int.from_bytes(raw[32:], "big")
     twin = with_signature(token, raw[:32] + s.to_bytes(32, "big"))
     assert twin != token
-    assert verify(twin, keys_of(P256)) == CLAIMS
+    assert verify(twin, keys_of(private("P-256"))) == CLAIMS
     assert SignedToken.parse(twin).digest == SignedToken.parse(token).digest
     assert SignedToken.parse(token).digest == hashlib.sha256(token.rpartition(b".")[0]).hexdigest()
 
@@ -433,26 +444,28 @@ def test_claims_cannot_be_changed():
         SignedToken.parse(token_of()).unverified_claims["sub"] = "eve"
 
 
-GENUINE = token_of()
+@functools.cache
+def genuine():
+    return token_of()
 
 
 @settings(max_examples=300)
 @given(st.integers(0, 10_000), st.integers(0, 7))
 def test_a_flipped_bit_at_any_position_is_refused(position, bit):
-    octets = bytearray(GENUINE)
+    octets = bytearray(genuine())
     octets[position % len(octets)] ^= 1 << bit
     with pytest.raises(JoseError):
-        verify(bytes(octets), keys_of(P256))
+        verify(bytes(octets), keys_of(private("P-256")))
 
 
 @given(st.integers(0, 10_000), st.binary(min_size=1, max_size=3))
 def test_inserted_octets_are_refused(position, inserted):
-    position %= len(GENUINE) + 1
+    position %= len(genuine()) + 1
     with pytest.raises(JoseError):
-        verify(GENUINE[:position] + inserted + GENUINE[position:], keys_of(P256))
+        verify(genuine()[:position] + inserted + genuine()[position:], keys_of(private("P-256")))
 
 
 @given(st.binary(max_size=200) | st.text("abAB.-_=", max_size=60).map(str.encode))
 def test_any_octets_are_refused(octets):
     with pytest.raises(JoseError):
-        verify(octets, keys_of(P256))
+        verify(octets, keys_of(private("P-256")))

@@ -12,7 +12,7 @@ from synapse_tim.testing.paths import LOCALIZATION
 from tests.legacy.e2e.world import approve
 from tests.support.world import PRIVATE, code, decisions, invite_silently, invited, together
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.one_process]  # the ward is one process
 
 #: One of each kind; every reason there is has its test at the client of the directory.
 FAULTS = {

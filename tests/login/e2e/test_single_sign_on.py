@@ -85,6 +85,7 @@ def claims(world):
     world.ti.broker.claims.clear()
 
 
+@pytest.mark.one_process
 def test_af_10234_an_insured_person_logs_in(world, claims):
     person = world.insured()
     session = Browser(world, world.insurer, person).session("insurer").json()
@@ -120,6 +121,7 @@ def test_af_10234_claims_are_looked_at_at_every_log_in(world, claims, changes, r
     browser.refused("insurer", reason, text)
 
 
+@pytest.mark.one_process
 def test_r4_4_display_names_follow_the_provider(world, claims):
     person = world.insured()
     browser = Browser(world, world.insurer, person)

@@ -26,9 +26,9 @@ from synapse_tim.pki.signer_path import ROLE_IDPD, ROLE_VZD_TI
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.transport.fetcher import Fetcher, Response
 from synapse_tim.transport.tls import client_context
+from tests.support.keys import public
 
 REFRESH, PAUSE = 3600, 60
-KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
 
 
 def unavailable(text=None):
@@ -53,7 +53,7 @@ class Source:
         time.sleep(self.takes)
         if self.fails:
             raise self.error
-        return KeySet(tuple(VerificationKey(kid, None, KEY) for kid in self.kids))
+        return KeySet(tuple(VerificationKey(kid, None, public("P-256")) for kid in self.kids))
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def test_threads_that_come_together_fail_together(keys, source):
 def test_a_file_is_read_each_time(tmp_path):
     path = tmp_path / "jwks.json"
     for kid in ("a", "b"):
-        path.write_text(json.dumps({"keys": [{**jwk.to_jwk(KEY), "kid": kid}]}))
+        path.write_text(json.dumps({"keys": [{**jwk.to_jwk(public("P-256")), "kid": kid}]}))
         assert kids(KeyFile(path).fetch()) == [kid]
 
 
@@ -286,7 +286,7 @@ def test_a_file_that_cannot_be_read_or_is_too_long_is_refused(tmp_path):
     with unavailable("cannot read the file"):
         KeyFile(tmp_path).fetch()
     path = tmp_path / "long"
-    path.write_bytes(b" " * jwk.MAX_BYTES + json.dumps({"keys": [jwk.to_jwk(KEY)]}).encode())
+    path.write_bytes(b" " * jwk.MAX_BYTES + json.dumps({"keys": [jwk.to_jwk(public("P-256"))]}).encode())
     with unavailable():
         KeyFile(path).fetch()
 
@@ -387,7 +387,10 @@ def test_a_key_has_to_be_the_one_of_its_certificate(ti, signed, fetcher, mode):
     other = ec.generate_private_key(ec.BrainpoolP256R1()).public_key()
     fetcher.documents[url] = json.dumps(idp_keys(ti)).encode()
     assert kids(source.fetch()) == ["k"]
-    for changed in (idp_keys(ti, **jwk.to_jwk(other)), idp_keys(ti, **jwk.to_jwk(KEY))):
+    for changed in (
+        idp_keys(ti, **jwk.to_jwk(other)),
+        idp_keys(ti, **jwk.to_jwk(public("P-256"))),
+    ):
         fetcher.documents[url] = json.dumps({"keys": [idp_keys(ti), changed]}).encode()
         with unavailable("certificate of a key: it is that of another key"):
             source.fetch()
