@@ -31,7 +31,6 @@ from synapse_tim.federation.source import ListSource
 from synapse_tim.federation.store import ListStore
 from synapse_tim.federation.updater import Updater
 from synapse_tim.federation.verifier import ListVerifier
-from synapse_tim.jose.large_jws import JwsLimits
 from synapse_tim.pki.config import trust_store
 from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.signer_path import ROLE_VZD_TI
@@ -130,7 +129,6 @@ class FederationListEngine:
             in_force=in_force,
             updater=build_updater(settings, parts, fetchers, trust),
             trust=trust,
-            max_bytes=JwsLimits().total,
         )
         if leads:
             schedule = RefreshSchedule(settings.refresh_interval / 1000)

@@ -10,6 +10,7 @@ from synapse_tim.federation.enforcement import ListInForce
 from synapse_tim.federation.signals import ListSignals
 from synapse_tim.federation.store import ListStore
 from synapse_tim.federation.updater import ListState, Updater
+from synapse_tim.jose.large_jws import JwsLimits
 from synapse_tim.pki.trust_store import TrustStore
 
 
@@ -25,7 +26,6 @@ class ListServices:
         in_force: what this process enforces.
         updater: makes the steps of the update cycle.
         trust: the certificates to keep along with the list.
-        max_bytes: cap of a list.
     """
 
     api: ModuleApi
@@ -35,11 +35,10 @@ class ListServices:
     in_force: ListInForce
     updater: Updater
     trust: TrustStore
-    max_bytes: int
 
     async def restore(self) -> ListState:
         """Read what is stored and verify it, off the reactor."""
-        remembered, data, material = await self.database.read(self.max_bytes)
+        remembered, data, material = await self.database.read(JwsLimits().total)
 
         def verify() -> ListState:
             self.trust.restore(material)
