@@ -1,5 +1,7 @@
 """R3.11, A_26515-01, A_25996: which rooms are entered, knocked at, and seen from outside."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,11 +29,9 @@ def of_others(join_rule, *, product=Product.PRO, world_readable=False):
     return Room(product, False, True, join_rule, False, world_readable)
 
 
-@pytest.mark.parametrize("product", Product)
-@pytest.mark.parametrize("membership", BEFORE)
-@pytest.mark.parametrize("join_rule", CLOSED)
-def test_synapse_knows_about_invitations_into_rooms_of_the_own_server(product, join_rule, membership):
-    assert check_local_join(own(join_rule, product=product), membership) is None
+def test_synapse_knows_about_invitations_into_rooms_of_the_own_server():
+    for product, join_rule, membership in itertools.product(Product, CLOSED, BEFORE):
+        assert check_local_join(own(join_rule, product=product), membership) is None
 
 
 @pytest.mark.parametrize("join_rule", [*CLOSED, *OPEN])
@@ -41,48 +41,45 @@ def test_an_invitation_that_does_not_count_lets_nobody_into_a_room_of_the_own_se
         assert denial is (None if join_rule == "public" else JOIN_WITHOUT_INVITE)
 
 
-@pytest.mark.parametrize("membership", BEFORE)
 @pytest.mark.parametrize("join_rule", OPEN)
-def test_r3_11_colleagues_enter_rooms_that_do_not_federate_as_their_rules_say(join_rule, membership):
-    for is_rule_own in (True, False):
+def test_r3_11_colleagues_enter_rooms_that_do_not_federate_as_their_rules_say(join_rule):
+    for is_rule_own, membership in itertools.product((True, False), BEFORE):
         room = own(join_rule, federates=False, is_rule_own=is_rule_own)
         assert check_local_join(room, membership) is None
         assert check_knock(room) is None
 
 
-@pytest.mark.parametrize("membership", BEFORE)
 @pytest.mark.parametrize("join_rule", [rule for rule in OPEN if rule != "public"])
-def test_r3_11_and_those_that_do_if_no_guest_has_opened_them(join_rule, membership):
-    assert check_local_join(own(join_rule), membership) is None
-    assert check_knock(own(join_rule)) is None
-    allowed = membership in ("invite", "join")
+def test_r3_11_and_those_that_do_if_no_guest_has_opened_them(join_rule):
     opened = own(join_rule, is_rule_own=False)
-    assert check_local_join(opened, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
+    assert check_knock(own(join_rule)) is None
     assert check_knock(opened) is JOIN_WITHOUT_INVITE
-    assert check_remote_entry(opened, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
-    assert check_remote_entry(own(join_rule), membership) is None
+    for membership in BEFORE:
+        assert check_local_join(own(join_rule), membership) is None
+        assert check_remote_entry(own(join_rule), membership) is None
+        expected = None if membership in ("invite", "join") else JOIN_WITHOUT_INVITE
+        assert check_local_join(opened, membership) is expected
+        assert check_remote_entry(opened, membership) is expected
 
 
-@pytest.mark.parametrize("is_rule_own", [True, False])
-@pytest.mark.parametrize("federates", [True, False])
 @pytest.mark.parametrize("join_rule", OPEN)
-def test_a_25996_rooms_of_insured_persons_are_entered_by_invitation(join_rule, federates, is_rule_own):
-    room = own(join_rule, product=Product.EPA, federates=federates, is_rule_own=is_rule_own)
-    assert room.is_opened
-    assert check_local_join(room, "leave") is JOIN_WITHOUT_INVITE
-    assert check_local_join(room, "invite") is (JOIN_WITHOUT_INVITE if join_rule == "public" else None)
-    assert check_local_join(room, "join") is None
-    assert check_knock(room) is JOIN_WITHOUT_INVITE
+def test_a_25996_rooms_of_insured_persons_are_entered_by_invitation(join_rule):
+    for federates, is_rule_own in itertools.product((True, False), (True, False)):
+        room = own(join_rule, product=Product.EPA, federates=federates, is_rule_own=is_rule_own)
+        assert room.is_opened
+        assert check_local_join(room, "leave") is JOIN_WITHOUT_INVITE
+        assert check_local_join(room, "invite") is (JOIN_WITHOUT_INVITE if join_rule == "public" else None)
+        assert check_local_join(room, "join") is None
+        assert check_knock(room) is JOIN_WITHOUT_INVITE
 
 
-@pytest.mark.parametrize("product", Product)
-@pytest.mark.parametrize("membership", BEFORE)
 @pytest.mark.parametrize("join_rule", ["invite", "knock", "restricted", "Public", None, ["public"]])
-def test_r3_11_rooms_of_others_are_entered_by_invitation(product, join_rule, membership):
-    allowed = membership in ("invite", "join")
-    room = of_others(join_rule, product=product)
-    assert check_local_join(room, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
-    assert check_knock(room) is None
+def test_r3_11_rooms_of_others_are_entered_by_invitation(join_rule):
+    for product, membership in itertools.product(Product, BEFORE):
+        allowed = membership in ("invite", "join")
+        room = of_others(join_rule, product=product)
+        assert check_local_join(room, membership) is (None if allowed else JOIN_WITHOUT_INVITE)
+        assert check_knock(room) is None
 
 
 @pytest.mark.parametrize("membership", BEFORE)
@@ -92,7 +89,6 @@ def test_a_26515_01_public_rooms_that_federate_are_not_entered_with_an_invitatio
         assert check_local_join(room, membership) is expected
 
 
-@pytest.mark.parametrize("membership", BEFORE)
 @pytest.mark.parametrize(
     ("join_rule", "federates", "denial"),
     [
@@ -104,8 +100,9 @@ def test_a_26515_01_public_rooms_that_federate_are_not_entered_with_an_invitatio
         ("invite", False, REMOTE_USER_IN_PUBLIC_ROOM),
     ],
 )
-def test_a_26515_01_users_of_other_servers_enter_no_public_room(join_rule, federates, denial, membership):
-    assert check_remote_entry(own(join_rule, federates=federates), membership) is denial
+def test_a_26515_01_users_of_other_servers_enter_no_public_room(join_rule, federates, denial):
+    for membership in BEFORE:
+        assert check_remote_entry(own(join_rule, federates=federates), membership) is denial
 
 
 def test_a_26515_01_only_rooms_of_professionals_that_do_not_federate_are_read_from_outside():
