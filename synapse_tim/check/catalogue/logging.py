@@ -47,7 +47,7 @@ def _levels(process: Process) -> LogLevels:
     if process.log_unread:
         raise NotRead("log configuration")
     try:
-        return LogLevels.of(_DEFAULT if process.log is None else process.log)
+        return LogLevels(_DEFAULT if process.log is None else process.log)
     except LogConfigError as error:
         raise NotRead("log configuration") from error
 
@@ -70,7 +70,7 @@ def _log_check(
 def _usable(process: Process) -> Iterable[Found]:
     if process.log is not None:
         try:
-            LogLevels.of(process.log)
+            LogLevels(process.log)
         except LogConfigError as error:
             yield Found(str(error), False)
         else:
