@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import parts
+from synapse_tim.adapter.clock import now_ms
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.decisions import count_allowed, enforce, reject
 from synapse_tim.adapter.events import StateBefore
@@ -150,7 +150,7 @@ class EventPolicy:
         Memberships do not count: redacted, they lose a name.
         """
         subject = event.state_key
-        oldest_ms = int((time.time() - window.total_seconds()) * 1000)
+        oldest_ms = now_ms() - int(window.total_seconds() * 1000)
         query = _OLDER_OWN if self._api.is_mine(subject) else _OLDER
 
         def is_older(txn: LoggingTransaction) -> bool:
@@ -178,7 +178,7 @@ class EventPolicy:
         # Another server may say what it likes about when it sent something.
         known = self._api.is_mine(seen.sender) or is_history
         sent = min(sent, arrived) if known else arrived
-        return dt.timedelta(milliseconds=time.time() * 1000 - sent)
+        return dt.timedelta(milliseconds=now_ms() - sent)
 
 
 #: What a user has sent into a room before a moment, or got here before it: as ``_age`` reckons.
