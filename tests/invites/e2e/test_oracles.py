@@ -7,7 +7,7 @@ import pytest
 
 from synapse_tim.testing import SynapseServer
 from tests.rooms.e2e.test_creation import history, join_rule
-from tests.rooms.e2e.test_ways_around import send, signed
+from tests.support.pdus import send, signed
 from tests.support.world import CLIENT, code, in_database, module, together
 
 pytestmark = pytest.mark.servers
