@@ -182,7 +182,7 @@ class WrongValueError(ValueError):
 class Block(BaseModel):
     """A part of the block: nothing unknown, nothing of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class PartConfig(Block):
