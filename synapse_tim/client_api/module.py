@@ -1,6 +1,6 @@
 """``synapse_tim.ClientApiPolicy``: what clients are told, and what they learn of whom.
 
-Most of it is Synapse's configuration, which is checked at start-up (``rules.homeserver_options``). Guarded
+Most of it is Synapse's configuration, which is checked at start-up (``core.homeserver_options``). Guarded
 are: the versions of the Matrix specification (A_25641-01); registration (requirement R4.3); display names
 (R4.15); e-mail addresses and telephone numbers (R4.10); the user directory, which shows colleagues and those
 one knows (for insured persons: only those, A_26375); profiles of insured persons for other servers
@@ -220,7 +220,7 @@ class ClientApiPolicy:
     async def _only_known(self, request: SynapseRequest, proceed: Proceed, member: str) -> Answer:
         own = await self._client_api.user_of(request, allow_guest=True)
         body = read_json(request)
-        known, _ = await self._known(own, body.get(member))
+        known = await self._known(own, body.get(member))
         if known is not None:
             replace_json(request, {**body, member: known})
         return await proceed()
@@ -235,29 +235,26 @@ class ClientApiPolicy:
         """
         own = await self._client_api.user_of(request, allow_guest=True)
         body = read_json(request)
-        known, strangers = await self._known(own, body)
+        known = await self._known(own, body)
         if known is None:
             return await proceed()
         replace_json(request, known)
         status, answer = await proceed()
         none = {"status": 404, "errcode": "M_NOT_FOUND", "message": "No such key"}
-        failures = {user: dict.fromkeys(keys, none) for user, keys in strangers.items()}
+        failures = {user: dict.fromkeys(keys, none) for user, keys in body.items() if user not in known}
         return status, {**answer, "failures": {**answer.get("failures", {}), **failures}}
 
-    async def _known(self, own: str, asked: object) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-        """What a request says about users whom the caller knows, and about strangers.
+    async def _known(self, own: str, asked: object) -> dict[str, Any] | None:
+        """What a request says about users whom the caller knows.
 
         ``None`` if it cannot be read, which is Synapse's to say.
         """
         if not isinstance(asked, Mapping) or not all(
             isinstance(each, Mapping | list) for each in asked.values()
         ):
-            return None, {}
+            return None
         known = {own} | await _looked_up(self._shared.known_to(own, asked.keys()))
-        return (
-            {user: each for user, each in asked.items() if user in known},
-            {user: each for user, each in asked.items() if user not in known},
-        )
+        return {user: each for user, each in asked.items() if user in known}
 
     async def federation_query(self, request: FederationRequest, proceed: Proceed) -> Answer:
         """Tell other servers about profiles of insured persons only with a room in common (A_26290).

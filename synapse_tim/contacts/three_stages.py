@@ -1,6 +1,6 @@
 """Whether a user of another server may invite a local one, in the legacy generation (requirements §2.5).
 
-Stage 1 is the federation list (``membership``). What the later two need is asked for only if it decides:
+Stage 1 is the federation list. What the later two need is asked for only if it decides:
 
 2. the invitee's approval list, within its time window;
 3. the directory: organisations may be invited by everybody; practitioners by practitioners.

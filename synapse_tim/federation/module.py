@@ -6,7 +6,7 @@ This module keeps that whitelist in step with the verified list and closes what 
 - a client that invites a user of an unlisted server, or creates a room with one, is told so with 403 before
   anything exists; one that asks for anything else of such a server gets the same answer (``denied_servers``);
 - what a server outside the federation made, relayed by a member, is not shown and changes nothing but who is
-  in a room and who may do what there (``rules.relayed``);
+  in a room and who may do what there (``relayed``);
 - two endpoints that Synapse serves to strangers demand a signature (A_26331);
 - joining a room with members of an unlisted server does not leave it incomplete for ever;
 - what a server misses while it is not a member is sent when it is one again (``denied_destinations``).
