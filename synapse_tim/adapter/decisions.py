@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import logging
+from collections.abc import Awaitable
+from typing import NoReturn, TypeVar
 
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter.metrics import DECISIONS
 from synapse_tim.core.denial import Denial
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
 def count_denied(denial: Denial) -> None:
@@ -50,3 +56,20 @@ def enforce(denial: Denial | None, allowed: Denial | None = None) -> None:
         reject(denial)
     if allowed is not None:
         count_allowed(allowed)
+
+
+async def looked_up(answer: Awaitable[_T], unavailable: Denial) -> _T:
+    """The answer of the database about common rooms.
+
+    Args:
+        answer: is awaited.
+        unavailable: what to answer if there is none.
+
+    Raises:
+        SynapseError: the database does not answer.
+    """
+    try:
+        return await answer
+    except Exception as error:
+        logger.error("Common rooms could not be looked up: %s", type(error).__name__)
+        reject(unavailable)

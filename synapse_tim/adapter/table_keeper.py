@@ -8,9 +8,10 @@ from typing import Final
 
 from synapse.module_api import ModuleApi
 
+from synapse_tim.core.durations import HOUR
+
 logger = logging.getLogger(__name__)
 
-_HOUR_MS: Final = 60 * 60 * 1000
 _RETRY_MS: Final = 10 * 1000
 
 
@@ -32,7 +33,7 @@ class TableKeeper:
         create: Callable[[], Awaitable[None]],
         tidy: Callable[[], Awaitable[None]],
         *,
-        interval: int = _HOUR_MS,
+        interval: int = HOUR,
     ) -> None:
         self._api = api
         self._what = what

@@ -20,21 +20,20 @@ from synapse_tim.core.config_types import (
     duration,
     duration_or_off,
 )
+from synapse_tim.core.durations import DAY
 from synapse_tim.core.products import Product, SpecVersion
-
-_DAY_MS = 24 * 60 * 60 * 1000
 
 
 def _period(value: object) -> int | None:
     milliseconds = duration_or_off(value)
-    if milliseconds is not None and milliseconds < _DAY_MS:
+    if milliseconds is not None and milliseconds < DAY:
         raise ValueError("expected a day (1d) or more, or off")
     return milliseconds
 
 
 def _interval(value: object) -> int:
     milliseconds = duration(value)
-    if milliseconds > 7 * _DAY_MS:
+    if milliseconds > 7 * DAY:
         raise ValueError("expected a week (1w) or less")
     return milliseconds
 

@@ -13,6 +13,7 @@ from synapse.module_api import LoggingTransaction, ModuleApi
 
 from synapse_tim.adapter.database import create_tables
 from synapse_tim.cleanup.rules import Due
+from synapse_tim.core.durations import DAY, MINUTE
 
 _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS synapse_tim_cleanup (
@@ -30,8 +31,6 @@ _TABLES: Final = (
     )""",
 )
 _ROW: Final = 1
-_DAY_MS: Final = 24 * 60 * 60 * 1000
-_MINUTE_MS: Final = 60 * 1000
 
 
 @attrs.frozen
@@ -57,8 +56,8 @@ class Progress:
             now_ms: the time.
         """
         passed = now_ms - self.seen_ts
-        leaps = bool(self.seen_ts) and not -_MINUTE_MS <= passed <= _DAY_MS
-        acts_from = now_ms + _DAY_MS if leaps else self.acts_from_ts
+        leaps = bool(self.seen_ts) and not -MINUTE <= passed <= DAY
+        acts_from = now_ms + DAY if leaps else self.acts_from_ts
         return attrs.evolve(self, seen_ts=now_ms, acts_from_ts=acts_from)
 
     def acts(self) -> bool:

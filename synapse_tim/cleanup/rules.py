@@ -19,9 +19,8 @@ from collections.abc import Mapping
 
 import attrs
 
+from synapse_tim.core.durations import DAY
 from synapse_tim.core.products import Product, SpecVersion
-
-_DAY_MS = 24 * 60 * 60 * 1000
 
 
 class CleanupKind(enum.StrEnum):
@@ -152,9 +151,9 @@ class CleanupRules:
         """What gematik demands of a product in a generation (R3.28, R3.31, R3.34)."""
         newer = spec_version is SpecVersion.V1_2
         return cls(
-            inactive_ms=None if newer else 182 * _DAY_MS,
-            orphaned_ms=14 * _DAY_MS if newer else None,
-            insured_only_ms=7 * _DAY_MS if product is Product.EPA else None,
+            inactive_ms=None if newer else 182 * DAY,
+            orphaned_ms=14 * DAY if newer else None,
+            insured_only_ms=7 * DAY if product is Product.EPA else None,
         )
 
     def may_be_due(self, last_message_ts: int | None, now_ms: int) -> bool:

@@ -10,8 +10,8 @@ one knows (for insured persons: only those, A_26375); profiles of insured person
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final
 
 from synapse.module_api import ModuleApi, SynapseRequest
 from synapse.module_api.errors import SynapseError
@@ -19,7 +19,7 @@ from synapse.module_api.errors import SynapseError
 from synapse_tim.adapter import parts
 from synapse_tim.adapter.client_api import ClientGuard
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.decisions import looked_up, reject
 from synapse_tim.adapter.federation_requests import FederationRequest
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json, replace_json
@@ -38,7 +38,6 @@ from synapse_tim.client_api.denials import (
 )
 
 logger = logging.getLogger(__name__)
-_T = TypeVar("_T")
 _PROFILE_FIELD: Final = "profile.ProfileFieldRestServlet"
 #: Served if MSC3983 is switched on.
 _UNSTABLE_CLAIM: Final = "keys.UnstableOneTimeKeyServlet"
@@ -198,7 +197,9 @@ class ClientApiPolicy:
         """Those hits that the user may see, in their order."""
         users = [hit["user_id"] for hit in hits]
         unsure = [user for user in users if self._insured_persons or not self._api.is_mine(user)]
-        hidden = set(unsure) - await _looked_up(self._shared.joined_with(own, unsure)) - {own}
+        hidden = (
+            set(unsure) - await looked_up(self._shared.joined_with(own, unsure), LOOKUP_UNAVAILABLE) - {own}
+        )
         return [hit for hit in hits if hit["user_id"] not in hidden]
 
     async def query_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
@@ -253,7 +254,7 @@ class ClientApiPolicy:
             isinstance(each, Mapping | list) for each in asked.values()
         ):
             return None
-        known = {own} | await _looked_up(self._shared.known_to(own, asked.keys()))
+        known = {own} | await looked_up(self._shared.known_to(own, asked.keys()), LOOKUP_UNAVAILABLE)
         return {user: each for user, each in asked.items() if user in known}
 
     async def federation_query(self, request: FederationRequest, proceed: Proceed) -> Answer:
@@ -264,15 +265,6 @@ class ClientApiPolicy:
         """
         if request.path.get("query_type") == "profile":
             user_id = request.query.get("user_id", "")
-            if not await _looked_up(self._shared.server_shares(request.origin, user_id)):
+            if not await looked_up(self._shared.server_shares(request.origin, user_id), LOOKUP_UNAVAILABLE):
                 reject(PROFILE_HIDDEN)
         return await proceed()
-
-
-async def _looked_up(answer: Awaitable[_T]) -> _T:
-    """The answer of the database, or 503 if there is none."""
-    try:
-        return await answer
-    except Exception as error:
-        logger.error("Common rooms could not be looked up: %s", type(error).__name__)
-        reject(LOOKUP_UNAVAILABLE)

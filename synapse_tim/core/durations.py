@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-_UNITS: Final = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
-_SIZES: Final = {**dict(_UNITS), "y": 365 * 86_400_000}
+#: In milliseconds.
+MINUTE: Final = 60_000
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+_UNITS: Final = (("w", 7 * DAY), ("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", 1000))
+_SIZES: Final = {**dict(_UNITS), "y": 365 * DAY}
 
 
 def parse(value: int | str) -> int:

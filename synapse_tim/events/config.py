@@ -8,10 +8,9 @@ from typing import Annotated
 from pydantic import Field
 
 from synapse_tim.core.config_types import Block, ByProduct, DurationOrOff, PartConfig
+from synapse_tim.core.durations import DAY
 from synapse_tim.core.products import SpecVersion
 from synapse_tim.events.rules import EventRules
-
-_DAY_MS = 24 * 60 * 60 * 1000
 
 
 class EventsConfig(Block):
@@ -22,7 +21,7 @@ class EventsConfig(Block):
     threads: Annotated[bool | None, ByProduct(lambda _, version: version is not SpecVersion.V1_1)] = None
     """Whether threads are allowed (A_25395)."""
     redaction_window: Annotated[
-        DurationOrOff, ByProduct(lambda _, version: _DAY_MS if version is SpecVersion.V1_2 else None)
+        DurationOrOff, ByProduct(lambda _, version: DAY if version is SpecVersion.V1_2 else None)
     ] = None
     """How old an event may be when it is redacted (A_28358)."""
 
@@ -42,8 +41,3 @@ class EventPolicyConfig(PartConfig):
 
     events: EventsConfig = Field(default_factory=EventsConfig)
     """Reactions, threads, redactions ([events.md](events.md))."""
-
-    @property
-    def event_rules(self) -> EventRules:
-        """What events may be."""
-        return self.events.rules

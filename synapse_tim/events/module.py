@@ -54,7 +54,7 @@ class EventPolicy:
         self._api = api
         homeserver = Homeserver.of(api)
         self._client_api, self._events = homeserver.client_api, homeserver.events
-        self._rules = config.event_rules
+        self._rules = config.events.rules
         # Without the feature, what a kick or a ban says of redactions has no effect.
         self._bans_redact = bool(homeserver.config.option("experimental", "msc4293_enabled"))
         is_one_emoji("\N{THUMBS UP SIGN}")  # the library reads its tables now, not at the first reaction

@@ -15,13 +15,12 @@ The legacy generation's approval lists and directory are not asked: they would b
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Collection, Mapping
 
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.common_rooms import CommonRooms
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.decisions import looked_up, reject
 from synapse_tim.adapter.rooms import Rooms
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.text import is_storable
@@ -29,7 +28,6 @@ from synapse_tim.invites.denials import CONTACT_UNAVAILABLE, INVITEE_UNKNOWN, PE
 from synapse_tim.invites.rules import Consent, InviteRules
 
 logger = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 class Strangers:
@@ -75,7 +73,7 @@ class Strangers:
         asked = [other for other in denied if is_storable(other)]
         if not asked:
             return denied
-        common = await _looked_up(self._rooms.of(user_id, asked))
+        common = await looked_up(self._rooms.of(user_id, asked), CONTACT_UNAVAILABLE)
         known = common.sharing | common.invited_elsewhere if invited_elsewhere else common.sharing
         strangers = {other: denial for other, denial in denied.items() if other not in known}
         if PERMISSION_UNAVAILABLE in strangers.values():
@@ -88,7 +86,7 @@ class Strangers:
         Raises:
             SynapseError: 503 if it cannot be looked up.
         """
-        common = await _looked_up(self._rooms.of(user_id, [other]))
+        common = await looked_up(self._rooms.of(user_id, [other]), CONTACT_UNAVAILABLE)
         return other in common.sharing or (invited_elsewhere and other in common.invited_elsewhere)
 
     async def check(self, user_id: str, other: str) -> Denial | None:
@@ -111,7 +109,7 @@ class Strangers:
         storable = [other for other in asked if is_storable(other)]
         if not asked:
             return {}
-        rooms = await _looked_up(self._joined([user_id, *storable]))
+        rooms = await looked_up(self._joined([user_id, *storable]), CONTACT_UNAVAILABLE)
         own = rooms[user_id]
         denied = {}
         for other in asked:
@@ -120,12 +118,3 @@ class Strangers:
                 if denial is not None:
                     denied[other] = denial
         return denied
-
-
-async def _looked_up(answer: Awaitable[_T]) -> _T:
-    """The answer of the database, or 503 if there is none."""
-    try:
-        return await answer
-    except Exception as error:
-        logger.error("Common rooms could not be looked up: %s", type(error).__name__)
-        reject(CONTACT_UNAVAILABLE)

@@ -25,14 +25,13 @@ from synapse_tim.core.checks import (
     show_duration,
     show_value,
 )
+from synapse_tim.core.durations import DAY, HOUR
 from synapse_tim.core.products import SpecVersion
 from synapse_tim.pki.config import TrustConfig
 from synapse_tim.rooms.rules import VERSIONS, default_version
 
-_HOUR_MS: Final = 60 * 60 * 1000
-_DAY_MS: Final = 24 * _HOUR_MS
 #: What gematik has for orphaned rooms (R3.34).
-_ORPHANED_MS: Final = 14 * _DAY_MS
+_ORPHANED_MS: Final = 14 * DAY
 
 
 def _setting(
@@ -110,10 +109,10 @@ CHECKS: Final = (
     Check("login", "modules[…].config.login", "AF_10057", WARNING, _login,
           "ways to log in that are configured, and claims that are checked",
           "otherwise people log in in another way than was meant, or not at all"),
-    _setting("federation_list.refresh_interval", at_most(_HOUR_MS), "R1.11", VIOLATION, "1h at most",
+    _setting("federation_list.refresh_interval", at_most(HOUR), "R1.11", VIOLATION, "1h at most",
              "the directory has to be asked for changes every hour, and every day at the very least",
-             show_duration, tolerable=lambda process, value: value <= _DAY_MS),
-    _setting("federation_list.max_age", at_most(72 * _HOUR_MS), "R1.11", WARNING, "72h at most",
+             show_duration, tolerable=lambda process, value: value <= DAY),
+    _setting("federation_list.max_age", at_most(72 * HOUR), "R1.11", WARNING, "72h at most",
              "an older list must not be relied on", show_duration),
     _setting("federation_list.on_stale", lambda value: value == "deny", "R1.11", VIOLATION, "deny",
              "all other servers have to be blocked while there is no current list", str),
@@ -140,7 +139,7 @@ CHECKS: Final = (
              tolerable=lambda process, value: process.spec_version is SpecVersion.V1_2),
     _setting("events.threads", not_, "A_25395-02", WARNING, "false",
              "clients of this generation have no threads", spec_versions=frozenset({SpecVersion.V1_1})),
-    _setting("events.redaction_window", at_most(_DAY_MS), "A_28358",
+    _setting("events.redaction_window", at_most(DAY), "A_28358",
              VIOLATION, "24h at most", "messages older than 24 hours must not be redacted", show_duration,
              spec_versions=V1_2),
     # gematik's text with the number was not seen; that they are deleted is certain.

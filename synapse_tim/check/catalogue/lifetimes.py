@@ -6,8 +6,7 @@ from operator import not_
 from typing import Final
 
 from synapse_tim.core.checks import EPA, V1_2, VIOLATION, WARNING, at_most, option, show_duration
-
-_DAY_MS: Final = 24 * 60 * 60 * 1000
+from synapse_tim.core.durations import DAY
 
 
 def _is_set(value: object) -> bool:
@@ -27,12 +26,12 @@ CHECKS: Final = (
     option("retention.enabled", "retention.retention_enabled", not_, "R3.29", VIOLATION, "false",
            "messages of insured persons must not be deleted without the consent of all participants",
            products=EPA, spec_versions=V1_2),
-    option("forgotten_room_retention_period", "server", at_most(7 * _DAY_MS), "R3.33", VIOLATION,
+    option("forgotten_room_retention_period", "server", at_most(7 * DAY), "R3.33", VIOLATION,
            "7d at most", "rooms that all users of this server have forgotten have to be deleted",
            show_duration, spec_versions=V1_2),
     # The limits of these two are what Synapse does if nobody says anything.
-    option("redaction_retention_period", "server", at_most(7 * _DAY_MS), "R3.19", WARNING, "7d at most",
+    option("redaction_retention_period", "server", at_most(7 * DAY), "R3.19", WARNING, "7d at most",
            "redacted content has to be deleted from the database, and soon", show_duration),
-    option("user_ips_max_age", "server", at_most(28 * _DAY_MS), "R7.10", WARNING, "28d at most",
+    option("user_ips_max_age", "server", at_most(28 * DAY), "R7.10", WARNING, "28d at most",
            "users' IP addresses, and the times at which they were seen, are personal data", show_duration),
 )

@@ -84,23 +84,23 @@ def test_other_room_versions_may_be_configured():
 )
 def test_a_25395_02_a_28358_events_follow_the_generation(cls, spec_version, rules):
     for product in [product for product, generation in GENERATIONS if generation == spec_version]:
-        assert parse(cls, product, spec_version).event_rules == rules
+        assert parse(cls, product, spec_version).events.rules == rules
 
 
 @pytest.mark.parametrize("spec_version", SpecVersion)
 def test_what_the_operator_says_about_events_counts_in_any_generation(spec_version):
     events = {"single_emoji_reactions": False, "threads": True, "redaction_window": "90m"}
-    rules = parse(EventPolicy, "pro", spec_version, events=events).event_rules
+    rules = parse(EventPolicy, "pro", spec_version, events=events).events.rules
     assert rules == EventRules(False, True, dt.timedelta(minutes=90))
-    assert parse(EventPolicy, "pro", spec_version, events={"single_emoji_reactions": True}).event_rules == (
-        attrs.evolve(parse(EventPolicy, "pro", spec_version).event_rules, single_emoji_reactions=True)
+    assert parse(EventPolicy, "pro", spec_version, events={"single_emoji_reactions": True}).events.rules == (
+        attrs.evolve(parse(EventPolicy, "pro", spec_version).events.rules, single_emoji_reactions=True)
     )
-    assert not parse(EventPolicy, "pro", spec_version, events={"threads": False}).event_rules.threads
+    assert not parse(EventPolicy, "pro", spec_version, events={"threads": False}).events.rules.threads
 
 
 @pytest.mark.parametrize("off", ["off", False])
 def test_a_redaction_window_is_off_and_yaml_may_call_it_false(off):
-    assert parse(EventPolicy, events={"redaction_window": off}).event_rules.redaction_window is None
+    assert parse(EventPolicy, events={"redaction_window": off}).events.rules.redaction_window is None
 
 
 def test_the_client_api_shows_all_features_and_knows_the_insured():
