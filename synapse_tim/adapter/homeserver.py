@@ -27,6 +27,7 @@ from synapse_tim.adapter.listeners import Listeners
 from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.adapter.new_rooms import NewRooms
 from synapse_tim.adapter.openid import OpenIdTokens
+from synapse_tim.adapter.received import ReceivedEvents
 from synapse_tim.adapter.remote_joins import RemoteJoins
 from synapse_tim.adapter.room_views import RoomViews
 from synapse_tim.adapter.rooms import Purges, Rooms
@@ -143,6 +144,11 @@ class Homeserver:
     def purges(self) -> Purges:
         """Rooms that Synapse purges."""
         return Purges(self._hs)
+
+    @functools.cached_property
+    def received_events(self) -> ReceivedEvents:
+        """Events of users of other servers, as they arrive."""
+        return ReceivedEvents(self.api)
 
     @functools.cached_property
     def remote_joins(self) -> RemoteJoins:

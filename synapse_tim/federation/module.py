@@ -76,10 +76,9 @@ class FederationAllowList:
             config, files, api, homeserver, allow_list, on_applied=missed.resume
         )
         self._in_force = self._engine.in_force
-        api.register_spam_checker_callbacks(
-            user_may_invite=self.user_may_invite, check_event_for_spam=self.check_event_for_spam
-        )
+        api.register_spam_checker_callbacks(user_may_invite=self.user_may_invite)
         homeserver.new_rooms.check(self.check_new_room)
+        homeserver.received_events.check(self.check_received_event)
         homeserver.arrivals.limit_effect(self.effect_of, ROOM_FRAME.__contains__)
         parts.register(api, self, config)
         parts.register(api, SharedLogIn(config.federation_list, self._engine.session))
@@ -140,12 +139,11 @@ class FederationAllowList:
             if server is not None:
                 self._ask_about(server)
 
-    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
+    async def check_received_event(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
         """Hide what a server outside the federation made, whoever delivers it.
 
-        Synapse asks about every event that arrives, and about those that local users send; not about one
-        whose content does not match its hash. So this only keeps the content out of the database and spares
-        users the notification; ``effect_of`` decides.
+        This only keeps the content out of the database and spares users the notification; ``effect_of``
+        decides.
         """
         return Codes.FORBIDDEN if self.effect_of(event) is Effect.NONE else NOT_SPAM
 

@@ -99,7 +99,7 @@ class StrangerMemberships:
         self._server_notices_user = homeserver.config.server_notices_user
         homeserver.events.check(self.check_local_event, [MEMBER])
         homeserver.federation_requests.guard("FederationV1SendKnockServlet", "PUT", self.send_knock)
-        api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
+        homeserver.received_events.check(self.check_received_event)
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
         """Judge a membership event that is made here, and knocks of users of other servers.
@@ -166,17 +166,14 @@ class StrangerMemberships:
             return None
         return await self._strangers.check(event.sender, target)
 
-    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
+    async def check_received_event(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
         """Hide a knock of another server's user who has something to say to strangers here.
 
-        Synapse calls this for every event that arrives, old ones and whole states included, and for events
-        that are made here but for memberships. What is hidden loses its text, and is in effect once another
-        event follows. Nothing is raised: it would put off everything else that arrives.
+        Nothing is raised: it would put off everything else that arrives.
         """
         if (
             event.type != MEMBER
             or event.content.get("membership") != "knock"
-            or self._api.is_mine(event.sender)
             or not _says_something(event.content)
         ):
             return NOT_SPAM

@@ -41,6 +41,10 @@ class HookCounter:
         kinds = ("m.room.message", "m.room.encrypted", "m.room.member")
         found = {
             "wrappers": {name: wrappers(function) for name, function in functions.items()},
+            "check_event_for_spam": sum(
+                callback.__module__.startswith("synapse_tim.")
+                for callback in hs.get_module_api_callbacks().spam_checker._check_event_for_spam_callbacks
+            ),
             "checks": {kind: len(events._checks.get(kind, events._all)) for kind in kinds},
         }
         Path(config["file"]).write_text(json.dumps(found))

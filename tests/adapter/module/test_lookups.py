@@ -3,7 +3,8 @@
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from synapse.module_api.errors import ConfigError
+from synapse.module_api import NOT_SPAM
+from synapse.module_api.errors import Codes, ConfigError
 from synapse.storage.databases.main.openid import OpenIdStore
 
 from synapse_tim.adapter.homeserver import Homeserver
@@ -100,3 +101,19 @@ def test_a_registration_of_single_sign_on_is_marked(api, hs, run):
     run(registration.register_user(localpart="c", password_hash="own", auth_provider_id="oidc"))
     run(accounts.register("d", "given", None))
     assert made == [("early", None), ("a", "oidc a"), ("b", None), ("c", "own"), ("d", "given")]
+
+
+def test_events_of_others_are_checked_until_one_check_hides_them(api, run):
+    received = Homeserver.of(api).received_events
+    api.register_spam_checker_callbacks.assert_called_once_with(
+        check_event_for_spam=received.check_event_for_spam
+    )
+    first, second = AsyncMock(return_value=NOT_SPAM), AsyncMock(return_value=Codes.FORBIDDEN)
+    event = Mock(sender="@a:there")
+    assert run(received.check_event_for_spam(event)) == NOT_SPAM
+    for check in (first, second, first):
+        received.check(check)
+    assert run(received.check_event_for_spam(event)) is Codes.FORBIDDEN
+    assert (first.await_count, second.await_count) == (1, 1)
+    assert run(received.check_event_for_spam(Mock(sender="@a:here"))) == NOT_SPAM
+    assert (first.await_count, second.await_count) == (1, 1)

@@ -26,6 +26,7 @@ CAPABILITIES = (
     "local_users",
     "open_id_tokens",
     "purges",
+    "received_events",
     "remote_joins",
     "room_views",
     "rooms",
