@@ -1,4 +1,4 @@
-"""Synapse's federation allow-list as a dictionary that can be changed and tells whom it denied (A_25534)."""
+"""Synapse's federation allow-list as a dictionary that can be changed and reports denials (A_25534)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who shares a room or an invitation with whom, as the database has it at this moment.
+"""Users who share a room or an invitation, read from the database at this moment.
 
 Asked about those for whom Synapse's caches show no common room: caches of another process may lag behind a
 join that was answered already.

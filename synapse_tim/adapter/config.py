@@ -179,7 +179,7 @@ class HomeserverConfig(SynapseConfig):
         )
 
     def ignore_auto_join_rooms(self) -> None:
-        """Have nobody joined to rooms when their account is made."""
+        """Disable ``auto_join_rooms``."""
         registration = self._section("registration")
         _AUTO_JOIN.of(registration)
         registration.auto_join_rooms = []

@@ -1,4 +1,4 @@
-"""Remembers what servers missed while they were not talked to, so that they get it when they are again.
+"""Events that servers missed while they were denied, remembered and sent when they are allowed again.
 
 Synapse remembers for each server that cannot be reached, and each room, the newest event that it has not got,
 and catches up when the server is back. Of a server that its allow-list denies it remembers nothing: a user

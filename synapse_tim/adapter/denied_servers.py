@@ -1,4 +1,4 @@
-"""What clients are told about servers that are not talked to: the answer of the federation list, everywhere.
+"""Answers to clients about servers outside the federation list, the same on every endpoint.
 
 Synapse asks its allow-list before each request to another server, and has words of its own for a denial; in
 some places it takes one for a server that is down. All of these get the same answer as an invitation:

@@ -1,4 +1,4 @@
-"""What endpoints of ours have in common: methods of HTTP, headers, the errors of gematik's interfaces."""
+"""Common parts of this project's endpoints: HTTP methods, headers, errors of gematik's interfaces."""
 
 from __future__ import annotations
 

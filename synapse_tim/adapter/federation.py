@@ -1,4 +1,4 @@
-"""Which servers are talked to: Synapse's allow-list, and what it says and remembers of those denied."""
+"""Federation with other servers: Synapse's allow-list, and the answers about servers that are denied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which invitees there are: accounts of this server that are in use, and users of application services."""
+"""Local users who can be invited: active accounts, and users of application services."""
 
 from __future__ import annotations
 

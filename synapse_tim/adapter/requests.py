@@ -1,4 +1,4 @@
-"""What guards of requests get and return."""
+"""Arguments and results of request guards."""
 
 from __future__ import annotations
 

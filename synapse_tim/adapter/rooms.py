@@ -1,4 +1,4 @@
-"""Who is in rooms, leaving them, and rooms that Synapse purges."""
+"""Members of rooms, leaving rooms, and rooms that Synapse purges."""
 
 from __future__ import annotations
 

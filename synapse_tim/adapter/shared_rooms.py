@@ -1,4 +1,4 @@
-"""Who shares a room with whom, in one query however many there are."""
+"""Users who share a room, in one query however many there are."""
 
 from __future__ import annotations
 

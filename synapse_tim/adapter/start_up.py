@@ -1,4 +1,4 @@
-"""Holds ``homeserver.yaml`` against what the parts rely on, at start-up."""
+"""Checks ``homeserver.yaml`` for the options that the parts rely on, at start-up."""
 
 from __future__ import annotations
 

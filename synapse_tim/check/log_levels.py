@@ -1,4 +1,4 @@
-"""What a log configuration amounts to (``logging.config.dictConfig``): which logger says what."""
+"""Effective levels of a log configuration (``logging.config.dictConfig``), per logger."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LogLevels:
         self._loggers = _mappings(config, "loggers")
         root = config.get("root") or {}
         if not isinstance(root, Mapping):
-            raise LogConfigError("root is no mapping")
+            raise LogConfigError("root is not a mapping")
         if root or "" not in self._loggers:
             self._loggers[""] = {"level": "WARNING", **root}
         for logger in self._loggers.values():
@@ -81,14 +81,14 @@ def _ancestry(name: str) -> Iterator[str]:
 def _mappings(config: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:
     found = config.get(key) or {}
     if not isinstance(found, Mapping) or not all(isinstance(each, Mapping) for each in found.values()):
-        raise LogConfigError(f"{key} is no mapping of mappings")
+        raise LogConfigError(f"{key} is not a mapping of mappings")
     return {str(name): each for name, each in found.items()}
 
 
 def _handlers_of(logger: Mapping[str, Any]) -> tuple[str, ...]:
     handlers = logger.get("handlers") or ()
     if not isinstance(handlers, list | tuple):
-        raise LogConfigError("the handlers of a logger are no list")
+        raise LogConfigError("the handlers of a logger are not a list")
     return tuple(map(str, handlers))
 
 
@@ -99,4 +99,4 @@ def _level(value: object) -> int:
         return value
     if isinstance(value, str) and value in _NAMES:
         return _NAMES[value]
-    raise LogConfigError(f"{value!r:.40} is no level")
+    raise LogConfigError(f"{value!r:.40} is not a level")

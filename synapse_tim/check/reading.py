@@ -1,4 +1,4 @@
-"""Reads all that is known of a homeserver from its files: no server, no database; nothing is written."""
+"""Reads the facts about a homeserver from its files: no server, no database; nothing is written."""
 
 from __future__ import annotations
 

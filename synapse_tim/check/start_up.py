@@ -1,4 +1,4 @@
-"""Warns at start-up of what ``synapse-tim check`` calls a violation, and what does not stop a homeserver.
+"""Warns at start-up of violations that ``synapse-tim check`` finds and that do not stop a homeserver.
 
 The same checks on the same files, in the one process that runs background tasks, before Synapse opens its
 listeners. They need neither the network nor the database. What was found is not logged, since it may hold

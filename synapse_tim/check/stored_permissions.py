@@ -1,4 +1,4 @@
-"""Counts the permission configurations in a homeserver's database that nobody can read; read-only."""
+"""Counts the unreadable permission configurations in a homeserver's database; read-only."""
 
 from __future__ import annotations
 

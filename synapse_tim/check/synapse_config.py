@@ -1,4 +1,4 @@
-"""Synapse's configuration object, made from files without anything coming of it.
+"""Parses ``homeserver.yaml`` with Synapse's config classes, without side effects.
 
 The values that count are Synapse's, with its defaults and its conversions, so its classes read them, one by
 one: where one refuses the configuration, what the others read is judged all the same. Synapse would make a

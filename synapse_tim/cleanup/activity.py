@@ -1,4 +1,4 @@
-"""When something was last said in rooms, or happened there, read from Synapse's database for many at a time.
+"""Last message and last event of rooms, read from Synapse's database for many rooms at a time.
 
 Rejected events have no effect, and nobody sees those that Synapse has soft-failed, such as what another
 member relays from a server that is not in the federation list any more: neither counts. Whether an event is

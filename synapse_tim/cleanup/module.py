@@ -1,4 +1,4 @@
-"""``synapse_tim.RoomCleanup``: deletes rooms that nobody uses, and takes insured persons out of lost ones.
+"""``synapse_tim.RoomCleanup``: deletes unused rooms, and takes insured persons out of abandoned ones.
 
 Inactive rooms (A_25318, A_25319), orphaned rooms (A_28564-01), rooms in which only insured persons are left
 (A_26348); ``cleanup/rules.py`` says which those are. One process of the homeserver does it, page after page

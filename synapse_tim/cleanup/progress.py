@@ -1,6 +1,6 @@
-"""How far clean-up has come, in Synapse's own database: a restart goes on where the last process was.
+"""Progress of cleanup, in Synapse's own database: after a restart it continues where it stopped.
 
-Rooms are judged by the clock, and a clock that is suddenly months ahead would doom them all. After such a
+Rooms are judged by the clock, and a clock that is suddenly months ahead would make them all due. After such a
 leap, which looks like a long time without clean-up, it only looks for a day: time to notice.
 """
 

@@ -1,4 +1,4 @@
-"""What is done to rooms that are due: they are removed, or left by the local users.
+"""Removal of rooms that are due, or their local users' departure.
 
 A room is removed in two steps, a round of clean-up or more apart, so that clients and other servers learn of
 it:

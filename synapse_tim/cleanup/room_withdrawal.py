@@ -1,7 +1,7 @@
-"""Who is in a room that is about to be removed, who waits at it, and whether other servers were told.
+"""Members, invitees and knockers of a room before its removal, and whether other servers were told.
 
 For single rooms, shortly before they are purged; everything that is asked about all rooms is in
-``room_survey.py``.
+``survey.py``.
 """
 
 from __future__ import annotations

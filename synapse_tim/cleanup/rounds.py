@@ -1,4 +1,4 @@
-"""Going through all rooms again and again, and doing what is due; in one process of a homeserver.
+"""Goes through all rooms again and again and cleans up what is due; in one process of a homeserver.
 
 A restart goes on where the last process was. What fails is tried again in the next round. A room is taken
 apart in one round, and purged in a later one, when clients and other servers have had time to learn of it.

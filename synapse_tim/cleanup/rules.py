@@ -1,4 +1,4 @@
-"""Which rooms are cleaned up.
+"""Rules for which rooms are cleaned up.
 
 - Inactive rooms (A_25318, A_25319; specification 1.1, and A_22811 of the legacy one): nothing was said for
   six months. Deleted.
@@ -9,7 +9,7 @@
 
 In doubt a room stays. Rooms of server notices, and rooms whose state is incomplete, are never judged. All
 times are those of this server's own clock (``received_ts``): what other servers say about the time of their
-events neither keeps a room nor dooms it.
+events has no influence on deletion.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What clean-up has to know about rooms, read from Synapse's database a page at a time.
+"""Facts about rooms that cleanup needs, read from Synapse's database a page at a time.
 
 One query looks at every room of a page, and only at its newest message; the few rooms that may be due are
 looked at closely then, in a handful of queries for all of them together. No query is made for a single room,

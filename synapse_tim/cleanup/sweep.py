@@ -1,4 +1,4 @@
-"""Going through all rooms and judging which are to be cleaned up; what is due is done by the caller.
+"""Goes through all rooms and finds those that are due; the caller cleans them up.
 
 A page is judged in one transaction. Where the last one ended is all that is needed to go on, in another
 process or after a restart.

@@ -1,4 +1,4 @@
-"""Who of the users in a room is likely to be allowed to take back an invitation that somebody else sent."""
+"""Members of a room who are likely to be allowed to withdraw an invitation that another user sent."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""``synapse-tim check homeserver.yaml``: holds a homeserver's configuration against what TI-M demands.
+"""``synapse-tim check homeserver.yaml``: checks a configuration against the TI-M requirements.
 
 Nothing has to run, and nothing is changed: no key is made, no directory, no log. Exit code 1 if a requirement
-is violated (with ``--strict`` also if there is a warning), 2 if there is nothing to judge.
+is violated (with ``--strict`` also if there is a warning), 2 if the configuration cannot be read.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def add_command(commands: Any) -> None:
     """Add ``check`` to the commands."""
     parser = commands.add_parser(
         "check",
-        help="hold a homeserver's configuration against what TI-M demands",
-        description="Exit code 0: nothing is violated; 1: something is; 2: there is nothing to judge.",
+        help="check homeserver.yaml against the TI-M requirements",
+        description="Exit code 0: nothing is violated; 1: something is; 2: the configuration cannot be read.",
         epilog=_EXAMPLE,
     )
     parser.add_argument(
@@ -45,15 +45,15 @@ def add_command(commands: Any) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="the further file of a worker; may be repeated",
+        help="a worker's configuration file; may be repeated",
     )
     parser.add_argument(
         "--online",
         action="store_true",
-        help="also fetch the federation list and verify it, and look into the database",
+        help="also fetch and verify the federation list, visit the server, and look into the database",
     )
-    parser.add_argument("--strict", action="store_true", help="exit 1 also if there are warnings")
-    parser.add_argument("--all", action="store_true", help="also show what is right or does not apply")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if there are warnings, too")
+    parser.add_argument("--all", action="store_true", help="also show checks that pass or do not apply")
     parser.add_argument("--json", action="store_true", help="print JSON, with all lines")
     parser.set_defaults(run=run)
 

@@ -34,9 +34,7 @@ def add_command(commands: Any) -> None:
         "cleanup", help="show which rooms would be cleaned up, and why", epilog=_EXAMPLE
     )
     add_config(parser)
-    parser.add_argument(
-        "--dry-run", action="store_true", required=True, help="always to be given: nothing is changed"
-    )
+    parser.add_argument("--dry-run", action="store_true", required=True, help="required; nothing is changed")
     parser.add_argument("--at", type=moment, metavar="TIME", help="judge as of this time, such as 2027-06-01")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

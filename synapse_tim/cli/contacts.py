@@ -1,4 +1,4 @@
-"""``synapse-tim contacts``: approval lists of ``legacy-1.1`` become permission configurations.
+"""``synapse-tim contacts``: converts approval lists of ``legacy-1.1`` to permission configurations.
 
 ``migrate`` reads the lists from the homeserver's database, and stores permission configurations over the
 homeserver's own APIs while it runs, before or after it is configured as a later generation. ``remove-old``
@@ -56,11 +56,13 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser("contacts", help="move approval lists of legacy-1.1 to later generations")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     migrate = commands.add_parser(
-        "migrate", help="make permission configurations of approval lists", epilog=_MIGRATE_EXAMPLE
+        "migrate", help="convert approval lists to permission configurations", epilog=_MIGRATE_EXAMPLE
     )
     add_config(migrate)
     migrate.add_argument("--dry-run", action="store_true", help="show what would be done; nothing is changed")
-    migrate.add_argument("--homeserver-url", metavar="URL", help="of the client API and the admin API")
+    migrate.add_argument(
+        "--homeserver-url", metavar="URL", help="base URL of the client API and the admin API"
+    )
     migrate.add_argument(
         "--access-token-file", type=Path, metavar="FILE", help="the access token of a server administrator"
     )
@@ -68,10 +70,10 @@ def add_command(commands: Any) -> None:
         "--limited",
         type=Limited,
         choices=list(Limited),
-        help="whether approvals with an end are taken over, without the end, or left out",
+        help="how to migrate approvals with an end date",
     )
     migrate.add_argument(
-        "--skip", action="append", default=[], metavar="MXID", help="a user whose list is not migrated"
+        "--skip", action="append", default=[], metavar="MXID", help="do not migrate this user's list"
     )
     migrate.add_argument("--json", action="store_true", help="print JSON")
     migrate.set_defaults(run=_migrate)
@@ -79,8 +81,8 @@ def add_command(commands: Any) -> None:
         "remove-old", help="remove the approval lists after they were migrated", epilog=_REMOVE_EXAMPLE
     )
     add_config(remove)
-    remove.add_argument("--yes", action="store_true", required=True, help="always to be given")
-    remove.add_argument("--force", action="store_true", help="even if something was not migrated; it is lost")
+    remove.add_argument("--yes", action="store_true", required=True, help="required: confirms the deletion")
+    remove.add_argument("--force", action="store_true", help="delete lists that were not migrated, too")
     remove.set_defaults(run=_remove_old)
 
 
@@ -94,7 +96,7 @@ def _migrate(options: argparse.Namespace) -> int:
         owners = lists.owners() if lists.exist else []
         strangers = set(options.skip) - set(owners)
         if strangers:
-            raise CommandError(f"--skip names nobody with a list: {', '.join(sorted(strangers))}")
+            raise CommandError(f"--skip: these users have no approval list: {', '.join(sorted(strangers))}")
         name = server.settings.server_name
         rules = MigrationRules(name, server.product, options.limited, frozenset(options.skip))
         with progress("Looking at lists"):
@@ -115,8 +117,8 @@ def _refuse_undecided(plans: Sequence[Plan]) -> None:
     undecided = sum(plan.count(Outcome.UNDECIDED) for plan in plans)
     if undecided:
         raise CommandError(
-            f"{undecided} approvals have an end, which a permission configuration does not know. Nothing was "
-            "done. Say --limited allow to take them over without the end, or --limited leave-out"
+            f"{undecided} approvals have an end date, which a permission configuration cannot express. "
+            "Nothing was done. Use --limited allow to migrate them without it, or --limited leave-out"
         )
 
 
@@ -124,7 +126,7 @@ def _carry_out(
     options: argparse.Namespace, server: _Server, rules: MigrationRules, owners: Sequence[str]
 ) -> Iterator[Done]:
     if options.homeserver_url is None or options.access_token_file is None:
-        raise CommandError("--homeserver-url and --access-token-file are needed, or --dry-run")
+        raise CommandError("--homeserver-url and --access-token-file are required, unless you use --dry-run")
     if _delegates_authentication(server.settings.document):
         raise CommandError(
             "Matrix Authentication Service has taken over accounts, and Synapse's admin API cannot log in as "

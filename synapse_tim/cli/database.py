@@ -47,7 +47,7 @@ def _port(options: argparse.Namespace) -> int:
     old, new = read_config(options.config_from), read_config(options.config_to)
     names = [files.document.get("server_name") for files in (old, new)]
     if names[0] != names[1] or not names[0]:
-        raise CommandError(f"these are not of one homeserver: server_name {names[0]} and {names[1]}")
+        raise CommandError(f"the files are for different homeservers: server_name {names[0]} and {names[1]}")
     try:
         with (
             open_database(old.document, old.directory) as source,
@@ -55,7 +55,7 @@ def _port(options: argparse.Namespace) -> int:
             progress("Copying"),
         ):
             if source.postgresql or not target.postgresql:
-                raise CommandError("--from has to name a SQLite database, --to one of PostgreSQL")
+                raise CommandError("--from has to name a SQLite database, --to a PostgreSQL database")
             ported = port(source, target, replace=options.replace)
     except PortRefusedError as error:
         print(error, file=sys.stderr)

@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     """Ask, and print what was answered."""
     kind = kind_of(options.id)
     if kind is IdKind.MXID and user_id_of(options.id) is None:
-        raise CommandError(f"{options.id!r} is no user id such as @name:server.example")
+        raise CommandError(f"{options.id!r} is not a user id such as @name:server.example")
     services, search = _connect(read_config(options.config).document, insured=options.insured)
     answer = _Answer(options.id, kind, options.insured)
     try:

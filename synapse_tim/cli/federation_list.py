@@ -1,4 +1,4 @@
-"""``synapse-tim federation-list verify|show|diff``: a signed list held against its roots.
+"""``synapse-tim federation-list verify|show|diff``: verifies a signed list and shows it.
 
 All three verify before they say anything: what is not signed by the directory is not shown. Revocation is
 not looked up unless ``--ocsp`` says so, since a responder is seldom reachable from where one looks at files.

@@ -1,4 +1,4 @@
-"""What the commands share: JSON for scripts, tables for people, progress for whoever waits, times."""
+"""Output that the commands share: JSON for scripts, tables for people, progress, times."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def moment(text: str) -> dt.datetime:
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO 8601 time") from None
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)

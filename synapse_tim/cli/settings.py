@@ -1,4 +1,4 @@
-"""What commands read of ``homeserver.yaml``, without what Synapse makes of it."""
+"""Settings that commands read from ``homeserver.yaml``, without Synapse's own parser."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What clients are told and shown: versions, profiles, user directory, keys."""
+"""The client API: versions, profiles, user directory, keys."""

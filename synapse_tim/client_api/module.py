@@ -1,4 +1,4 @@
-"""``synapse_tim.ClientApiPolicy``: what clients are told, and what they learn of whom.
+"""``synapse_tim.ClientApiPolicy``: versions, profiles, user directory and registration.
 
 Most of it is Synapse's configuration, which is checked at start-up (``core.homeserver_options``). Guarded
 are: the versions of the Matrix specification (A_25641-01); registration (requirement R4.3); display names

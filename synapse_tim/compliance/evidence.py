@@ -1,4 +1,4 @@
-"""Which tests on real servers show which requirement: read from the tests' source, which is not run.
+"""Tests on real servers per requirement, read from the tests' source without running it.
 
 A test names its requirements in its own name (``test_a_28271_…``, ``test_af_10064_02_…``, several after each
 other), or by ``@pytest.mark.requirement("A_28271")``. It counts if it starts real servers, which

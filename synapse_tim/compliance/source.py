@@ -1,4 +1,4 @@
-"""Where the package names a requirement or uses a denial: read from its source, which is not run."""
+"""Requirements and denials that the package names, read from its source without running it."""
 
 from __future__ import annotations
 

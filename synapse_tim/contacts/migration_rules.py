@@ -24,7 +24,7 @@ from synapse_tim.invites.permission_config import MAX_OCTETS, PermissionConfigEr
 
 
 class Outcome(enum.StrEnum):
-    """What becomes of one approval."""
+    """Outcome of migrating one approval."""
 
     MIGRATED = "migrated"
     COVERED = "covered"
@@ -62,7 +62,7 @@ SETTLED: Final = DECIDED | {Outcome.EXPIRED, Outcome.NO_ACCOUNT}
 
 
 class Limited(enum.StrEnum):
-    """What becomes of approvals that have an end."""
+    """Handling of approvals with an end date."""
 
     ALLOW = "allow"
     LEAVE_OUT = "leave-out"

@@ -1,4 +1,4 @@
-"""Whether a user of another server may invite a local one, in the legacy generation (requirements §2.5).
+"""Rules of invitations from other servers in the legacy generation, in three stages (requirements §2.5).
 
 Stage 1 is the federation list. What the later two need is asked for only if it decides:
 

@@ -36,7 +36,7 @@ AT_START_UP: Final[list[Callable[[Sequence[str]], None]]] = []
 
 
 class Verdict(enum.StrEnum):
-    """What becomes of a setting when it is judged."""
+    """Verdict on a setting."""
 
     OK = "ok"
     VIOLATION = "violation"

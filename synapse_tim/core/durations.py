@@ -27,7 +27,7 @@ def parse(value: int | str) -> int:
     if value[-1:] in _SIZES:
         return int(value[:-1]) * _SIZES[value[-1]]
     if not value[-1:].isdigit():
-        raise ValueError("no unit of a duration")
+        raise ValueError("unknown unit")
     return int(value)
 
 

@@ -1,4 +1,4 @@
-"""How much of an event of another server takes effect."""
+"""Effect of an event of another server: all, part or none of it."""
 
 from __future__ import annotations
 

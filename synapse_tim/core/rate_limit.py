@@ -1,4 +1,4 @@
-"""How often somebody may do something, without a list of who did.
+"""Rate limit per user, without a list of users.
 
 The generic cell rate algorithm: of each there is one number, the time at which all of their requests will
 have been paid off. Whoever has paid is forgotten.

@@ -1,4 +1,4 @@
-"""Circuit breaker in front of the directory: after failures nobody asks for a while (requirement R6.4).
+"""Circuit breaker in front of the directory: after failures it is not asked for a while (requirement R6.4).
 
 While it is open, a look-up fails at once instead of waiting for a directory that is known to be down. After a
 while it is half-open: one look-up tries, and the others go on failing at once until that one has an answer.

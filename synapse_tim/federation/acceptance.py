@@ -24,7 +24,7 @@ from synapse_tim.pki.signer_path import SignerPath
 
 
 class OnStale(enum.StrEnum):
-    """What becomes of remote traffic once the list is stale."""
+    """Handling of remote traffic when the list is stale."""
 
     DENY = "deny"
     KEEP = "keep"

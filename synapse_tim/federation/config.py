@@ -62,7 +62,7 @@ class FederationListConfig(Block):
         if self.max_age <= self.refresh_interval:
             raise ValueError("max_age has to be longer than refresh_interval")
         if len(set(self.signature_algorithms)) != len(self.signature_algorithms):
-            raise ValueError("signature_algorithms names one twice")
+            raise ValueError("signature_algorithms contains a duplicate")
         return self
 
 

@@ -1,4 +1,4 @@
-"""``synapse_tim.FederationAllowList``: only members of the federation are talked to (AF_10064-02).
+"""``synapse_tim.FederationAllowList``: federation with members only (AF_10064-02).
 
 Synapse itself refuses every request from and to a server outside its whitelist, for media, too (A_26328).
 This module keeps that whitelist in step with the verified list and closes what it leaves open:

@@ -1,4 +1,4 @@
-"""What an event of a server outside the federation may do when a member relays it (AF_10064-02, AF_10062-03).
+"""Effect of an event that a member relays for a server outside the federation (AF_10064-02, AF_10062-03).
 
 It is not shown and changes nothing, with one exception: state that says who is in a room and who may do and
 read what there. Without that, this server would hold another room than the other members do, for instance

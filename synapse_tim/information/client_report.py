@@ -129,7 +129,7 @@ def _check_start(report: Mapping[str, Any]) -> None:
     try:
         dt.datetime.fromisoformat(f"{minutes}{seconds}{zone}")
     except ValueError:
-        raise ReportError("'start' is no date and time that there is") from None
+        raise ReportError("'start' is not an existing date") from None
 
 
 def _entries(report: Mapping[str, Any], direction: Direction) -> Iterable[tuple[str, str, int]]:

@@ -1,1 +1,1 @@
-"""Who may invite and address whom."""
+"""Invitations, and contact without one."""

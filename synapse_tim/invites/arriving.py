@@ -1,4 +1,4 @@
-"""Memberships of local users that other servers slip in among the events or into the state of a room.
+"""Memberships of local users that arrive outside ``/invite``: among the events or in the state of a room.
 
 An invitation that is delivered as such is judged then, and counts while it is pending. One that was answered
 has had its effect. Invitations of local users are judged like others: they come back after a backup was

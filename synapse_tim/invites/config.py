@@ -1,4 +1,4 @@
-"""The blocks of ``synapse_tim.InvitePolicy``: who may invite users that have said nothing about it."""
+"""The blocks of ``synapse_tim.InvitePolicy``: the default for users without a permission configuration."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ INSURED_INVITES_INSURED = Denial(
     text="Insured persons cannot invite each other. (AF_10233, A_25705)",
 )
 
-_INVITEE_REFUSES: Final = "This user cannot be invited by you. (A_26021-01)"
+_INVITEE_REFUSES: Final = "You cannot invite this user. (A_26021-01)"
 
 #: The invitee's permission configuration says no.
 INVITEE_REFUSES = Denial(
@@ -41,7 +41,7 @@ INVITEE_UNKNOWN = Denial(
 )
 
 _INVITEE_NOT_APPROVED: Final = (
-    "This user cannot be invited by you: neither approved nor listed accordingly. (AF_10061-01)"
+    "You cannot invite this user: no approval, and the directory does not allow it. (AF_10061-01)"
 )
 
 #: Legacy generation: neither the invitee's approval list nor the directory lets the invitation through.

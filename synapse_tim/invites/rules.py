@@ -45,7 +45,7 @@ class InviteRules:
     product: Product
 
     def check(self, inviter: str, invitee: str) -> Denial | None:
-        """Why an invitation must not be, whatever the invitee wants; ``None`` if that decides.
+        """Deny an invitation regardless of the invitee's settings; ``None`` if these decide.
 
         Args:
             inviter: user id.
@@ -75,7 +75,7 @@ class InviteRules:
 
 
 def check_new_room(room: CreateRoom, *, one_invitation: bool) -> Denial | None:
-    """Judge how a room's creator invites, whomever (A_25368-01).
+    """Check the number and form of invitations in createRoom (A_25368-01).
 
     Args:
         room: that is asked for.

@@ -1,4 +1,4 @@
-"""Strangers: users of whom one may not address the other.
+"""Users who may not contact each other.
 
 Whoever may invite somebody may also reach them otherwise, and whoever shares a room or an invitation with
 somebody has been let in already. All others are strangers, and nothing that carries text passes between them

@@ -1,4 +1,4 @@
-"""Which way to log in is being used: what Synapse does not tell those who may refuse a log-in.
+"""The way to log in that is being used: what Synapse does not tell those who may refuse a log-in.
 
 A log-in passes the guard of ``POST /login`` first, then whoever checks the credentials, then
 ``check_login_for_spam``, all while the same request is being served.
@@ -98,7 +98,7 @@ class LoginAttempts:
         return status, {**body, "flows": flows}
 
     async def register(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Let registering log nobody in where application services do not log in.
+        """Prevent registration from creating a session where application services do not log in.
 
         Users do not register; application services do, and would get a session along with the account.
         """

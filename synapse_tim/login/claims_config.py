@@ -1,4 +1,4 @@
-"""What the tokens of a provider have to say, and how they lead to an account, as the operator says it.
+"""Configuration of the claims that a provider's tokens must have, and of how they lead to an account.
 
 The same for providers of ``login`` and for ``synapse_tim.OidcMapping``. Files with keys are read when the
 block is checked, so that a wrong one stops start-up.

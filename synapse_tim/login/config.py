@@ -95,7 +95,7 @@ class ProviderConfig(ClaimsConfig):
     def _known(cls, algorithms: list[str] | None) -> list[str] | None:
         unknown = [name for name in algorithms or [] if name not in ALGORITHMS]
         if unknown:
-            raise ValueError(f"expected names out of {', '.join(ALGORITHMS)}, found {unknown[0]!r:.40}")
+            raise ValueError(f"expected one of {', '.join(ALGORITHMS)}, found {unknown[0]!r:.40}")
         return algorithms
 
     @property
@@ -165,7 +165,7 @@ class LoginConfig(Block):
     @classmethod
     def _own_types(cls, names: list[str]) -> list[str]:
         if any(name.startswith("m.") or name in TYPES for name in names):
-            raise ValueError("expected login types that mean nothing else to Synapse")
+            raise ValueError("expected login types that Synapse does not define")
         return names
 
     @field_validator("further_iks")

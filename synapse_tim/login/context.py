@@ -1,4 +1,4 @@
-"""What ``LoginPolicy`` shares with ``OidcMapping``, and how both count the outcome of a login."""
+"""State that ``LoginPolicy`` shares with ``OidcMapping``, and the counting of login outcomes."""
 
 from __future__ import annotations
 

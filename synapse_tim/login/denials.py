@@ -23,7 +23,7 @@ LOGIN_UNAVAILABLE = Denial(
     policy="login",
     requirements=("AF_10057", "AF_10234", "R4.2"),
     status=503,
-    text="This could not be done. Try again later. (AF_10057, R4.2)",
+    text="The login could not be completed. Try again later. (AF_10057, R4.2)",
 )
 
 #: A logout token that is refused.

@@ -214,7 +214,7 @@ class LoginPolicy:
             logger.info("Logout token refused: %s", error.reason.value)
             return False
         except Exception as error:
-            logger.error("A logout token could not be heeded: %s", type(error).__name__)
+            logger.error("A logout token could not be processed: %s", type(error).__name__)
             metrics.LOGOUT_TOKENS.labels(TokenRefusal.INTERNAL.value).inc()
             reject(LOGIN_UNAVAILABLE)
         metrics.LOGOUT_TOKENS.labels("accepted").inc()

@@ -158,7 +158,7 @@ class SignedDiscovery:
         if public_key_info(certificate) != key.key.public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         ):
-            raise KeysUnavailableError("certificate of a key: it is that of another key")
+            raise KeysUnavailableError("the certificate does not match the key")
 
 
 def _key_set(data: bytes | bytearray) -> jwk.KeySet:

@@ -1,4 +1,4 @@
-"""What is remembered of log-ins, in Synapse's own database: for all workers, and across restarts.
+"""Used tokens and provider sessions, in Synapse's database: for all workers, and across restarts.
 
 Tokens that were used, as hashes, until they could not be used again anyway; sessions of the provider, or all
 of a person at the provider, that ended, likewise; and which device belongs to which session of a provider.

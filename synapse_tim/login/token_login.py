@@ -94,7 +94,7 @@ class LoggedIn:
 
 @attrs.frozen(eq=False)
 class VerifiedLogin:
-    """A token that is in order, whosever account it leads to.
+    """A verified token, before its account is looked up.
 
     Attributes:
         provider: of the token.

@@ -73,7 +73,7 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
         # What the signature does not cover has one form only: its bit string is whole bytes (RFC 5758).
         if der[-len(certificate.signature) - 1] != 0:
-            raise ValueError("the signature is not made of whole octets")
+            raise ValueError("the signature is not byte-aligned")
     except MALFORMED as error:
         raise CertificateError(CertificateReason.CERTIFICATE_MALFORMED, str(error)[:120]) from None
     return certificate

@@ -1,1 +1,1 @@
-"""What rooms may be, and who enters and sees them."""
+"""Properties of rooms, their members and their visibility."""

@@ -87,7 +87,7 @@ REMOTE_USER_IN_PUBLIC_ROOM = Denial(
 JOIN_WITHOUT_INVITE = Denial(
     policy="room",
     requirements=("A_26515-01", "A_26515", "R3.11"),
-    text="This room is entered by invitation only, and not while it is public. (A_26515-01)",
+    text=("Public rooms of other servers cannot be joined; other rooms need an invitation. (A_26515-01)"),
 )
 
 #: What other servers ask about a room that does not federate, in Synapse's words for what is not there.

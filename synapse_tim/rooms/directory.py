@@ -1,4 +1,4 @@
-"""Guards of the room directory: who finds rooms (A_26515, A_26515-01, A_26518, A_26520, A_28587, A_28590).
+"""Guards of the room directory (A_26515, A_26515-01, A_26518, A_26520, A_28587, A_28590).
 
 Refused to other servers: whatever would tell them of a room that does not federate: its alias, its name, its
 place in a space. The list itself is Synapse's ``allow_public_rooms_over_federation: false``.

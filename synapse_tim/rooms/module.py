@@ -1,4 +1,4 @@
-"""``synapse_tim.RoomPolicy``: which rooms there are, who enters them, who finds them.
+"""``synapse_tim.RoomPolicy``: creation of rooms, entering them, and finding them.
 
 - Creation and upgrade: versions (A_26202, A_26203), room types (A_28596), history (A_25481), public rooms
   that do not federate (A_25325-01, A_26515-01), private rooms for insured persons (A_25996). Judged before

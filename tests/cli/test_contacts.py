@@ -72,7 +72,7 @@ def test_nothing_is_done_before_everything_is_decided(config, run, tmp_path):
     access = ("--homeserver-url", "http://127.0.0.1:1", "--access-token-file", str(tmp_path / "none"))
     code, out, err = run(config, "migrate", *access)
     assert (code, out) == (2, "")
-    assert err.startswith("1 approvals have an end, which a permission configuration does not know")
+    assert err.startswith("1 approvals have an end date, which a permission configuration cannot express")
     code, _, err = run(config, "migrate", *access, "--limited", "allow")
     assert (code, "no readable access token (FileNotFoundError)" in err) == (2, True)
 

@@ -186,7 +186,7 @@ def test_what_looks_like_a_user_and_is_none(ti, look_up, asked):
     before = len(ti.requests)
     code, out, err = look_up(asked)
     assert (code, out) == (2, "")
-    assert "is no user id" in err
+    assert "is not a user id" in err
     assert len(ti.requests) == before
 
 

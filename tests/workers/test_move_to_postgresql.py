@@ -136,4 +136,4 @@ def test_what_cannot_be_ported(moved, capsys, postgres_server):
     assert "--from has to name a SQLite database" in capsys.readouterr().err
     Path("homeserver.yaml").write_text(yaml.safe_dump({**server.config, "server_name": "other.example"}))
     assert main(command) == 2
-    assert "not of one homeserver" in capsys.readouterr().err
+    assert "for different homeservers" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Checks of what leaves the homeserver beside messages, and of what lies about: push, statistics, secrets."""
+"""Checks of push, statistics and readable secrets."""
 
 from __future__ import annotations
 

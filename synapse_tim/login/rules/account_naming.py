@@ -1,4 +1,4 @@
-"""How an account is called: localpart and display name, from the claims of a token (R4.5, R4.15).
+"""Names of accounts: localpart and display name, from the claims of a token (R4.5, R4.15).
 
 The localpart follows from the claims by the operator's rule and by nothing else: the same claims give the
 same localpart, in lower case. Refused: a localpart with characters that the Matrix specification does not

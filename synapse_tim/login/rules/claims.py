@@ -1,4 +1,4 @@
-"""What an ID token has to say, whoever it is about (OpenID Connect Core §2, §3.1.3.7; AF_10057, A_22936).
+"""Claims that every ID token must have (OpenID Connect Core §2, §3.1.3.7; AF_10057, A_22936).
 
 Refused: another issuer or audience, an authorised party that is not us, a token that has expired, is not
 valid yet or was issued too long ago, one whose level of assurance is too low or whose means of

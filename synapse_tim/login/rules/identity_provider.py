@@ -1,4 +1,4 @@
-"""An identity provider as the operator configured it, and whom its tokens tell about.
+"""An identity provider as the operator configured it, and the person a token identifies.
 
 Three profiles set what a provider that is not described further has to deliver: the central IDP-Dienst for
 smart cards of professionals and organisations, the sectoral identity providers for insured persons

@@ -1,4 +1,4 @@
-"""Which ways to log in there are (AF_10057, AF_10234): everything else is refused, whoever asks.
+"""Permitted ways to log in (AF_10057, AF_10234): all others are refused, for every user.
 
 Insured persons log in with their identity provider only. At a server for professionals the operator says
 which ways there are; local passwords are off but for named administrators, who need them when the identity

@@ -1,4 +1,4 @@
-"""What somebody reads in the browser whose log-in is refused: what to do, and nothing about the person."""
+"""Error pages for refused log-ins: what to do, and nothing about the person."""
 
 from __future__ import annotations
 

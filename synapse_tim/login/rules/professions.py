@@ -1,4 +1,4 @@
-"""Whose card a token was made with: gemSpec_OID's profession OIDs of persons.
+"""Professions of card holders: gemSpec_OID's profession OIDs of persons.
 
 Every other OID below ``1.2.276.0.76.4`` that a smart card carries belongs to an institution.
 """

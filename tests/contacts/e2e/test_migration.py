@@ -176,7 +176,7 @@ def test_what_becomes_of_each_list(clinic):
     assert outcomes(found, limited) == ["migrated", "undecided"]
     code, out, err = clinic.command("migrate", str(clinic.server.config_path), *clinic.access, *skip)
     assert (code, out) == (2, "")
-    assert err.startswith("1 approvals have an end") and "Nothing was done" in err
+    assert err.startswith("1 approvals have an end date") and "Nothing was done" in err
     assert all(user.account_data(PRO).status_code == 404 for user in users)
 
     code, found = clinic.migrate("--limited", "leave-out", *skip)
@@ -338,7 +338,7 @@ def test_what_the_command_cannot_work_with(clinic, tmp_path):
         ((*access, "--homeserver-url", "nonsense"), "has to be an http or https URL"),
         (
             (*access, *url, "--skip", "@nobody:x.example"),
-            "--skip names nobody with a list: @nobody:x.example",
+            "--skip: these users have no approval list: @nobody:x.example",
         ),
     ):
         code, out, err = clinic.command("migrate", config, *arguments)

@@ -136,7 +136,7 @@ def test_wrong_values_are_refused_with_their_path(block, path, value, says):
         ({"trust.ocsp_responder_url": ...}, "needs ocsp_responder_url"),
         ({"url": "http://x/", "client_certificate": "SECRET"}, "client_certificate needs an https url"),
         ({"max_age": "1h"}, "max_age has to be longer than refresh_interval"),
-        ({"signature_algorithms": ["ES256", "ES256"]}, "names one twice"),
+        ({"signature_algorithms": ["ES256", "ES256"]}, "contains a duplicate"),
     ],
 )
 def test_impossible_combinations_are_refused(block, changes, says):

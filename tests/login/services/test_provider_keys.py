@@ -392,7 +392,7 @@ def test_a_key_has_to_be_the_one_of_its_certificate(ti, signed, fetcher, mode):
         idp_keys(ti, **jwk.to_jwk(public("P-256"))),
     ):
         fetcher.documents[url] = json.dumps({"keys": [idp_keys(ti), changed]}).encode()
-        with unavailable("certificate of a key: it is that of another key"):
+        with unavailable("the certificate does not match the key"):
             source.fetch()
 
 
