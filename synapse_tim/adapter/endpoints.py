@@ -9,7 +9,7 @@ from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import SynapseError
 from twisted.web.resource import Resource
 
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.answers import reject
 from synapse_tim.adapter.shape import Touches
 from synapse_tim.core.web_denials import METHOD_UNRECOGNIZED
 

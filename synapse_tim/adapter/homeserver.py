@@ -16,7 +16,7 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.accounts import Accounts
-from synapse_tim.adapter.arrivals import ArrivingEvents
+from synapse_tim.adapter.arriving_events import ArrivingEvents
 from synapse_tim.adapter.client_api import ClientApi
 from synapse_tim.adapter.config import HomeserverConfig
 from synapse_tim.adapter.device_inbox import DeviceInbox

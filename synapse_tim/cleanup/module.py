@@ -13,7 +13,7 @@ from typing import Any
 
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.start_up import check_options
@@ -45,8 +45,8 @@ class RoomCleanup:
         rules = config.cleanup_rules
         federation: Federation | None = None
         if rules.insured_only_ms is not None:
-            federation = parts.require(api, "FederationAllowList", "RoomCleanup")
-        parts.register(api, self, config)
+            federation = registry.require(api, "FederationAllowList", "RoomCleanup")
+        registry.register(api, self, config)
         self._api = api
         homeserver.purges.after_each(self._remove_stale_rows)
         if api.should_run_background_tasks() and rules.any:

@@ -19,9 +19,9 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter.clock import now_ms
-from synapse_tim.cleanup.room_withdrawal import Attendance, read_attendance, read_untold
+from synapse_tim.cleanup.room_members import Attendance, read_attendance, read_untold
 from synapse_tim.cleanup.survey import RoomSurvey
-from synapse_tim.cleanup.withdrawal import who_may_withdraw
+from synapse_tim.cleanup.withdrawal_order import who_may_withdraw
 
 logger = logging.getLogger(__name__)
 

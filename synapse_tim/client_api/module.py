@@ -16,14 +16,14 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
+from synapse_tim.adapter.answers import looked_up, reject
 from synapse_tim.adapter.client_api import ClientGuard
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import looked_up, reject
 from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json, replace_json
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.shared_rooms import SharedRooms
 from synapse_tim.adapter.start_up import check_options
 from synapse_tim.client_api import rules as client_api
@@ -91,7 +91,7 @@ class ClientApiPolicy:
         self._client_api.guard(self._guards(homeserver), replaced)
         if config.insured_persons:
             homeserver.federation_requests.guard("FederationQueryServlet", "GET", self.federation_query)
-        parts.register(api, self, config)
+        registry.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> ClientApiPolicyConfig:

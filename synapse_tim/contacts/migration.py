@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 import attrs
 
 from synapse_tim.admin.api import HomeserverAdmin, NoAnswerError, StoringError
-from synapse_tim.contacts.lists import ContactLists, ContactNotes
 from synapse_tim.contacts.migration_rules import MigrationRules, Plan, UserList, digest, encoded
+from synapse_tim.contacts.migration_store import ContactLists, ContactNotes
 
 
 @attrs.frozen

@@ -14,12 +14,12 @@ from typing import Any
 
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
 from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.config_block import parse_block, wrong
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.local_users import LocalUsers
-from synapse_tim.adapter.openid_users import OpenIdUsers
+from synapse_tim.adapter.openid_auth import OpenIdUsers
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.contacts import resource as contact_resource
 from synapse_tim.contacts.config import ContactManagementConfig
@@ -60,7 +60,7 @@ class ContactManagement:
         TableKeeper(api, "contacts", self._store.create_tables, self._tidy).start()
         # Accounts are deactivated by the main process.
         api.register_third_party_rules_callbacks(on_user_deactivation_status_changed=self._on_deactivation)
-        parts.register(api, self, config)
+        registry.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> ContactManagementConfig:
@@ -82,7 +82,7 @@ class ContactManagement:
         Raises:
             ConfigError: ``synapse_tim.Directory`` is not loaded.
         """
-        directory: Directory = parts.require(self._api, "Directory", "InvitePolicy")
+        directory: Directory = registry.require(self._api, "Directory", "InvitePolicy")
         return ThreeStageCheck(self._api, users, self.permits, directory)
 
     async def permits(self, owner: str, inviter: str, now_s: int) -> bool:

@@ -16,7 +16,7 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.local_users import LocalUsers
-from synapse_tim.contacts.three_stages import decided_by_invitee, stage_three
+from synapse_tim.contacts.three_stage_rules import decided_by_invitee, stage_three
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.core.text import is_storable

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from synapse_tim.demo.attempt import FORBIDDEN, Attempt, invited, seen
 from synapse_tim.demo.legacy import legacy
-from synapse_tim.demo.log_ins import log_ins
+from synapse_tim.demo.logins import log_ins
 from synapse_tim.demo.rulebook import events, invitations, rooms
 from synapse_tim.demo.world import DemoWorld
 from synapse_tim.testing import MatrixUser, SynapseServer, wait_for

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter import metrics, registry
 from synapse_tim.adapter.config_block import parse_block, wrong
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.directory.assembly import build_directory
@@ -44,7 +44,7 @@ class Directory:
     def __init__(self, config: DirectoryPartConfig, api: ModuleApi) -> None:
         if config.directory is None:
             raise wrong("this key is required", "directory")
-        shared: SharedLogIn | None = parts.find(api, SharedLogIn.__name__)
+        shared: SharedLogIn | None = registry.find(api, SharedLogIn.__name__)
         log_in = config.directory.log_in(shared.settings if shared is not None else None)
         services = build_directory(
             config.directory,
@@ -56,7 +56,7 @@ class Directory:
         self._client = services.client
         self._threads = Threads(api, self._transport.close)
         self._waiting = 0
-        parts.register(api, self, config)
+        registry.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> DirectoryPartConfig:

@@ -16,14 +16,14 @@ from typing import Any
 
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi, SynapseRequest
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
+from synapse_tim.adapter.answers import count_allowed, enforce, reject
 from synapse_tim.adapter.clock import now_ms
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import count_allowed, enforce, reject
 from synapse_tim.adapter.events import StateBefore
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.matrix import MEMBER
 from synapse_tim.core.text import is_storable
 from synapse_tim.events.config import EventPolicyConfig
@@ -69,7 +69,7 @@ class EventPolicy:
                 **{(redacts, method): self.check_path for method in ("PUT", "POST")},
             }
         )
-        parts.register(api, self, config)
+        registry.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> EventPolicyConfig:

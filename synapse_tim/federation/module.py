@@ -21,9 +21,9 @@ from typing import Any, Literal
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 from synapse.module_api.errors import Codes
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
+from synapse_tim.adapter.answers import count_allowed, count_denied, error_of, reject
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import count_allowed, count_denied, error_of, reject
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.start_up import check_files
 from synapse_tim.core.create_room import CreateRoom
@@ -80,8 +80,8 @@ class FederationAllowList:
         homeserver.new_rooms.check(self.check_new_room)
         homeserver.received_events.check(self.check_received_event)
         homeserver.arrivals.limit_effect(self.effect_of, ROOM_FRAME.__contains__)
-        parts.register(api, self, config)
-        parts.register(api, SharedLogIn(config.federation_list, self._engine.session))
+        registry.register(api, self, config)
+        registry.register(api, SharedLogIn(config.federation_list, self._engine.session))
         check_files(api, homeserver.config)
         self._engine.start()
 

@@ -18,9 +18,9 @@ from typing import Any, Final
 from synapse.module_api import DirectServeJsonResource, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import metrics
+from synapse_tim.adapter.answers import count_allowed, reject
 from synapse_tim.adapter.client_api import ClientApi
 from synapse_tim.adapter.clock import utc_now
-from synapse_tim.adapter.decisions import count_allowed, reject
 from synapse_tim.adapter.endpoints import require_method
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import octets

@@ -16,11 +16,11 @@ from typing import Any
 from synapse.module_api import ModuleApi
 from twisted.web.resource import Resource
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.endpoints import unrecognized
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.openid_users import OpenIdUsers
+from synapse_tim.adapter.openid_auth import OpenIdUsers
 from synapse_tim.core.products import Product
 from synapse_tim.federation.federation_members import Federation
 from synapse_tim.information import client_report_resource as client_reports
@@ -63,7 +63,7 @@ class InformationServices:
                 "name contacts or a support page there (A_26265)"
             )
         homeserver.listeners.serve(resources, well_known, "InformationServices")
-        parts.register(api, self, config)
+        registry.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> InformationServicesConfig:
@@ -78,7 +78,7 @@ class InformationServices:
         wanted = config.information
         if config.product is Product.EPA or config.spec_version.is_legacy:
             return unrecognized()
-        federation: Federation = parts.require(self._api, "FederationAllowList", "InformationServices")
+        federation: Federation = registry.require(self._api, "FederationAllowList", "InformationServices")
         users = OpenIdUsers(
             self._homeserver, INFORMATION_TOKEN, accept_access_tokens=wanted.accept_access_tokens
         )

@@ -13,7 +13,7 @@ from typing import Any, Final
 from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter.decisions import count_allowed, reject
+from synapse_tim.adapter.answers import count_allowed, reject
 from synapse_tim.adapter.endpoints import error_answer, require_method
 from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
 from synapse_tim.federation.list import FederationList

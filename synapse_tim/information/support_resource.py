@@ -7,7 +7,7 @@ from typing import Any
 
 from synapse.module_api import DirectServeJsonResource, SynapseRequest
 
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.answers import reject
 from synapse_tim.adapter.endpoints import require_method
 from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
 

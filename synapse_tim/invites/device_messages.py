@@ -21,7 +21,7 @@ from typing import Final
 import attrs
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter.decisions import count_denied
+from synapse_tim.adapter.answers import count_denied
 from synapse_tim.adapter.device_inbox import ArrivedMessages, DeviceInbox
 from synapse_tim.invites.denials import MESSAGE_TO_STRANGER
 from synapse_tim.invites.strangers import Strangers

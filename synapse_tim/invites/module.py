@@ -6,8 +6,8 @@ by an approval list and the directory, which ``synapse_tim.ContactManagement`` a
 Every way to invite somebody ends in a membership event that is made here or arrives here, and both are
 watched: local requests of any kind, administrators' and delayed ones included; invitations that another
 server delivers as such; and those that it slips in among the events or into the state of a room in which
-this server takes part, which are judged when they take effect: ``arriving``. ``createRoom`` is judged before
-there is a room. Server notices are exempt.
+this server takes part, which are judged when they take effect: ``arriving_memberships``. ``createRoom`` is
+judged before there is a room. Server notices are exempt.
 
 Whoever may not invite somebody does not reach them otherwise either: ``device_messages`` and
 ``stranger_memberships``.
@@ -22,20 +22,20 @@ from typing import Any, Literal, Protocol
 
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi, SynapseRequest
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
+from synapse_tim.adapter.answers import count_denied, enforce, reject
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import count_denied, enforce, reject
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.adapter.request_body import read_json
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.create_room import CreateRoom, is_user_id, names_address
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
 from synapse_tim.federation.federation_members import Federation
-from synapse_tim.invites.arriving import ArrivingMemberships
+from synapse_tim.invites.arriving_memberships import ArrivingMemberships
 from synapse_tim.invites.config import InvitePolicyConfig
 from synapse_tim.invites.denials import INVITE_BY_ADDRESS, INVITEE_MALFORMED
 from synapse_tim.invites.device_messages import DeviceMessages
@@ -75,7 +75,7 @@ class InvitePolicy:
 
     def __init__(self, config: InvitePolicyConfig, api: ModuleApi) -> None:
         homeserver = self._homeserver = Homeserver.of(api)
-        self._federation: Federation = parts.require(api, "FederationAllowList", "InvitePolicy")
+        self._federation: Federation = registry.require(api, "FederationAllowList", "InvitePolicy")
         self._api = api
         self._client_api = homeserver.client_api
         self._product = config.product
@@ -101,7 +101,7 @@ class InvitePolicy:
         ArrivingMemberships(api, homeserver.arrivals, self._check, memberships)
         servlet = "room.RoomMembershipRestServlet"
         self._client_api.guard({(servlet, method): self.check_invitee for method in ("POST", "PUT")})
-        parts.register(api, self, config)
+        registry.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> InvitePolicyConfig:
@@ -116,7 +116,7 @@ class InvitePolicy:
         """What the generation has for the invitee's say."""
         api, users = self._api, self._homeserver.local_users
         if config.spec_version.is_legacy:
-            contacts: ConsentProvider = parts.require(api, "ContactManagement", "InvitePolicy")
+            contacts: ConsentProvider = registry.require(api, "ContactManagement", "InvitePolicy")
             return contacts.consent(users)
         documents = PermissionDocuments(api, users, config.product, config.default)
         PermissionRoutes(self._homeserver, documents)
@@ -197,7 +197,7 @@ class InvitePolicy:
         """Judge an invitation that another server delivers.
 
         Called for both versions of ``PUT /invite`` and for nothing else: before anything of the event is
-        verified but its signature. What arrives in another way is for ``arriving``.
+        verified but its signature. What arrives in another way is for ``arriving_memberships``.
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
+from synapse_tim.adapter.answers import enforce, reject
 from synapse_tim.adapter.client_api import ClientGuard
-from synapse_tim.adapter.decisions import enforce, reject
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import octets, read_json
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.invites.denials import PERMISSION_MALFORMED, PERMISSION_REMOVED
 from synapse_tim.invites.permission_config import MAX_OCTETS, is_empty
 from synapse_tim.invites.permission_documents import PermissionDocuments

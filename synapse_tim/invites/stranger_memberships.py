@@ -20,11 +20,11 @@ from typing import Any, Final, Literal
 from synapse.module_api import NOT_SPAM, EventBase, LoggingTransaction, ModuleApi
 from synapse.module_api.errors import Codes
 
-from synapse_tim.adapter.decisions import count_denied, enforce, reject
+from synapse_tim.adapter.answers import count_denied, enforce, reject
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import CREATE, JOIN_RULES, MEMBER
 from synapse_tim.core.server_name import of_matrix_id

@@ -19,8 +19,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from synapse.module_api import ModuleApi
 
+from synapse_tim.adapter.answers import looked_up, reject
 from synapse_tim.adapter.common_rooms import CommonRooms
-from synapse_tim.adapter.decisions import looked_up, reject
 from synapse_tim.adapter.rooms import Rooms
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.text import is_storable

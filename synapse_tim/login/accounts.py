@@ -21,7 +21,7 @@ from synapse.types import UserID
 
 from synapse_tim.adapter.accounts import Accounts as SynapseAccounts
 from synapse_tim.adapter.clock import utc_now
-from synapse_tim.login.new_accounts import Name, NewAccount, NewAccounts
+from synapse_tim.login.pending_accounts import Name, NewAccount, NewAccounts
 from synapse_tim.login.rules.account_naming import localpart
 from synapse_tim.login.rules.identity_provider import IdentityProvider, Person
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError

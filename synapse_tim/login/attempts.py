@@ -16,9 +16,9 @@ import attrs
 from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.answers import reject
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.request_body import read_json, replace_json
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.login.rules.methods import LoginMethod, LoginRules
 from synapse_tim.login.token_login import Used
 

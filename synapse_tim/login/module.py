@@ -15,13 +15,13 @@ from typing import Any, Final, Literal
 from cachetools import TTLCache
 from synapse.module_api import NOT_SPAM, ModuleApi, SynapseRequest
 
-from synapse_tim.adapter import homeserver as synapse
-from synapse_tim.adapter import metrics, parts
+from synapse_tim.adapter import metrics, registry
 from synapse_tim.adapter.accounts import current_request
+from synapse_tim.adapter.answers import enforce, reject
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import enforce, reject
-from synapse_tim.adapter.requests import Answer, Proceed
+from synapse_tim.adapter.guards import Answer, Proceed
+from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.start_up import check_options, report
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.core.denial import Denial
@@ -33,16 +33,16 @@ from synapse_tim.login.assembly import build_providers
 from synapse_tim.login.attempts import LoginAttempts
 from synapse_tim.login.checks import judge_log_ins, judge_registration, judge_single_sign_on
 from synapse_tim.login.config import LoginPolicyConfig
-from synapse_tim.login.context import LoginContext, count_accepted, count_refused
 from synapse_tim.login.denials import LOGIN_METHOD, LOGIN_UNAVAILABLE
 from synapse_tim.login.logout import ProviderLogout, SessionEndedError
-from synapse_tim.login.new_accounts import NewAccounts
+from synapse_tim.login.pending_accounts import NewAccounts
 from synapse_tim.login.resources import BASE_PATH, KeyResource, LogoutResource, NonceResource
-from synapse_tim.login.rules.identity_provider import Homeserver
+from synapse_tim.login.rules.identity_provider import ThisServer
 from synapse_tim.login.rules.insured import Insurer
 from synapse_tim.login.rules.methods import LoginMethod
 from synapse_tim.login.rules.nonces import NonceMint
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.sso_context import LoginContext, count_accepted, count_refused
 from synapse_tim.login.store import LoginStore
 from synapse_tim.login.token_login import LoggedIn, TokenLogin, UsedTokens
 
@@ -71,14 +71,14 @@ class LoginPolicy:
 
     def __init__(self, config: LoginPolicyConfig, api: ModuleApi) -> None:
         self._api = api
-        homeserver = synapse.Homeserver.of(api)
+        homeserver = Homeserver.of(api)
         self._synapse, self._client_api = homeserver.accounts, homeserver.client_api
         check_options(homeserver.config, "login", config.product)
         # Knows the insurers' institution codes.
         self._federation: Federation | None = (
-            parts.require(api, "FederationAllowList", "LoginPolicy")
+            registry.require(api, "FederationAllowList", "LoginPolicy")
             if config.product is Product.EPA
-            else parts.find(api, "FederationAllowList")
+            else registry.find(api, "FederationAllowList")
         )
         self._store = LoginStore(api)
         self._new_accounts = NewAccounts(api)
@@ -87,7 +87,7 @@ class LoginPolicy:
         self.login = TokenLogin(
             providers=build_providers(config, api),
             decryption_keys=keys,
-            homeserver=Homeserver(
+            homeserver=ThisServer(
                 config.product, Insurer(api.server_name, frozenset(config.login.further_iks))
             ),
             known_list=self.known_list,
@@ -111,8 +111,8 @@ class LoginPolicy:
             self.login.used,
             marks,
         )
-        parts.register(api, self, config)
-        parts.register(api, context)
+        registry.register(api, self, config)
+        registry.register(api, context)
         if homeserver.config.delegates_authentication:
             logger.warning(
                 "Matrix Authentication Service logs users in, so synapse_tim.LoginPolicy does not: configure "

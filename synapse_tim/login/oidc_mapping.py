@@ -14,7 +14,7 @@ from typing import Any
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
 from synapse_tim.adapter.accounts import MappingException
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config import OidcProvider
@@ -23,12 +23,12 @@ from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.jose.signed_token import SignatureRules, SignedToken
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.claims_config import OidcMappingConfig
-from synapse_tim.login.context import LoginContext, count_accepted, count_refused
-from synapse_tim.login.new_accounts import NewAccounts
+from synapse_tim.login.pending_accounts import NewAccounts
 from synapse_tim.login.rules.claims import text
 from synapse_tim.login.rules.identity_provider import IdentityProvider, Person
 from synapse_tim.login.rules.pages import NOT_USED, page_text
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError, as_refusals
+from synapse_tim.login.sso_context import LoginContext, count_accepted, count_refused
 from synapse_tim.login.token_login import VerifiedLogin
 
 logger = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ class OidcMapping:
         return self._rules.person(claims, context.homeserver, context.known_list(), utc_now())
 
     def _context(self) -> LoginContext:
-        context: LoginContext | None = parts.find(self._homeserver.modules_api, "LoginContext")
+        context: LoginContext | None = registry.find(self._homeserver.modules_api, "LoginContext")
         if context is None:
             raise MappingException(page_text(TokenRefusal.INTERNAL))
         return context

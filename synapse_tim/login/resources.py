@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from twisted.web.resource import Resource
 
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.answers import reject
 from synapse_tim.adapter.request_body import octets
 from synapse_tim.jose.jwe import MAX_BYTES, DecryptionKey
 from synapse_tim.login.denials import LOGOUT_TOKEN

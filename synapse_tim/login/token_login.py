@@ -20,7 +20,7 @@ from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.signed_token import SignatureRules, SignedToken
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.provider_keys import KeysUnavailableError, ProviderKeys
-from synapse_tim.login.rules.identity_provider import Homeserver, IdentityProvider, Person, UsedToken
+from synapse_tim.login.rules.identity_provider import IdentityProvider, Person, ThisServer, UsedToken
 from synapse_tim.login.rules.nonces import NonceMint
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError, as_refusals
 from synapse_tim.login.store import LoginStore, ProviderSession
@@ -179,7 +179,7 @@ class TokenLogin:
 
     providers: Mapping[str, Provider]
     decryption_keys: tuple[jwe.DecryptionKey, ...]
-    homeserver: Homeserver
+    homeserver: ThisServer
     known_list: Callable[[], FederationList | None]
     accounts: Accounts
     used: UsedTokens

@@ -13,16 +13,16 @@ from typing import Literal
 
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
-from synapse_tim.adapter.decisions import enforce, reject
+from synapse_tim.adapter.answers import enforce, reject
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER
 from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.core.text import is_storable
-from synapse_tim.rooms import joins
+from synapse_tim.rooms import entry_rules
 from synapse_tim.rooms.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
 from synapse_tim.rooms.views import ENTRY, RoomStates, State, content
 
@@ -68,7 +68,7 @@ class RoomEntry:
         room = self._rooms.of(state)
         before = _membership(state, subject)
         if membership == "knock":
-            _enforce(joins.check_knock(room))
+            _enforce(entry_rules.check_knock(room))
         elif is_local:
             is_withheld = False
             if before == "invite" or (before != "join" and (room.is_opened or not room.is_own)):
@@ -77,10 +77,10 @@ class RoomEntry:
                 is_invited = await self._events.is_invited(subject, event.room_id)
                 is_withheld = before == "invite" and not is_invited
                 before = "invite" if is_invited else None
-            _enforce(joins.check_local_join(room, before, is_withheld=is_withheld))
+            _enforce(entry_rules.check_local_join(room, before, is_withheld=is_withheld))
         else:
             enforce(
-                joins.check_remote_entry(room, "invite" if membership == "invite" else before),
+                entry_rules.check_remote_entry(room, "invite" if membership == "invite" else before),
                 JOIN_WITHOUT_INVITE,
             )
 
@@ -90,7 +90,7 @@ class RoomEntry:
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
         """
-        if joins.stripped_state_is_public(event.unsigned.get("invite_room_state")):
+        if entry_rules.stripped_state_is_public(event.unsigned.get("invite_room_state")):
             reject(REMOTE_USER_IN_PUBLIC_ROOM)
         return NOT_SPAM
 
@@ -118,7 +118,8 @@ class RoomEntry:
         """
         invited = await self._events.is_invited(user_id, room_id)
         enforce(
-            joins.check_local_join(self._rooms.of(state), "invite" if invited else None), JOIN_WITHOUT_INVITE
+            entry_rules.check_local_join(self._rooms.of(state), "invite" if invited else None),
+            JOIN_WITHOUT_INVITE,
         )
 
     async def send_join(self, request: FederationRequest, proceed: Proceed) -> Answer:
@@ -136,7 +137,7 @@ class RoomEntry:
         if not state:
             reject(REMOTE_USER_IN_PUBLIC_ROOM)  # none, or one that is hidden: the same answer for both
         enforce(
-            joins.check_remote_entry(self._rooms.of(state), _membership(state, str(subject))),
+            entry_rules.check_remote_entry(self._rooms.of(state), _membership(state, str(subject))),
             JOIN_WITHOUT_INVITE,
         )
         return await proceed()

@@ -17,22 +17,22 @@ from typing import Any, Final
 
 from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
+from synapse_tim.adapter.answers import enforce
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.decisions import enforce
 from synapse_tim.adapter.events import StateBefore
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.adapter.start_up import check_options
 from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER
 from synapse_tim.core.products import Product
 from synapse_tim.rooms.config import RoomPolicyConfig
 from synapse_tim.rooms.denials import JOIN_RULE, ROOM_VERSION
-from synapse_tim.rooms.directory import RoomDirectory
 from synapse_tim.rooms.entry import RoomEntry
 from synapse_tim.rooms.rollback import RoomRollback
+from synapse_tim.rooms.room_directory import RoomDirectory
 from synapse_tim.rooms.views import ENTRY, RoomStates, RoomViews, content
 
 _CHANGED: Final = frozenset({JOIN_RULES, HISTORY_VISIBILITY})
@@ -70,7 +70,7 @@ class RoomPolicy:
                 ("capabilities.CapabilitiesRestServlet", "GET"): self.capabilities,
             }
         )
-        parts.register(api, self, config)
+        registry.register(api, self, config)
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> RoomPolicyConfig:

@@ -17,8 +17,8 @@ from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter.accounts import current_request
 from synapse_tim.adapter.events import StateBefore
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.matrix import CREATE, MEMBER
 
 logger = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi
 
-from synapse_tim.adapter.decisions import count_denied
+from synapse_tim.adapter.answers import count_denied
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER
 from synapse_tim.core.products import Product
 from synapse_tim.core.text import is_storable
 from synapse_tim.rooms.denials import ROOM_NOT_FOUND, WORLD_READABLE
-from synapse_tim.rooms.joins import Room
+from synapse_tim.rooms.entry_rules import Room
 from synapse_tim.rooms.rules import may_federate
 
 State = Mapping[tuple[str, str], EventBase]

@@ -126,7 +126,7 @@ class AccountRules:
 
 
 @attrs.frozen
-class Homeserver:
+class ThisServer:
     """What the rules need to know about this server.
 
     Attributes:
@@ -195,7 +195,7 @@ class IdentityProvider:
     def person(
         self,
         claims: Mapping[str, Any],
-        homeserver: Homeserver,
+        homeserver: ThisServer,
         known_list: FederationList | None,
         now: dt.datetime,
     ) -> Person:

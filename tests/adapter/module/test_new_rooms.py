@@ -5,7 +5,7 @@ from unittest.mock import Mock
 import pytest
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter.decisions import reject
+from synapse_tim.adapter.answers import reject
 from synapse_tim.adapter.new_rooms import NewRooms
 from synapse_tim.invites.denials import TOO_MANY_INVITES
 

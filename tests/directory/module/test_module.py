@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.directory import module
 from synapse_tim.directory.config import SharedLogIn
@@ -149,7 +149,7 @@ def test_the_log_in_of_the_list_is_used(part, api, ti, run):
             pass
 
     session = Session()
-    parts.register(api, SharedLogIn(parse_block(FederationListConfig, block), session))
+    registry.register(api, SharedLogIn(parse_block(FederationListConfig, block), session))
     before = ti.count(TOKEN)
     at = part(vzd_credentials=None, ca_certificates=None)
     assert failure(run, at) is DirectoryFailure.AUTHENTICATION

@@ -13,10 +13,10 @@ from synapse_tim.login.rules.claims import ClaimRules
 from synapse_tim.login.rules.identity_provider import (
     DEFAULTS,
     AccountRules,
-    Homeserver,
     IdentityProvider,
     Person,
     Profile,
+    ThisServer,
 )
 from synapse_tim.login.rules.insured import Insurer
 from synapse_tim.login.rules.professions import INSURED
@@ -29,7 +29,7 @@ T = int(NOW.timestamp())
 MAX_AGE = dt.timedelta(minutes=5)
 LIST = parse_payload(document(entry("insurer.example", True, ik=["109500969"])))
 SERVERS = {
-    product: Homeserver(product, Insurer(name))
+    product: ThisServer(product, Insurer(name))
     for product, name in ((Product.PRO, "hospital.example"), (Product.EPA, "insurer.example"))
 }
 

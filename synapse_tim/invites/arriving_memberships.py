@@ -19,8 +19,8 @@ from typing import Final
 
 from synapse.module_api import EventBase, ModuleApi
 
-from synapse_tim.adapter.arrivals import ArrivingEvents
-from synapse_tim.adapter.decisions import count_denied
+from synapse_tim.adapter.answers import count_denied
+from synapse_tim.adapter.arriving_events import ArrivingEvents
 from synapse_tim.invites.denials import INVITE_BY_ADDRESS
 from synapse_tim.invites.stranger_memberships import Judge, StrangerMemberships
 

@@ -5,9 +5,9 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 from synapse.events import EventBase
 
-from synapse_tim.adapter.arrivals import ArrivingEvents, LocalMembership
-from synapse_tim.invites import arriving
-from synapse_tim.invites.arriving import ArrivingMemberships
+from synapse_tim.adapter.arriving_events import ArrivingEvents, LocalMembership
+from synapse_tim.invites import arriving_memberships
+from synapse_tim.invites.arriving_memberships import ArrivingMemberships
 from synapse_tim.invites.denials import APPROVAL_UNAVAILABLE, INVITEE_NOT_APPROVED, INVITEE_REFUSES
 from synapse_tim.invites.stranger_memberships import StrangerMemberships
 
@@ -72,7 +72,7 @@ def test_a_refused_invitation_counts_once_it_was_delivered(arrivals, invitation,
 
 
 def test_only_so_many_refused_invitations_are_remembered(invitation, refuses, monkeypatch):
-    monkeypatch.setattr(arriving, "MAX_REFUSED", 2)
+    monkeypatch.setattr(arriving_memberships, "MAX_REFUSED", 2)
     invitation.return_value = INVITEE_REFUSES
     for event_id in ("$1", "$2", "$3"):
         assert refuses(membership(event_id))

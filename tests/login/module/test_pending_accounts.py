@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from synapse_tim.login.new_accounts import Name, NewAccounts
+from synapse_tim.login.pending_accounts import Name, NewAccounts
 
 NOW = dt.datetime(2026, 6, 1, 12, 0, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

@@ -5,8 +5,8 @@ import sqlite3
 import pytest
 
 from synapse_tim.admin.database import DatabaseUnusableError, open_database, open_for_changes
-from synapse_tim.contacts.lists import ContactLists, ContactNotes, Left
 from synapse_tim.contacts.migration_rules import Account, Note, Outcome, Plan, digest
+from synapse_tim.contacts.migration_store import ContactLists, ContactNotes, Left
 from synapse_tim.contacts.rules import Contact
 from synapse_tim.contacts.store import TABLES
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from synapse_tim.core.products import Product
 from synapse_tim.rooms.denials import JOIN_WITHOUT_INVITE, REMOTE_USER_IN_PUBLIC_ROOM
-from synapse_tim.rooms.joins import (
+from synapse_tim.rooms.entry_rules import (
     Room,
     check_knock,
     check_local_join,

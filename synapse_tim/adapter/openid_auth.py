@@ -9,8 +9,8 @@ from __future__ import annotations
 from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
+from synapse_tim.adapter.answers import reject
 from synapse_tim.adapter.client_api import ClientApi
-from synapse_tim.adapter.decisions import reject
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.bearer import bearer_token
 from synapse_tim.core.denial import Denial

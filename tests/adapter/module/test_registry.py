@@ -6,7 +6,7 @@ import pytest
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
 
 
 class Needed:
@@ -19,16 +19,16 @@ class Special(Needed):
 
 def test_a_part_finds_another_one_of_the_same_homeserver(api):
     needed = Needed()
-    parts.register(api, needed)
-    assert parts.require(api, "Needed", "Needy") is needed
+    registry.register(api, needed)
+    assert registry.require(api, "Needed", "Needy") is needed
     with pytest.raises(ConfigError):
-        parts.require(Mock(spec=ModuleApi), "Needed", "Needy")
+        registry.require(Mock(spec=ModuleApi), "Needed", "Needy")
 
 
 def test_a_part_that_is_missing_is_named_with_what_to_do(api):
-    parts.register(api, Special())
+    registry.register(api, Special())
     with pytest.raises(ConfigError) as caught:
-        parts.require(api, "Needed", "Needy")
+        registry.require(api, "Needed", "Needy")
     message = caught.value.msg
     assert message.startswith("synapse_tim.Needy needs synapse_tim.Needed: add it to 'modules' before")
     assert "synapse_tim.TiMessenger" in message
@@ -37,10 +37,10 @@ def test_a_part_that_is_missing_is_named_with_what_to_do(api):
 
 def test_a_part_is_there_once(api):
     first = Needed()
-    parts.register(api, first)
-    parts.register(api, Special())
+    registry.register(api, first)
+    registry.register(api, Special())
     with pytest.raises(ConfigError, match=r"synapse_tim\.Needed is loaded twice.*TiMessenger") as caught:
-        parts.register(api, Needed())
+        registry.register(api, Needed())
     assert list(caught.value.path) == ["modules"]
-    assert parts.require(api, "Needed", "Needy") is first
-    parts.register(Mock(spec=ModuleApi), Needed())
+    assert registry.require(api, "Needed", "Needy") is first
+    registry.register(Mock(spec=ModuleApi), Needed())

@@ -8,10 +8,10 @@ from collections.abc import Callable, MutableMapping
 import attrs
 
 from synapse_tim.adapter import metrics
-from synapse_tim.adapter.decisions import count_allowed, count_denied
+from synapse_tim.adapter.answers import count_allowed, count_denied
 from synapse_tim.federation.list import FederationList
 from synapse_tim.login.denials import ID_TOKEN
-from synapse_tim.login.rules.identity_provider import Homeserver
+from synapse_tim.login.rules.identity_provider import ThisServer
 from synapse_tim.login.rules.refusals import TokenRefusedError
 from synapse_tim.login.token_login import UsedTokens
 
@@ -30,7 +30,7 @@ class LoginContext:
         marks: of accounts that are being made, by provider and localpart.
     """
 
-    homeserver: Homeserver
+    homeserver: ThisServer
     known_list: Callable[[], FederationList | None]
     permits_single_sign_on: bool
     used: UsedTokens

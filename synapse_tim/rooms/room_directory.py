@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
+from synapse_tim.adapter.answers import count_denied, reject
 from synapse_tim.adapter.client_api import ClientGuard
-from synapse_tim.adapter.decisions import count_denied, reject
 from synapse_tim.adapter.federation_requests import FederationRequest
+from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.requests import Answer, Proceed
 from synapse_tim.core.matrix import CREATE, PUBLIC
 from synapse_tim.core.products import Product
 from synapse_tim.rooms.denials import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, ROOM_NOT_FOUND

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from synapse_tim.contacts.three_stages import decided_by_invitee, stage_three
+from synapse_tim.contacts.three_stage_rules import decided_by_invitee, stage_three
 from synapse_tim.directory.owner_types import OwnerType
 from synapse_tim.invites.denials import INVITEE_NOT_APPROVED
 

@@ -7,8 +7,8 @@ from synapse.events import utils
 from synapse.module_api.errors import ConfigError
 from synapse.storage.databases.main.events import DeltaState
 
-from synapse_tim.adapter import arrivals as synapse_arrivals
-from synapse_tim.adapter.arrivals import LocalMembership
+from synapse_tim.adapter import arriving_events
+from synapse_tim.adapter.arriving_events import LocalMembership
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.effect import Effect
 
@@ -134,7 +134,7 @@ def test_what_another_process_has_taken_is_not_judged_again(api, run, monkeypatc
     handler.persist_events_and_notify = persist
     Homeserver.of(api).arrivals.limit_effect(lambda event: Effect.NONE, Mock())
     request = None if url is None else Mock(url=url)
-    monkeypatch.setattr(synapse_arrivals, "current_context", lambda: Mock(request=request))
+    monkeypatch.setattr(arriving_events, "current_context", lambda: Mock(request=request))
     monkeypatch.setattr(utils, "prune_event", lambda event: f"pruned {event}")
     context = Mock(rejected=None)
     run(handler.persist_events_and_notify("!r", [("event", context)]))
