@@ -91,7 +91,7 @@ class DeniedDestinations:
                 await self._remember(arguments["pdu"], denied)
             except Exception as error:
                 # Those who are talked to get it all the same.
-                logger.error("What a server missed could not be noted: %s", type(error).__name__)
+                logger.error("Events that a server missed could not be stored: %s", type(error).__name__)
         return await proceed()
 
     async def _remember(self, event: EventBase, servers: Collection[str]) -> None:

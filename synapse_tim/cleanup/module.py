@@ -67,7 +67,9 @@ class RoomCleanup:
         try:
             await self._api.run_db_interaction("synapse_tim_stale_rows", remove_stale_rows)
         except Exception as error:
-            logger.warning("What a purge left is removed in the next round: %s", type(error).__name__)
+            logger.warning(
+                "Rows that a purge left behind are removed in the next round: %s", type(error).__name__
+            )
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> RoomCleanupConfig:

@@ -131,7 +131,7 @@ class RoomRemoval:
             try:
                 await self._end(user_id, user_id, room_id)
             except Exception as error:
-                logger.warning("Somebody could not leave a room: %s", type(error).__name__)
+                logger.warning("A user could not leave a room: %s", type(error).__name__)
                 failed += 1
         return failed
 
@@ -147,7 +147,7 @@ class RoomRemoval:
             able = [] if there.others else [each for each in powerful if each != inviter]
             senders = [inviter, *able] if inviter in there.joined else able
             if senders and not await self._kick(senders[:_TRIES], user_id, room_id):
-                logger.warning("An invitation into a room that is removed could not be taken back")
+                logger.warning("An invitation to a room that is being removed could not be withdrawn")
 
     async def _kick(self, senders: Sequence[str], user_id: str, room_id: str) -> bool:
         for sender in senders:

@@ -82,7 +82,7 @@ class CleanupRounds:
             if progress.is_due(progress.seen_ts, self._config.interval):
                 await self._round(progress)
         except Exception as error:
-            logger.warning("Clean-up stopped, and goes on in a while: %s", type(error).__name__)
+            logger.warning("Clean-up stopped and continues in a minute: %s", type(error).__name__)
 
     async def _round(self, progress: Progress) -> None:
         """Go through the rest of the rooms."""
@@ -125,7 +125,7 @@ class CleanupRounds:
     async def _clean_up(self, due: Due) -> bool:
         """Do what is to be done with a room; false if this has to wait."""
         if due.kind is not CleanupKind.INSURED_ONLY and not await self._removal.has_room_for_more():
-            logger.warning("Synapse has been busy deleting rooms for long; clean-up goes on later")
+            logger.warning("Synapse has been deleting rooms for a long time; clean-up continues later")
             return False
         try:
             outcome = await self._do(due)

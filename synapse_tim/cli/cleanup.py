@@ -145,7 +145,7 @@ def _print(looked_at: int, due: list[Due], *, insurers_known: bool) -> None:
         [("rooms looked at", looked_at), *((f"due: {kind.value}", found[kind]) for kind in CleanupKind)]
     )
     if not insurers_known:
-        print("No federation list is stored yet: nobody knows who is insured, and no room is left (A_26348).")
+        print("No federation list is stored yet, so insured persons are unknown and leave no room (A_26348).")
 
 
 def _date(milliseconds: int) -> str:

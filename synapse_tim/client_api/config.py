@@ -26,7 +26,7 @@ class ClientApiConfig(Block):
     """Which of Synapse's `unstable_features` clients are told of: `all`, or a list of names. Default: `all`.
     """
     hide_keys_of_strangers: bool = False
-    """Whether `keys/query` answers only for users of whom there is a membership in a room of the caller, as
+    """Whether `keys/query` answers only for users with a membership in a room of the caller, as
     gematik's proposal GSC298 has it.
     """
 

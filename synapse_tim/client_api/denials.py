@@ -15,7 +15,7 @@ PROFILE_HIDDEN = Denial(
 DISPLAY_NAME = Denial(
     policy="client_api",
     requirements=("R4.15",),
-    text="Display names are set by the organisation; ask your administrator. (R4.15)",
+    text="The organisation sets display names; ask your administrator. (R4.15)",
 )
 
 #: E-mail addresses, telephone numbers, identity servers.
@@ -29,7 +29,7 @@ THIRD_PARTY_ID = Denial(
 REGISTRATION = Denial(
     policy="client_api",
     requirements=("R4.3",),
-    text="Accounts are made by the organisation; ask your administrator. (R4.3)",
+    text="The organisation creates accounts; ask your administrator. (R4.3)",
 )
 
 #: A search in the user directory that cannot be read.
@@ -40,10 +40,10 @@ SEARCH_MALFORMED = Denial(
     text="'search_term' has to be a string, 'limit' an integer.",
 )
 
-#: Who shares a room with whom could not be looked up.
+#: Common rooms of users could not be looked up.
 LOOKUP_UNAVAILABLE = Denial(
     policy="client_api",
     requirements=("A_26290", "A_26375"),
     status=503,
-    text="This could not be looked up. Try again later. (A_26290, A_26375)",
+    text="Common rooms could not be looked up. Try again later. (A_26290, A_26375)",
 )

@@ -59,7 +59,7 @@ TOO_MANY_CONTACTS = Denial(
     requirements=("AF_10061-01",),
     status=400,
     errcode="M_FORBIDDEN",
-    text="There are as many contacts as a user may have; delete some before you add others. (AF_10061-01)",
+    text="You have reached the maximum number of contacts; delete some before you add others. (AF_10061-01)",
 )
 
 #: The contacts could not be looked up or stored.
@@ -67,5 +67,5 @@ CONTACTS_UNAVAILABLE = Denial(
     policy="contacts",
     requirements=("AF_10061-01",),
     status=503,
-    text="This cannot be done at the moment. Try again later.",
+    text="The contacts are not available at the moment. Try again later.",
 )

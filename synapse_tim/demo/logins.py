@@ -23,7 +23,7 @@ def log_ins(world: DemoWorld) -> Iterator[Attempt]:
     yield Attempt("AF_10057", "a doctor logs in with her card (HBA)", "200", _try(world.hospital, doctor))
     yield Attempt(
         "AF_10057",
-        "somebody uses the doctor's token once more",
+        "another person uses the doctor's token again",
         f"{FORBIDDEN}: replayed",
         _try(world.hospital, doctor),
     )

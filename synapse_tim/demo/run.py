@@ -29,7 +29,7 @@ def add_command(commands: Any) -> None:
     """Add ``demo`` to the commands."""
     parser = commands.add_parser(
         "demo",
-        help="start a simulated TI and several real Synapse servers, and show who may talk to whom",
+        help="start a simulated TI and several real Synapse servers, and show who may talk to each other",
         epilog="Example: synapse-tim demo --keep",
     )
     parser.add_argument(

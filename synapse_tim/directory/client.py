@@ -135,7 +135,9 @@ class DirectoryClient:
         try:
             return flight.result(self._transport.seconds_until(ends))
         except TimeoutError:
-            raise DirectoryError(DirectoryFailure.DEADLINE, "somebody else is still asking") from None
+            raise DirectoryError(
+                DirectoryFailure.DEADLINE, "another request for this user is still waiting"
+            ) from None
 
     def _ask(self, user: str, ends: float) -> OwnerType:
         found: OwnerType | None = None

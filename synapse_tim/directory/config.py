@@ -39,7 +39,7 @@ def _above_interfaces(value: str) -> str:
     # it may well have a path.
     if _INTERFACES.intersection(urlsplit(value).path.split("/")):
         raise ValueError(
-            "expected the URL above the interfaces: /tim-provider-services and /search are appended"
+            "expected the base URL of the interfaces: /tim-provider-services and /search are appended"
         )
     return value
 
@@ -110,7 +110,7 @@ class DirectoryConfig(Block):
     `federation_list`.
     """
     cache: Annotated[Duration, AfterValidator(_cache)] = _LONGEST_CACHE_MS
-    """For how long an answer counts, also that somebody is not listed; five minutes at most."""
+    """How long an answer is cached, including that a user is not listed; five minutes at most."""
     deadline: Annotated[Duration, AfterValidator(_deadline)] = _LONGEST_DEADLINE_MS
     """How long a look-up may take with everything that it needs; half a minute at most."""
 
@@ -151,7 +151,7 @@ class DirectoryPartConfig(PartConfig):
     """The block of ``synapse_tim.Directory``."""
 
     directory: DirectoryConfig | None = None
-    """The directory of the TI ([directory.md](directory.md)). Without it nobody is looked up."""
+    """The directory of the TI ([directory.md](directory.md)). Without it, no user is looked up."""
 
 
 class VzdCredentialsConfig(Block):
@@ -162,7 +162,7 @@ class VzdCredentialsConfig(Block):
     authenticate_url: SecureUrl
     """Where such a token is exchanged for one that opens the list (`ti-provider-authenticate`)."""
     client_id: Annotated[str, Field(min_length=1, pattern=r"^[^:\x00-\x1f]+$")]
-    """Who we are to the directory."""
+    """The client id that the directory gave you."""
     client_secret_path: ReadablePath
     """File with the secret that belongs to `client_id`."""
 
@@ -180,7 +180,7 @@ def read_credentials(block: VzdCredentialsConfig, *keys: str | int) -> ProviderC
     try:
         secret = Path(block.client_secret_path).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise wrong(f"no readable text: {error}", *keys, "client_secret_path") from None
+        raise wrong(f"the file is not readable text: {error}", *keys, "client_secret_path") from None
     if not secret:
         raise wrong("the file is empty", *keys, "client_secret_path")
     return ProviderCredentials(block.token_url, block.authenticate_url, block.client_id, secret)

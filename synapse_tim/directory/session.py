@@ -77,7 +77,7 @@ class DirectorySession:
         """
         ends = self._monotonic() + within
         if not self._lock.acquire(timeout=min(max(within, 0.0), 2 * _DEADLINE_SECONDS)):
-            raise DirectoryError(DirectoryFailure.DEADLINE, "somebody else is logging in")
+            raise DirectoryError(DirectoryFailure.DEADLINE, "another request is still logging in")
         try:
             token = self._token
             if not token or self._monotonic() >= self._renew_at:

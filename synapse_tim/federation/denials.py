@@ -25,7 +25,7 @@ NOT_A_MEMBER = Denial(
     ),
 )
 
-#: There is no list that may be used, so there is nobody to talk to (R1.14).
+#: There is no usable list, so no server may be talked to (R1.14).
 NO_USABLE_LIST = Denial(
     policy="federation",
     requirements=(

@@ -167,7 +167,7 @@ class ListInForce:
         elif self._policy.on_stale is OnStale.DENY:
             logger.error("The federation list is stale (%s): remote traffic is denied", stale.value)
         else:
-            logger.error("The federation list is stale (%s): it is used all the same", stale.value)
+            logger.error("The federation list is stale (%s): it stays in use", stale.value)
 
     async def _fill(self, wanted: FederationList) -> None:
         """Make the allow-list name exactly the members of a list, unless another is wanted meanwhile."""
@@ -225,7 +225,7 @@ class ListInForce:
         if self._mismatch(content):
             logger.error(
                 "The federation list knows this server as %s, but product: %s is configured",
-                "an insurer's (isInsurance)" if not self._product_is_insurance else "no insurer's",
+                "an insurer's (isInsurance)" if not self._product_is_insurance else "not an insurer's",
                 "epa" if self._product_is_insurance else "pro",
             )
         if self._api.server_name not in content:

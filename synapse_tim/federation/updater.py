@@ -105,7 +105,7 @@ class Updater:
         except ListRefusedError as error:
             return Update(state, refusal=error)
         except Exception as error:
-            logger.exception("An update of the federation list failed unexpectedly")
+            logger.exception("Updating the federation list failed unexpectedly")
             return Update(state, refusal=ListRefusedError(Refusal.INTERNAL, type(error).__name__))
 
     def _refresh(self, state: ListState) -> Update:

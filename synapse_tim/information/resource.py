@@ -84,7 +84,7 @@ class InformationResource(DirectServeJsonResource):
         except SynapseError:
             raise
         except Exception as error:
-            logger.error("It could not be looked up who asks: %s", type(error).__name__)
+            logger.error("The user of a request could not be looked up: %s", type(error).__name__)
             reject(INFORMATION_UNAVAILABLE)
         count_allowed(INFORMATION_TOKEN)
 

@@ -1,6 +1,6 @@
 """Denials of invitations, and of contact without one.
 
-Whoever may not invite somebody learns just that: an invitee who refuses, one whose permission configuration
+An inviter who is refused learns nothing else: an invitee who refuses, one whose permission configuration
 cannot be read and one who does not exist are answered alike.
 """
 
@@ -26,7 +26,7 @@ INVITEE_REFUSES = Denial(
     text=_INVITEE_REFUSES,
 )
 
-#: The invitee's permission configuration is there, and nobody can tell what it says.
+#: The invitee's permission configuration cannot be read.
 INVITEE_UNREADABLE = Denial(
     policy="invite",
     requirements=("A_26021-01", "R2.10"),
@@ -66,7 +66,7 @@ APPROVAL_UNAVAILABLE = Denial(
     text="Whether this user may be invited could not be looked up. Try again later. (AF_10061-01)",
 )
 
-#: An invitation of something that is no user id.
+#: An invitation of something that is not a user id.
 INVITEE_MALFORMED = Denial(
     policy="invite",
     requirements=("A_26021-01",),
@@ -104,7 +104,7 @@ MEMBERSHIP_IN_INITIAL_STATE = Denial(
 INVITE_BY_ADDRESS = Denial(
     policy="invite",
     requirements=("R4.10", "AF_10061-04", "AF_10061-01"),
-    text="Nobody can be invited by e-mail address or telephone number; use the user id. (R4.10)",
+    text="You cannot invite users by e-mail address or telephone number; use the user id. (R4.10)",
 )
 
 #: A permission configuration that does not follow gematik's schema; the fault is added to the text.
@@ -135,10 +135,10 @@ MESSAGE_TO_STRANGER = Denial(
 KNOCK_WITH_TEXT = Denial(
     policy="contact",
     requirements=("A_26021-01", "AF_10233"),
-    text="There is somebody in this room whom you may not invite: knock without 'reason'. (A_26021-01)",
+    text="You may not invite a member of this room, so knock without 'reason'. (A_26021-01)",
 )
 
-#: Whether somebody may be addressed could not be looked up.
+#: Whether a user may be addressed could not be looked up.
 CONTACT_UNAVAILABLE = Denial(
     policy="contact",
     requirements=("A_26021-01", "AF_10233"),

@@ -145,7 +145,7 @@ def tell_of_leftover_approvals(api: ModuleApi, *, postgresql: bool) -> None:
         try:
             left = await api.run_db_interaction("synapse_tim_contacts_left", count)
         except Exception as error:
-            logger.error("It could not be looked up whether contacts are left: %s", type(error).__name__)
+            logger.error("The remaining contacts could not be looked up: %s", type(error).__name__)
             return
         if left:
             logger.warning(

@@ -182,7 +182,7 @@ class StrangerMemberships:
             ours = [member for member in members if self._api.is_mine(member)]
             strangers = await self._strangers.among(event.sender, ours)
         except Exception as error:
-            logger.error("A knock is hidden, as it could not be judged: %s", type(error).__name__)
+            logger.error("A knock that could not be judged is hidden: %s", type(error).__name__)
             return Codes.FORBIDDEN
         if not strangers:
             return NOT_SPAM

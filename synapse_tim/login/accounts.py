@@ -110,7 +110,7 @@ class Accounts:
                 if account is not None and not account.exists:
                     account = None  # the name is taken in other letters
             else:
-                logger.info("Identity provider %s: account made", provider.id)
+                logger.info("Identity provider %s: account created", provider.id)
         if account is None:
             return await self._linked_meanwhile(provider, person)
         await self._link(provider, person, account)
@@ -183,17 +183,17 @@ class Accounts:
             await self.api.record_user_external_id(provider.id, person.subject, account.user_id)
         except Exception as error:
             if await self.new.linked_to(provider.id, person.subject) != account.user_id:
-                logger.error("An account was made and could not be linked: %s", type(error).__name__)
+                logger.error("A new account could not be linked: %s", type(error).__name__)
                 raise TokenRefusedError(TokenRefusal.LINKED_OTHERWISE) from None
         try:
             await self.new.finish(account)
         except Exception as error:
             # It is done when the tables are tidied up.
-            logger.warning("A new account is finished later: %s", type(error).__name__)
+            logger.warning("A new account will be completed later: %s", type(error).__name__)
 
     async def _complete(self, provider: IdentityProvider, person: Person, account: NewAccount) -> None:
         """Do what making the account may not have come to: its profile in the user directory."""
-        logger.info("Identity provider %s: account linked that was made before", provider.id)
+        logger.info("Identity provider %s: account linked that was created earlier", provider.id)
         user = UserID.from_string(account.user_id)
         try:
             await self.api.set_displayname(user, person.display_name or user.localpart)

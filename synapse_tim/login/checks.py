@@ -22,7 +22,7 @@ from synapse_tim.login.rules.methods import DEFAULTS, LoginMethod
 
 #: Names that Synapse links accounts under by itself.
 _RESERVED: Final = ("saml", "cas", "oidc", "oauth-delegated")
-_TAKEOVER: Final = "accounts that exist would be given to whoever the provider gives their names to (R4.5)"
+_TAKEOVER: Final = "the provider could give existing accounts to other persons by their names (R4.5)"
 
 
 def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> Iterable[Found]:

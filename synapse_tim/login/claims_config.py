@@ -100,7 +100,7 @@ class ClaimsConfig(Block):
     """Claims and the values they may have: with the central IDP everybody with a card could come otherwise.
     """
     subject_claim: Name = "sub"
-    """What tells persons apart, for ever."""
+    """The claim that identifies a person, permanently."""
     localpart: LocalpartConfig | None = None
     """How a localpart is made of claims when an account is made. Required for `oidc`. Default: `{idNummer}`
     (`gematik_idp`), `{urn:telematik:claims:id}` (`gesundheitsid`).
@@ -113,7 +113,9 @@ class ClaimsConfig(Block):
     @model_validator(mode="after")
     def _complete(self) -> ClaimsConfig:
         if self.profile is Profile.GEMATIK_IDP and self.professions is None:
-            raise ValueError("the profile gematik_idp needs professions: everybody with a card could log in")
+            raise ValueError(
+                "the profile gematik_idp needs professions: otherwise everybody with a card could log in"
+            )
         if self.localpart is None and DEFAULTS[self.profile].localpart is None:
             raise ValueError(f"the profile {self.profile.value} needs localpart")
         minimum = self.minimum_acr or DEFAULTS[self.profile].minimum_acr

@@ -55,7 +55,7 @@ class KeysConfig(Block):
         if sum(source is not None for source in sources) != 1:
             raise ValueError("expected one of discovery_url, jwks_url and jwks_path")
         if not self.pause <= self.refresh_interval <= self.max_age:
-            raise ValueError("pause has to be at most refresh_interval, and that at most max_age")
+            raise ValueError("expected pause <= refresh_interval <= max_age")
         return self
 
 

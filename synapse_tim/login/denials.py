@@ -18,7 +18,7 @@ ID_TOKEN = Denial(
     text="Invalid username or password",
 )
 
-#: Whether somebody gets in, or is out, could not be written down.
+#: A login or logout could not be stored.
 LOGIN_UNAVAILABLE = Denial(
     policy="login",
     requirements=("AF_10057", "AF_10234", "R4.2"),

@@ -230,12 +230,12 @@ class LoginPolicy:
             try:
                 await self._logout.began(logged_in, response["device_id"])
             except SessionEndedError as error:
-                logger.error("A session could not be noted, and was ended: %s", error)
+                logger.error("A session could not be stored and was ended: %s", error)
                 if self._attempts.current is not None:
                     self._attempts.current.may_have_session = False
                 reject(LOGIN_UNAVAILABLE)
             except Exception as error:
-                logger.error("A session could not be noted, nor ended: %s", type(error).__name__)
+                logger.error("A session could be neither stored nor ended: %s", type(error).__name__)
                 reject(LOGIN_UNAVAILABLE)
 
         return after

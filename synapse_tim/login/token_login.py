@@ -160,7 +160,9 @@ class UsedTokens:
         try:
             await self.store.release(used)
         except Exception as error:
-            logger.warning("A token stays used, although nobody is logged in: %s", type(error).__name__)
+            logger.warning(
+                "A token stays marked as used, although the login failed: %s", type(error).__name__
+            )
 
 
 @attrs.frozen(eq=False)

@@ -49,7 +49,7 @@ class TrustConfig(Block):
     """Accept certificates whose subjects say TEST-ONLY or NOT-VALID. Never in production."""
     ocsp: Annotated[OcspMode, enum_value(OcspMode)] = OcspMode.HARD
     """`hard`: signer and sub-CA have to be known as good. `soft`: only a certificate known as revoked is
-    refused. `off`: nobody is asked; a warning is logged.
+    refused. `off`: revocation is not checked; a warning is logged.
     """
     ocsp_responder_url: Url | None = None
     """Required unless `ocsp` is `off`. The responder, or a forwarder in front of several: it is asked about

@@ -105,7 +105,7 @@ NO_ROOM_DIRECTORY = Denial(
     text="There are no public rooms here. (A_28587)",
 )
 
-#: The room type that clients of the next generation may join, and nobody may create.
+#: The room type that clients of the next generation may join, and no user may create.
 ROOM_TYPE_V2 = Denial(
     policy="room",
     requirements=("A_28596",),

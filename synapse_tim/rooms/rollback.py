@@ -72,14 +72,14 @@ class RoomRollback:
     async def _remove(self, begun: _Begun) -> None:
         try:
             if await self._is_used(begun):
-                logger.warning("A room whose creation was refused is in use already, and stays")
+                logger.warning("A room whose creation was refused is already in use and stays")
                 return
             with contextlib.suppress(SynapseError):  # so early that the creator is not even in it
                 await self._api.update_room_membership(begun.creator, begun.creator, begun.room_id, "leave")
             if not await self._is_used(begun):
                 await self._api.delete_room(begun.room_id)
         except Exception as error:
-            logger.error("What is left of a refused room was not removed: %s", type(error).__name__)
+            logger.error("A refused room was not completely removed: %s", type(error).__name__)
 
     async def _is_used(self, begun: _Begun) -> bool:
         """Whether anybody but the creator is in the room.

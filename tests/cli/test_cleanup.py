@@ -39,7 +39,7 @@ def test_nothing_is_due_and_nobody_is_known_to_be_insured(config, run):
     code, out, err = run(config)
     assert code == 0
     assert "rooms looked at" in out
-    assert "nobody knows who is insured" in out
+    assert "insured persons are unknown" in out
     assert err == ""
 
 

@@ -1,4 +1,4 @@
-"""Checks of listeners and processes: who reaches what, and whether somebody fetches the federation list."""
+"""Checks of listeners and processes: reachability, and whether a process fetches the federation list."""
 
 from __future__ import annotations
 
@@ -158,15 +158,15 @@ CHECKS: Final = (
           "those who may use it"),
     Check("listeners.replication", "listeners", "R4.24", VIOLATION, _replication,
           "an address that only workers reach",
-          "whoever reaches the replication listener can act as a part of this homeserver"),
+          "any client of the replication listener can act as a part of this homeserver"),
     Check("listeners.manhole", "listeners", "R4.24", VIOLATION, _manhole, "this machine only, or none",
-          "whoever logs in to the manhole can do anything, and its password is Synapse's default "
+          "a login to the manhole permits anything, and its password is Synapse's default "
           "unless it was changed"),
     Check("listeners.metrics_address", "listeners", "R7.17", WARNING, _public_metrics,
-          "an address that only the monitoring reaches", "metrics are shown to whoever asks"),
+          "an address that only the monitoring reaches", "the metrics listener has no access control"),
     Check("listeners.metrics", "listeners", "R7.17", WARNING, _metrics,
           "enable_metrics: true and a listener of the type metrics",
-          "otherwise nobody sees that the federation list is stale"),
+          "otherwise you do not see that the federation list is stale"),
     Check("listeners.x_forwarded", "listeners", "R4.8", WARNING, _forwarded,
           "x_forwarded: true behind a reverse proxy",
           "otherwise rate limits take all clients for one"),
@@ -178,5 +178,5 @@ CHECKS: Final = (
           "otherwise other members and the directory get no answer", of_deployment=True),
     Check("run_background_tasks_on", "run_background_tasks_on", "R1.11", VIOLATION, _background_tasks,
           "a process that exists",
-          "otherwise nobody fetches the federation list, and all federation stops", of_deployment=True),
+          "otherwise no process fetches the federation list, and all federation stops", of_deployment=True),
 )

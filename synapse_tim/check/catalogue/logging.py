@@ -140,7 +140,7 @@ CHECKS: Final = (
     _log_check("synapse_tim", "R1.7", VIOLATION, _level_of_modules, "synapse_tim: WARNING or less",
                "it has to be logged when a federation list is refused"),
     _log_check("debug", "A_22813, A_22817", VIOLATION, _debug, "INFO or more",
-               "personal data are logged at DEBUG: whom somebody talks to, and when"),
+               "DEBUG logs personal data: which users talk to each other, and when"),
     _log_check("synapse", "A_22813", WARNING, _info, "synapse: WARNING or more",
                "at INFO Synapse logs every request with its user, room and address"),
     _log_check("single_sign_on", "A_22813", WARNING, _single_sign_on,

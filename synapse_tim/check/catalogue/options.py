@@ -36,8 +36,8 @@ CHECKS: Final = (
            WARNING, '"10"', "the default of Synapse is a version that is not created in TI-M",
            lambda value: show_value(_room_version(value))),
     option("trusted_key_servers", "key.key_servers", not_, "R1.15", WARNING, "[]",
-           "a notary is believed about the keys of members, and told whom this server talks to; the default "
-           "is matrix.org", _show_key_servers),
+           "a notary is trusted about the keys of members, and learns which servers this one talks to; the "
+           "default is matrix.org", _show_key_servers),
     option("enable_search", "server", bool, "A_26210", VIOLATION, "true",
            "searching messages on the server is required of every homeserver in TI-M"),
     option("user_directory.enabled", "userdirectory.user_directory_search_enabled", bool, "AF_10104-03",
@@ -47,7 +47,7 @@ CHECKS: Final = (
     option("experimental_features.msc3814_enabled", "experimental.msc3814_enabled", bool, "A_26574, A_26575",
            VIOLATION, "true", "clients need dehydrated devices", spec_versions=V1_2),
     option("experimental_features.msc2815_enabled", "experimental.msc2815_enabled", not_, "R3.19", VIOLATION,
-           "false", "redacted content must not be shown to anybody"),
+           "false", "redacted content must not be shown to any user"),
     option("matrix_authentication_service.enabled", "mas.enabled", not_, "AF_10057, AF_10234", WARNING,
            "false", "Matrix Authentication Service logs users in then: ways to log in, claims and sessions "
            "are configured there, and not checked here", lambda value: show_value(bool(value))),

@@ -115,7 +115,7 @@ class AccountRules:
     """How a token leads to an account.
 
     Attributes:
-        subject_claim: what tells persons apart, for ever.
+        subject_claim: the claim that identifies a person, permanently.
         localpart: the operator's rule.
         display_names: templates, or ``None`` for the usual names.
     """
@@ -140,7 +140,7 @@ class ThisServer:
 
 @attrs.frozen
 class Person:
-    """Whom a token tells about.
+    """The person a token identifies.
 
     Attributes:
         subject: as the provider tells persons apart.

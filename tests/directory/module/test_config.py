@@ -62,7 +62,7 @@ def test_a_slash_at_the_end_makes_no_difference():
     ("directory", "message"),
     [
         ({"url": "http://directory.example"}, r"directory\.url: expected an https URL"),
-        ({"url": f"{URL}/tim-provider-services"}, r"directory\.url: expected the URL above the interfaces"),
+        ({"url": f"{URL}/tim-provider-services"}, r"directory\.url: expected the base URL of the interfaces"),
         ({"url": f"{URL}?a=b"}, r"directory\.url: expected a URL without a query"),
         ({"url": "https://user:secret@directory.example"}, r"directory\.url: .*without user name"),
         ({"url": 7}, r"directory\.url"),
