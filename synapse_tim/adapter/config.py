@@ -124,7 +124,7 @@ class SynapseConfig:
 
     @property
     def delegates_authentication(self) -> bool:
-        """Whether Matrix Authentication Service has taken over log-in, sessions and accounts."""
+        """Whether Matrix Authentication Service has taken over login, sessions and accounts."""
         return bool(self.option("mas", "enabled"))
 
     @property

@@ -61,16 +61,16 @@ LOGOUT_TOKENS = Counter(
 )
 CLEANUP_LAST_RUN = Gauge(
     "synapse_tim_cleanup_last_run_timestamp_seconds",
-    "When clean-up last went through all rooms; 0 if it never did, or in another process.",
+    "When cleanup last went through all rooms; 0 if it never did, or in another process.",
 )
 CLEANUP_ROOMS = Counter(
     "synapse_tim_cleanup_rooms",
-    "Rooms that were due for clean-up: purged, left, skipped, or failed.",
+    "Rooms that were due for cleanup: purged, left, skipped, or failed.",
     labelnames=["kind", "outcome"],
 )
 CLEANUP_DUE = Gauge(
     "synapse_tim_cleanup_due_rooms",
-    "Rooms that were found to be due when clean-up last went through all of them.",
+    "Rooms that were found to be due when cleanup last went through all of them.",
     labelnames=["kind"],
 )
 DIRECTORY_LOOKUPS = Counter(

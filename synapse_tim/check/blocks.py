@@ -191,7 +191,7 @@ def _readers(
 def _directory_readers(
     blocks: Blocks, module: Module, block: DirectoryConfig
 ) -> Iterator[tuple[tuple[str, ...], Callable[[], object]]]:
-    """The log-in may be that of the federation list, in this module or in one before."""
+    """The login may be that of the federation list, in this module or in one before."""
     own = module.block(AllowListConfig)
     earlier = [each for each in blocks.modules if "FederationAllowList" in each.parts]
     listed = own or next(filter(None, (each.block(AllowListConfig) for each in reversed(earlier))), None)

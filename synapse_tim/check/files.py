@@ -92,7 +92,7 @@ def _read(file: Path, remarks: list[Found]) -> Any:
         with file.open("rb") as stream:
             octets = stream.read(_MAX_OCTETS + 1)
         if len(octets) > _MAX_OCTETS:
-            raise UnusableConfigError(f"{file}: more than {_MAX_OCTETS} octets")
+            raise UnusableConfigError(f"{file}: more than {_MAX_OCTETS} bytes")
         text = octets.decode("utf-8")
         node = yaml.compose(text, yaml.SafeLoader)
         if _values(node, {}) > _MAX_VALUES:
@@ -108,7 +108,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError):
         return str(error.strerror or error)
     if isinstance(error, UnicodeDecodeError):
-        return f"no UTF-8 (octet {error.start})"
+        return f"no UTF-8 (byte {error.start})"
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""

@@ -19,7 +19,7 @@ from synapse_tim.check.named_files import look_at, named_files
 from synapse_tim.check.synapse_config import read_synapse, without_log
 from synapse_tim.core.checks import Found, NotRead, Verdict
 from synapse_tim.core.config_types import without_files
-from synapse_tim.login.checks import judge_log_ins, judge_single_sign_on
+from synapse_tim.login.checks import judge_logins, judge_single_sign_on
 from synapse_tim.login.claims_config import OidcMappingConfig
 from synapse_tim.login.config import LoginPolicyConfig
 from synapse_tim.pki.certificates import MALFORMED, public_key_info
@@ -61,23 +61,23 @@ def _read(files: MergedFiles, name: str) -> tuple[Process, Blocks]:
         missing=tuple(missing),
         remarks=files.remarks,
     )
-    log_ins = list(_log_ins(process))
-    problems += [*blocks.problems, *(each for each in log_ins if each.verdict is Verdict.VIOLATION)]
+    logins = list(_logins(process))
+    problems += [*blocks.problems, *(each for each in logins if each.verdict is Verdict.VIOLATION)]
     problems += [*_read_log(process, named), *_read_certificate(process)]
-    process.login_remarks = tuple(each for each in log_ins if each.verdict is not Verdict.VIOLATION)
+    process.login_remarks = tuple(each for each in logins if each.verdict is not Verdict.VIOLATION)
     process.files = (*named, *blocks.files)
     process.problems = tuple(problems)
     return process, blocks
 
 
-def _log_ins(process: Process) -> Iterator[Found]:
+def _logins(process: Process) -> Iterator[Found]:
     """What of the ways to log in depends on both Synapse's settings and ours, unless Synapse refuses its."""
     try:
         key, config = process.block(LoginPolicyConfig)
         with without_log():
             found = [*judge_single_sign_on(process.synapse, config), *_profiles(process)]
             if not process.synapse.delegates_authentication:
-                found += judge_log_ins(process.synapse, config)
+                found += judge_logins(process.synapse, config)
     except NotRead:
         return
     for each in found:

@@ -1,7 +1,7 @@
 """Progress of cleanup, in Synapse's own database: after a restart it continues where it stopped.
 
 Rooms are judged by the clock, and a clock that is suddenly months ahead would make them all due. After such a
-leap, which looks like a long time without clean-up, it only looks for a day: time to notice.
+leap, which looks like a long time without cleanup, it only looks for a day: time to notice.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _ROW: Final = 1
 
 @attrs.frozen
 class Progress:
-    """Where clean-up is.
+    """Where cleanup is.
 
     Attributes:
         after_room_id: the last room that was dealt with; empty between two rounds.
         finished_ts: when the last round ended, in milliseconds; 0 if none has.
-        seen_ts: when clean-up was last seen at work; 0 if never.
+        seen_ts: when cleanup was last seen at work; 0 if never.
         acts_from_ts: until when it only looks.
     """
 
@@ -93,7 +93,7 @@ class ProgressStore:
         await create_tables(self._api, _TABLES, "synapse_tim_create_cleanup")
 
     async def read(self) -> Progress:
-        """Where clean-up is."""
+        """Where cleanup is."""
 
         def read(txn: LoggingTransaction) -> Progress:
             txn.execute(
@@ -107,7 +107,7 @@ class ProgressStore:
         return await self._api.run_db_interaction("synapse_tim_read_cleanup", read)
 
     async def write(self, progress: Progress) -> None:
-        """Note where clean-up is."""
+        """Note where cleanup is."""
 
         def write(txn: LoggingTransaction) -> None:
             txn.execute(

@@ -1,6 +1,6 @@
 """Removal of rooms that are due, or their local users' departure.
 
-A room is removed in two steps, a round of clean-up or more apart, so that clients and other servers learn of
+A room is removed in two steps, a round of cleanup or more apart, so that clients and other servers learn of
 it:
 
 1. Whoever of this server is invited or knocks declines, invitations of users of other servers are taken back,

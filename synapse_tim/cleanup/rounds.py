@@ -82,7 +82,7 @@ class CleanupRounds:
             if progress.is_due(progress.seen_ts, self._config.interval):
                 await self._round(progress)
         except Exception as error:
-            logger.warning("Clean-up stopped and continues in a minute: %s", type(error).__name__)
+            logger.warning("Cleanup stopped and continues in a minute: %s", type(error).__name__)
 
     async def _round(self, progress: Progress) -> None:
         """Go through the rest of the rooms."""
@@ -115,7 +115,7 @@ class CleanupRounds:
         seen = progress.at(now_ms())
         if seen.acts_from_ts != progress.acts_from_ts:
             logger.warning(
-                "The clock has leapt, or there was no clean-up for over a day: it only looks until tomorrow"
+                "The clock has leapt, or there was no cleanup for over a day: it only looks until tomorrow"
             )
         return seen
 
@@ -125,7 +125,7 @@ class CleanupRounds:
     async def _clean_up(self, due: Due) -> bool:
         """Do what is to be done with a room; false if this has to wait."""
         if due.kind is not CleanupKind.INSURED_ONLY and not await self._removal.has_room_for_more():
-            logger.warning("Synapse has been deleting rooms for a long time; clean-up continues later")
+            logger.warning("Synapse has been deleting rooms for a long time; cleanup continues later")
             return False
         try:
             outcome = await self._do(due)
@@ -167,9 +167,9 @@ class CleanupRounds:
         await self._store.write(attrs.evolve(progress, after_room_id="", finished_ts=progress.seen_ts))
         metrics.CLEANUP_LAST_RUN.set(progress.seen_ts / 1000)
         if self._found is None:
-            logger.info("Clean-up has gone through the rest of the rooms")
+            logger.info("Cleanup has gone through the rest of the rooms")
             return
         for kind in CleanupKind:
             metrics.CLEANUP_DUE.labels(kind.value).set(self._found[kind])
         found = ", ".join(f"{kind.value} {self._found[kind]}" for kind in CleanupKind)
-        logger.info("Clean-up has gone through all rooms; due: %s", found)
+        logger.info("Cleanup has gone through all rooms; due: %s", found)

@@ -45,7 +45,7 @@ _REQUIREMENTS = {
 
 @attrs.frozen
 class Begun:
-    """A removal that clean-up has begun: users leave, invitations are taken back; the purge comes later.
+    """A removal that cleanup has begun: users leave, invitations are taken back; the purge comes later.
 
     Attributes:
         kind: why.
@@ -74,7 +74,7 @@ class RoomFacts:
         awaiting_ts: when a local user was invited to it or knocked at it, and waits; or ``None``.
         local: whether a local user is in it.
         space: whether it groups other rooms (``m.space``).
-        begun: its removal, if clean-up has begun it.
+        begun: its removal, if cleanup has begun it.
     """
 
     room_id: str

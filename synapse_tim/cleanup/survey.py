@@ -106,7 +106,7 @@ _LOCAL_USERS: Final = "SELECT user_id FROM local_current_membership WHERE member
 
 @attrs.frozen
 class RoomSurvey:
-    """Reads what clean-up has to know.
+    """Reads what cleanup has to know.
 
     Attributes:
         activity: reads when something was last said.

@@ -1,6 +1,6 @@
 """``synapse-tim directory lookup``: what the directory says about a user, an organisation or a practitioner.
 
-It asks as the homeserver would, with the log-in in ``homeserver.yaml``, and besides searches for the
+It asks as the homeserver would, with the login in ``homeserver.yaml``, and besides searches for the
 entries. Of the configuration only the block ``directory`` has to be right, and of ``federation_list`` how
 to log in.
 """

@@ -230,7 +230,7 @@ def permission_document(server_name: str, contacts: Collection[Contact]) -> dict
 
 
 def encoded(document: object) -> bytes:
-    """A document as it is sent; the same octets for the same document."""
+    """A document as it is sent; the same bytes for the same document."""
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 

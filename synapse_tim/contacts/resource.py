@@ -171,7 +171,7 @@ def _require_own(asked: _Asked) -> None:
 
 def _contact(request: SynapseRequest) -> Contact:
     if octets(request) > MAX_OCTETS:
-        reject(CONTACT_MALFORMED.with_detail(f"more than {MAX_OCTETS} octets"))
+        reject(CONTACT_MALFORMED.with_detail(f"more than {MAX_OCTETS} bytes"))
     try:
         contact = parse_contact(b"" if request.content is None else request.content.read())
     except ContactError as error:

@@ -109,7 +109,7 @@ def parse_contact(body: bytes) -> Contact:
         ContactError: with what is wrong.
     """
     if len(body) > MAX_OCTETS:
-        raise ContactError(f"more than {MAX_OCTETS} octets")
+        raise ContactError(f"more than {MAX_OCTETS} bytes")
     try:
         value = strict_json.parse(body)
     except strict_json.StrictJsonError as error:

@@ -139,7 +139,7 @@ _LOGIN: Final = (
             "the claims of such tokens are not checked, as those of insured persons have to be",
             products=EPA, value={}),
     _switch("cas_config", "cas.cas_enabled", False, "R4.5",
-            "CAS could give existing accounts to other persons by their names", value={}),
+            "existing accounts could be given by CAS to other persons by their names", value={}),
     _switch("saml2_config", "saml2.saml2_enabled", False, "AF_10234",
             "what SAML says about a person is not checked, as for insured persons it has to be",
             products=EPA, value={}),

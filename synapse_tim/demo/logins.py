@@ -16,7 +16,7 @@ _ID_TOKEN: Final = "org.synapse_tim.login.id_token"  # noqa: S105  # a name
 _METRIC: Final = "synapse_tim_login_tokens_total"
 
 
-def log_ins(world: DemoWorld) -> Iterator[Attempt]:
+def logins(world: DemoWorld) -> Iterator[Attempt]:
     """A doctor, an organisation and an insured person log in, and one of each does not."""
     app = RelyingParty(world.ti, AUDIENCE, "https://messenger-app.invalid/callback")
     doctor = app.central_id_token("doctor")

@@ -35,7 +35,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--keep",
         action="store_true",
-        help="leave everything running after the story, and print URLs and log-ins for a Matrix client",
+        help="leave everything running after the story, and print URLs and logins for a Matrix client",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
                 _say(f"{'ok ' if attempt.agrees else 'NO '} {attempt.what}")
         _print(attempts, as_json=options.json)
         if options.keep:
-            _print_log_ins(world)
+            _print_logins(world)
             threading.Event().wait()
     return 0 if all(attempt.agrees for attempt in attempts) else 1
 
@@ -109,10 +109,10 @@ def _print(attempts: Sequence[Attempt], *, as_json: bool) -> None:
     print(f"{len(attempts) - failed} of {len(attempts)} as expected")
 
 
-def _print_log_ins(world: DemoWorld) -> None:
+def _print_logins(world: DemoWorld) -> None:
     print_table(
         ("server", "homeserver URL for a Matrix client", "user", "password"),
-        ((server.name, server.client_url, user.user_id, PASSWORD) for server, user in world.log_ins()),
+        ((server.name, server.client_url, user.user_id, PASSWORD) for server, user in world.logins()),
         title="Running until you press Ctrl-C",
     )
     # Whoever reads this through a pipe waits for it, and the command goes on running.

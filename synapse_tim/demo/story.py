@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from synapse_tim.demo.attempt import FORBIDDEN, Attempt, invited, seen
 from synapse_tim.demo.legacy import legacy
-from synapse_tim.demo.logins import log_ins
+from synapse_tim.demo.logins import logins
 from synapse_tim.demo.rulebook import events, invitations, rooms
 from synapse_tim.demo.world import DemoWorld
 from synapse_tim.testing import MatrixUser, SynapseServer, wait_for
@@ -17,7 +17,7 @@ _USERINFO = "/_matrix/federation/v1/openid/userinfo?access_token=unknown"
 
 def play(world: DemoWorld) -> Iterator[Attempt]:
     """Tell the story; each attempt is made when it is asked for."""
-    yield from log_ins(world)
+    yield from logins(world)
     yield from _members_talk(world)
     yield from _strangers_do_not(world)
     yield from invitations(world)

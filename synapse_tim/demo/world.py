@@ -99,7 +99,7 @@ class DemoWorld:
         """All servers."""
         return (*self.members, self.outsider)
 
-    def log_ins(self) -> list[tuple[SynapseServer, MatrixUser]]:
+    def logins(self) -> list[tuple[SynapseServer, MatrixUser]]:
         """Each user and its server."""
         return [
             (self.hospital, self.doctor),

@@ -24,7 +24,7 @@ class DirectoryServices:
         client: asks where users are listed.
         search_transport: to the directory, for searches: with a circuit breaker of its own, since searches
             need another permission.
-        search: the log-in for searches.
+        search: the login for searches.
     """
 
     transport: DirectoryTransport
@@ -45,7 +45,7 @@ def build_directory(
     Args:
         config: the block.
         log_in: what it says together with other blocks.
-        shared: the log-in of the federation list in this process, if there is one.
+        shared: the login of the federation list in this process, if there is one.
         on_change: called with whether the directory is down, when that changes; in any thread.
 
     Raises:

@@ -53,7 +53,7 @@ class DirectoryClient:
 
     Args:
         transport: to the directory.
-        session: log-in as a TI provider.
+        session: login as a TI provider.
         base_url: of the directory, without a slash at the end.
         cache_seconds: for how long an answer counts.
         monotonic: seconds that only ever grow.

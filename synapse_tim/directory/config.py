@@ -64,7 +64,7 @@ class SharedLogIn:
 
     Attributes:
         settings: its block.
-        session: its log-in, if the list is at the directory.
+        session: its login, if the list is at the directory.
     """
 
     settings: ListLogIn
@@ -76,12 +76,12 @@ class DirectoryLogIn:
     """How to get to the directory, with everything that follows from other blocks.
 
     Attributes:
-        provider: the log-in as a TI provider, for ``/tim-provider-services``.
+        provider: the login as a TI provider, for ``/tim-provider-services``.
         provider_keys: the path of keys to it, for messages.
-        search: the log-in for ``/search``, if that needs another one.
+        search: the login for ``/search``, if that needs another one.
         ca_certificates: file with the CAs that vouch for the directory; ``None`` for the system's.
         ca_keys: the path of keys to it.
-        shared: whether the log-in is the same as for the federation list.
+        shared: whether the login is the same as for the federation list.
     """
 
     provider: VzdCredentialsConfig
@@ -103,10 +103,10 @@ class DirectoryConfig(Block):
     """How to log in as a TI provider. Default: those of `federation_list`."""
     search_credentials: VzdCredentialsConfig | None = None
     """How to log in for searches (`/search`); only `synapse-tim directory lookup` searches. Default: the same
-    log-in.
+    login.
     """
     ca_certificates: ReadablePath | None = None
-    """PEM file with the CAs that vouch for the directory and for its log-in. Default: those of
+    """PEM file with the CAs that vouch for the directory and for its login. Default: those of
     `federation_list`.
     """
     cache: Annotated[Duration, AfterValidator(_cache)] = _LONGEST_CACHE_MS
@@ -155,7 +155,7 @@ class DirectoryPartConfig(PartConfig):
 
 
 class VzdCredentialsConfig(Block):
-    """``vzd_credentials``: log-in to the directory as a TI provider."""
+    """``vzd_credentials``: login to the directory as a TI provider."""
 
     token_url: SecureUrl
     """Where the directory hands out tokens (OAuth 2.0, client credentials)."""

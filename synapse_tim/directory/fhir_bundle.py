@@ -42,7 +42,7 @@ def read_page(body: bytes | bytearray) -> Page:
         DirectoryError: ``too_large`` or ``answer_malformed``.
     """
     if len(body) > MAX_BYTES:
-        raise DirectoryError(DirectoryFailure.TOO_LARGE, f"more than {MAX_BYTES} octets")
+        raise DirectoryError(DirectoryFailure.TOO_LARGE, f"more than {MAX_BYTES} bytes")
     try:
         bundle = strict_json.parse(body)
     except strict_json.StrictJsonError as error:

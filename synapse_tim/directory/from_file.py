@@ -1,6 +1,6 @@
 """Reads the directory's settings in ``homeserver.yaml``, for commands: nothing else has to be right.
 
-The block may be in any of the parts, and the log-in of the federation list in another one.
+The block may be in any of the parts, and the login of the federation list in another one.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def read_owner_type(answer: bytes | bytearray) -> OwnerType:
         OwnerTypeError: it is anything else.
     """
     if len(answer) > MAX_BYTES:
-        raise OwnerTypeError(f"more than {MAX_BYTES} octets")
+        raise OwnerTypeError(f"more than {MAX_BYTES} bytes")
     try:
         found = strict_json.parse(answer)
     except strict_json.StrictJsonError as error:

@@ -31,7 +31,7 @@ class DirectorySearch:
 
     Args:
         transport: to the directory.
-        session: log-in for searches.
+        session: login for searches.
         base_url: of the directory, without a slash at the end.
         insured: whether to see what insured persons see.
     """

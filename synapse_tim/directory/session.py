@@ -3,7 +3,7 @@
 Two steps: client credentials for a token of the authorisation server, that token for one of the directory.
 The second is kept until four fifths of its lifetime are over and renewed then, or at once when the
 directory refuses it. Tokens live in memory only and appear in no message. Whoever needs a token while
-somebody else logs in waits for that log-in instead of making another.
+somebody else logs in waits for that login instead of making another.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class DirectorySession:
         Args:
             refused: the token; one that came in its place meanwhile is kept. By default any.
         """
-        # Without the lock: a log-in may be under way, and it brings another token in any case.
+        # Without the lock: a login may be under way, and it brings another token in any case.
         if refused in (None, self._token):
             self._token = ""
 
@@ -129,7 +129,7 @@ class DirectorySession:
     def _left(self, ends: float) -> float:
         left = ends - self._monotonic()
         if left <= 0:
-            raise DirectoryError(DirectoryFailure.DEADLINE, "no time left for the log-in")
+            raise DirectoryError(DirectoryFailure.DEADLINE, "no time left for the login")
         return min(left, _DEADLINE_SECONDS)
 
 

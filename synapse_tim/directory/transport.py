@@ -1,7 +1,7 @@
 """HTTP client of the directory: few requests at a time, in bounded time, with retries and a circuit breaker.
 
 Nothing here understands an answer. A look-up has one deadline for everything that it needs: waiting for one
-of the two connections, log-in, exchanges, repetitions. What may work the next time (no connection, 429,
+of the two connections, login, exchanges, repetitions. What may work the next time (no connection, 429,
 5xx) is tried again within it; a token that is refused is renewed once.
 """
 
@@ -151,7 +151,7 @@ class DirectoryTransport:
         """GET something, within ``look_up``.
 
         Args:
-            session: log-in.
+            session: login.
             url: absolute; its own query is kept.
             params: added to the query.
             max_bytes: cap of the body.

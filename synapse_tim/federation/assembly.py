@@ -46,7 +46,7 @@ class ListParts:
 
     Attributes:
         context: TLS towards the URL of the list.
-        directory_context: TLS towards the directory's log-in; without the client certificate, which is
+        directory_context: TLS towards the directory's login; without the client certificate, which is
             meant for the list alone.
         roots: pinned roots that were given as files.
         credentials: how to log in to the directory, or ``None``.
@@ -88,7 +88,7 @@ class FederationListEngine:
         api: Synapse's module API.
         in_force: what is enforced.
         driver: the leader or a follower.
-        session: the log-in to the directory, if the list is there.
+        session: the login to the directory, if the list is there.
     """
 
     api: ModuleApi
@@ -144,9 +144,9 @@ class FederationListEngine:
 
 
 class Fetchers:
-    """One transport per purpose: the list, the directory's log-in, everything that is public.
+    """One transport per purpose: the list, the directory's login, everything that is public.
 
-    The log-in itself is ``session``, or ``None`` if the list is not at the directory.
+    The login itself is ``session``, or ``None`` if the list is not at the directory.
     """
 
     def __init__(self, parts: ListParts) -> None:

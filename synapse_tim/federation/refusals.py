@@ -108,7 +108,7 @@ def as_refusals() -> Iterator[None]:
 
     Raises:
         ListRefusedError: what is inside, or what it decorates, has raised an error of transport, of the
-            log-in to the directory, of JOSE or of a certificate.
+            login to the directory, of JOSE or of a certificate.
     """
     try:
         yield

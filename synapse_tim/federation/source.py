@@ -27,7 +27,7 @@ class ListSource:
         fetcher: transport, with mutual TLS if the operator configured it.
         url: of the signed list.
         algorithm: asked for by ``sigAlg``.
-        session: log-in to the directory, if the URL is the directory's.
+        session: login to the directory, if the URL is the directory's.
         limits: the cap of the body is that of the list.
         deadline: seconds for the whole download.
     """

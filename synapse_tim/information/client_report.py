@@ -73,7 +73,7 @@ def parse_report(body: bytes, procedures: Collection[str] | None = None) -> Mapp
     """Read a report.
 
     Args:
-        body: the octets of the request.
+        body: the bytes of the request.
         procedures: those that are counted by their names; ``None`` for all with a usual name.
 
     Returns:
@@ -83,7 +83,7 @@ def parse_report(body: bytes, procedures: Collection[str] | None = None) -> Mapp
         ReportError: with what is wrong; never with a value of the report.
     """
     if len(body) > MAX_OCTETS:
-        raise ReportError(f"more than {MAX_OCTETS} octets")
+        raise ReportError(f"more than {MAX_OCTETS} bytes")
     try:
         report = strict_json.parse(body)
     except strict_json.StrictJsonError as error:

@@ -65,7 +65,7 @@ class ClientReports:
         """Count a report.
 
         Args:
-            body: the octets of the request.
+            body: the bytes of the request.
 
         Raises:
             SynapseError: 400 if it does not follow the schema; 503 if the database does not answer.
@@ -127,5 +127,5 @@ class ClientReportResource(DirectServeJsonResource):
 
 def _body(request: SynapseRequest) -> bytes:
     if octets(request) > MAX_OCTETS:
-        reject(REPORT_MALFORMED.with_detail(f"more than {MAX_OCTETS} octets"))
+        reject(REPORT_MALFORMED.with_detail(f"more than {MAX_OCTETS} bytes"))
     return b"" if request.content is None else request.content.read()

@@ -35,7 +35,7 @@ _JUDGED_AGAIN_AFTER: Final = (2_000, 10_000, 48_000)
 #: Messages kept at a time, of one server and of all of them.
 MAX_KEPT_OF_A_SERVER: Final = 100
 MAX_KEPT: Final = 1_000
-#: Octets; Synapse's own clients cannot send longer ones.
+#: Bytes; Synapse's own clients cannot send longer ones.
 MAX_KEPT_SIZE: Final = 65_536
 
 #: Sender, recipient and type; sessions depend on the order of what has the same.

@@ -29,7 +29,7 @@ ACCOUNT_DATA_TYPES: Final[Mapping[Product, str]] = {
 #: Stands for the name of the own server in the configured default.
 LOCAL_SERVER: Final = "@LOCAL_SERVER@"
 
-#: Octets of JSON that a client may store; about 4,000 exceptions.
+#: Bytes of JSON that a client may store; about 4,000 exceptions.
 MAX_OCTETS: Final = 256 * 1024
 
 _ALLOW_ALL: Final = "allow all"

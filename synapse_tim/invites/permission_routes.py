@@ -55,7 +55,7 @@ class PermissionRoutes:
         await self._client_api.user_of(request)
         document = read_json(request)
         if octets(request) > MAX_OCTETS:
-            reject(PERMISSION_MALFORMED.with_detail(f"it has more than {MAX_OCTETS} octets"))
+            reject(PERMISSION_MALFORMED.with_detail(f"it has more than {MAX_OCTETS} bytes"))
         enforce(self._documents.validate(document), PERMISSION_MALFORMED)
         return await proceed()
 

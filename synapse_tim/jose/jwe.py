@@ -123,7 +123,7 @@ def decrypt_with(token: bytes, key: bytes) -> bytes:
         ValueError: the key has another length.
     """
     if len(key) != _KEY_BYTES:
-        raise ValueError("A256GCM needs a key of 32 octets")
+        raise ValueError("A256GCM needs a key of 32 bytes")
     try:
         return _Parts.of(token, "dir").open(key)
     except InvalidTag:
@@ -158,7 +158,7 @@ class _Parts:
     @classmethod
     def of(cls, token: bytes, algorithm: str) -> _Parts:
         if len(token) > MAX_BYTES:
-            raise JoseError(JoseReason.TOO_LARGE, f"{len(token)} octets")
+            raise JoseError(JoseReason.TOO_LARGE, f"{len(token)} bytes")
         segments = token.split(b".")
         if len(segments) != 5:
             raise JoseError(JoseReason.NOT_A_TOKEN, f"{len(segments)} segments")

@@ -85,7 +85,7 @@ class CompactJws:
         """
         limits = limits or JwsLimits()
         if len(data) > limits.total:
-            raise JoseError(JoseReason.TOO_LARGE, f"{len(data)} octets, {limits.total} allowed")
+            raise JoseError(JoseReason.TOO_LARGE, f"{len(data)} bytes, {limits.total} allowed")
         view = _without_whitespace(data)
         first, second = _dots(view)
         algorithm, certificates = _read_header(bytes(view[:first]), limits)
@@ -135,7 +135,7 @@ class CompactJws:
         key = self._signer_key()
         signature = bytes(decode_segment(self._data[self._payload_end + 1 :], "signature"))
         if len(signature) != _SIGNATURE_BYTES:
-            raise JoseError(JoseReason.SIGNATURE_MALFORMED, f"{len(signature)} octets instead of 64")
+            raise JoseError(JoseReason.SIGNATURE_MALFORMED, f"{len(signature)} bytes instead of 64")
         r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
         scheme = ec.ECDSA(Prehashed(hashes.SHA256()))
         try:
@@ -212,7 +212,7 @@ def _dots(view: memoryview) -> tuple[int, int]:
 
 def _read_header(segment: bytes, limits: JwsLimits) -> tuple[str, tuple[x509.Certificate, ...]]:
     if len(segment) > limits.header:
-        raise JoseError(JoseReason.HEADER_TOO_LARGE, f"{len(segment)} octets")
+        raise JoseError(JoseReason.HEADER_TOO_LARGE, f"{len(segment)} bytes")
     header = parse_object(decode_segment(segment, "header"), JoseReason.HEADER_MALFORMED)
     for member in ("crit", "b64"):
         if member in header:

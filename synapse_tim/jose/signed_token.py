@@ -85,7 +85,7 @@ class SignedToken:
             JoseError: it is no compact JWS, or its algorithm is not among ``ALGORITHMS``.
         """
         if len(token) > MAX_BYTES:
-            raise JoseError(JoseReason.TOO_LARGE, f"{len(token)} octets")
+            raise JoseError(JoseReason.TOO_LARGE, f"{len(token)} bytes")
         segments = token.split(b".")
         if len(segments) != 3:
             raise JoseError(JoseReason.NOT_A_TOKEN, f"{len(segments)} segments")

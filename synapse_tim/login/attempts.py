@@ -1,6 +1,6 @@
-"""The way to log in that is being used: what Synapse does not tell those who may refuse a log-in.
+"""The way to log in that is being used: what Synapse does not tell those who may refuse a login.
 
-A log-in passes the guard of ``POST /login`` first, then whoever checks the credentials, then
+A login passes the guard of ``POST /login`` first, then whoever checks the credentials, then
 ``check_login_for_spam``, all while the same request is being served.
 """
 
@@ -27,7 +27,7 @@ _TRY_AGAIN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABL
 
 @attrs.define
 class LoginAttempt:
-    """A log-in that is being tried.
+    """A login that is being tried.
 
     Attributes:
         method: the way to log in.
@@ -43,7 +43,7 @@ class LoginAttempt:
 
 
 class LoginAttempts:
-    """Keeps the log-ins of one process apart.
+    """Keeps the logins of one process apart.
 
     Args:
         rules: which ways there are.
@@ -64,7 +64,7 @@ class LoginAttempts:
 
     @property
     def current(self) -> LoginAttempt | None:
-        """The log-in that is being tried by the request that is being served, if it is one."""
+        """The login that is being tried by the request that is being served, if it is one."""
         request = self._current_request()
         return None if request is None else self._running.get(id(request))
 
@@ -131,7 +131,7 @@ def _check_names(body: Mapping[str, Any]) -> None:
 
 
 def _without_claimed_user(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A log-in with a token, without whom the client claims to be.
+    """A login with a token, without whom the client claims to be.
 
     Synapse demands a user, writes it to its log, and counts failures by it: were it the client's choice, or
     the same for all clients, three bad tokens of a stranger would keep everybody out for a while.

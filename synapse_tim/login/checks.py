@@ -59,7 +59,7 @@ def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> I
         yield Found(what, False, "oidc_providers")
 
 
-def judge_log_ins(synapse: SynapseConfig, config: LoginPolicyConfig) -> Iterable[Found]:
+def judge_logins(synapse: SynapseConfig, config: LoginPolicyConfig) -> Iterable[Found]:
     """Judge how long sessions last, and whether anybody can log in; not if another service logs users in.
 
     Args:

@@ -49,7 +49,7 @@ class LocalpartConfig(Block):
     hash_of: Annotated[list[Name], Field(min_length=1)] | None = None
     """Claims that a keyed hash (HMAC-SHA-256, 64 hex digits) is made of."""
     hash_key_path: ReadablePath | None = None
-    """File with the key of that hash, at least 32 octets. Needed with `hash_of`."""
+    """File with the key of that hash, at least 32 bytes. Needed with `hash_of`."""
 
     _rule: LocalpartRule = PrivateAttr()
 
@@ -65,7 +65,7 @@ class LocalpartConfig(Block):
             octets = read_file(self.hash_key_path or "")
             key = bytes(_HASH_KEY_OCTETS) if octets is None else octets.strip()
             if len(key) < _HASH_KEY_OCTETS:
-                raise ValueError(f"hash_key_path: expected a key of at least {_HASH_KEY_OCTETS} octets")
+                raise ValueError(f"hash_key_path: expected a key of at least {_HASH_KEY_OCTETS} bytes")
             self._rule = KeyedHash(tuple(self.hash_of or ()), key)
         return self
 

@@ -86,7 +86,7 @@ class ProviderConfig(ClaimsConfig):
     `gesundheitsid`.
     """
     registration: bool = False
-    """Whether the first log-in makes an account."""
+    """Whether the first login makes an account."""
     nonce_required: bool = False
     """Whether the token's `nonce` has to be one that this server handed out."""
 

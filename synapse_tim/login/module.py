@@ -31,7 +31,7 @@ from synapse_tim.federation.list import FederationList
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.assembly import build_providers
 from synapse_tim.login.attempts import LoginAttempts
-from synapse_tim.login.checks import judge_log_ins, judge_registration, judge_single_sign_on
+from synapse_tim.login.checks import judge_logins, judge_registration, judge_single_sign_on
 from synapse_tim.login.config import LoginPolicyConfig
 from synapse_tim.login.denials import LOGIN_METHOD, LOGIN_UNAVAILABLE
 from synapse_tim.login.logout import ProviderLogout, SessionEndedError
@@ -59,7 +59,7 @@ _AfterLogin = Callable[[Any], Awaitable[None]]
 
 
 class LoginPolicy:
-    """Enforces the rules of log-ins in one Synapse process.
+    """Enforces the rules of logins in one Synapse process.
 
     Args:
         config: the checked block.
@@ -120,7 +120,7 @@ class LoginPolicy:
                 "(docs/login.md). All other parts are in force."
             )
             return
-        report([*judge_registration(homeserver.config), *judge_log_ins(homeserver.config, config)])
+        report([*judge_registration(homeserver.config), *judge_logins(homeserver.config, config)])
         self._synapse.mark_registrations(lambda *named: marks.pop(named, None))
         self._register()
         api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(utc_now())))
@@ -138,7 +138,7 @@ class LoginPolicy:
         return parse_block(LoginPolicyConfig, config)
 
     def known_list(self) -> FederationList | None:
-        """The last verified federation list, also when it is stale: log-ins go on without the directory."""
+        """The last verified federation list, also when it is stale: logins go on without the directory."""
         return None if self._federation is None else self._federation.known_list
 
     async def check_id_token(

@@ -1,7 +1,7 @@
-"""``synapse_tim.OidcMapping``: the rules of log-ins for Synapse's own single sign-on (AF_10234, R4.4).
+"""``synapse_tim.OidcMapping``: the rules of logins for Synapse's own single sign-on (AF_10234, R4.4).
 
 For ``oidc_providers[].user_mapping_provider`` in ``homeserver.yaml``. Synapse has verified the signature, the
-issuer, the audience and the nonce of the ID token by then; this refuses, at every log-in, a token that is too
+issuer, the audience and the nonce of the ID token by then; this refuses, at every login, a token that is too
 old, used before, not good enough or about somebody who does not belong here, and the browser shows why.
 """
 
@@ -39,7 +39,7 @@ _LOADERS = ("LoginPolicy", "TiMessenger")
 class OidcMapping:
     """Maps people to accounts for one of Synapse's OpenID providers.
 
-    Synapse makes it before any module, so the part that it needs is looked up at a log-in.
+    Synapse makes it before any module, so the part that it needs is looked up at a login.
 
     Args:
         config: the checked block.
@@ -92,7 +92,7 @@ class OidcMapping:
     async def get_extra_attributes(
         self, userinfo: Mapping[str, Any], token: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Refuse somebody who may not log in; the only callback that Synapse makes at every log-in.
+        """Refuse somebody who may not log in; the only callback that Synapse makes at every login.
 
         Raises:
             MappingException: with a text for the browser.

@@ -32,7 +32,7 @@ _TABLES: Final = (
     )""",
 )
 _KEPT: Final = dt.timedelta(days=1)
-_COST: Final = 4  # nothing can be guessed about 32 random octets, whatever it costs to try
+_COST: Final = 4  # nothing can be guessed about 32 random bytes, whatever it costs to try
 
 
 class Name(enum.Enum):

@@ -1,7 +1,7 @@
 """The signature keys of an identity provider: where they come from, and when they are fetched again.
 
 Keys come from where the operator said, and from nowhere that a token names. They are not fetched for each
-log-in: only when there are none, when they are older than the operator allows, when a token names one that is
+login: only when there are none, when they are older than the operator allows, when a token names one that is
 unknown or its signature does not verify, and then not more often than once in a pause. While the provider is
 down the last keys stay for a while; keys that it withdraws do not.
 """

@@ -1,4 +1,4 @@
-"""Resources for clients and providers at log-in, below ``/_synapse/client/synapse_tim/``.
+"""Resources for clients and providers at login, below ``/_synapse/client/synapse_tim/``.
 
 - ``jwks.json``: the public key that tokens for this server are encrypted for (RFC 7517);
 - ``nonce``: a nonce to be found again in an ID token;

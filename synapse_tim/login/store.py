@@ -85,7 +85,7 @@ class ProviderSession:
 
 
 class LoginStore:
-    """Reads and writes the tables ``synapse_tim_…`` of log-ins.
+    """Reads and writes the tables ``synapse_tim_…`` of logins.
 
     Args:
         api: Synapse's module API.

@@ -1,6 +1,6 @@
-"""Log-in with an ID token (AF_10057, AF_10234): from the octets to the account.
+"""Login with an ID token (AF_10057, AF_10234): from the bytes to the account.
 
-A token is worth one log-in, at one process of this server. What it says is believed only after its
+A token is worth one login, at one process of this server. What it says is believed only after its
 signature, and nothing is written before everything else has been looked at.
 """
 

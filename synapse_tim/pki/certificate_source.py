@@ -93,7 +93,7 @@ class DownloadDirectory:
         except OSError as error:
             raise _missing(path, str(error.strerror)) from None
         if len(content) > max_bytes:
-            raise TransportError(TransportReason.TOO_LARGE, f"{path}: more than {max_bytes} octets")
+            raise TransportError(TransportReason.TOO_LARGE, f"{path}: more than {max_bytes} bytes")
         return content
 
 

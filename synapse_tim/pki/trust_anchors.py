@@ -69,7 +69,7 @@ def parse_roots(document: bytes | bytearray) -> tuple[RootEntry, ...]:
         CertificateError: ``roots_malformed`` or ``certificate_malformed``.
     """
     if len(document) > ROOTS_MAX_BYTES:
-        raise CertificateError(CertificateReason.ROOTS_MALFORMED, f"{len(document)} octets")
+        raise CertificateError(CertificateReason.ROOTS_MALFORMED, f"{len(document)} bytes")
     try:
         rows = strict_json.parse(document)
     except strict_json.StrictJsonError as error:

@@ -31,7 +31,7 @@ class Request:
         method: ``GET`` or ``POST``.
         path: the path with its query, as it was sent.
         headers: by name in lower case.
-        body: the octets of a POST.
+        body: the bytes of a POST.
         secure: whether it came over TLS.
     """
 

@@ -209,11 +209,11 @@ def _read(response: httpx.Response, host: str, max_bytes: int) -> Response:
         return Response(status, body, _retry_after(response))
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > max_bytes:
-        raise TransportError(TransportReason.TOO_LARGE, f"{host}: {length[:20]} octets announced")
+        raise TransportError(TransportReason.TOO_LARGE, f"{host}: {length[:20]} bytes announced")
     for chunk in response.iter_raw():
         body += chunk
         if len(body) > max_bytes:
-            raise TransportError(TransportReason.TOO_LARGE, f"{host}: more than {max_bytes} octets")
+            raise TransportError(TransportReason.TOO_LARGE, f"{host}: more than {max_bytes} bytes")
     return Response(status, body)
 
 

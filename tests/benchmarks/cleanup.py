@@ -130,7 +130,7 @@ def filled_database(rooms, events, say):
 
 
 def judge(document, rules):
-    """Judge all rooms as clean-up does, without its pauses."""
+    """Judge all rooms as cleanup does, without its pauses."""
     sweep = RoomSweep(RoomSurvey(RoomActivity(True, HOME), f"@notices:{HOME}"), rules, INSURERS)
     found = dict.fromkeys(CleanupKind, 0)
     now, rooms, worst, after = int(time.time() * 1000), 0, 0.0, ""
@@ -164,7 +164,7 @@ def one_by_one(document, rooms):
 
 
 def peak():
-    """The most memory that this process ever had, in octets."""
+    """The most memory that this process ever had, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

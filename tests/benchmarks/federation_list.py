@@ -52,7 +52,7 @@ def _arguments() -> argparse.Namespace:
         "--runs", type=_count, default=5, metavar="K", help="runs whose median counts (default: %(default)s)"
     )
     output = parser.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="everything measured, in seconds and octets")
+    output.add_argument("--json", action="store_true", help="everything measured, in seconds and bytes")
     output.add_argument("--markdown", action="store_true", help="the table in Markdown")
     return parser.parse_args()
 
@@ -83,7 +83,7 @@ def _compare(entries: int, runs: int) -> dict[str, object]:
         name: baseline[name] / ours[name] if ours[name] > 0 else None
         for name in ("seconds", "peak", "kept", "stall")
     }
-    return {"entries": entries, "octets": octets, **measured, "baseline_to_synapse_tim": ratios}
+    return {"entries": entries, "bytes": octets, **measured, "baseline_to_synapse_tim": ratios}
 
 
 def _run(arguments: list[str]) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ def write_list(directory: Path, entries: int) -> None:
 
 
 def payload(entries: int) -> bytes:
-    """The JSON of a list with that many members, about 165 octets each, one in a hundred an insurer."""
+    """The JSON of a list with that many members, about 165 bytes each, one in a hundred an insurer."""
     chance = random.Random(entries)
     rows = b",".join(_row(number, chance).encode() for number in range(entries))
     return b'{"version":1650,"domainList":[' + rows + b"]}"

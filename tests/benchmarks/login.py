@@ -1,10 +1,10 @@
-"""What a log-in with an ID token costs: verification alone, and at a homeserver.
+"""What a login with an ID token costs: verification alone, and at a homeserver.
 
 Verification alone: tokens of the central IDP (BP256R1), of another provider (ES256), and of a sectoral one
 (ES256 in ECDH-ES), through the rules, against a library that decodes the same token, both in turns. The
 library checks less: no strict base64 and JSON, no age, level of assurance, profession, KVNR or IK.
 
-At a homeserver: log-ins to a real Synapse with synapse_tim.TiMessenger, in turns: with an ID token, with
+At a homeserver: logins to a real Synapse with synapse_tim.TiMessenger, in turns: with an ID token, with
 nothing to check (an application service), and with a local password at Synapse's twelve rounds of bcrypt.
 The difference of the first two is what the token costs, its being used once only included.
 """
@@ -257,7 +257,7 @@ def _server(ti: TiSimulator, directory: Path) -> SynapseServer:
 def _at_server(
     ti: TiSimulator, server: SynapseServer, rounds: int
 ) -> tuple[dict[str, list[list[float]]], int]:
-    """Seconds of each log-in, turn by turn, and how often the provider was asked for keys."""
+    """Seconds of each login, turn by turn, and how often the provider was asked for keys."""
     server.register("user", password="password")
     identifier = {"type": "m.id.user", "user": "user"}
     ways = {
@@ -333,15 +333,15 @@ def _show(
         title="Verification alone, one thread; the library checks less",
     )
     print_table(
-        ("log-in", "p50, ms", "p95, ms", "to application service"),
+        ("login", "p50, ms", "p95, ms", "to application service"),
         ((name, *_latencies(turns, floor)) for name, turns in at_server.items()),
-        title="At a homeserver, one log-in after the other",
+        title="At a homeserver, one login after the other",
     )
     print(
-        f"Of a log-in with an ID token {share.ratio * 100:.0f} % are the token ({_interval(share)} at 95 %); "
+        f"Of a login with an ID token {share.ratio * 100:.0f} % are the token ({_interval(share)} at 95 %); "
         f"verifying it takes {of_floor * 100:.1f} % of Synapse's own time (application service)."
     )
-    print(f"The provider was asked {key_requests} times for discovery and keys, in all log-ins together.")
+    print(f"The provider was asked {key_requests} times for discovery and keys, in all logins together.")
 
 
 def _interval(comparison: Comparison) -> str:

@@ -19,7 +19,7 @@ _TICK = 0.0005
 
 
 def resident(field: str = "VmRSS") -> int:
-    """Resident memory of this process, or with ``VmHWM`` the most it ever was, in octets."""
+    """Resident memory of this process, or with ``VmHWM`` the most it ever was, in bytes."""
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith(field))
     return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""The tables of Synapse that clean-up reads."""
+"""The tables of Synapse that cleanup reads."""
 
 #: The columns of Synapse's tables that are looked at.
 SCHEMA = """

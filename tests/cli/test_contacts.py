@@ -9,7 +9,7 @@ import yaml
 
 from synapse_tim.cli import main
 from synapse_tim.contacts.store import TABLES
-from tests.contacts.services.test_lists import SCHEMA
+from tests.contacts.services.test_migration_store import SCHEMA
 
 BLOCK = {"product": "pro", "spec_version": "1.2"}
 OWNER = "@owner:messenger.example.de"

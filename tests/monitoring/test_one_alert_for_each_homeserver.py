@@ -82,7 +82,7 @@ FAULTS = {
         60,
         "LoginKeysUnavailable critical",
     ),
-    "log-ins fail": (
+    "logins fail": (
         {'synapse_tim_login_tokens_total{result="internal"}': LATE},
         60,
         "LoginInternalError critical",

@@ -75,7 +75,7 @@ class KeyedHash:
 
     Attributes:
         claims: what it is over, in this order.
-        key: at least 32 octets.
+        key: at least 32 bytes.
     """
 
     claims: tuple[str, ...]

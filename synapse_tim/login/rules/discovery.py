@@ -14,7 +14,7 @@ from synapse_tim.core import strict_json
 from synapse_tim.login.rules.claims import CLOCK_SKEW, numeric_date, text
 from synapse_tim.login.rules.refusals import TokenRefusedError
 
-#: Upper bound of a document, in octets.
+#: Upper bound of a document, in bytes.
 MAX_OCTETS: Final = 256 * 1024
 
 
@@ -34,7 +34,7 @@ def keys_url(
     """Where the provider's signature keys are.
 
     Args:
-        document: JSON octets.
+        document: JSON bytes.
         issuer: whose document it has to be.
         now: with a time zone.
         members: where the address stands; the first that is there counts.

@@ -180,7 +180,7 @@ class IdentityProvider:
         claims: what its tokens have to say.
         accounts: how they lead to an account.
         encrypted: whether its tokens have to be encrypted.
-        registration: whether the first log-in makes an account.
+        registration: whether the first login makes an account.
         nonce_required: whether a token has to have a nonce that this server handed out.
     """
 
@@ -204,7 +204,7 @@ class IdentityProvider:
         Args:
             claims: of the token.
             homeserver: this server.
-            known_list: the last verified federation list, also a stale one: log-ins go on without the
+            known_list: the last verified federation list, also a stale one: logins go on without the
                 directory.
             now: with a time zone.
 

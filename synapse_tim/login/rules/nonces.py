@@ -1,6 +1,6 @@
 """Nonces that this server hands out, to be found again in ID tokens (OpenID Connect Core §15.5.2).
 
-A nonce tells that a token was made for a log-in that was begun here. It carries the time until which it
+A nonce tells that a token was made for a login that was begun here. It carries the time until which it
 holds and a code that only this server can make, so none has to be stored until it is used.
 """
 

@@ -1,4 +1,4 @@
-"""Error pages for refused log-ins: what to do, and nothing about the person."""
+"""Error pages for refused logins: what to do, and nothing about the person."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from synapse_tim.login.rules.refusals import TokenRefusal
 #: Of a way to log in that is not permitted.
 NOT_USED: Final = "This way to log in is not used here."
 
-_AGAIN: Final = "Your log-in could not be used. Please start again from your messenger."
+_AGAIN: Final = "Your login could not be used. Please start again from your messenger."
 _STRONGER: Final = (
     "You did not identify yourself strongly enough. Please log in with your card, or the app of your insurer."
 )

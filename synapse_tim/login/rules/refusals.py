@@ -15,7 +15,7 @@ from synapse_tim.jose.errors import JoseError
 
 
 class TokenRefusal(enum.StrEnum):
-    """Why a token, or the log-in with it, was refused."""
+    """Why a token, or the login with it, was refused."""
 
     # The serialization (RFC 7515 §7.1, RFC 7516 §7.1)
     NOT_A_TOKEN = "not_a_token"  # noqa: S105  # a name
@@ -72,7 +72,7 @@ class TokenRefusal(enum.StrEnum):
 
 
 class TokenRefusedError(ReasonError[TokenRefusal]):
-    """A token, or the log-in with it, is refused; the detail never has a value of a claim about a person."""
+    """A token, or the login with it, is refused; the detail never has a value of a claim about a person."""
 
 
 @contextlib.contextmanager

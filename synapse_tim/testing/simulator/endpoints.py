@@ -1,4 +1,4 @@
-"""The endpoints of the simulated TI: certificates, OCSP, the list, the log-in to the directory, providers."""
+"""The endpoints of the simulated TI: certificates, OCSP, the list, the login to the directory, providers."""
 
 from __future__ import annotations
 

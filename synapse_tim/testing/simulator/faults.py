@@ -43,12 +43,12 @@ class Faults:
         retry_after: seconds to name in ``Retry-After`` along with ``status``.
         redirect: answer 302 to this path or URL.
         drop_connection: close the connection instead of answering.
-        slow_headers: seconds before each octet of the header.
-        slow_drip: seconds before each octet of the body.
+        slow_headers: seconds before each byte of the header.
+        slow_drip: seconds before each byte of the body.
         endless_body: the body never ends.
-        oversized: append white space up to this number of octets.
+        oversized: append white space up to this number of bytes.
         compressed: send the body with ``Content-Encoding: gzip``.
-        gzip_bomb: a gzip body that unpacks to this number of octets.
+        gzip_bomb: a gzip body that unpacks to this number of bytes.
 
         unauthorized_once: the next request for the directory's list is refused with 401 and all tokens
             end; turns itself off.

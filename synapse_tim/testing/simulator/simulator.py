@@ -47,7 +47,7 @@ class TiSimulator:
     """Serves a ``TiWorld``.
 
     Two listeners on 127.0.0.1: plain HTTP (certificates, OCSP, the operator's list, the identity providers)
-    and HTTPS (the same, and the directory with its log-in). Ports are free ones, and stay the same when the
+    and HTTPS (the same, and the directory with its login). Ports are free ones, and stay the same when the
     simulator is stopped and started again.
 
     Args:
@@ -223,7 +223,7 @@ class TiSimulator:
 
     @property
     def directory_list_url(self) -> str:
-        """The list at the directory, which needs a log-in."""
+        """The list at the directory, which needs a login."""
         return self.https_url + paths.DIRECTORY_LIST
 
     @property

@@ -1,4 +1,4 @@
-"""One world for all scenarios of clean-up."""
+"""One world for all scenarios of cleanup."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""What clean-up does not do: without a list, after a leap of the clock, and what stops a start."""
+"""What cleanup does not do: without a list, after a leap of the clock, and what stops a start."""
 
 import sqlite3
 import time

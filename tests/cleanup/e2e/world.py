@@ -106,7 +106,7 @@ def rounds(server, count=2):
     """Wait until a server has gone through all its rooms, from the beginning."""
     for _ in range(count):
         before = last_run(server)
-        wait_for(lambda before=before: last_run(server) > before, what="a round of clean-up")
+        wait_for(lambda before=before: last_run(server) > before, what="a round of cleanup")
 
 
 def last_run(server):

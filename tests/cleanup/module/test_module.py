@@ -1,4 +1,4 @@
-"""Wiring of clean-up: going on after a restart, what fails, what is only looked at."""
+"""Wiring of cleanup: going on after a restart, what fails, what is only looked at."""
 
 from unittest.mock import AsyncMock
 

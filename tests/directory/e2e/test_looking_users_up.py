@@ -14,11 +14,11 @@ LOOKUPS = "synapse_tim_directory_lookups_total"
 
 def test_it_asks_with_the_log_in_of_the_list_and_keeps_the_answer(world):
     world.ti.entries.add_organisation("Klinik", ["@reception:clinic.example"])
-    log_ins = world.ti.count(TOKEN)
+    logins = world.ti.count(TOKEN)
     assert world.ask("@reception:clinic.example") == "org"
     asked = world.ti.count(LOCALIZATION)
     assert world.ask("@reception:clinic.example") == "org"
-    assert (world.ti.count(LOCALIZATION), world.ti.count(TOKEN)) == (asked, log_ins)
+    assert (world.ti.count(LOCALIZATION), world.ti.count(TOKEN)) == (asked, logins)
     assert world.metric(LOOKUPS, kind="owner_type", result="org") == 1
     assert world.metric(LOOKUPS, kind="owner_type", result="cached") == 1
 

@@ -5,7 +5,6 @@ from synapse.module_api.errors import ConfigError
 
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.directory.assembly import build_directory
-from synapse_tim.directory.config import DirectoryConfig
 from synapse_tim.directory.module import Directory
 from synapse_tim.federation.config import FederationListConfig
 
@@ -128,7 +127,3 @@ def test_files_are_read_at_start_up(credentials, ca, tmp_path):
 def test_searches_may_have_a_log_in_of_their_own(credentials):
     config = parse(vzd_credentials=credentials(), search_credentials=credentials("searcher"))
     assert build_directory(config, config.log_in(None)).search.credentials.client_id == "searcher"
-
-
-def test_every_key_says_what_it_is_for():
-    assert all(field.description for field in DirectoryConfig.model_fields.values())

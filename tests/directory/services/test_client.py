@@ -202,7 +202,7 @@ def test_r6_4_a_failure_about_a_user_is_kept_for_five_seconds(ti, desk, fault, v
     assert at.ask() is OwnerType.NONE
 
 
-# Log-in
+# Login
 
 
 def test_the_log_in_is_kept_and_renewed_when_it_is_refused(ti, desk):

@@ -184,7 +184,7 @@ def test_the_token_goes_nowhere_else(ti, search, where):
     crowd(ti, 1)
     ti.faults.foreign_next = getattr(ti, where, where)
     assert failure(search().find_by_ik, "109500969") is DirectoryFailure.FOREIGN_ORIGIN
-    assert ti.count("/") == 3  # the log-in and one page
+    assert ti.count("/") == 3  # the login and one page
 
 
 BASE = "https://directory.example"

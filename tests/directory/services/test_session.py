@@ -1,4 +1,4 @@
-"""R1.9: the directory's two-step log-in."""
+"""R1.9: the directory's two-step login."""
 
 import pytest
 

@@ -20,7 +20,7 @@ VERSIONS = pytest.mark.parametrize("version", sorted(EXPECTED))
 
 
 def verify(genuine, octets, *, at=AT, allow_test=True, pin=-1):
-    """From octets to a list, as in production but for revocation."""
+    """From bytes to a list, as in production but for revocation."""
     entries = parse_roots(genuine.roots_json)
     pins = frozenset({fingerprint(entries[pin].certificate)})
     anchors = TrustAnchors(pins, allow_test=True).with_roots(entries, AT)

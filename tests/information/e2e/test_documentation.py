@@ -56,7 +56,7 @@ def test_the_examples_of_the_information_services(world):
 
 
 def test_a_token_for_an_account_that_an_administrator_links(world):
-    """``docs/login.md``: the request to the admin API, and the body of a log-in."""
+    """``docs/login.md``: the request to the admin API, and the body of a login."""
     text = (DOCS / "login.md").read_text()
     (request,) = re.findall(r"```http\n(.*?)```", text, re.DOTALL)
     line, body = request.strip().split("\n")

@@ -57,7 +57,7 @@ def test_a_25043_it_survives_a_new_session_and_is_on_all_devices(world):
         ({"defaultSetting": "allow all", "groupException": []}, "groupException"),
         ({"defaultSetting": "allow all", "domainExceptions": {}}, "domainExceptions"),
         ({"defaultSetting": "allow all", "defaultsetting": "block all"}, "defaultsetting"),
-        ({"defaultSetting": "allow all", "userExceptions": {f"@{i}:x": {} for i in range(20000)}}, "octets"),
+        ({"defaultSetting": "allow all", "userExceptions": {f"@{i}:x": {} for i in range(20000)}}, "bytes"),
     ],
 )
 def test_a_26390_what_does_not_is_refused_and_what_was_stored_stays(world, document, fault):

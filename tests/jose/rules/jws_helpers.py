@@ -19,7 +19,7 @@ def read(octets: bytes, allowed: frozenset[str] = BOTH) -> bytes:
 
 
 def put_together(header: bytes, payload: bytes, key: Identity) -> bytes:
-    """Sign octets, whatever they are, under a header, whatever it says."""
+    """Sign bytes, whatever they are, under a header, whatever it says."""
     return signed(base64url(header), base64url(payload), key)
 
 

@@ -87,7 +87,7 @@ def test_a_token_with_a_key_in_common_is_decrypted():
     assert decrypt_with(encrypt(b"inner", SECRET).encode(), SECRET) == b"inner"
     assert decrypt_with(encrypt(b"", SECRET, header={"cty": "NJWT"}).encode(), SECRET) == b""
     for length in (0, 16, 31, 33):
-        with pytest.raises(ValueError, match="32 octets"):
+        with pytest.raises(ValueError, match="32 bytes"):
             decrypt_with(encrypt(b"inner", SECRET).encode(), bytes(length))
 
 
@@ -299,7 +299,7 @@ def test_there_is_one_text_for_each_token(position):
 
 def test_unused_bits_have_to_be_zero():
     token = sealed()
-    tag = token.split(b".")[4]  # of 16 octets: the last character has four unused bits
+    tag = token.split(b".")[4]  # of 16 bytes: the last character has four unused bits
     alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     value = alphabet.index(tag[-1:])
     assert value % 16 == 0

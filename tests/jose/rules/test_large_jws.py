@@ -108,7 +108,7 @@ def test_padding_is_refused(certs, padding):
 
 
 def test_standard_base64_is_refused_even_where_it_says_the_same(certs):
-    """The same octets, in the other alphabet."""
+    """The same bytes, in the other alphabet."""
     octets = b"\xfb\xef\xff" * 3
     standard = base64.b64encode(octets)
     assert b"+" in standard or b"/" in standard
@@ -241,7 +241,7 @@ def test_signatures_out_of_range_are_refused(genuine, r, s):
 
 
 def test_a_rewritten_signature_verifies_and_has_another_digest(genuine):
-    """ECDSA allows it: so the digest is an identity of octets, not of content."""
+    """ECDSA allows it: so the digest is an identity of bytes, not of content."""
     octets, signature = genuine.rsplit(b".", 1)
     raw = base64.urlsafe_b64decode(signature + b"==")
     s = ORDER - int.from_bytes(raw[32:], "big")

@@ -26,7 +26,7 @@ def signed_world():
 
 
 def verify(octets):
-    """Everything between the octets and a payload that can be believed."""
+    """Everything between the bytes and a payload that can be believed."""
     world, _ = signed_world()
     jws = CompactJws.parse(octets)
     jws.require_algorithm(frozenset({"BP256R1"}))

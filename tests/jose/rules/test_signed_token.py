@@ -52,7 +52,7 @@ def keys_of(*private, kid="one", algorithm=None):
 
 
 def verify(token, keys, algorithms=ALGORITHMS, **rules):
-    """Everything between the octets and claims that can be believed."""
+    """Everything between the bytes and claims that can be believed."""
     signed = SignedToken.parse(token)
     signed.require(SignatureRules(frozenset(algorithms), **rules))
     return signed.verify(keys)

@@ -1,4 +1,4 @@
-"""One world for all scenarios of log-ins."""
+"""One world for all scenarios of logins."""
 
 import contextlib
 

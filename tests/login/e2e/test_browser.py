@@ -65,7 +65,7 @@ def test_af_10234_a_person_insured_elsewhere_reads_where_to_go(world, visit):
 def test_af_10234_an_insured_person_gets_to_the_messenger(world, visit):
     before = reasons(world.insurer).get("accepted", 0)
     text = visit(world.insurer, "insurer", world.insured())
-    assert "messenger.invalid" in text  # Synapse asks before it hands the log-in on to an unknown address
+    assert "messenger.invalid" in text  # Synapse asks before it hands the login on to an unknown address
     assert "Continue" in text
     assert reasons(world.insurer)["accepted"] == before + 1
 
@@ -78,6 +78,6 @@ def test_a_profession_that_may_not_log_in_reads_why(world, visit):
 def test_nobody_reads_anything_about_somebody_else(world, visit):
     person = world.insured(kvnr="x-is-no-number")
     text = visit(world.insurer, "insurer", person)
-    assert "Your log-in could not be used." in text
+    assert "Your login could not be used." in text
     assert "x-is-no-number" not in text
     assert person.family_name not in text

@@ -1,4 +1,4 @@
-"""Log-in of insured persons (AF_10234): encrypted tokens, KVNR, the insurer's IK in the federation list."""
+"""Login of insured persons (AF_10234): encrypted tokens, KVNR, the insurer's IK in the federation list."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -110,7 +110,7 @@ def test_af_10234_professionals_do_not_log_in_at_an_insurer_nor_insured_persons_
     refused(world.clinic, world.broker_token(person), "insured_person")
 
 
-def test_log_ins_go_on_without_the_directory(world):
+def test_logins_go_on_without_the_directory(world):
     """The institution codes are those of the last verified list, however old it is."""
     person = world.insured()
     world.ti.faults.status = 503

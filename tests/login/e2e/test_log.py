@@ -32,7 +32,7 @@ def here(ti, start, tmp_path):
 
 
 @pytest.mark.requirement("A_22813")
-def test_a_22813_log_ins_leave_nothing_about_persons(here):
+def test_a_22813_logins_leave_nothing_about_persons(here):
     doctor, pharmacist = here.doctor(), here.doctor(profession_oid=PHARMACIST)
     for _ in range(2):
         session = Browser(here, here.clinic, doctor).session("clinic").json()

@@ -1,4 +1,4 @@
-"""Synapse's own single sign-on (AF_10234, R4.4): the same rules at every log-in, and a page that says why."""
+"""Synapse's own single sign-on (AF_10234, R4.4): the same rules at every login, and a page that says why."""
 
 import json
 import re

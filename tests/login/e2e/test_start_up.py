@@ -1,4 +1,4 @@
-"""What a homeserver says at start-up about log-ins, and that it does not start otherwise."""
+"""What a homeserver says at start-up about logins, and that it does not start otherwise."""
 
 import contextlib
 import json

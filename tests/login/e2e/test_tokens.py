@@ -1,4 +1,4 @@
-"""Log-in with ID tokens of cards (AF_10057): each check, its hostile variants, the nearest token allowed."""
+"""Login with ID tokens of cards (AF_10057): each check, its hostile variants, the nearest token allowed."""
 
 import concurrent.futures
 import json
@@ -292,7 +292,7 @@ def test_many_requests_at_once_with_one_token_make_one_session(world):
     assert answers.count(200) == 1
 
 
-def test_two_first_log_ins_at_once_make_one_account(world):
+def test_two_first_logins_at_once_make_one_account(world):
     card = world.doctor()
     tokens = [world.card_token(card) for _ in range(4)]
     urls = [process.client_url for process in processes(world.clinic)] * 4

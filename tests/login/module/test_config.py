@@ -362,7 +362,7 @@ def test_a_hash_key_has_32_octets(write, content):
     localpart = {"hash_of": ["sub"], "hash_key_path": write("key", content)}
     refused(
         f"{P0}.localpart",
-        "hash_key_path: expected a key of at least 32 octets",
+        "hash_key_path: expected a key of at least 32 bytes",
         lambda: parse(provider(localpart=localpart)),
     )
 

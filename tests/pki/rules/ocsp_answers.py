@@ -61,7 +61,7 @@ def answer_of(statements, signer, certificates, *, like, named=None):
         signer: whose key signs.
         certificates: what the answer carries, in this order.
         like: an answer whose responder id, time and extensions are taken.
-        named: replaces the octets of a hash algorithm's identifier.
+        named: replaces the bytes of a hash algorithm's identifier.
     """
     [(_, data)] = _elements(ocsp.load_der_ocsp_response(like).tbs_response_bytes)
     content = b"".join(

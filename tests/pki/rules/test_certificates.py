@@ -50,7 +50,7 @@ def test_trailing_octets_are_malformed(certs):
 
 
 def test_a_signature_that_is_not_whole_octets_is_malformed(certs):
-    """The octet is not covered by the signature, and means nothing if the last bits are zero anyway."""
+    """The byte is not covered by the signature, and means nothing if the last bits are zero anyway."""
     certificate = certs.list_signer.certificate
     der = bytearray(to_der(certificate))
     der[-len(certificate.signature) - 1] = 1
@@ -78,7 +78,7 @@ def test_a_version_1_certificate_is_refused(certs):
     der = certs.sub_ca.der
     version = bytes.fromhex("a003020102")
     first = der.replace(version, b"", 1)
-    # Both outer lengths take two octets here.
+    # Both outer lengths take two bytes here.
     lengths = {2: len(first) - 4, 6: int.from_bytes(der[6:8], "big") - len(version)}
     for position, length in lengths.items():
         first = first[:position] + length.to_bytes(2, "big") + first[position + 2 :]

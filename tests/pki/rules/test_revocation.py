@@ -195,7 +195,7 @@ def test_an_answer_cannot_be_made_to_last(certs):
 def test_revoked_cannot_be_made_good(certs):
     """The signature of an answer that says good, on one that says revoked."""
     old, new = (ocsp.load_der_ocsp_response(a) for a in (answer(certs, **revoked(certs)), answer(certs)))
-    while len(old.signature) != len(new.signature):  # in DER it has 70 to 72 octets
+    while len(old.signature) != len(new.signature):  # in DER it has 70 to 72 bytes
         new = ocsp.load_der_ocsp_response(answer(certs))
     octets = old.public_bytes(serialization.Encoding.DER).replace(old.signature, new.signature)
     with refused(Refusal.OCSP_SIGNATURE):
@@ -229,7 +229,7 @@ def test_any_octets_are_refused(certs, octets):
 @pytest.mark.filterwarnings("ignore:Attribute's length")
 @given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_a_flipped_bit_never_makes_another_statement(certs, revoked_answer, position, bit):
-    """Some octets are outside the signature; none of them says anything."""
+    """Some bytes are outside the signature; none of them says anything."""
     octets = bytearray(revoked_answer)
     octets[position % len(octets)] ^= 1 << bit
     with contextlib.suppress(CertificateError):

@@ -1,4 +1,4 @@
-"""Answers look-ups in the simulated directory: where a user is listed, and searches; with a log-in."""
+"""Answers look-ups in the simulated directory: where a user is listed, and searches; with a login."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DirectoryLookups:
         return path == paths.LOCALIZATION or path.startswith((paths.SEARCH, paths.INSURED_SEARCH))
 
     def refuses(self, query: Query) -> bool:
-        """Whether the faults demand that a log-in, although it is right, counts for nothing."""
+        """Whether the faults demand that a login, although it is right, counts for nothing."""
         if self._faults.unauthorized_page and "_offset" in query:
             self._faults.unauthorized_page = False
             return True

@@ -143,7 +143,7 @@ class Broker(Provider[rsa.RSAPrivateKey]):
         sid: str | None = None,
         **changes: Unpack[Changes],
     ) -> str:
-        """Issue an ID token without any log-in.
+        """Issue an ID token without any login.
 
         Args:
             person: whose, or the name.

@@ -101,7 +101,7 @@ class CentralIdp(Provider[Identity]):
         nonce: str | None = None,
         **changes: Unpack[Changes],
     ) -> str:
-        """Issue an ID token without any log-in.
+        """Issue an ID token without any login.
 
         Args:
             card: whose, or its name.

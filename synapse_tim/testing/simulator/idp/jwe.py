@@ -29,8 +29,8 @@ def encrypt(
     """Encrypt with A256GCM.
 
     Args:
-        plaintext: octets.
-        key: the recipient's public key, for ``ECDH-ES`` with a fresh key of ours; or 32 octets that both
+        plaintext: bytes.
+        key: the recipient's public key, for ``ECDH-ES`` with a fresh key of ours; or 32 bytes that both
             sides have, for ``dir``.
         header: members that replace those of the protected header; ``REMOVED`` takes one out. ``apu`` and
             ``apv`` go into the key that is derived; the others change what is said, not what is done.

@@ -14,7 +14,7 @@ from synapse_tim.jose.base64url import encode as base64url
 from synapse_tim.testing.merge import overlaid
 from synapse_tim.testing.simulator.pki.signing import compact_json, raw_signature
 
-#: What signs: a private key, or octets for a symmetric algorithm.
+#: What signs: a private key, or bytes for a symmetric algorithm.
 TokenKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | Ed25519PrivateKey | bytes
 
 _DIGESTS: Final[Mapping[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]]] = {
@@ -37,8 +37,8 @@ def sign_token(
     makes the token that it should not make.
 
     Args:
-        claims: of the token, or its octets as they are to be signed.
-        key: signs; octets make an HMAC, for instance those of a public key.
+        claims: of the token, or its bytes as they are to be signed.
+        key: signs; bytes make an HMAC, for instance those of a public key.
         algorithm: ``alg`` of the header. With ``none`` the signature is empty and no key is needed; to say
             ``none`` above a signature, use ``header``.
         header: members that replace those of the header; ``REMOVED`` takes one out.

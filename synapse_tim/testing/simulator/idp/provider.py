@@ -142,7 +142,7 @@ class Provider(Generic[K]):
     def _usual_claims(
         self, person: Person, audience: str | Sequence[str], nonce: str | None, changes: Changes
     ) -> dict[str, Any]:
-        """The claims about the log-in; those about the person are added by each provider."""
+        """The claims about the login; those about the person are added by each provider."""
         issued = self._issued(changes)
         claims = {
             "iss": self.issuer,

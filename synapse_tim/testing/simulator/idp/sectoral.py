@@ -95,7 +95,7 @@ class SectoralIdp(Provider[ec.EllipticCurvePrivateKey]):
         encryption_header: Mapping[str, Any] | None = None,
         **changes: Unpack[Changes],
     ) -> str:
-        """Issue an ID token without any log-in.
+        """Issue an ID token without any login.
 
         Args:
             person: whose, or the name.

@@ -25,7 +25,7 @@ def sign_list(
     """Sign a list.
 
     Args:
-        payload: the list, or its octets as they are to be signed.
+        payload: the list, or its bytes as they are to be signed.
         signer: whose key signs. ``BP256R1`` wants a brainpoolP256r1 key and ``ES256`` one on P-256;
             other keys are signed with all the same, to see them refused.
         algorithm: ``alg`` of the header.
@@ -33,7 +33,7 @@ def sign_list(
         header: members that replace those of the header; ``None`` as a value takes a member out.
 
     Returns:
-        The compact serialization; its signature is r and s in 32 octets each, or wider for a wider curve.
+        The compact serialization; its signature is r and s in 32 bytes each, or wider for a wider curve.
     """
     members: dict[str, Any] = {
         "alg": algorithm,
@@ -57,7 +57,7 @@ def raw_signature(
 
 
 def with_other_signature(jws: bytes) -> bytes:
-    """The same JWS with the first octets of its signature changed."""
+    """The same JWS with the first bytes of its signature changed."""
     start = jws.rindex(b".") + 1
     changed = b"AAAA" if jws[start : start + 4] != b"AAAA" else b"BBBB"
     return jws[:start] + changed + jws[start + 4 :]

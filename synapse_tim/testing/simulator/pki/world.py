@@ -97,7 +97,7 @@ class TiWorld:
         return self.pki.sub_ca(self.pki.root(number), serial=self.sub_ca.certificate.serial_number)
 
     def roots_json(self) -> bytes:
-        """``roots.json`` as the download server has it; always the same octets."""
+        """``roots.json`` as the download server has it; always the same bytes."""
         return self._roots_json
 
     def pin(self, index: int = -1) -> str:
