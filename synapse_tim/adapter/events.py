@@ -74,7 +74,7 @@ class LocalEvents:
         rules = _RULES.of(_CALLBACKS.of(hs)())
         rules.check_event_allowed = self._hook(_CHECK.of(rules))
 
-    def check(self, check: LocalEventCheck, types: Iterable[str] | None) -> None:
+    def add_check(self, check: LocalEventCheck, types: Iterable[str] | None) -> None:
         """Have events checked that are made here, whoever makes them and by whatever request.
 
         Unlike the module API's ``check_event_allowed`` this loads no state that the check does not ask for.

@@ -25,7 +25,7 @@ class NewRooms:
         self._checks: list[NewRoomCheck] = []
         api.register_third_party_rules_callbacks(on_create_room=self._on_create_room)
 
-    def check(self, check: NewRoomCheck) -> None:
+    def add_check(self, check: NewRoomCheck) -> None:
         """Have rooms checked by one part more, after those that asked for it before.
 
         Asked about ``createRoom``, administrators' included, and about rooms that Synapse and modules make

@@ -28,7 +28,7 @@ class ReceivedEvents:
         self._checks: list[ReceivedCheck] = []
         api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
 
-    def check(self, check: ReceivedCheck) -> None:
+    def add_check(self, check: ReceivedCheck) -> None:
         """Have events checked; the first check that hides one decides."""
         self._checks.append(check)
 

@@ -56,7 +56,7 @@ class RemoteJoins:
         """
         self._is_complete = True
 
-    def check(self, before: Before, after: After) -> None:
+    def add_check(self, before: Before, after: After) -> None:
         """Have joins through other servers checked, administrators' included."""
         self._before.append(before)
         self._after.append(after)

@@ -60,7 +60,7 @@ class EventPolicy:
         is_one_emoji("\N{THUMBS UP SIGN}")  # the library reads its tables now, not at the first reaction
         # Threads can be made with events of any type.
         types = (REACTION_TYPE, REDACTION_TYPE, MEMBER) if self._rules.threads else None
-        self._events.check(self.check_local_event, types)
+        self._events.add_check(self.check_local_event, types)
         homeserver.config.allow_redactions_by_send()
         sends, redacts = "room.RoomSendEventRestServlet", "room.RoomRedactEventRestServlet"
         self._client_api.guard(

@@ -77,8 +77,8 @@ class FederationAllowList:
         )
         self._in_force = self._engine.in_force
         api.register_spam_checker_callbacks(user_may_invite=self.user_may_invite)
-        homeserver.new_rooms.check(self.check_new_room)
-        homeserver.received_events.check(self.check_received_event)
+        homeserver.new_rooms.add_check(self.check_new_room)
+        homeserver.received_events.add_check(self.check_received_event)
         homeserver.arrivals.limit_effect(self.effect_of, ROOM_FRAME.__contains__)
         registry.register(api, self, config)
         registry.register(api, SharedLogIn(config.federation_list, self._engine.session))

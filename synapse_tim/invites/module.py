@@ -90,8 +90,8 @@ class InvitePolicy:
         api.register_third_party_rules_callbacks(
             check_threepid_can_be_invited=self.check_threepid_can_be_invited
         )
-        homeserver.new_rooms.check(self.check_new_room)
-        homeserver.events.check(self.check_local_event, [MEMBER, THIRD_PARTY_INVITE])
+        homeserver.new_rooms.add_check(self.check_new_room)
+        homeserver.events.add_check(self.check_local_event, [MEMBER, THIRD_PARTY_INVITE])
         homeserver.federation_requests.guard(
             "FederationThirdPartyInviteExchangeServlet", "PUT", self.exchange
         )

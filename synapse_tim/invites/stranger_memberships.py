@@ -97,9 +97,9 @@ class StrangerMemberships:
         self._invitation = invitation
         self._allowed = allowed
         self._server_notices_user = homeserver.config.server_notices_user
-        homeserver.events.check(self.check_local_event, [MEMBER])
+        homeserver.events.add_check(self.check_local_event, [MEMBER])
         homeserver.federation_requests.guard("FederationV1SendKnockServlet", "PUT", self.send_knock)
-        homeserver.received_events.check(self.check_received_event)
+        homeserver.received_events.add_check(self.check_received_event)
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
         """Judge a membership event that is made here, and knocks of users of other servers.

@@ -44,8 +44,8 @@ class RoomEntry:
         self._rooms = rooms
         self._events = homeserver.events
         api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
-        homeserver.events.check(self.check_local_event, [MEMBER])
-        homeserver.remote_joins.check(self.before_remote_join, self.after_remote_join)
+        homeserver.events.add_check(self.check_local_event, [MEMBER])
+        homeserver.remote_joins.add_check(self.before_remote_join, self.after_remote_join)
         for servlet in ("FederationV1SendJoinServlet", "FederationV2SendJoinServlet"):
             homeserver.federation_requests.guard(servlet, "PUT", self.send_join)
 

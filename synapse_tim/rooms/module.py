@@ -62,8 +62,8 @@ class RoomPolicy:
         RoomEntry(api, homeserver, self._rooms)
         RoomDirectory(api, homeserver, config.product, self._rooms)
         RoomViews(api, homeserver, self._rooms)
-        homeserver.new_rooms.check(self.check_new_room)
-        homeserver.events.check(self.check_local_event, _CHANGED)
+        homeserver.new_rooms.add_check(self.check_new_room)
+        homeserver.events.add_check(self.check_local_event, _CHANGED)
         self._client_api.guard(
             {
                 ("room_upgrade_rest_servlet.RoomUpgradeRestServlet", "POST"): self.upgrade,

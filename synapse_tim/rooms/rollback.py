@@ -46,7 +46,7 @@ class RoomRollback:
     def __init__(self, api: ModuleApi, homeserver: Homeserver) -> None:
         self._api = api
         self._begun: dict[int, _Begun] = {}  # by the identity of what stands for the request
-        homeserver.events.check(self.note, [CREATE])
+        homeserver.events.add_check(self.note, [CREATE])
         servlet = "room.RoomCreateRestServlet"
         homeserver.client_api.guard({(servlet, "POST"): self.create, (servlet, "PUT"): self.create})
 

@@ -24,7 +24,7 @@ def test_joins_through_other_servers_are_checked_before_and_after(api, run):
     client = api._hs.get_federation_client.return_value
     client.make_membership_event, client.send_join = make_membership_event, send_join
     before, after = AsyncMock(side_effect=SynapseError(403, "no")), AsyncMock()
-    Homeserver.of(api).remote_joins.check(before, after)
+    Homeserver.of(api).remote_joins.add_check(before, after)
     run(client.make_membership_event([], "!r", "@a:x", "leave", {}, None))
     before.assert_not_awaited()
     with pytest.raises(SynapseError):
@@ -62,7 +62,7 @@ def test_the_complete_state_is_fetched_by_one_hook(api, hs, run, is_partial):
     client, joins = hs.get_federation_client.return_value, Homeserver.of(api)
     client.send_join = send_join
     after = AsyncMock()
-    joins.remote_joins.check(AsyncMock(), after)
+    joins.remote_joins.add_check(AsyncMock(), after)
     joins.remote_joins.fetch_complete_state()
     assert client.send_join.__wrapped__ is send_join
     if is_partial:
@@ -103,7 +103,7 @@ def test_a_local_event_is_checked_with_just_the_state_that_is_asked_for(api, run
         assert event_rules.asked == []
         found.append(await state_before(ids))
 
-    Homeserver.of(api).events.check(check, ["m.room.topic"])
+    Homeserver.of(api).events.add_check(check, ["m.room.topic"])
     event = Mock(type="m.room.topic")
     assert run(event_rules.check_event_allowed(event, context)) == (True, None)
     assert found == [{("m.room.create", ""): create}]
@@ -113,7 +113,7 @@ def test_a_local_event_is_checked_with_just_the_state_that_is_asked_for(api, run
 
 
 def test_a_local_event_that_is_refused_goes_no_further_and_nothing_is_loaded(api, run, event_rules):
-    Homeserver.of(api).events.check(AsyncMock(side_effect=SynapseError(403, "no")), None)
+    Homeserver.of(api).events.add_check(AsyncMock(side_effect=SynapseError(403, "no")), None)
     context = Mock()
     with pytest.raises(SynapseError):
         run(event_rules.check_event_allowed(Mock(), context))
@@ -125,7 +125,7 @@ def test_a_message_passes_one_hook_that_asks_nobody(api, run, event_rules):
     original, events = event_rules.check_event_allowed, Homeserver.of(api).events
     checks = [AsyncMock() for _ in range(6)]
     for check in checks:
-        events.check(check, ["m.room.member", "m.room.topic"])
+        events.add_check(check, ["m.room.member", "m.room.topic"])
     assert event_rules.check_event_allowed.__wrapped__ is original
     context = Mock()
     for kind in ("m.room.message", "m.room.encrypted"):
@@ -145,9 +145,9 @@ def test_the_check_that_registered_last_is_asked_first(api, run, event_rules):
 
         return check
 
-    events.check(note("member"), ["m.room.member"])
-    events.check(note("all"), None)
-    events.check(note("member and topic"), ["m.room.member", "m.room.topic"])
+    events.add_check(note("member"), ["m.room.member"])
+    events.add_check(note("all"), None)
+    events.add_check(note("member and topic"), ["m.room.member", "m.room.topic"])
     for kind, expected in (
         ("m.room.member", ["member and topic", "all", "member"]),
         ("m.room.topic", ["member and topic", "all"]),

@@ -46,9 +46,9 @@ def test_every_part_gets_the_same_reading_and_what_it_puts_in_is_put_in(rooms, c
 
         return check
 
-    rooms.check(part())
-    rooms.check(part(room_version="10"))
-    rooms.check(part(initial_state=["more"]))
+    rooms.add_check(part())
+    rooms.add_check(part(room_version="10"))
+    rooms.add_check(part(initial_state=["more"]))
     body = create({"name": "Ward", "initial_state": []})
     assert body == {"name": "Ward", "initial_state": ["more"], "room_version": "10"}
     assert [creator for creator, _ in asked] == [ALICE] * 3
@@ -62,8 +62,8 @@ def test_the_first_part_that_refuses_has_the_last_word(rooms, create):
     async def never(creator, room):
         raise AssertionError("asked although another part has refused")
 
-    rooms.check(refuse)
-    rooms.check(never)
+    rooms.add_check(refuse)
+    rooms.add_check(never)
     with pytest.raises(Exception, match="one invitation at most") as caught:
         create({"name": "Ward"})
     assert (caught.value.code, caught.value.errcode) == (400, "M_FORBIDDEN")
