@@ -21,7 +21,7 @@ ERIKA = "@erika:practice.example"
 #: Asks what the check of invitations asks.
 ASKER = """
 from synapse.module_api import DirectServeJsonResource
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
 from synapse_tim.contacts.module import ContactManagement
 
 class Asked(DirectServeJsonResource):
@@ -37,7 +37,7 @@ class Asked(DirectServeJsonResource):
 
 class Asker:
     def __init__(self, config, api):
-        api.register_web_resource("/asked", Asked(parts.require(api, "ContactManagement", "Asker")))
+        api.register_web_resource("/asked", Asked(registry.require(api, "ContactManagement", "Asker")))
 
     @staticmethod
     def parse_config(config):

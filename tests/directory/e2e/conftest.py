@@ -13,7 +13,7 @@ from tests.support.world import module
 ASKER = """
 from synapse.module_api import DirectServeJsonResource
 
-from synapse_tim.adapter import parts
+from synapse_tim.adapter import registry
 from synapse_tim.directory.module import Directory
 from synapse_tim.directory.failures import DirectoryError
 
@@ -21,7 +21,7 @@ from synapse_tim.directory.failures import DirectoryError
 class Resource(DirectServeJsonResource):
     def __init__(self, api):
         super().__init__()
-        self.directory = parts.require(api, "Directory", "Asker")
+        self.directory = registry.require(api, "Directory", "Asker")
 
     async def _async_render_GET(self, request):
         try:
