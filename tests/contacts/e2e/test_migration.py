@@ -332,8 +332,8 @@ def test_what_the_command_cannot_work_with(clinic, tmp_path):
         assert user.access_token not in err
     access = ("--access-token-file", str(clinic.token_file))
     for arguments, said in (
-        (access, "--homeserver-url and --access-token-file are needed"),
-        (url, "--homeserver-url and --access-token-file are needed"),
+        (access, "--homeserver-url and --access-token-file are required"),
+        (url, "--homeserver-url and --access-token-file are required"),
         ((*access, "--homeserver-url", "http://127.0.0.1:1"), "the homeserver does not answer"),
         ((*access, "--homeserver-url", "nonsense"), "has to be an http or https URL"),
         (
