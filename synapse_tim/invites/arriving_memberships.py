@@ -8,8 +8,9 @@ An invitation that cannot be judged now is refused, too: put off, it would put o
 room, for everybody there, and whoever means well delivers it. A ban or a removal is not: it may be what keeps
 somebody out.
 
-One that was refused stays so, and nobody is asked again: it comes back whenever the state of the room is
-resolved, and the room waits for the answer, in the legacy generation for that of the directory.
+One that was refused comes back whenever the state of the room is resolved, and the room waits for the answer,
+in the legacy generation for that of the directory. So a process remembers what it refused, and asks nobody
+again. Another process, or one that was started anew, judges it by what the invitee allows by then.
 """
 
 from __future__ import annotations
