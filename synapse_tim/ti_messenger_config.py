@@ -40,7 +40,7 @@ class TiMessengerConfig:
     information_services: InformationServicesConfig
 
     @classmethod
-    def parse(cls, block: Mapping[str, Any]) -> Self:
+    def parse(cls, block: object) -> Self:
         """Divide the block among the parts.
 
         Args:
@@ -49,6 +49,8 @@ class TiMessengerConfig:
         Raises:
             ConfigError: naming each key that is wrong and what is expected there.
         """
+        if not isinstance(block, Mapping):
+            raise wrong("expected a mapping")
         known = {key for model in BLOCKS.values() for key in model.model_fields}
         parsed: dict[str, Any] = {}
         problems: list[WrongValueError] = []

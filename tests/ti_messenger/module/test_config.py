@@ -218,3 +218,23 @@ def test_every_part_needs_product_and_generation(cls):
         cls.parse_config({})
     assert "modules[…].config.product: this key is required" in caught.value.msg
     assert "modules[…].config.spec_version: this key is required" in caught.value.msg
+
+
+@pytest.mark.parametrize("cls", [*PARTS.values(), TiMessenger])
+@pytest.mark.parametrize("block", [None, [], [{"product": "pro"}], "pro", 1])
+def test_a_block_that_is_no_mapping_is_refused_with_its_path(cls, block):
+    with pytest.raises(ConfigError, match=r"modules\[…\]\.config: "):
+        cls.parse_config(block)
+
+
+def test_each_mistake_of_the_whole_block_is_told_once():
+    with pytest.raises(ConfigError) as caught:
+        TiMessenger.parse_config({"product": "pharmacy", "spec_version": "1.2", "unknown": 1, 7: 1})
+    lines = caught.value.msg.splitlines()
+    assert len(lines) == len(set(lines))
+    assert [line.partition(": ")[0].removeprefix("modules[…].config") for line in lines] == [
+        ".product",
+        ".federation_list",
+        ".unknown",
+        "[7]",
+    ]
