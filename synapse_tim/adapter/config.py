@@ -40,6 +40,7 @@ _PROVIDER: Final = tuple(
         "issuer",
         "client_id",
         "allow_existing_users",
+        "user_mapping_provider_class",
         "user_mapping_provider_config",
     )
 )
@@ -54,13 +55,15 @@ class OidcProvider:
         issuer: of its tokens.
         client_id: its name for this server.
         allow_existing_users: whether accounts that exist are given to whoever it gives their names to.
-        mapping_config: configuration of its user mapping provider; the type tells which one that is.
+        mapping: class of the user mapping provider.
+        mapping_config: its configuration.
     """
 
     id: str
     issuer: str
     client_id: str
     allow_existing_users: bool
+    mapping: type
     mapping_config: object
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from synapse_tim import parts
 from synapse_tim.adapter.config import OidcProvider, SynapseConfig
 from synapse_tim.adapter.config_block import key_path
 from synapse_tim.core.checks import Found, Verdict
@@ -41,7 +42,9 @@ def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> I
         what = f'set saml2_config.grandfathered_mxid_source_attribute: "": {_TAKEOVER}'
         yield _violation("saml2_config", what)
     yield from _shared_accounts(config, {provider.id: provider for provider in providers})
-    unchecked = [each.id for each in providers if not isinstance(each.mapping_config, OidcMappingConfig)]
+    # The class itself: one that is derived from it need not check what it does.
+    mapping = parts.load("OidcMapping")
+    unchecked = [provider.id for provider in providers if provider.mapping is not mapping]
     if config.product is Product.EPA:
         yield from _claims_of_insured(providers, unchecked)
         return

@@ -1,12 +1,12 @@
-"""Wiring only: what of SAML's single sign-on stops start-up; a real server would need more programs."""
+"""Wiring only: what of single sign-on stops start-up, where a real server would need other programs."""
 
 from unittest.mock import Mock
 
 import pytest
 from synapse.module_api.errors import ConfigError
 
-from synapse_tim import LoginPolicy
-from synapse_tim.adapter.config import SynapseConfig
+from synapse_tim import LoginPolicy, OidcMapping
+from synapse_tim.adapter.config import OidcProvider, SynapseConfig
 from synapse_tim.adapter.start_up import report
 from synapse_tim.login.checks import judge_single_sign_on
 
@@ -39,3 +39,21 @@ def test_saml_that_is_no_way_to_log_in_stops_start_up():
         check_sso(synapse_config(saml=True), config(permitted=["id_token"]))
     check_sso(synapse_config(saml=True), config(permitted=["sso"]))
     check_sso(synapse_config(), config(permitted=["id_token"]))
+
+
+class Lax(OidcMapping):
+    """What an operator could derive."""
+
+    async def get_extra_attributes(self, userinfo, token):
+        return {}
+
+
+@pytest.mark.parametrize(("mapping", "is_refused"), [(OidcMapping, False), (Lax, True)])
+def test_af_10234_a_derived_mapping_does_not_count_as_one_that_checks_claims(mapping, is_refused):
+    synapse = synapse_config()
+    claims = OidcMapping.parse_config({"profile": "gesundheitsid"})
+    synapse.oidc_providers.return_value = [OidcProvider("oidc-x", "https://x", "us", False, mapping, claims)]
+    insurer = LoginPolicy.parse_config({"product": "epa", "spec_version": "1.2"})
+    refused = [each.found for each in judge_single_sign_on(synapse, insurer) if not each.right]
+    assert bool(refused) is is_refused
+    assert all("have to be checked" in found for found in refused)
