@@ -44,7 +44,7 @@ from synapse_tim.testing.servers.processes import Child, ChildFailedError, tail
 from synapse_tim.testing.servers.registration import register_user
 from synapse_tim.testing.simulator.pki.identity import Identity
 from synapse_tim.testing.simulator.pki.world import TiWorld
-from synapse_tim.testing.waiting import HANGING_SECONDS
+from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
 
 
 class SynapseServer:
@@ -280,6 +280,8 @@ def is_healthy(url: str) -> bool:
 
 def scrape(url: str) -> dict[str, float]:
     """Read Prometheus metrics: value by name and labels as they are printed."""
-    text = loopback.get(url).raise_for_status().text
+    # Synapse collects outside the reactor's thread: a cache that registers meanwhile makes this one a 500.
+    answer = wait_for(lambda: (got := loopback.get(url)).status_code != 500 and got, 10, f"metrics of {url}")
+    text = answer.raise_for_status().text
     samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
