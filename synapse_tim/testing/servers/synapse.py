@@ -24,7 +24,7 @@ import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx
 import yaml
@@ -280,8 +280,12 @@ def is_healthy(url: str) -> bool:
 
 def scrape(url: str) -> dict[str, float]:
     """Read Prometheus metrics: value by name and labels as they are printed."""
-    # Synapse collects outside the reactor's thread: a cache that registers meanwhile makes this one a 500.
-    answer = wait_for(lambda: (got := loopback.get(url)).status_code != 500 and got, 10, f"metrics of {url}")
-    text = answer.raise_for_status().text
+
+    def collected() -> httpx.Response | None:
+        # Synapse collects outside the reactor's thread: a cache that registers meanwhile makes it a 500.
+        answer = loopback.get(url)
+        return None if answer.status_code == 500 else answer.raise_for_status()
+
+    text = cast(httpx.Response, wait_for(collected, 10, f"metrics of {url}")).text
     samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
