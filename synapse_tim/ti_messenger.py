@@ -24,10 +24,6 @@ from synapse_tim.ti_messenger_config import TiMessengerConfig
 class TiMessenger:
     """Makes a homeserver a TI-Messenger service.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
     """

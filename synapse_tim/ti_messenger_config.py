@@ -43,9 +43,6 @@ class TiMessengerConfig:
     def parse(cls, block: object) -> Self:
         """Divide the block among the parts.
 
-        Args:
-            block: as YAML gave it.
-
         Raises:
             ConfigError: naming each key that is wrong and what is expected there.
         """

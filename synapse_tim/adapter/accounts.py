@@ -37,14 +37,7 @@ Mark = Callable[[str, str], str | None]
 
 
 class Accounts:
-    """Makes accounts, and looks them up.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Makes accounts, and looks them up."""
 
     def __init__(self, hs: Any) -> None:
         store = main_store(hs)

@@ -10,9 +10,6 @@ class AllowList(dict[str, bool]):
 
     Synapse asks it with ``in`` at each signed request that comes in, each request that goes out, and for
     media and keys. It is only ever changed in the reactor's thread.
-
-    Args:
-        on_denied: called with each name that is not in it.
     """
 
     def __init__(self, on_denied: Callable[[str], None]) -> None:

@@ -121,9 +121,6 @@ class ArrivingEvents:
     Args:
         hs: Synapse's ``HomeServer``.
         is_mine: whether a user id is of this server.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
     """
 
     def __init__(self, hs: Any, is_mine: Callable[[str], bool]) -> None:

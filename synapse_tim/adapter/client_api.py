@@ -39,15 +39,7 @@ ClientGuard = Callable[[SynapseRequest, Proceed, Mapping[str, str]], Awaitable[A
 
 
 class ClientApi:
-    """Guards the client API.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-        api: Synapse's module API.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Guards the client API."""
 
     def __init__(self, hs: Any, api: ModuleApi) -> None:
         setter = getattr(_SETTER.of(SynapseRequest), "fset", None)

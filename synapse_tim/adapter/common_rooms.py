@@ -59,11 +59,7 @@ class Common:
 
 
 class CommonRooms:
-    """Looks up common rooms and invitations.
-
-    Args:
-        api: Synapse's module API.
-    """
+    """Looks up common rooms and invitations."""
 
     def __init__(self, api: ModuleApi) -> None:
         self._api = api
@@ -73,10 +69,6 @@ class CommonRooms:
 
         A room is shared if each of the two is in it or invited to it. An invitation is shared by the one who
         invites and the one who is invited, and by all who are invited to the same room.
-
-        Args:
-            user_id: of any server.
-            others: user ids of any server.
 
         Raises:
             Exception: whatever the database raises.

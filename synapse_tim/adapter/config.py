@@ -148,12 +148,7 @@ class SynapseConfig:
 
 
 class HomeserverConfig(SynapseConfig):
-    """The configuration of the process that this runs in.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-        server_name: of the server.
-    """
+    """The configuration of the process that this runs in."""
 
     def __init__(self, hs: Any, server_name: str) -> None:
         super().__init__(_CONFIG.of(hs), server_name)

@@ -23,11 +23,6 @@ _Model = TypeVar("_Model", bound=BaseModel)
 def parse_block(model: type[_Model], block: object, **context: object) -> _Model:
     """Check a configuration block.
 
-    Args:
-        model: what it has to look like.
-        block: as YAML gave it.
-        context: what its validators get from other blocks.
-
     Raises:
         ConfigError: naming each key that is wrong and what is expected there.
     """
@@ -82,21 +77,12 @@ def read_cas(file: str | None, *keys: str | int) -> ssl.SSLContext:
 
 
 def wrong(what: str, *keys: str | int) -> BlockError:
-    """The error of a value that has the right shape and cannot be used all the same.
-
-    Args:
-        what: is wrong, and what is expected.
-        keys: the path to it.
-    """
+    """The error of a value that has the right shape and cannot be used all the same."""
     return BlockError([WrongValueError(what, *keys)])
 
 
 def key_path(*keys: str | int) -> str:
-    """A key of the block as messages name it.
-
-    Args:
-        keys: the path to it.
-    """
+    """A key of the block as messages name it."""
     return CONFIG_PATH + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
 
 

@@ -44,10 +44,6 @@ def lock_table(txn: LoggingTransaction, table: str) -> None:
 
     Has to be the first statement, so that all others see what those before this one have written. For
     PostgreSQL: on SQLite there is one connection only, and nobody to wait for.
-
-    Args:
-        txn: the transaction.
-        table: its name.
     """
     txn.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 

@@ -71,14 +71,7 @@ BeforeArrival = Callable[[str, Collection[str], str], Awaitable[None]]
 
 
 class DeviceInbox:
-    """Watches what is stored for devices.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Watches what is stored for devices."""
 
     def __init__(self, hs: Any) -> None:
         self._notify = _NOTIFY.of(_NOTIFIER.of(hs)())
@@ -138,12 +131,7 @@ class DeviceInbox:
         _ARRIVING.wrap(self._store, arriving)
 
     async def deliver(self, arrived: ArrivedMessages, recipient: str) -> None:
-        """Store what was left out after all, and wake the recipient's devices.
-
-        Args:
-            arrived: messages of another server.
-            recipient: one of their recipients.
-        """
+        """Store what was left out after all, and wake the recipient's devices."""
         # Synapse has noted the id of the rest.
         message_id = f"{arrived.message_id} {recipient}"
         messages = {recipient: arrived.messages[recipient]}

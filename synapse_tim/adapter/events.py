@@ -53,14 +53,7 @@ LocalEventCheck = Callable[[EventBase, StateBefore], Awaitable[None]]
 
 
 class LocalEvents:
-    """Has events checked that are made here, and looks up stored ones.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Has events checked that are made here, and looks up stored ones."""
 
     def __init__(self, hs: Any) -> None:
         store = main_store(hs)

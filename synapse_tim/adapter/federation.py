@@ -30,14 +30,7 @@ _SIGNED: Final = {
 
 
 class Federation:
-    """Decides which servers are talked to.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Decides which servers are talked to."""
 
     def __init__(self, hs: Any) -> None:
         self._hs = hs

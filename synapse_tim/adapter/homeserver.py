@@ -45,16 +45,10 @@ _HOMESERVERS: Final[weakref.WeakKeyDictionary[Any, Homeserver]] = weakref.WeakKe
 class Homeserver:
     """What parts use of one Synapse process; get it with ``of``.
 
-    Args:
-        api: Synapse's module API.
-
     Attributes:
         api: Synapse's module API.
         clock: Synapse's.
         config: values of ``homeserver.yaml``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
     """
 
     def __init__(self, api: ModuleApi) -> None:

@@ -47,12 +47,6 @@ class Listeners:
 
     What the module API registers is served on every HTTP listener; and below ``/.well-known/matrix`` it
     cannot register anything without replacing what is there.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
     """
 
     def __init__(self, hs: Any) -> None:
@@ -87,10 +81,6 @@ class Listeners:
         """Let pages in browsers send a header of an interface to it, which is not among those of Matrix.
 
         Synapse answers their preflights itself, at all paths of a listener.
-
-        Args:
-            path: of the interface.
-            name: of the header.
         """
         if not self._headers:
             resource = _OPTIONS_RESOURCE.of(server)

@@ -18,15 +18,7 @@ _SERVICE: Final = _SYNAPSE.calls(
 
 
 class LocalUsers:
-    """Looks up local users.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-        api: Synapse's module API.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Looks up local users."""
 
     def __init__(self, hs: Any, api: ModuleApi) -> None:
         self._api = api

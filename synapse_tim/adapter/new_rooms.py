@@ -15,11 +15,7 @@ NewRoomCheck = Callable[[str, CreateRoom], Awaitable[Mapping[str, Any]]]
 
 
 class NewRooms:
-    """Has rooms checked before anything of them exists.
-
-    Args:
-        api: Synapse's module API.
-    """
+    """Has rooms checked before anything of them exists."""
 
     def __init__(self, api: ModuleApi) -> None:
         self._checks: list[NewRoomCheck] = []

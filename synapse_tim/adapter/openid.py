@@ -21,15 +21,7 @@ _NOW: Final = _SYNAPSE.calls("synapse.util.clock.Clock.time_msec", "tokens expir
 
 
 class OpenIdTokens:
-    """Looks up OpenID tokens.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-        clock: Synapse's.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Looks up OpenID tokens."""
 
     def __init__(self, hs: Any, clock: Any) -> None:
         self._store = main_store(hs)

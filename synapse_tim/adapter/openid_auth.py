@@ -23,9 +23,6 @@ class OpenIdUsers:
         homeserver: for the tokens.
         denial: for a request that is not a user's.
         accept_access_tokens: whether access tokens of the client API are accepted, too.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
     """
 
     def __init__(

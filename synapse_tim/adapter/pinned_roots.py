@@ -16,10 +16,6 @@ from synapse_tim.pki.errors import CertificateError
 def read_pinned_roots(config: TrustConfig, *keys: str) -> tuple[x509.Certificate, ...]:
     """Read the pinned roots that are given as files.
 
-    Args:
-        config: the block.
-        keys: the path to it, for messages.
-
     Raises:
         ConfigError: naming the file that holds no root that may be pinned.
     """

@@ -18,9 +18,6 @@ class ReceivedEvents:
     Synapse asks about every event that arrives, old ones and whole states included, and about those that are
     made here but for memberships, which pass at once. It does not ask about an event whose content does not
     match its hash. What is hidden loses its text, and is in effect once another event follows.
-
-    Args:
-        api: Synapse's module API.
     """
 
     def __init__(self, api: ModuleApi) -> None:

@@ -61,10 +61,6 @@ def find(api: ModuleApi, name: str) -> Any:
 
     By name, since those below it and beside it do not know its class. A type says what they use of it.
 
-    Args:
-        api: Synapse's module API.
-        name: of the class of the part.
-
     Returns:
         The part, or ``None`` if it is not loaded.
     """
@@ -73,11 +69,6 @@ def find(api: ModuleApi, name: str) -> Any:
 
 def require(api: ModuleApi, name: str, needed_by: str) -> Any:
     """A part that another one needs.
-
-    Args:
-        api: Synapse's module API.
-        name: of the class of the part that is needed.
-        needed_by: the name of the class that needs it.
 
     Raises:
         ConfigError: it is not loaded.

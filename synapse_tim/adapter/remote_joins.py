@@ -29,14 +29,7 @@ After = Callable[[str, str, Mapping[tuple[str, str], EventBase]], Awaitable[None
 
 
 class RemoteJoins:
-    """Has joins through other servers checked.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Has joins through other servers checked."""
 
     def __init__(self, hs: Any) -> None:
         self._is_complete = False

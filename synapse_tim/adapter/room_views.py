@@ -60,14 +60,7 @@ OfViewer = Callable[[str, str | None, str | None], Awaitable[bool]]
 
 
 class RoomViews:
-    """Closes views of rooms in one Synapse process.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Closes views of rooms in one Synapse process."""
 
     def __init__(self, hs: Any) -> None:
         self._hs = hs
@@ -83,9 +76,6 @@ class RoomViews:
 
         Args:
             may_read: whether those who are not in a room may read it, if its history is for everybody.
-
-        Raises:
-            ConfigError: this is an unknown Synapse.
         """
 
         async def check(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
@@ -142,9 +132,6 @@ class RoomViews:
 
         Args:
             is_shown: whether a room is shown to a local user, or to another server.
-
-        Raises:
-            ConfigError: this is an unknown Synapse.
         """
 
         async def check(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:

@@ -42,14 +42,7 @@ _PURGE: Final = _PURGES.wraps(
 
 
 class Rooms:
-    """Looks up rooms of users, and ends memberships.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Looks up rooms of users, and ends memberships."""
 
     def __init__(self, hs: Any) -> None:
         store = main_store(hs)
@@ -73,11 +66,6 @@ class Rooms:
         Users of this server leave or decline by themselves; others are kicked, or their invitation is taken
         back. What users do themselves is limited in its rate, and the module API counts this as theirs: they
         could not leave many rooms, nor write a message after it.
-
-        Args:
-            sender: user id of who does it.
-            user_id: whose membership it is.
-            room_id: of the room.
         """
         action = "leave" if sender == user_id else "kick"
         requester, target = create_requester(sender), UserID.from_string(user_id)
@@ -85,14 +73,7 @@ class Rooms:
 
 
 class Purges:
-    """Tells when Synapse has purged a room in this process, whoever asked for it.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Tells when Synapse has purged a room in this process, whoever asked for it."""
 
     def __init__(self, hs: Any) -> None:
         self._then: list[Callable[[], Awaitable[None]]] = []

@@ -1,7 +1,7 @@
 """Table of what is touched in Synapse beyond its module API: asserted at start-up, printed as reference.
 
-A new release may look different. Then start-up fails with a message that says so; nothing silently stops
-enforcing. Each capability of the adapter declares here what it touches, and gets at it in no other way, so
+A new release may look different. Then start-up fails with a ``ConfigError`` that says so, whatever capability is
+affected; nothing silently stops enforcing. Each capability of the adapter declares here what it touches, and gets at it in no other way, so
 ``synapse-tim reference synapse`` prints what is asserted.
 """
 
@@ -60,19 +60,12 @@ class Touched:
         return self.path.rpartition(".")[2]
 
     def unexpected(self, detail: str = "") -> ConfigError:
-        """The error of a Synapse where this looks different.
-
-        Args:
-            detail: what of it.
-        """
+        """The error of a Synapse where this looks different."""
         label = ".".join(self.path.split(".")[-2:])
         return incompatible(f"{label}{self.parameters}{detail}")
 
     def of(self, owner: object) -> Any:
         """Get it.
-
-        Args:
-            owner: the object, class or module that has it.
 
         Returns:
             Its value; ``None`` for a field of an attrs class, which only instances have.
@@ -122,11 +115,7 @@ TOUCHED: Final[list[Touched]] = []
 
 
 class Touches:
-    """Declares what one capability touches.
-
-    Args:
-        capability: its name.
-    """
+    """Declares what one capability touches."""
 
     def __init__(self, capability: str) -> None:
         self._capability = capability
@@ -159,11 +148,7 @@ class Touches:
 
 
 def incompatible(what: str) -> ConfigError:
-    """The error of a Synapse that looks different from those that are supported.
-
-    Args:
-        what: is different.
-    """
+    """The error of a Synapse that looks different from those that are supported."""
     from synapse import __version__ as synapse_version
 
     return ConfigError(

@@ -71,22 +71,13 @@ _WITH_SERVER: Final = """
 
 
 class SharedRooms:
-    """Looks up common rooms.
-
-    Args:
-        api: Synapse's module API.
-    """
+    """Looks up common rooms."""
 
     def __init__(self, api: ModuleApi) -> None:
         self._api = api
 
     async def joined_with(self, user_id: str, others: Collection[str]) -> set[str]:
-        """Those of several users who are in a room together with a local user.
-
-        Args:
-            user_id: of the local user.
-            others: user ids.
-        """
+        """Those of several users who are in a room together with a local user."""
         return await self._sharing(user_id, others, _JOINED)
 
     async def known_to(self, user_id: str, others: Collection[str]) -> set[str]:
@@ -94,10 +85,6 @@ class SharedRooms:
 
         Whoever left a room knows those who were there by then. A ban, a kick or a knock makes nobody known:
         anybody can be banned from a room of one's own.
-
-        Args:
-            user_id: of the local user.
-            others: user ids.
         """
         unknown = set(others)
         for query in (_KNOWN_NOW, _INVITERS, _KNOWN_ONCE):
@@ -105,12 +92,7 @@ class SharedRooms:
         return set(others) - unknown
 
     async def server_shares(self, server: str, user_id: str) -> bool:
-        """Whether any user of a server is in a room together with a local user.
-
-        Args:
-            server: its name.
-            user_id: of the local user.
-        """
+        """Whether any user of a server is in a room together with a local user."""
         escaped = server.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
         def ask(txn: LoggingTransaction) -> bool:

@@ -21,12 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_files(api: ModuleApi, config: HomeserverConfig) -> None:
-    """Look at the files of this homeserver as a whole, in the one process that runs background tasks.
-
-    Args:
-        api: Synapse's module API.
-        config: knows the files.
-    """
+    """Look at the files of this homeserver as a whole, in the one process that runs background tasks."""
     if api.should_run_background_tasks():
         for check in AT_START_UP:
             check(config.config_files)
@@ -44,11 +39,6 @@ class _Running:
 def check_options(config: SynapseConfig, part: str, product: Product) -> None:
     """Refuse to start with options that let a requirement be violated; warn of the others.
 
-    Args:
-        config: for the values.
-        part: whose options.
-        product: of this server.
-
     Raises:
         ConfigError: naming every option of the part that has to be changed.
     """
@@ -59,11 +49,6 @@ def check_options(config: SynapseConfig, part: str, product: Product) -> None:
 
 def refuse_wrong_options(config: SynapseConfig, parts: Iterable[str], product: Product) -> None:
     """Refuse to start with options that let a requirement of any of several parts be violated.
-
-    Args:
-        config: for the values.
-        parts: whose options.
-        product: of this server.
 
     Raises:
         ConfigError: naming every option that has to be changed.
@@ -78,9 +63,6 @@ def refuse_wrong_options(config: SynapseConfig, parts: Iterable[str], product: P
 
 def report(problems: Iterable[Found]) -> None:
     """Refuse to start with violations that a part has found; log the others as warnings.
-
-    Args:
-        problems: each with its key.
 
     Raises:
         ConfigError: naming every violation.

@@ -12,18 +12,10 @@ _MAIN: Final = _SYNAPSE.reads("synapse.storage.databases.Databases.main", "the `
 
 
 def datastores(hs: Any) -> Any:
-    """Synapse's ``Databases``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Synapse's ``Databases``."""
     return _DATASTORES.of(hs)()
 
 
 def main_store(hs: Any) -> Any:
-    """Synapse's ``DataStore``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Synapse's ``DataStore``."""
     return _MAIN.of(datastores(hs))

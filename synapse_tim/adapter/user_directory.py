@@ -15,24 +15,11 @@ _SEARCH: Final = _SYNAPSE.calls(
 
 
 class UserDirectory:
-    """Searches for users.
-
-    Args:
-        hs: Synapse's ``HomeServer``.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Searches for users."""
 
     def __init__(self, hs: Any) -> None:
         self._search = _SEARCH.of(_HANDLER.of(hs)())
 
     async def search(self, user_id: str, term: str, limit: int) -> dict[str, Any]:
-        """Search for more hits than the client API returns.
-
-        Args:
-            user_id: who searches.
-            term: to look for.
-            limit: of hits.
-        """
+        """Search for more hits than the client API returns."""
         return dict(await self._search(user_id, term, limit))

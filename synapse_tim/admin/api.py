@@ -44,11 +44,7 @@ class NoAnswerError(StoringError):
 
 @attrs.frozen(eq=False)
 class HomeserverAdmin:
-    """An administrator of a homeserver.
-
-    Attributes:
-        user_id: of the administrator.
-    """
+    """An administrator of a homeserver."""
 
     user_id: str
     _client: httpx.Client

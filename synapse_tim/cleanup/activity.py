@@ -119,12 +119,7 @@ class RoomActivity:
         return dict(map(tuple, cursor.fetchall()))
 
     def newest(self, cursor: Cursor, rooms: Sequence[str]) -> dict[str, Newest]:
-        """When things last happened in some rooms.
-
-        Args:
-            cursor: of a transaction.
-            rooms: their ids.
-        """
+        """When things last happened in some rooms."""
         query = self.written_for_here(_NEWEST)
         found = {
             room_id: times for room_id, *times in for_rooms(cursor, query.replace("{also}", "TRUE"), rooms)

@@ -31,10 +31,6 @@ logger = logging.getLogger(__name__)
 class RoomCleanup:
     """Cleans up in one process of a homeserver.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
     """

@@ -50,11 +50,7 @@ class Progress:
     acts_from_ts: int = 0
 
     def at(self, now_ms: int) -> Progress:
-        """The same, seen at work at a time.
-
-        Args:
-            now_ms: the time.
-        """
+        """The same, seen at work at a time."""
         passed = now_ms - self.seen_ts
         leaps = bool(self.seen_ts) and not -MINUTE <= passed <= DAY
         acts_from = now_ms + DAY if leaps else self.acts_from_ts
@@ -80,9 +76,6 @@ class ProgressStore:
 
     The second one has the rooms whose removal was begun. A row stays until the room is gone; what happens in
     the room after ``begun_ts`` counts for more.
-
-    Args:
-        api: Synapse's module API.
     """
 
     def __init__(self, api: ModuleApi) -> None:

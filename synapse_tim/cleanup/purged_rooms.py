@@ -20,11 +20,7 @@ STALE_TABLES: Final = ("room_retention", "event_labels", "event_expiry")
 
 
 def remove_stale_rows(cursor: Cursor) -> None:
-    """Remove the rows of all rooms that were purged.
-
-    Args:
-        cursor: of a transaction.
-    """
+    """Remove the rows of all rooms that were purged."""
     for table in STALE_TABLES:
         cursor.execute(
             f"DELETE FROM {table} WHERE NOT EXISTS"  # noqa: S608

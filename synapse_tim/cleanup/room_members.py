@@ -55,13 +55,7 @@ class Attendance:
 
 
 def read_attendance(cursor: Cursor, room_id: str, server_name: str) -> Attendance:
-    """Who is in a room and who waits at it.
-
-    Args:
-        cursor: of a transaction.
-        room_id: of the room.
-        server_name: of this server.
-    """
+    """Who is in a room and who waits at it."""
     own = f":{server_name}"
     cursor.execute(_LOCAL, (room_id,))
     local = [tuple(row) for row in cursor.fetchall()]
@@ -77,10 +71,6 @@ def read_attendance(cursor: Cursor, room_id: str, server_name: str) -> Attendanc
 
 def read_untold(cursor: Cursor, room_id: str) -> frozenset[str] | None:
     """The servers that have not got what Synapse wanted to send them of a room.
-
-    Args:
-        cursor: of a transaction.
-        room_id: of the room.
 
     Returns:
         ``None`` if Synapse has not noted yet whom it has to send what.

@@ -168,12 +168,7 @@ class CleanupRules:
         return self.inactive_ms is not None and last_message_ts < now_ms - self.inactive_ms
 
     def judge(self, room: RoomFacts, now_ms: int) -> Due | None:
-        """Whether a room is to be deleted.
-
-        Args:
-            room: what is known of it.
-            now_ms: the time.
-        """
+        """Whether a room is to be deleted."""
         begun = room.begun
         if begun is not None and self._is_on(begun.kind) and _is_left_alone(room, begun):
             return Due(room.room_id, begun.kind, begun.since_ts, begun.begun_ts)
@@ -188,13 +183,7 @@ class CleanupRules:
         return None
 
     def judge_insured(self, room: InsuredRoom, insurers: InsurersOf, now_ms: int) -> Due | None:
-        """Whether the local users are to leave a room in which only insured persons are left.
-
-        Args:
-            room: what is known of it.
-            insurers: tells who is insured.
-            now_ms: the time.
-        """
+        """Whether the local users are to leave a room in which only insured persons are left."""
         if self.insured_only_ms is None:
             return None
         invited = [at for who, at in room.invitations.items() if _server_of(who) not in insurers.servers]
@@ -246,12 +235,7 @@ class InsurersOf:
 
     @classmethod
     def listed(cls, insurance_domains: frozenset[str], own_server_name: str) -> InsurersOf:
-        """As the federation list says.
-
-        Args:
-            insurance_domains: the insurers' servers.
-            own_server_name: this server.
-        """
+        """As the federation list says."""
         return cls(insurance_domains | {own_server_name}, own_server_name)
 
 

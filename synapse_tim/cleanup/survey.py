@@ -191,12 +191,7 @@ class RoomSurvey:
         return {room_id for (room_id,) in cursor.fetchall()}
 
     def insured(self, cursor: Cursor, rooms: Iterable[str]) -> Iterator[InsuredRoom]:
-        """Since when what is the case in rooms in which only insured persons are left.
-
-        Args:
-            cursor: of a transaction.
-            rooms: their ids.
-        """
+        """Since when what is the case in rooms in which only insured persons are left."""
         wanted = list(rooms)
         departures: dict[str, dict[str, int]] = {room_id: {} for room_id in wanted}
         for room_id, user_id, at in for_rooms(cursor, _DEPARTURES, wanted):
@@ -220,12 +215,7 @@ class RoomSurvey:
 
     @staticmethod
     def deletions_under_way(cursor: Cursor, now_ms: int) -> int:
-        """How many rooms Synapse is deleting, or going to as soon as it can.
-
-        Args:
-            cursor: of a transaction.
-            now_ms: the time.
-        """
+        """How many rooms Synapse is deleting, or going to as soon as it can."""
         cursor.execute(_UNDER_WAY, (now_ms,))
         ((count,),) = cursor.fetchall()
         return int(count)

@@ -60,13 +60,7 @@ class RoomSweep:
         return JudgedPage(next(reversed(last_messages)), len(last_messages), due)
 
     def still_due(self, cursor: Cursor, due: Due, now_ms: int) -> Due | None:
-        """The same as of now, of a room that is still to be cleaned up as was judged a while ago.
-
-        Args:
-            cursor: of a transaction.
-            due: what was judged.
-            now_ms: the time.
-        """
+        """The same as of now, of a room that is still to be cleaned up as was judged a while ago."""
         judged = self._judge(cursor, self.survey.room(cursor, due.room_id), now_ms)
         return next((each for each in judged if each.kind is due.kind), None)
 

@@ -72,13 +72,7 @@ def keys() -> Iterator[Key]:
 
 
 def keys_of(model: type[BaseModel], above: str, without: Container[str] = ()) -> Iterator[Key]:
-    """The keys of one block, each followed by those below it.
-
-    Args:
-        model: of the block.
-        above: where the block stands.
-        without: keys to leave out.
-    """
+    """The keys of one block, each followed by those below it."""
     hints = typing.get_type_hints(model, include_extras=True)
     texts = _docstrings(model)
     for name, field in model.model_fields.items():

@@ -23,14 +23,7 @@ _EXAMPLE: Final = "Example: synapse-tim reference denials --json"
 
 @attrs.frozen
 class Page:
-    """A table with what stands above it.
-
-    Attributes:
-        title: of the page.
-        introduction: below the title.
-        columns: of the table.
-        rows: of the table.
-    """
+    """A table with what stands above it."""
 
     title: str
     introduction: str

@@ -67,10 +67,6 @@ _THIRD_PARTY_IDS_OF_ACCOUNTS: Final = (
 class ClientApiPolicy:
     """Guards the client API in one Synapse process.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
     """

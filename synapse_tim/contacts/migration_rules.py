@@ -78,13 +78,7 @@ class Account(enum.Enum):
 
 @attrs.frozen
 class Note:
-    """What an earlier run has decided about an approval.
-
-    Attributes:
-        start: of the approval then.
-        end: of the approval then.
-        outcome: what became of it.
-    """
+    """What an earlier run has decided about an approval."""
 
     start: int
     end: int | None

@@ -22,12 +22,7 @@ _DOCUMENTS: Final = "synapse_tim_contacts_documents"
 
 
 class ContactLists:
-    """Reads lists and notes.
-
-    Args:
-        database: of the homeserver.
-        kind: the account data type of permission configurations.
-    """
+    """Reads lists and notes."""
 
     def __init__(self, database: ReadOnlyDatabase, kind: str) -> None:
         self._database = database
@@ -94,11 +89,7 @@ class ContactLists:
 
 
 class ContactNotes:
-    """Writes notes, and removes what is not needed any more.
-
-    Args:
-        database: of the homeserver.
-    """
+    """Writes notes, and removes what is not needed any more."""
 
     def __init__(self, database: WritableDatabase) -> None:
         self._database = database

@@ -37,10 +37,6 @@ logger = logging.getLogger(__name__)
 class ContactManagement:
     """Keeps the approval lists in one Synapse process.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: this is another generation, or an unknown Synapse.
     """
@@ -75,9 +71,6 @@ class ContactManagement:
 
     def consent(self, users: LocalUsers) -> Consent:
         """What ``synapse_tim.InvitePolicy`` asks whether a local user wants an invitation.
-
-        Args:
-            users: which local users there are.
 
         Raises:
             ConfigError: ``synapse_tim.Directory`` is not loaded.

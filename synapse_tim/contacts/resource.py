@@ -70,13 +70,7 @@ class _Asked:
 
 
 class ContactResource(DirectServeJsonResource):
-    """Shows users their contacts, and stores them.
-
-    Args:
-        info: who runs the service.
-        store: of the contacts.
-        require_user: refuses a request that is not a user's.
-    """
+    """Shows users their contacts, and stores them."""
 
     isLeaf = True  # noqa: N815  # Twisted's name
 

@@ -129,12 +129,7 @@ def enum_value(choices: type[enum.StrEnum]) -> BeforeValidator:
 
 
 def checked(is_right: Callable[[str], bool], expected: str) -> AfterValidator:
-    """Accept a text only if a function says so.
-
-    Args:
-        is_right: the function.
-        expected: for the error.
-    """
+    """Accept a text only if a function says so."""
 
     def check(value: str) -> str:
         if not is_right(value):
@@ -157,11 +152,7 @@ Text = Annotated[str, checked(lambda value: bool(value.strip()) and is_storable(
 
 @attrs.frozen
 class ByProduct:
-    """Marks a value whose default depends on the product and the generation.
-
-    Attributes:
-        default: of a product and a generation.
-    """
+    """Marks a value whose default depends on the product and the generation."""
 
     default: Callable[[Product, SpecVersion], object]
 

@@ -195,12 +195,7 @@ def _state_fault(initial_state: object) -> str:
 
 
 def validate_state(kind: str, content: Mapping[str, Any]) -> str:
-    """What in the content of a piece of state cannot be read; empty if nothing, or if it has no rule.
-
-    Args:
-        kind: the type of the state.
-        content: of the event.
-    """
+    """What in the content of a piece of state cannot be read; empty if nothing, or if it has no rule."""
     name = {JOIN_RULES: "join_rule", HISTORY_VISIBILITY: "history_visibility"}.get(kind)
     if name is not None and not isinstance(content.get(name), str):
         return f"the content of {kind} has to have a string '{name}'"

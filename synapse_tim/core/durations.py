@@ -32,11 +32,7 @@ def parse(value: int | str) -> int:
 
 
 def to_text(milliseconds: int) -> str:
-    """A duration with the longest unit that goes into it.
-
-    Args:
-        milliseconds: how long.
-    """
+    """A duration with the longest unit that goes into it."""
     for unit, size in _UNITS:
         if milliseconds % size == 0:
             return f"{milliseconds // size}{unit}"

@@ -170,10 +170,6 @@ class VzdCredentialsConfig(Block):
 def read_credentials(block: VzdCredentialsConfig, *keys: str | int) -> ProviderCredentials:
     """Read the secret.
 
-    Args:
-        block: how to log in.
-        keys: the path to the block, for messages.
-
     Raises:
         ConfigError: naming the key of a file that does not hold what it should.
     """

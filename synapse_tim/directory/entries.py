@@ -162,11 +162,7 @@ def has_ik(ik: str) -> Callable[[DirectoryEntry], bool]:
 
 
 def read_entries(resources: Iterable[Mapping[str, Any]]) -> Entries:
-    """Read all resources of a search.
-
-    Args:
-        resources: of all its pages.
-    """
+    """Read all resources of a search."""
     known: dict[tuple[str, str], Any] = {}
     skipped = 0
     for resource in resources:

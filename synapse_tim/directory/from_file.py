@@ -37,9 +37,6 @@ class _Blocks(Block):
 def read_directory(document: Mapping[str, Any]) -> tuple[DirectoryConfig, DirectoryLogIn]:
     """Read where the directory is, and how to log in there.
 
-    Args:
-        document: the configuration.
-
     Raises:
         NoDirectoryError: nothing says where it is, or two parts say different things.
         ConfigError: naming the key and what is expected.

@@ -33,10 +33,6 @@ _NOT_LOGGED: Final = frozenset({DirectoryFailure.PAUSED, DirectoryFailure.BUSY, 
 class Directory:
     """Asks the directory in one Synapse process.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: there is no block, or it does not say how to log in.
     """

@@ -42,10 +42,6 @@ logger = logging.getLogger(__name__)
 class EventPolicy:
     """Judges events in one Synapse process.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: this is an unknown Synapse.
     """

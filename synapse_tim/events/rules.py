@@ -45,12 +45,7 @@ class EventRules:
     redaction_window: dt.timedelta | None
 
     def check(self, kind: str, content: Mapping[str, Any]) -> Denial | None:
-        """Judge an event by its type and content alone.
-
-        Args:
-            kind: the type of the event.
-            content: of the event.
-        """
+        """Judge an event by its type and content alone."""
         if kind == REACTION_TYPE and self.single_emoji_reactions and not _is_reaction(content):
             return REACTION
         if not self.threads and _relation(content).get("rel_type") == "m.thread":
@@ -68,14 +63,7 @@ class EventRules:
 
 
 def redacts_all(kind: str, sender: str, subject: object, content: Mapping[str, Any]) -> bool:
-    """Whether an event is a kick or a ban that redacts whatever the user has sent into the room (MSC4293).
-
-    Args:
-        kind: the type of the event.
-        sender: of the event.
-        subject: its state key.
-        content: of the event.
-    """
+    """Whether an event is a kick or a ban that redacts whatever the user has sent into the room (MSC4293)."""
     return (
         kind == MEMBER
         and subject != sender

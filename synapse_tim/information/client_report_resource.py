@@ -97,12 +97,7 @@ class ClientReports:
 
 
 class ClientReportResource(DirectServeJsonResource):
-    """Takes reports of users of this server.
-
-    Args:
-        client_api: for who reports.
-        reports: counts.
-    """
+    """Takes reports of users of this server."""
 
     isLeaf = True  # noqa: N815  # Twisted's name
 

@@ -63,10 +63,6 @@ class ClientReportStore:
         Reports wait for each other; in this process they do so here, not at the database, whose connections
         are few.
 
-        Args:
-            day: of the report.
-            events: how many, by label.
-
         Returns:
             The same under the labels that it was stored under.
         """

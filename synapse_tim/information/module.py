@@ -37,10 +37,6 @@ logger = logging.getLogger(__name__)
 class InformationServices:
     """Serves information in one Synapse process.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: ``synapse_tim.FederationAllowList`` is needed and not loaded, or this is an unknown
             Synapse.

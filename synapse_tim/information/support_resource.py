@@ -13,11 +13,7 @@ from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED
 
 
 class SupportResource(DirectServeJsonResource):
-    """Serves a document.
-
-    Args:
-        document: as clients read it.
-    """
+    """Serves a document."""
 
     isLeaf = True  # noqa: N815  # Twisted's name
 

@@ -45,11 +45,6 @@ _Line = tuple[str, str, str]
 class DeviceMessages:
     """Watches the messages to devices in one Synapse process.
 
-    Args:
-        api: Synapse's module API.
-        inbox: where they pass.
-        strangers: tells who is one.
-
     Raises:
         ConfigError: this is an unknown Synapse.
     """
@@ -67,11 +62,6 @@ class DeviceMessages:
 
         Called for every request and every transaction, in the process that writes the stream; the user's own
         devices always get them.
-
-        Args:
-            sender: user id.
-            recipients: user ids.
-            kind: the type of the messages.
 
         Raises:
             SynapseError: 503 if it cannot be looked up; then other servers send the messages again.

@@ -53,9 +53,6 @@ class ConsentProvider(Protocol):
     def consent(self, users: LocalUsers) -> Consent:
         """What says whether a local user wants an invitation.
 
-        Args:
-            users: which local users there are.
-
         Raises:
             ConfigError: a part that it needs is not loaded.
         """
@@ -63,10 +60,6 @@ class ConsentProvider(Protocol):
 
 class InvitePolicy:
     """Judges invitations in one Synapse process.
-
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
 
     Raises:
         ConfigError: ``synapse_tim.FederationAllowList`` is not loaded, or for the legacy generation

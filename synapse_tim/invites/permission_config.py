@@ -74,12 +74,7 @@ class PermissionConfig:
     insured_persons: bool = False
 
     def allows(self, inviter: str, *, inviter_is_insured: bool) -> bool:
-        """Whether a user may invite the owner of the configuration (requirement R2.7).
-
-        Args:
-            inviter: the user id.
-            inviter_is_insured: the inviter's server belongs to an insurer.
-        """
+        """Whether a user may invite the owner of the configuration (requirement R2.7)."""
         excepted = (
             inviter in self.users
             or (of_matrix_id(inviter) or "").lower() in self.servers

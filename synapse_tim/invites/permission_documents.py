@@ -34,18 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class PermissionDocuments:
-    """Looks up what local users allow.
-
-    Args:
-        api: Synapse's module API.
-        users: which local users there are.
-        product: of this server.
-        default: the document for users who have stored none, valid.
-
-    Attributes:
-        kind: the account data type.
-        default: the same with the name of this server.
-    """
+    """Looks up what local users allow."""
 
     denial = INVITEE_REFUSES
 

@@ -34,23 +34,13 @@ from synapse_tim.invites.permission_config import PermissionConfig
 
 @attrs.frozen(eq=False)
 class InviteRules:
-    """What the federation says about an invitation at the moment, and what this server is in it.
-
-    Attributes:
-        members: who belongs to the federation.
-        product: of this server.
-    """
+    """What the federation says about an invitation at the moment, and what this server is in it."""
 
     members: FederationMembers
     product: Product
 
     def check(self, inviter: str, invitee: str) -> Denial | None:
-        """Deny an invitation regardless of the invitee's settings; ``None`` if these decide.
-
-        Args:
-            inviter: user id.
-            invitee: user id.
-        """
+        """Deny an invitation regardless of the invitee's settings; ``None`` if these decide."""
         servers = (of_matrix_id(inviter), of_matrix_id(invitee))
         denial = self.members.check(servers[0]) or self.members.check(servers[1])
         if denial is None and all(self.is_insurer(server) for server in servers):

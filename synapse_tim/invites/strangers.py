@@ -31,14 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class Strangers:
-    """Tells strangers from others in one Synapse process.
-
-    Args:
-        api: Synapse's module API.
-        rooms: knows the rooms of users.
-        rules: what the federation says at the moment.
-        consent: knows what local users want.
-    """
+    """Tells strangers from others in one Synapse process."""
 
     def __init__(
         self,
@@ -90,12 +83,7 @@ class Strangers:
         return other in common.sharing or (invited_elsewhere and other in common.invited_elsewhere)
 
     async def check(self, user_id: str, other: str) -> Denial | None:
-        """Why a user may not address another one, common rooms aside.
-
-        Args:
-            user_id: who addresses the other.
-            other: user id, of any server.
-        """
+        """Why a user may not address another one, common rooms aside."""
         rules = self._rules()
         denial = rules.check(user_id, other)
         if denial is not None or not self._api.is_mine(other):

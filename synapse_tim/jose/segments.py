@@ -15,9 +15,6 @@ _UNSUPPORTED: Final = ("crit", "b64", "zip")
 def read_header(segment: bytes) -> dict[str, Any]:
     """Read the protected header of a token, JWE or JWS.
 
-    Args:
-        segment: as it stands in the token.
-
     Raises:
         JoseError: it is no strict JSON object, or ``typ`` is no text; it has a member that changes
             what the bytes mean (``crit``, ``b64``, ``zip``), or a ``cty`` that is no text.

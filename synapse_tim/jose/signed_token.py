@@ -78,9 +78,6 @@ class SignedToken:
     def parse(cls, token: bytes) -> SignedToken:
         """Take a token apart.
 
-        Args:
-            token: the compact serialization.
-
         Raises:
             JoseError: it is no compact JWS, or its algorithm is not among ``ALGORITHMS``.
         """
@@ -123,9 +120,6 @@ class SignedToken:
 
     def verify(self, keys: KeySet) -> Mapping[str, Any]:
         """Verify the signature.
-
-        Args:
-            keys: of the provider.
 
         Returns:
             The claims.

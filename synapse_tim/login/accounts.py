@@ -31,13 +31,7 @@ logger = logging.getLogger(__name__)
 
 @attrs.frozen
 class Accounts:
-    """Finds, makes and names accounts.
-
-    Attributes:
-        api: Synapse's module API.
-        synapse: for what it lacks.
-        new: what is noted of accounts that are being made.
-    """
+    """Finds, makes and names accounts."""
 
     api: ModuleApi
     synapse: SynapseAccounts
@@ -54,11 +48,6 @@ class Accounts:
 
     async def check_new(self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]) -> str:
         """The localpart of an account that may be made, or was made for this person and not linked.
-
-        Args:
-            provider: that vouches for the person.
-            person: whose account.
-            claims: of the token.
 
         Raises:
             TokenRefusedError: ``registration_off``, ``not_linked`` or ``localpart``.

@@ -92,10 +92,6 @@ def _source(
 def read_key_file(path: Path, position: int) -> KeyFile:
     """Read the keys of a provider from a file.
 
-    Args:
-        path: of the file.
-        position: of the provider, for messages.
-
     Raises:
         ConfigError: it holds none.
     """

@@ -43,13 +43,7 @@ class LoginAttempt:
 
 
 class LoginAttempts:
-    """Keeps the logins of one process apart.
-
-    Args:
-        rules: which ways there are.
-        current_request: stands for the request that is being served.
-        release: lets what was used for nothing be used again.
-    """
+    """Keeps the logins of one process apart."""
 
     def __init__(
         self,

@@ -27,12 +27,7 @@ _TAKEOVER: Final = "the provider could give existing accounts to other persons b
 
 
 def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> Iterable[Found]:
-    """Judge the providers of single sign-on.
-
-    Args:
-        synapse: its configuration.
-        config: the block.
-    """
+    """Judge the providers of single sign-on."""
     providers = tuple(synapse.oidc_providers())
     for provider in providers:
         if provider.allow_existing_users:
@@ -63,12 +58,7 @@ def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> I
 
 
 def judge_logins(synapse: SynapseConfig, config: LoginPolicyConfig) -> Iterable[Found]:
-    """Judge how long sessions last, and whether anybody can log in; not if another service logs users in.
-
-    Args:
-        synapse: its configuration.
-        config: the block.
-    """
+    """Judge how long sessions last, and whether anybody can log in; not if another service logs users in."""
     longest, lifetime = config.login.max_session_lifetime, synapse.option("registration", "session_lifetime")
     if longest is not None and (not isinstance(lifetime, int) or lifetime > longest):
         what = (
@@ -102,11 +92,7 @@ def judge_logins(synapse: SynapseConfig, config: LoginPolicyConfig) -> Iterable[
 
 
 def judge_registration(synapse: SynapseConfig) -> Iterable[Found]:
-    """Judge accounts that come with a session (R4.3); the command has checks of the same options.
-
-    Args:
-        synapse: its configuration.
-    """
+    """Judge accounts that come with a session (R4.3); the command has checks of the same options."""
     for option in ("enable_registration", "allow_guest_access"):
         if synapse.option("registration", option):
             yield _violation(option, f"set {option}: false, because a session comes with the account (R4.3)")

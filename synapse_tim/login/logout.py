@@ -66,9 +66,6 @@ class ProviderLogout:
     async def end(self, token: object) -> int:
         """End what a logout token says is over.
 
-        Args:
-            token: as the provider sent it.
-
         Returns:
             How many sessions ended.
 

@@ -61,10 +61,6 @@ _AfterLogin = Callable[[Any], Awaitable[None]]
 class LoginPolicy:
     """Enforces the rules of logins in one Synapse process.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
     """

@@ -41,10 +41,6 @@ class OidcMapping:
 
     Synapse makes it before any module, so the part that it needs is looked up at a login.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
     """

@@ -65,11 +65,7 @@ class NewAccount:
 
 
 class NewAccounts:
-    """Reads and writes the table ``synapse_tim_new_account``.
-
-    Args:
-        api: Synapse's module API.
-    """
+    """Reads and writes the table ``synapse_tim_new_account``."""
 
     def __init__(self, api: ModuleApi) -> None:
         self._api = api

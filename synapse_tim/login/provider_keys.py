@@ -219,18 +219,11 @@ class ProviderKeys:
         self._attempted_at: float | None = None
 
     def at_hand(self, kid: str | None) -> jwk.KeySet | None:
-        """The keys, if a token may be verified without fetching any, or waiting for them; does not block.
-
-        Args:
-            kid: the key that the token names.
-        """
+        """The keys, if a token may be verified without fetching any, or waiting for them; does not block."""
         return None if self._has_to_fetch(kid) else self._known
 
     def for_token(self, kid: str | None) -> jwk.KeySet:
         """The keys to verify a token with; blocks while they are fetched, by whomever.
-
-        Args:
-            kid: the key that the token names.
 
         Raises:
             KeysUnavailableError: there are none.

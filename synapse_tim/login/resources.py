@@ -49,11 +49,7 @@ class KeyResource(Resource):
 
 
 class NonceResource(DirectServeJsonResource):
-    """Serves nonces.
-
-    Args:
-        make: makes one.
-    """
+    """Serves nonces."""
 
     isLeaf = True  # noqa: N815  # Twisted's name
 

@@ -85,11 +85,7 @@ class ProviderSession:
 
 
 class LoginStore:
-    """Reads and writes the tables ``synapse_tim_…`` of logins.
-
-    Args:
-        api: Synapse's module API.
-    """
+    """Reads and writes the tables ``synapse_tim_…`` of logins."""
 
     def __init__(self, api: ModuleApi) -> None:
         self._api = api
@@ -121,11 +117,7 @@ class LoginStore:
         return await self._api.run_db_interaction("synapse_tim_use_token", insert)
 
     async def release(self, used: Iterable[tuple[str, str]]) -> None:
-        """Let things be used after all, that were noted by the caller and came to nothing.
-
-        Args:
-            used: kind and value, as they were noted.
-        """
+        """Let things be used after all, that were noted by the caller and came to nothing."""
         keys = [_key(kind, value) for kind, value in used]
 
         def delete(txn: LoggingTransaction) -> None:

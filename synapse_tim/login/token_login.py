@@ -51,10 +51,6 @@ class Provider:
     async def verify(self, token: SignedToken, rules: SignatureRules) -> Mapping[str, Any]:
         """The claims of a token of this provider.
 
-        Args:
-            token: whose signature to verify.
-            rules: what it has to be signed with.
-
         Raises:
             TokenRefusedError: it is not signed as it has to be, or there are no keys.
         """
@@ -118,12 +114,7 @@ class VerifiedLogin:
 
 @attrs.frozen(eq=False)
 class UsedTokens:
-    """Sees to it that a token, and a nonce, is used once only.
-
-    Attributes:
-        store: what all processes remember.
-        nonces: that this server hands out.
-    """
+    """Sees to it that a token, and a nonce, is used once only."""
 
     store: LoginStore
     nonces: NonceMint
@@ -190,9 +181,6 @@ class TokenLogin:
     async def log_in(self, token: object) -> LoggedIn:
         """The user of a token; the account is made if there is none and the operator wants it.
 
-        Args:
-            token: as a client sent it.
-
         Raises:
             TokenRefusedError: with the reason.
         """
@@ -216,10 +204,6 @@ class TokenLogin:
 
         The token of somebody else is refused, and stays as good as it was; nothing is made or changed.
 
-        Args:
-            token: as a client sent it.
-            user_id: who is logged in.
-
         Raises:
             TokenRefusedError: with the reason.
         """
@@ -239,9 +223,6 @@ class TokenLogin:
 
     def read(self, token: object) -> tuple[SignedToken, Provider, bool]:
         """Take a token apart, whatever it is for.
-
-        Args:
-            token: as it was sent.
 
         Returns:
             The token, the provider that it says it is from, and whether it was encrypted.

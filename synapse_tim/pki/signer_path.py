@@ -90,10 +90,6 @@ def sub_ca_file_name(signer: x509.Certificate) -> str:
 def check_signer(signer: x509.Certificate, role: x509.ObjectIdentifier = ROLE_VZD_TI) -> None:
     """Refuse a certificate that may not sign.
 
-    Args:
-        signer: the certificate in question.
-        role: the technical role that it has to have.
-
     Raises:
         CertificateError: ``signer_is_ca``, ``signer_key_usage``, ``signer_type`` or ``signer_role``.
     """

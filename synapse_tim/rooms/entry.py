@@ -30,11 +30,6 @@ from synapse_tim.rooms.views import ENTRY, RoomStates, State, content
 class RoomEntry:
     """Watches the ways into rooms in one Synapse process.
 
-    Args:
-        api: Synapse's module API.
-        homeserver: for joins through other servers, and for administrators.
-        rooms: reads what matters from their state.
-
     Raises:
         ConfigError: this is an unknown Synapse.
     """

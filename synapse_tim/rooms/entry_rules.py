@@ -105,11 +105,7 @@ def check_remote_entry(room: Room, membership: object) -> Denial | None:
 
 
 def check_knock(room: Room) -> Denial | None:
-    """Judge a knock of anybody, which carries a text to the members.
-
-    Args:
-        room: to knock at.
-    """
+    """Judge a knock of anybody, which carries a text to the members."""
     return JOIN_WITHOUT_INVITE if room.is_opened else None
 
 

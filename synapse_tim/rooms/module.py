@@ -41,10 +41,6 @@ _CHANGED: Final = frozenset({JOIN_RULES, HISTORY_VISIBILITY})
 class RoomPolicy:
     """Judges rooms in one Synapse process.
 
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
     Raises:
         ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
     """

@@ -35,10 +35,6 @@ class _Begun:
 class RoomRollback:
     """Removes what is left of rooms whose creation is refused half-way.
 
-    Args:
-        api: Synapse's module API.
-        homeserver: for the events of a room that is created.
-
     Raises:
         ConfigError: this is an unknown Synapse.
     """

@@ -37,12 +37,6 @@ _PUBLIC_ROOMS = "room.PublicRoomListRestServlet"
 class RoomDirectory:
     """Guards the room directory in one Synapse process.
 
-    Args:
-        api: Synapse's module API.
-        homeserver: for the guards.
-        product: of this server.
-        rooms: reads what matters from their state.
-
     Raises:
         ConfigError: this is an unknown Synapse.
     """

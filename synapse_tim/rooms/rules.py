@@ -69,12 +69,7 @@ class RoomRules:
     default_version: str = _DEFAULT_VERSION
 
     def check_new(self, room: CreateRoom, own_server_name: str) -> Denial | None:
-        """Judge a ``createRoom`` request.
-
-        Args:
-            room: that is asked for.
-            own_server_name: of the server that creates it.
-        """
+        """Judge a ``createRoom`` request."""
         if room.fault:
             return ROOM_MALFORMED.with_detail(room.fault)
         if self._version(room) not in self.versions:

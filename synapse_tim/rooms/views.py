@@ -39,12 +39,7 @@ _CREATIONS = """
 
 
 class RoomStates:
-    """Reads from the state of rooms what matters for entering and seeing them.
-
-    Args:
-        api: Synapse's module API.
-        product: of this server.
-    """
+    """Reads from the state of rooms what matters for entering and seeing them."""
 
     def __init__(self, api: ModuleApi, product: Product) -> None:
         self._api = api
@@ -88,11 +83,6 @@ class RoomStates:
 
 class RoomViews:
     """Closes views of rooms in one Synapse process.
-
-    Args:
-        api: Synapse's module API.
-        homeserver: shows rooms to those who are not in them.
-        rooms: reads what matters from their state.
 
     Raises:
         ConfigError: this is an unknown Synapse.

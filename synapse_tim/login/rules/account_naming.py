@@ -42,11 +42,7 @@ class LocalpartRule(Protocol):
 
 @attrs.frozen
 class Template:
-    """A text with claims in braces: ``{idNummer}``, ``{urn:telematik:claims:id}``.
-
-    Attributes:
-        pattern: the text.
-    """
+    """A text with claims in braces: ``{idNummer}``, ``{urn:telematik:claims:id}``."""
 
     pattern: str = attrs.field()
 
@@ -94,11 +90,6 @@ class KeyedHash:
 
 def localpart(rule: LocalpartRule, claims: Mapping[str, Any], server_name: str) -> str:
     """The localpart of an account.
-
-    Args:
-        rule: the operator's.
-        claims: of a token that is verified.
-        server_name: of this server.
 
     Raises:
         TokenRefusedError: ``localpart``, or a claim is missing.

@@ -99,10 +99,6 @@ def check_claims(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime)
 def check_audience(claims: Mapping[str, Any], audience: str) -> None:
     """Refuse a token that is meant for somebody else.
 
-    Args:
-        claims: of the token.
-        audience: who we are for the provider.
-
     Raises:
         TokenRefusedError: ``audience``.
     """
@@ -160,10 +156,6 @@ def numeric_date(claims: Mapping[str, Any], name: str) -> dt.datetime:
 
 def replay_key(claims: Mapping[str, Any], digest: str) -> str:
     """What tells a token from every other one: its ``jti``, or without one what is signed.
-
-    Args:
-        claims: of the token.
-        digest: of what is signed.
 
     Returns:
         SHA-256 in hex, so that nothing about a person is kept.

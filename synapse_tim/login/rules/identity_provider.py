@@ -127,12 +127,7 @@ class AccountRules:
 
 @attrs.frozen
 class ThisServer:
-    """What the rules need to know about this server.
-
-    Attributes:
-        product: its product.
-        insurer: which insurer it belongs to.
-    """
+    """What the rules need to know about this server."""
 
     product: Product
     insurer: Insurer
@@ -220,10 +215,6 @@ class IdentityProvider:
 
     def use(self, claims: Mapping[str, Any], digest: str) -> UsedToken:
         """What to remember of a token.
-
-        Args:
-            claims: of a token that was judged.
-            digest: of what is signed.
 
         Raises:
             TokenRefusedError: a claim is malformed.

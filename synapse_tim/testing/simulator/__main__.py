@@ -86,14 +86,7 @@ def run_commands(
     out: TextIO,
     done: Callable[[TiSimulator], None] = lambda ti: None,
 ) -> None:
-    """Obey commands until ``quit`` or the end of the lines; a wrong one is answered with an error.
-
-    Args:
-        ti: what they are for.
-        lines: one command each.
-        out: where answers go.
-        done: called after each command.
-    """
+    """Obey commands until ``quit`` or the end of the lines; a wrong one is answered with an error."""
     for line in lines:
         words = line.split()
         if words == ["quit"]:

@@ -36,17 +36,7 @@ _FIRST_TOKEN_SECONDS = 300
 
 
 class Endpoints:
-    """Answers requests.
-
-    Args:
-        world: the certificates.
-        directory: the content of the list.
-        lookups: answers look-ups in the directory.
-        faults: what goes wrong.
-        now: the simulator's clock.
-        idp: the central IDP, whose certificates OCSP is asked about.
-        further_providers: further identity providers.
-    """
+    """Answers requests."""
 
     def __init__(
         self,

@@ -20,14 +20,7 @@ def form_of(request: Request) -> dict[str, str]:
 
 
 def choice_page(request: Request, title: str, parameter: str, choices: Mapping[str, str]) -> Answer:
-    """A page with a link for each choice, which leads to the same address with one parameter more.
-
-    Args:
-        request: whose query the links repeat.
-        title: the heading.
-        parameter: the one that the links add.
-        choices: its values, and what the page calls them.
-    """
+    """A page with a link for each choice, which leads to the same address with one parameter more."""
     query = query_of(request)
     items = "".join(
         f'<li><a href="?{html.escape(urlencode({**query, parameter: value}))}">{html.escape(text)}</a></li>\n'

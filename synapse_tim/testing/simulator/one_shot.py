@@ -11,12 +11,7 @@ T = TypeVar("T")
 
 
 class OneShot(Generic[T]):
-    """Values to be had once each for a random name, until they expire; thread-safe.
-
-    Args:
-        prefix: what names start with.
-        seconds: until a value expires.
-    """
+    """Values to be had once each for a random name, until they expire; thread-safe."""
 
     def __init__(self, prefix: str = "", seconds: float = 60.0) -> None:
         self.seconds = seconds

@@ -15,13 +15,7 @@ Query = Mapping[str, Sequence[str]]
 
 
 class DirectoryLookups:
-    """Answers.
-
-    Args:
-        entries: who is listed.
-        faults: what goes wrong.
-        base_url: of the directory.
-    """
+    """Answers."""
 
     def __init__(self, entries: DirectoryEntries, faults: Faults, base_url: Callable[[], str]) -> None:
         self._entries = entries

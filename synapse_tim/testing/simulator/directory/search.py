@@ -38,13 +38,7 @@ class _UnknownParameterError(Exception):
 
 
 class DirectorySearches:
-    """Answers searches.
-
-    Args:
-        entries: who is listed.
-        faults: what goes wrong.
-        base_url: of the directory.
-    """
+    """Answers searches."""
 
     def __init__(self, entries: DirectoryEntries, faults: Faults, base_url: Callable[[], str]) -> None:
         self._entries = entries

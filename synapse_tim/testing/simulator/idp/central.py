@@ -56,12 +56,6 @@ _KEY_OCTETS: Final = 32
 class CentralIdp(Provider[Identity]):
     """The central IDP.
 
-    Args:
-        world: the certificates.
-        faults: what goes wrong with the discovery document.
-        base_url: where the simulator is, without a path.
-        now: the simulator's clock.
-
     Attributes:
         cards: the cards there are, by name; may be changed.
     """

@@ -17,13 +17,7 @@ _VALIDITY: Final = dt.timedelta(hours=24)
 
 
 class DiscoveryOffice:
-    """Signs the document anew for each request.
-
-    Args:
-        world: the certificates.
-        faults: what goes wrong.
-        now: the simulator's clock.
-    """
+    """Signs the document anew for each request."""
 
     def __init__(self, world: TiWorld, faults: Faults, now: Callable[[], dt.datetime]) -> None:
         self._world = world

@@ -18,13 +18,7 @@ T = TypeVar("T")
 
 
 class OAuthError(Exception):
-    """A request is refused (RFC 6749 §4.1.2.1 and §5.2).
-
-    Attributes:
-        error: the name of the error.
-        description: what is wrong, for a human.
-        status: of the answer.
-    """
+    """A request is refused (RFC 6749 §4.1.2.1 and §5.2)."""
 
     def __init__(self, error: str, description: str, status: int = 400) -> None:
         super().__init__(f"{error}: {description}")

@@ -51,11 +51,6 @@ class Changes(TypedDict, total=False):
 class Provider(Generic[K]):
     """An identity provider.
 
-    Args:
-        base_url: where the simulator is, without a path.
-        now: the simulator's clock.
-        keys: its signature keys.
-
     Attributes:
         prefix: what its paths start with.
         algorithm: what it signs ID tokens with.

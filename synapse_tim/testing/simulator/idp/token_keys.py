@@ -17,12 +17,7 @@ K = TypeVar("K")
 
 @attrs.frozen(eq=False)
 class NamedKey(Generic[K]):
-    """A key and what headers call it.
-
-    Attributes:
-        kid: its name.
-        key: the private key, or what holds it.
-    """
+    """A key and what headers call it."""
 
     kid: str
     key: K = attrs.field(repr=False)
