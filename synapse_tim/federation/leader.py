@@ -59,6 +59,9 @@ class ListLeader:
         try:
             if not self._loaded:
                 await self._load()
+                if self._services.in_force.members.usable_list is not None:
+                    self._schedule.restored(time.monotonic())
+                    return
             await self._refresh()
         except Exception:
             # Nothing but a database that does not answer gets here: the list in force stays as it is.

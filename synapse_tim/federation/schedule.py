@@ -19,7 +19,10 @@ FORCED_INTERVAL: Final = 60.0
 FIRST_RETRY: Final = 15.0
 #: gematik's sequence diagram retries every five minutes (requirement R1.11).
 LONGEST_RETRY: Final = 300.0
+#: A server that has a usable list from before its start asks within this time.
+RESTORED_SPREAD: Final = 30.0
 _JITTER: Final = 0.2
+_FIRST_JITTER: Final = 0.5
 
 
 class Throttle:
@@ -47,6 +50,9 @@ class Throttle:
 class RefreshSchedule:
     """Decides when the next request is due.
 
+    Servers that are started together must not ask together: the first request waits a little if it can, and the
+    first interval is anything from half its length up, so that all later ones are spread over half an interval.
+
     Args:
         interval: seconds between regular requests.
         jitter: random numbers from 0 to 1; spreads the requests of many servers.
@@ -58,15 +64,21 @@ class RefreshSchedule:
         self._next = float("-inf")
         self._forced = Throttle()
         self._failures = 0
+        self._jitter = _FIRST_JITTER
 
     def due(self, now: float) -> bool:
         """Whether a request should be made now; if it is one out of turn, its turn is used up."""
         return self._forced.take(now) or now >= self._next
 
+    def restored(self, now: float) -> None:
+        """There is a usable list from before the start: the first request need not be at once."""
+        self._next = now + min(RESTORED_SPREAD, self._interval / 10) * self._random.random()
+
     def succeeded(self, now: float) -> None:
-        """The list is current: wait for the regular interval, or a little less."""
+        """The list is current: wait for the regular interval or a little less, the first time down to half of it."""
         self._failures = 0
-        self._next = now + self._interval * (1 - _JITTER / 2 * self._random.random())
+        self._next = now + self._interval * (1 - self._jitter * self._random.random())
+        self._jitter = _JITTER / 2
 
     def failed(self, now: float) -> None:
         """The request failed or was refused: try again sooner than regularly, but ever less often."""

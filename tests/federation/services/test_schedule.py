@@ -17,9 +17,43 @@ def test_the_first_request_is_due_at_once(schedule):
 
 
 def test_after_a_success_the_interval_is_kept_a_little_early(schedule):
+    schedule.succeeded(-1800)
     schedule.succeeded(0)
     assert not schedule.due(3600 * 0.89)
     assert schedule.due(3600)
+
+
+def due_at(schedule, start=0):
+    """The second in which a request becomes due."""
+    return next(now for now in range(start, start + 3601) if schedule.due(now))
+
+
+def most_in_a_minute(times):
+    return max(sum(start <= other < start + 60 for other in times) for start in times)
+
+
+def test_servers_that_are_started_together_ask_at_different_times():
+    """200 servers on one host, an hour between requests: never more than a few in a minute."""
+    schedules, times = [RefreshSchedule(3600, random.Random(seed)) for seed in range(200)], [0] * 200
+    for _ in range(4):
+        for schedule, now in zip(schedules, times, strict=True):
+            schedule.succeeded(now)
+        before, times = times, [due_at(*each) for each in zip(schedules, times, strict=True)]
+        assert most_in_a_minute(times) <= 20
+        assert all(1800 <= now - then <= 3600 for then, now in zip(before, times, strict=True))
+
+
+def test_servers_that_have_a_list_ask_within_half_a_minute_of_their_start():
+    times = []
+    for seed in range(200):
+        schedule = RefreshSchedule(3600, random.Random(seed))
+        schedule.restored(0)
+        times.append(due_at(schedule))
+    assert set(range(1, 30)) <= set(times) <= set(range(31))
+    assert max(times.count(second) for second in times) <= 20
+    short = RefreshSchedule(1, random.Random(7))
+    short.restored(0)
+    assert short.due(0.1)
 
 
 def test_after_failures_it_is_asked_ever_less_often_up_to_five_minutes(schedule):
