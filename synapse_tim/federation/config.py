@@ -36,8 +36,8 @@ class FederationListConfig(Block):
     vzd_credentials: VzdCredentialsConfig | None = None
     """Only if `url` is the directory's: how to log in there as a TI provider."""
     refresh_interval: Duration = 60 * 60 * 1000
-    """How often the source is asked for changes, a little sooner at random: servers that are started together do
-    not ask together.
+    """How often the source is asked for changes; a little sooner at random, so that servers that are started
+    together do not ask together.
     """
     max_age: Duration = 72 * 60 * 60 * 1000
     """A list that was neither delivered nor confirmed for longer is stale."""

@@ -50,8 +50,8 @@ class Throttle:
 class RefreshSchedule:
     """Decides when the next request is due.
 
-    Servers that are started together must not ask together: the first request waits a little if it can, and the
-    first interval is anything from half its length up, so that all later ones are spread over half an interval.
+    Servers that are started together must not ask together: the first request waits a little if it can, and
+    the first interval is anything from half its length up, which spreads the later ones over half of one.
 
     Args:
         interval: seconds between regular requests.
@@ -75,7 +75,7 @@ class RefreshSchedule:
         self._next = now + min(RESTORED_SPREAD, self._interval / 10) * self._random.random()
 
     def succeeded(self, now: float) -> None:
-        """The list is current: wait for the regular interval or a little less, the first time down to half of it."""
+        """The list is current: wait for the interval or a little less, the first time down to half of it."""
         self._failures = 0
         self._next = now + self._interval * (1 - self._jitter * self._random.random())
         self._jitter = _JITTER / 2
