@@ -161,7 +161,7 @@ class _Bench:
     def _read(self, where: str) -> bytes | bytearray:
         if where.lower().startswith(("http://", "https://")):
             algorithm = sorted(self._algorithms)[0]
-            data = ListSource(self._fetcher, where, algorithm).fetch(None)
+            data = ListSource(self._fetcher, where, algorithm).fetch(None).data
             if data is None:
                 raise ListRefusedError(Refusal.HTTP_STATUS, "no list")
             return data

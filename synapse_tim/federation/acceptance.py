@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from typing import Final
 
 import attrs
 
@@ -21,6 +22,8 @@ from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificates import CLOCK_SKEW
 from synapse_tim.pki.errors import CLOCK_HINT
 from synapse_tim.pki.signer_path import SignerPath
+
+_NO_AGE: Final = dt.timedelta()
 
 
 class OnStale(enum.StrEnum):
@@ -47,7 +50,7 @@ class Acceptance:
         jws_digest: SHA-256 over the whole serialization of the list in force, in hex.
         payload_digest: SHA-256 over its payload alone: the same content signed anew has the same.
         accepted_at: when that list was first accepted.
-        confirmed_at: when its source last delivered or confirmed it.
+        confirmed_at: when its source last delivered or confirmed it; behind a mirror, the mirror's source.
         latest_time: the latest moment ever seen.
     """
 
@@ -58,9 +61,15 @@ class Acceptance:
     confirmed_at: dt.datetime
     latest_time: dt.datetime
 
-    def confirmed(self, at: dt.datetime) -> Acceptance:
-        """The same list, confirmed by its source."""
-        return attrs.evolve(self, confirmed_at=at, latest_time=max(at, self.latest_time))
+    def confirmed(self, at: dt.datetime, age: dt.timedelta = _NO_AGE) -> Acceptance:
+        """The same list, confirmed by its source.
+
+        Args:
+            at: now.
+            age: how long ago that was, if a mirror says it.
+        """
+        confirmed_at = max(at - age, self.confirmed_at) if age else at
+        return attrs.evolve(self, confirmed_at=confirmed_at, latest_time=max(at, self.latest_time))
 
 
 @attrs.frozen(eq=False)
@@ -111,6 +120,7 @@ def accept(
     in_force: VerifiedList | None,
     now: dt.datetime,
     minimum_version: int = 0,
+    age: dt.timedelta = _NO_AGE,
 ) -> Acceptance:
     """Decide on a verified list.
 
@@ -120,6 +130,7 @@ def accept(
         in_force: the list in use, if it could be loaded.
         now: the moment of the decision.
         minimum_version: the operator's floor for first use.
+        age: how long ago its source delivered it, if a mirror says it.
 
     Returns:
         What to remember from now on.
@@ -135,7 +146,7 @@ def accept(
     latest = now if remembered is None else max(now, remembered.latest_time)
     digests = (candidate.jws_digest, candidate.content.digest)
     if remembered is None or version > remembered.version:
-        return Acceptance(version, *digests, accepted_at=now, confirmed_at=now, latest_time=latest)
+        return Acceptance(version, *digests, accepted_at=now, confirmed_at=now - age, latest_time=latest)
     if version < remembered.version:
         raise ListRefusedError(Refusal.ROLLBACK, f"{version} < {remembered.version}")
     if candidate.content.digest != remembered.payload_digest and not (
@@ -144,7 +155,7 @@ def accept(
         and candidate.content.says_the_same_as(in_force.content)
     ):
         raise ListRefusedError(Refusal.EQUIVOCATION, f"version {version} with other content")
-    return attrs.evolve(remembered.confirmed(now), jws_digest=digests[0], payload_digest=digests[1])
+    return attrs.evolve(remembered.confirmed(now, age), jws_digest=digests[0], payload_digest=digests[1])
 
 
 def staleness(

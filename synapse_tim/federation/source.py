@@ -2,11 +2,13 @@
 
 The URL is a service of the operator's own or the directory itself; the second needs a session. A request
 names the version at hand; 204 or 304 then means that it is current, and counts as a confirmation only in
-answer to such a request.
+answer to such a request. A mirror says in ``Age`` (RFC 9111 §5.1) how long ago it had its answer from its
+own source; a list is never fresher here than there.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
 import attrs
@@ -17,6 +19,19 @@ from synapse_tim.jose.large_jws import JwsLimits
 from synapse_tim.transport.fetcher import Fetcher, Response
 
 DEADLINE_SECONDS: Final = 60.0
+
+
+@attrs.frozen(eq=False)
+class Fetched:
+    """An answer of the source.
+
+    Attributes:
+        data: the list, or ``None`` if the version at hand is current.
+        age: how long ago that was so, if a mirror says it.
+    """
+
+    data: bytearray | None
+    age: dt.timedelta
 
 
 @attrs.frozen
@@ -40,14 +55,11 @@ class ListSource:
     deadline: float = DEADLINE_SECONDS
 
     @as_refusals()
-    def fetch(self, version: int | None) -> bytearray | None:
+    def fetch(self, version: int | None) -> Fetched:
         """Ask for the list.
 
         Args:
             version: the version at hand, or ``None`` to have the list in any case.
-
-        Returns:
-            The bytes, or ``None`` if the version at hand is current.
 
         Raises:
             ListRefusedError: a reason of transport or ``authentication``.
@@ -58,11 +70,12 @@ class ListSource:
             response = self._request(version)
         if response.status == 401:
             raise ListRefusedError(Refusal.AUTHENTICATION, "the list: status 401")
+        age = dt.timedelta(seconds=response.age)
         if response.status in (204, 304) and version is not None:
-            return None
+            return Fetched(None, age)
         if response.status != 200:
             raise ListRefusedError(Refusal.HTTP_STATUS, f"the list: status {response.status}")
-        return response.body
+        return Fetched(response.body, age)
 
     def _request(self, version: int | None) -> Response:
         params = {"sigAlg": self.algorithm}

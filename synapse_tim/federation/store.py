@@ -83,13 +83,7 @@ class ListStore:
         Args:
             max_bytes: a stored list over this size is left out.
         """
-
-        def read(txn: LoggingTransaction) -> tuple[Acceptance | None, bytearray | None, TrustMaterial]:
-            remembered = _read_acceptance(txn)
-            data = _read_list(txn, remembered.jws_digest, max_bytes) if remembered else None
-            return remembered, data, _read_material(txn)
-
-        return await self._api.run_db_interaction("synapse_tim_read_list", read)
+        return await self._api.run_db_interaction("synapse_tim_read_list", read_stored, max_bytes)
 
     async def write(self, remembered: Acceptance, data: bytearray | None, material: TrustMaterial) -> bool:
         """Store a step of the update cycle, unless a later version is stored already.
@@ -102,18 +96,28 @@ class ListStore:
         Returns:
             Whether it was stored. Two processes may fetch for a while, when background tasks move.
         """
+        return await self._api.run_db_interaction(
+            "synapse_tim_write_list", write_step, remembered, data, material
+        )
 
-        def write(txn: LoggingTransaction) -> bool:
-            stored = _read_acceptance(txn)
-            if stored is not None and stored.version > remembered.version:
-                return False
-            if data is not None:
-                _write_list(txn, remembered.jws_digest, data)
-            _write_acceptance(txn, remembered)
-            _write_material(txn, material)
-            return True
 
-        return await self._api.run_db_interaction("synapse_tim_write_list", write)
+def read_stored(txn: Any, max_bytes: int) -> tuple[Acceptance | None, bytearray | None, TrustMaterial]:
+    """Everything that is stored, with the cursor of a transaction; arguments as for ``ListStore.read``."""
+    remembered = _read_acceptance(txn)
+    data = _read_list(txn, remembered.jws_digest, max_bytes) if remembered else None
+    return remembered, data, _read_material(txn)
+
+
+def write_step(txn: Any, remembered: Acceptance, data: bytearray | None, material: TrustMaterial) -> bool:
+    """Store a step with the cursor of a transaction; arguments and result as for ``ListStore.write``."""
+    stored = _read_acceptance(txn)
+    if stored is not None and stored.version > remembered.version:
+        return False
+    if data is not None:
+        _write_list(txn, remembered.jws_digest, data)
+    _write_acceptance(txn, remembered)
+    _write_material(txn, material)
+    return True
 
 
 def read_stored_insurers(cursor: Any) -> frozenset[str] | None:

@@ -111,15 +111,16 @@ class Updater:
     def _refresh(self, state: ListState) -> Update:
         now = self._clock()
         check_clock(state.remembered, now)
-        data = self._source.fetch(self._version_to_name(state, now))
+        fetched = self._source.fetch(self._version_to_name(state, now))
+        data, age = fetched.data, fetched.age
         now = self._clock()
         if data is None:
-            return self._confirm(state, now)
+            return self._confirm(state, now, age)
         self._full_fetch_at = now
         if state.in_force is not None and self._verifier.digest(data) == state.in_force.jws_digest:
-            return self._confirm(state, now)
+            return self._confirm(state, now, age)
         candidate = self._verifier.verify(data, now)
-        remembered = accept(candidate, state.remembered, state.in_force, now, self._minimum_version)
+        remembered = accept(candidate, state.remembered, state.in_force, now, self._minimum_version, age)
         return Update(ListState(remembered, candidate), data=data)
 
     def _version_to_name(self, state: ListState, now: dt.datetime) -> int | None:
@@ -129,10 +130,10 @@ class Updater:
             return None
         return state.in_force.content.version
 
-    def _confirm(self, state: ListState, now: dt.datetime) -> Update:
+    def _confirm(self, state: ListState, now: dt.datetime, age: dt.timedelta) -> Update:
         if state.remembered is None or state.in_force is None:
             raise ListRefusedError(Refusal.HTTP_STATUS, "a confirmation of a list that is not at hand")
         check_clock(state.remembered, now)
         check_times(state.in_force.content, now)
         confirmed = self._verifier.confirm(state.in_force, now)
-        return Update(ListState(state.remembered.confirmed(now), confirmed))
+        return Update(ListState(state.remembered.confirmed(now, age), confirmed))

@@ -25,6 +25,8 @@ from synapse_tim.transport.errors import TransportError, TransportReason
 
 #: No silence longer than this, in seconds; the directory calls a slower answer unhealthy (requirement R1.11).
 SILENCE_SECONDS: Final = 10.0
+#: Three years, in seconds; anything older is as old.
+_OLDEST: Final = 10**8
 
 # httpx logs whole URLs at INFO; an operator's may carry a token in its query.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -38,11 +40,13 @@ class Response:
         status: HTTP status, never a redirect except 304.
         body: the bytes of a 200; empty for any other status.
         retry_after: seconds for which the server wants to be left alone, if it says so in digits.
+        age: seconds since a cache that answered had this from its origin; 0 without a cache.
     """
 
     status: int
     body: bytearray
     retry_after: int | None = None
+    age: int = 0
 
 
 class _Exchange:
@@ -205,8 +209,9 @@ def _read(response: httpx.Response, host: str, max_bytes: int) -> Response:
         # Ends up in logs and on terminals, to which a server must not speak.
         raise TransportError(TransportReason.COMPRESSED, f"{host}: {encoding[:20]!a}")
     body = bytearray()
+    retry_after, age = _seconds(response, "Retry-After"), min(_seconds(response, "Age") or 0, _OLDEST)
     if status != 200:
-        return Response(status, body, _retry_after(response))
+        return Response(status, body, retry_after, age)
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > max_bytes:
         raise TransportError(TransportReason.TOO_LARGE, f"{host}: {length[:20]} bytes announced")
@@ -214,10 +219,10 @@ def _read(response: httpx.Response, host: str, max_bytes: int) -> Response:
         body += chunk
         if len(body) > max_bytes:
             raise TransportError(TransportReason.TOO_LARGE, f"{host}: more than {max_bytes} bytes")
-    return Response(status, body)
+    return Response(status, body, age=age)
 
 
-def _retry_after(response: httpx.Response) -> int | None:
-    """The header ``Retry-After`` (RFC 9110 §10.2.3); a date in it is passed over."""
-    value = response.headers.get("Retry-After", "").strip()[:20]
+def _seconds(response: httpx.Response, header: str) -> int | None:
+    """A number in ``Retry-After`` (RFC 9110 §10.2.3) or ``Age`` (RFC 9111 §5.1); a date is passed over."""
+    value = response.headers.get(header, "").strip()[:20]
     return int(value) if value.isascii() and value.isdigit() else None

@@ -31,7 +31,7 @@ def attempt(ti: TiSimulator):
         trust = TrustStore(DownloadServer(fetcher, ti.ca_base_url), ti.pins, allow_test=True)
         ocsp = OcspClient(OcspMode.HARD, fetcher, ti.ocsp_url)
         verifier = ListVerifier(trust, ocsp, frozenset({"BP256R1"}))
-        octets = ListSource(fetcher, ti.plain_list_url, "BP256R1", deadline=deadline).fetch(ti.version)
+        octets = ListSource(fetcher, ti.plain_list_url, "BP256R1", deadline=deadline).fetch(ti.version).data
         return None if octets is None else verifier.verify(octets, ti.now()).content
 
     yield run

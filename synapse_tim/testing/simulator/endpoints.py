@@ -103,10 +103,11 @@ class Endpoints:
             return Answer.of_json({"error": "sigAlg"}, 400)
         has = int(query["version"]) if query.get("version", "").isdecimal() else -1
         current = has >= self._directory.version and not self._faults.demands_body
+        headers = {"Age": str(self._faults.age)} if self._faults.age else {}
         if current or self._faults.always_204:
-            return Answer(204)
+            return Answer(204, headers=headers)
         body = self._office.signed_list(algorithm, self._faults)
-        return Answer(200, body, "application/octet-stream")
+        return Answer(200, body, "application/octet-stream", headers)
 
     def _first_token(self, request: Request) -> Answer:
         credentials = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()

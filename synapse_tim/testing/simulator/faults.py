@@ -38,6 +38,7 @@ class Faults:
         rollback: serve a version lower by this number.
         same_version_other_content: one domain more under the same version.
         always_204: nothing new, whatever is asked.
+        age: seconds to name in ``Age`` along with the list, as a mirror does.
 
         status: answer with this status and no content.
         retry_after: seconds to name in ``Retry-After`` along with ``status``.
@@ -93,6 +94,7 @@ class Faults:
     rollback: int = 0
     same_version_other_content: bool = False
     always_204: bool = False
+    age: int = 0
 
     status: int = 0
     retry_after: int = 0

@@ -122,6 +122,16 @@ def test_a_clock_that_went_back_stops_updates(verified):
         accept(verified(8), remembered, verified(7), NOW - HOUR)
 
 
+def test_a_mirrors_answer_is_as_old_as_it_says(verified):
+    """No list is fresher behind a mirror than at it; and what was fresher before does not become older."""
+    first = accept(verified(7), None, None, NOW, age=2 * HOUR)
+    assert (first.accepted_at, first.confirmed_at, first.latest_time) == (NOW, NOW - 2 * HOUR, NOW)
+    assert first.confirmed(NOW + HOUR, 2 * HOUR).confirmed_at == NOW - HOUR
+    assert first.confirmed(NOW + HOUR, 9 * HOUR).confirmed_at == NOW - 2 * HOUR
+    assert accept(verified(7), first, None, NOW + HOUR, age=MINUTE).confirmed_at == NOW + HOUR - MINUTE
+    assert accept(verified(8), first, None, NOW + HOUR, age=MINUTE).confirmed_at == NOW + HOUR - MINUTE
+
+
 def test_the_latest_time_ever_seen_does_not_go_back(verified):
     remembered = accept(verified(7), None, None, NOW)
     for changed in (

@@ -40,6 +40,21 @@ def test_r1_9_a_204_confirms_the_list_in_force(bench, ti):
     assert ti.requests[-1][2] == 204 or any(status == 204 for *_, status in ti.requests)
 
 
+def test_what_a_mirror_says_is_as_old_as_it_was_there(bench, ti):
+    b = bench()
+    ti.faults.age = 3600
+    assert b.step().result == "accepted"
+    accepted = b.state.remembered
+    assert accepted.accepted_at - accepted.confirmed_at == HOUR
+    ti.faults.age = 60
+    assert b.step().result == "confirmed"
+    assert HOUR > b.clock() - b.state.remembered.confirmed_at >= dt.timedelta(minutes=1)
+    ti.faults.age = 10**30  # a number that no time can hold
+    confirmed = b.state.remembered.confirmed_at
+    assert b.step().result == "confirmed"
+    assert b.state.remembered.confirmed_at == confirmed
+
+
 def test_a_change_is_taken_over(bench, ti):
     b = bench()
     b.step()
