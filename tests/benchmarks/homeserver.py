@@ -5,16 +5,19 @@ configured alike otherwise. Both do the same for a second or so, one after the o
 round. Every such pair of samples gives a ratio; printed are their median, the middle half of them, and the
 interval in which the true median is at 95 %. Below 100 % is less, of time or of messages. A question mark
 says that the target is within that interval. Processor time is that of both servers for one request, which
-depends least on what else the machine does.
+depends least on what else the machine does. With ``--hook`` it is one pair with the module, so that no luck
+of one process against another comes in: a single hook is taken off and put on again.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from loads import Loads, Sample, Sizes
-from pairs import started_pairs, wait_until_idle
+from pairs import Pair, started_pairs, started_toggle, wait_until_idle
 from ratios import Comparison, Turn, Turns, compare
 from report import progress, show
 
@@ -29,6 +32,8 @@ _ROUND = (
     *("concurrent_messages", "concurrent_messages", "remote_invites"),
 )
 _ROUND_OF_DEVICES = ("concurrent_keys", "lone_keys", "keys_for_many", "remote_keys")
+#: Starts two pairs of servers.
+Start = Callable[[], contextlib.AbstractContextManager[tuple[Pair, Pair]]]
 #: Of two equal processes one is faster by luck, as long as it runs; so there are several.
 _ROUNDS_PER_START = 5
 
@@ -41,15 +46,19 @@ def main() -> int:
     sizes = _QUICK if arguments.quick else _FULL
     rounds = arguments.rounds or (3 if arguments.quick else 15)
     try:
-        loads = _ROUND_OF_DEVICES if arguments.devices else _ROUND
-        comparisons = _measure(loads, sizes, rounds, control=arguments.control)
+        loads = _ROUND_OF_DEVICES if arguments.devices or arguments.hook else _ROUND
+        start = (
+            started_toggle if arguments.hook else functools.partial(started_pairs, control=arguments.control)
+        )
+        comparisons = _measure(loads, sizes, rounds, start)
     except KeyboardInterrupt:
         return 130
     except ChildFailedError as error:
         print(error, file=sys.stderr)
         return 1
-    other = "plain again" if arguments.control else "TiMessenger"
-    show(comparisons, other, rounds, as_json=arguments.json)
+    baseline = "without the hook" if arguments.hook else "plain Synapse"
+    other = "with it" if arguments.hook else "plain again" if arguments.control else "TiMessenger"
+    show(comparisons, baseline, other, rounds, as_json=arguments.json)
     return 0
 
 
@@ -73,6 +82,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--devices", action="store_true", help="messages to devices, instead of events and invitations"
     )
+    parser.add_argument(
+        "--hook",
+        action="store_true",
+        help="messages to devices in the same two processes without and with the hook that judges them",
+    )
     parser.add_argument("--json", action="store_true", help="the value of every sample, too")
     return parser.parse_args()
 
@@ -84,12 +98,12 @@ def _count(text: str) -> int:
     return number
 
 
-def _measure(round_: Sequence[str], sizes: Sizes, rounds: int, *, control: bool) -> list[Comparison]:
+def _measure(round_: Sequence[str], sizes: Sizes, rounds: int, start: Start) -> list[Comparison]:
     turns: Turns = {load: [] for load in round_}
     with progress(rounds) as say:
         for first in range(0, rounds, _ROUNDS_PER_START):
             say("starting the servers", first)
-            with started_pairs(control=control) as pairs:
+            with start() as pairs:
                 both = (Loads(pairs[0], sizes), Loads(pairs[1], sizes))
                 say("warming up", first)
                 for load in dict.fromkeys(round_):

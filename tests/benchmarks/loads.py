@@ -7,6 +7,7 @@ is the first one in its room and for its invitee, so that nothing about either i
 import concurrent.futures
 import functools
 import itertools
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -199,6 +200,7 @@ class Loads:
         return functools.partial(self._measured, run)
 
     def _measured(self, run: Callable[[], list[float]]) -> Sample:
+        self.pair.prepare()
         cpu, start = self.pair.cpu_seconds(), time.perf_counter()
         latencies = run()
         return Sample(latencies, time.perf_counter() - start, self.pair.cpu_seconds() - cpu)
@@ -211,7 +213,7 @@ class Loads:
         return Client(user.user_id, user.access_token, user.base_url, user.device_id)
 
     def _name(self) -> str:
-        return f"user{next(self._numbers)}"
+        return f"user{secrets.token_hex(5)}"
 
 
 def _timed(request: Callable[..., object], *arguments: object) -> float:

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from synapse_tim.cli.output import print_json
 
-BASELINE = "plain Synapse"
 _COLUMNS = ("ratio", "middle half", "95 %", "target", "samples")
 _WIDTH = 125
 
@@ -34,12 +33,13 @@ def progress(rounds: int) -> Iterator[Callable[[str, int], None]]:
         yield say
 
 
-def show(comparisons: Sequence[Comparison], other: str, rounds: int, *, as_json: bool) -> None:
+def show(comparisons: Sequence[Comparison], baseline: str, other: str, rounds: int, *, as_json: bool) -> None:
     """Print all comparisons.
 
     Args:
         comparisons: in the order of the table.
-        other: what was compared with plain Synapse.
+        baseline: what was compared.
+        other: with what.
         rounds: how many there were.
         as_json: with the value of every sample.
     """
@@ -50,12 +50,12 @@ def show(comparisons: Sequence[Comparison], other: str, rounds: int, *, as_json:
     if as_json:
         lines = [_document(line) for line in comparisons]
         print_json(
-            {"baseline": BASELINE, "other": other, "machine": machine, "rounds": rounds, "lines": lines}
+            {"baseline": baseline, "other": other, "machine": machine, "rounds": rounds, "lines": lines}
         )
         return
     table = Table(box=None, pad_edge=False, title=f"Rounds: {rounds}. {machine}", title_justify="left")
     table.add_column(no_wrap=True)
-    for heading in (BASELINE, other, *_COLUMNS):
+    for heading in (baseline, other, *_COLUMNS):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in comparisons:
         table.add_row(*_row(line))
