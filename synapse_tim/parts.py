@@ -1,7 +1,5 @@
 """Table of the classes that ``homeserver.yaml`` names: where each is, and what is violated without it."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any, Final
 
@@ -15,7 +13,6 @@ class Part:
     """One part of ``TiMessenger``.
 
     Attributes:
-        module: that the class is in.
         requirement: that is violated first without it; ``None`` if only the legacy generation has it.
         legacy: the same for the legacy generation.
     """

@@ -1,7 +1,5 @@
 """``synapse_tim.TiMessenger``: all parts, built from one configuration block."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from synapse.module_api import ModuleApi

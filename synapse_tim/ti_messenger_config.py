@@ -1,7 +1,5 @@
 """The block of ``synapse_tim.TiMessenger``: the blocks of all parts in one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final, Self
 

@@ -1,7 +1,5 @@
 """Accounts of users, their sessions, and who makes the request that is being served."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 

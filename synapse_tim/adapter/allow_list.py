@@ -1,7 +1,5 @@
 """Synapse's federation allow-list as a dictionary that can be changed and reports denials (A_25534)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 

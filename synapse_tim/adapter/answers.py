@@ -1,7 +1,5 @@
 """Answers to denials as Synapse's errors, counted."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable
 from typing import NoReturn, TypeVar
@@ -62,7 +60,6 @@ async def looked_up(answer: Awaitable[_T], unavailable: Denial) -> _T:
     """The answer of the database about common rooms.
 
     Args:
-        answer: is awaited.
         unavailable: what to answer if there is none.
 
     Raises:

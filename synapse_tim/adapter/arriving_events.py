@@ -8,8 +8,6 @@ whatever way it arrives: ``/send``, the state and the auth chain of a join, a ga
 Nothing that is done here raises, so nothing that arrives makes the rest of a batch fail.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
@@ -119,7 +117,6 @@ class ArrivingEvents:
     """Judges events of other servers where Synapse stores them.
 
     Args:
-        hs: Synapse's ``HomeServer``.
         is_mine: whether a user id is of this server.
     """
 
@@ -272,7 +269,6 @@ class ArrivingEvents:
         """Whether an invitation led to a membership: it was accepted, declined or withdrawn.
 
         Args:
-            invitation: of a local user.
             now: what the user is in the room at the moment.
         """
         latest = await self._store.get_event(now.event_id, allow_none=True)

@@ -1,7 +1,5 @@
 """Requests of clients: guards of routes, and who makes a request."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping

@@ -1,7 +1,5 @@
 """Routes of the client API that parts guard."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from synapse_tim.adapter.shape import Touched, Touches

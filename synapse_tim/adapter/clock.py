@@ -1,7 +1,5 @@
 """The machine's time, in one place: everything below the modules is given it."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 

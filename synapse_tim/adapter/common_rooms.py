@@ -4,8 +4,6 @@ Asked about those for whom Synapse's caches show no common room: caches of anoth
 join that was answered already.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Final
 

@@ -4,8 +4,6 @@ The same for modules, which get at the configuration of the process they run in,
 ``synapse-tim check``, which reads one without any process.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
@@ -52,11 +50,8 @@ class OidcProvider:
 
     Attributes:
         id: under which accounts are linked to it.
-        issuer: of its tokens.
-        client_id: its name for this server.
         allow_existing_users: whether accounts that exist are given to whoever it gives their names to.
         mapping: class of the user mapping provider.
-        mapping_config: its configuration.
     """
 
     id: str
@@ -72,7 +67,6 @@ class SynapseConfig:
 
     Args:
         config: Synapse's ``HomeServerConfig``.
-        server_name: of the server.
     """
 
     def __init__(self, config: Any, server_name: str) -> None:
@@ -83,7 +77,6 @@ class SynapseConfig:
         """The value of an option of ``homeserver.yaml``, or what follows from it.
 
         Args:
-            section: of Synapse's configuration object.
             attribute: of that section; ``None`` is returned in processes that do not read it.
 
         Raises:

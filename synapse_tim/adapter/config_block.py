@@ -1,7 +1,5 @@
 """Checks configuration blocks at start-up; every error names the full key path and what is expected."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tables in Synapse's own database: making them, and writing to them one after the other."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
@@ -22,7 +20,6 @@ async def create_tables(api: ModuleApi, statements: Iterable[str], description: 
     """Create what is missing; for one process only.
 
     Args:
-        api: Synapse's module API.
         statements: each with ``IF NOT EXISTS``.
         description: of the transaction, for Synapse's log and metrics.
     """

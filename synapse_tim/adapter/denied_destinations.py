@@ -6,8 +6,6 @@ who leaves a room meanwhile would stay joined for that server. Here the same is 
 Synapse's own tables: a row for each server and room. Used by ``federation``.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
@@ -54,7 +52,6 @@ class DeniedDestinations:
     """What servers missed, in a process that sends to other servers; the others do nothing.
 
     Args:
-        hs: Synapse's ``HomeServer``.
         allows: whether a server is talked to at the moment.
 
     Raises:

@@ -12,8 +12,6 @@ Leaving a room and declining an invitation go on without the other server. What 
 stays as it is. Used by ``federation``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
@@ -71,7 +69,6 @@ def tell_of_denied_servers(
     """Have clients told the same about servers that are not talked to, whatever they ask for.
 
     Args:
-        hs: Synapse's ``HomeServer``.
         why_denied: the answer about a server that has just been denied.
         require_one: raises the answer if of several servers there is none that may be asked; this server is
             not one of them, and without others there is nothing to say.

@@ -6,8 +6,6 @@ the process that writes the stream ``to_device``. They are called after Synapse'
 and rates, so whoever sends learns nothing from a message that is left out here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -50,11 +48,8 @@ class ArrivedMessages:
     """What another server delivers in one piece.
 
     Attributes:
-        origin: the other server.
         message_id: its id for them, by which Synapse knows what it has already.
         sender: user id of the other server.
-        kind: their type.
-        messages: to users of this server.
     """
 
     origin: str

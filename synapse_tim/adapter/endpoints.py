@@ -1,7 +1,5 @@
 """Common parts of this project's endpoints: HTTP methods, headers, errors of gematik's interfaces."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from synapse.http.server import UnrecognizedRequestResource, finish_request, set_cors_headers

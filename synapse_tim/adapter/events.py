@@ -4,8 +4,6 @@ The hook asks only those checks that registered for the type of the event. For a
 it costs one look into a dictionary.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final

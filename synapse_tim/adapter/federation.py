@@ -1,7 +1,5 @@
 """Federation with other servers: Synapse's allow-list, and the answers about servers that are denied."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 

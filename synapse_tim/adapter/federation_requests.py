@@ -1,7 +1,5 @@
 """Requests of other servers: guards of single endpoints, and rooms that are hidden at all of them."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import hmac
@@ -63,7 +61,6 @@ class FederationRequest:
     """A signed request of another server.
 
     Attributes:
-        origin: who signed.
         query: the query, decoded; the first value of each name.
         path: the parts of the path by their names.
         content: the JSON object of the body; empty if there is none.
@@ -125,8 +122,6 @@ class FederationRequests:
         """Have signed requests of other servers pass a guard.
 
         Args:
-            servlet: Synapse's class for the endpoint.
-            method: of HTTP.
             guard: called once the signature and the membership of the other server are verified; the last
                 one that was set is asked first.
 

@@ -1,7 +1,5 @@
 """Arguments and results of request guards."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Any
 

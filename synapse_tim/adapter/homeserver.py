@@ -46,8 +46,6 @@ class Homeserver:
     """What parts use of one Synapse process; get it with ``of``.
 
     Attributes:
-        api: Synapse's module API.
-        clock: Synapse's.
         config: values of ``homeserver.yaml``.
     """
 

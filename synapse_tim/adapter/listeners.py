@@ -1,7 +1,5 @@
 """Resources that are served beside the client API, and beside the well-known documents."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -63,9 +61,7 @@ class Listeners:
         """Serve resources.
 
         Args:
-            resources: by their paths.
             well_known: by their names below ``/.well-known/matrix``.
-            part: that serves them, for messages.
 
         Raises:
             ConfigError: Synapse's well-known documents do not look as expected; also later, when the

@@ -1,7 +1,5 @@
 """Local users who can be invited: active accounts, and users of application services."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from synapse.module_api import ModuleApi

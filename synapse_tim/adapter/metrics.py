@@ -3,8 +3,6 @@
 Each process has its own; only the process that fetches the list counts updates.
 """
 
-from __future__ import annotations
-
 from prometheus_client import Counter, Gauge, Histogram
 
 DECISIONS = Counter(

@@ -1,7 +1,5 @@
 """Rooms before they are created: each request is read once for all parts."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 

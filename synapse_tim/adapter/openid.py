@@ -1,7 +1,5 @@
 """OpenID tokens of users."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from synapse.storage.databases.main.openid import OpenIdStore

@@ -4,8 +4,6 @@ Refused: no token or more than one, tokens in the address, tokens of nobody or t
 whose account has been deactivated or locked since, or is a guest's.
 """
 
-from __future__ import annotations
-
 from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
@@ -20,7 +18,6 @@ class OpenIdUsers:
     """Looks up who shows a token.
 
     Args:
-        homeserver: for the tokens.
         denial: for a request that is not a user's.
         accept_access_tokens: whether access tokens of the client API are accepted, too.
     """

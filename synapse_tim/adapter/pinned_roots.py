@@ -1,7 +1,5 @@
 """Reads the pinned roots of a block ``trust`` at start-up."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cryptography import x509

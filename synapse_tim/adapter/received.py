@@ -1,7 +1,5 @@
 """Events of users of other servers, hidden as they arrive: one callback however many checks there are."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Literal
 

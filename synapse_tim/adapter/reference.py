@@ -1,7 +1,5 @@
 """Everything of Synapse that the adapter touches, for documentation."""
 
-from __future__ import annotations
-
 import pkgutil
 from collections.abc import Sequence
 from importlib import import_module

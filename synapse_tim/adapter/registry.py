@@ -5,8 +5,6 @@ listener. A part that needs another one, that is there twice, or that takes the 
 than another one does, stops start-up.
 """
 
-from __future__ import annotations
-
 import weakref
 from typing import Any, Final
 
@@ -24,7 +22,6 @@ def register(api: ModuleApi, part: object, config: PartConfig | None = None) -> 
     """Note that a part is loaded.
 
     Args:
-        api: Synapse's module API.
         part: the part, or a value that one shares with those below it, which do not know its class.
         config: its block; a homeserver is exactly one product of one generation.
 

@@ -1,7 +1,5 @@
 """Joins through other servers, whose complete state is fetched and checked."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Reading the JSON of a request before Synapse does, and putting another in its place."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Mapping

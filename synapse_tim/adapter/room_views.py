@@ -5,8 +5,6 @@ enter it, and answers other servers about any room differently than about none. 
 that. The last is for ``federation_requests``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 

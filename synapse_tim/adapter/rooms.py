@@ -1,7 +1,5 @@
 """Members of rooms, leaving rooms, and rooms that Synapse purges."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
 

@@ -5,8 +5,6 @@ it is; nothing silently stops enforcing. Each capability of the adapter declares
 gets at it in no other way, so ``synapse-tim reference synapse`` prints what is asserted.
 """
 
-from __future__ import annotations
-
 import enum
 import functools
 import inspect
@@ -35,12 +33,8 @@ class Touched:
     """One function or attribute of Synapse.
 
     Attributes:
-        capability: that touches it.
-        path: module, class and name.
         parameters: that it has to have: ``(a, b)`` exactly these, ``(a, b, …)`` as the first ones,
             ``(…, a, b)`` anywhere; empty if they do not matter.
-        use: what is done with it.
-        why: in a few words.
     """
 
     capability: str

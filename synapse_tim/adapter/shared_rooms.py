@@ -1,7 +1,5 @@
 """Users who share a room, in one query however many there are."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Checks ``homeserver.yaml`` for the options that the parts rely on, at start-up."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterable

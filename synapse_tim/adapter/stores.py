@@ -1,7 +1,5 @@
 """Synapse's stores, which capabilities of the adapter share."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from synapse_tim.adapter.shape import Touches

@@ -1,7 +1,5 @@
 """Makes the tables of a part, and tidies them up regularly; in the process that runs background tasks."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -19,7 +17,6 @@ class TableKeeper:
     """Keeps the tables of one part. A database that does not answer is asked again after a while.
 
     Args:
-        api: Synapse's module API.
         what: is in the tables, in one word; for the log and for Synapse's metrics.
         create: makes the tables that are missing.
         tidy: removes what is not needed any more.

@@ -3,8 +3,6 @@
 Synapse's threads resolve names and write uploads; a slow directory must not keep those waiting.
 """
 
-from __future__ import annotations
-
 import functools
 import threading
 from collections.abc import Callable
@@ -24,7 +22,6 @@ class Threads:
     """Runs functions off the reactor until Synapse shuts down.
 
     Args:
-        api: Synapse's module API.
         on_shutdown: ends whatever the threads may be waiting for.
     """
 

@@ -1,7 +1,5 @@
 """Search in Synapse's user directory."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from synapse_tim.adapter.shape import Touches

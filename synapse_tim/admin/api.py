@@ -5,8 +5,6 @@ it, a change would show late or never. So the administrator logs in as the user 
 stores the document as the user's client would, and ends that session.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import time
@@ -94,7 +92,6 @@ class HomeserverAdmin:
 
         Args:
             user_id: of a local user with an account that can be used.
-            kind: the account data type.
             content: JSON.
 
         Raises:

@@ -99,7 +99,6 @@ def open_database(document: Mapping[str, Any], directory: Path) -> Iterator[Read
     """Open the database that a homeserver's configuration names.
 
     Args:
-        document: the configuration.
         directory: that relative paths are meant from.
 
     Raises:
@@ -114,7 +113,6 @@ def open_for_changes(document: Mapping[str, Any], directory: Path) -> Iterator[W
     """Open the same database, to change tables of this project.
 
     Args:
-        document: the configuration.
         directory: that relative paths are meant from.
 
     Raises:

@@ -6,8 +6,6 @@ of the newest room, a sequence ends up behind the position that Synapse has note
 Both are put right here, in one transaction.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -48,7 +46,6 @@ class RaisedSequence:
     """A sequence of PostgreSQL that was behind.
 
     Attributes:
-        name: of the sequence.
         stream: of Synapse that it belongs to.
         was: the last value that it had given.
         now: the same after it was put right.

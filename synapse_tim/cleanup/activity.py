@@ -7,8 +7,6 @@ difference: never for what users of this server sent, and of a room's other even
 newest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
@@ -96,7 +94,6 @@ class RoomActivity:
 
     Attributes:
         postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
-        server_name: of this server.
     """
 
     postgresql: bool
@@ -108,10 +105,7 @@ class RoomActivity:
         """When something was said last, by room id, in order of the room ids.
 
         Args:
-            cursor: of a transaction.
             which: ``=`` for a room, ``>`` for those after it.
-            room_id: of the room.
-            creator: whose rooms are left out.
             limit: how many rooms at most.
         """
         query = self.written_for_here(_LAST_MESSAGES).replace("{which}", which)
@@ -141,9 +135,7 @@ def for_rooms(cursor: Cursor, query: str, rooms: Sequence[str]) -> Iterator[Sequ
     """The rows of a query for some rooms, not too many at once.
 
     Args:
-        cursor: of a transaction.
         query: with ``{places}`` where the ids of the rooms belong.
-        rooms: their ids.
     """
     for start in range(0, len(rooms), _AT_ONCE):
         part = rooms[start : start + _AT_ONCE]

@@ -4,8 +4,6 @@ Refused: periods under a day, which would take rooms away that are in use; a per
 or a generation that must not be cleaned up.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator

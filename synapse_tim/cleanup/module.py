@@ -6,8 +6,6 @@ with pauses between them; what is due is judged once more right before anything 
 federation list that may be used, nobody knows who is insured, and nobody is made to leave.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -65,7 +65,6 @@ class Progress:
 
         Args:
             now_ms: the time. A clock that was ahead and is right again keeps nothing waiting.
-            interval_ms: between two rounds.
         """
         waited = now_ms - self.finished_ts
         return bool(self.after_room_id) or waited < 0 or waited >= interval_ms
@@ -114,12 +113,7 @@ class ProgressStore:
         await self._api.run_db_interaction("synapse_tim_write_cleanup", write)
 
     async def begin(self, due: Due, at_ms: int) -> None:
-        """Note that the removal of a room is begun.
-
-        Args:
-            due: the room, and why.
-            at_ms: the time.
-        """
+        """Note that the removal of a room is begun."""
 
         def begin(txn: LoggingTransaction) -> None:
             txn.execute(

@@ -9,8 +9,6 @@ row of a room that is being joined again is removed, whenever that happens. What
 does no harm: streams of changes, reports to administrators, push rules and scheduled messages of users.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from synapse_tim.cleanup.activity import Cursor

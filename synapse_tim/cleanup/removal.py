@@ -9,8 +9,6 @@ it:
    at a time.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
@@ -43,9 +41,7 @@ class RoomRemoval:
     """Removes rooms, or has local users leave them.
 
     Args:
-        api: Synapse's module API.
         survey: to see what is going on already.
-        end: ends a membership.
         may_reach: whether this server may talk to another one.
     """
 

@@ -4,8 +4,6 @@ For single rooms, shortly before they are purged; everything that is asked about
 ``survey.py``.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import attrs

@@ -4,8 +4,6 @@ A restart goes on where the last process was. What fails is tried again in the n
 apart in one round, and purged in a later one, when clients and other servers have had time to learn of it.
 """
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -36,12 +34,10 @@ class CleanupRounds:
     """Goes through all rooms, again and again.
 
     Args:
-        api: Synapse's module API.
         config: how often, and whether anything is done.
         rules: what is to be cleaned up.
         survey: reads what has to be known.
         insurers: whose users are insured persons, as of now; ``None`` if that is not known.
-        end: ends a membership.
         may_reach: whether this server may talk to another one.
     """
 

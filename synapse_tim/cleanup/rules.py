@@ -48,9 +48,7 @@ class Begun:
     """A removal that cleanup has begun: users leave, invitations are taken back; the purge comes later.
 
     Attributes:
-        kind: why.
         since_ts: since when nothing had spoken for the room.
-        begun_ts: when it was begun.
     """
 
     kind: CleanupKind
@@ -63,7 +61,6 @@ class RoomFacts:
     """What is known of a room that nothing was said in, recently or ever.
 
     Attributes:
-        room_id: of the room.
         last_message_ts: when an event that is not state last arrived, or ``None`` if there is none.
         last_event_ts: when an event of any kind last arrived.
         last_arrival_ts: when somebody was last invited, knocked, or came, also once more; 0 if nobody ever.
@@ -96,8 +93,6 @@ class InsuredRoom:
     """What is known of a room that a local user is in and only insured persons are left in.
 
     Attributes:
-        room_id: of the room.
-        created_ts: when its creation arrived.
         departures: who is out of it, by user id, and when that arrived; insured or not.
         invitations: who is invited and has not answered, and when that arrived; insured or not.
     """
@@ -113,8 +108,6 @@ class Due:
     """A room that is to be cleaned up.
 
     Attributes:
-        room_id: of the room.
-        kind: what becomes of it.
         since_ts: since when nothing has spoken for it.
         begun_ts: when its removal was begun, or ``None`` if it was not.
     """
@@ -161,7 +154,6 @@ class CleanupRules:
 
         Args:
             last_message_ts: when the newest event that is not state arrived, or ``None`` if there is none.
-            now_ms: the time.
         """
         if last_message_ts is None:
             return self.inactive_ms is not None or self.orphaned_ms is not None
@@ -227,7 +219,6 @@ class InsurersOf:
 
     Attributes:
         servers: those of insurers, this server of product epa among them whatever the list says.
-        own_server_name: this server.
     """
 
     servers: frozenset[str]

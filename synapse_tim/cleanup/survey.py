@@ -7,8 +7,6 @@ none is judged by a limited number of its events, and rooms whose state is not c
 All of it runs on SQLite and on PostgreSQL, in Synapse's transactions and over a connection of one's own.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -122,7 +120,6 @@ class RoomSurvey:
         """When something was said last, by room id, of the next rooms.
 
         Args:
-            cursor: of a transaction.
             after: the last room of the page before; empty for the first page.
             limit: how many rooms at most.
 
@@ -139,7 +136,6 @@ class RoomSurvey:
         """The rest of what is to be known of some rooms, those left out that are being deleted already.
 
         Args:
-            cursor: of a transaction.
             last_messages: as ``page`` gave them.
         """
         rooms = list(last_messages)
@@ -178,10 +174,8 @@ class RoomSurvey:
         """The rooms that somebody of this server is in, and nobody but insured persons is.
 
         Args:
-            cursor: of a transaction.
             first: id of the first room to look at.
             last: id of the last one.
-            insurers: whose users are insured persons.
         """
         query = self.activity.written_for_here(_INSURED_ONLY)
         cursor.execute(

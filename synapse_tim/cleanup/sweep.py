@@ -4,8 +4,6 @@ A page is judged in one transaction. Where the last one ended is all that is nee
 process or after a restart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence, Set
 
 import attrs
@@ -21,7 +19,6 @@ class JudgedPage:
 
     Attributes:
         last: the room after which the next page begins, or ``None`` if there are no more.
-        rooms: how many were looked at.
         due: which of them are to be cleaned up.
     """
 
@@ -48,9 +45,7 @@ class RoomSweep:
         """Judge the next rooms.
 
         Args:
-            cursor: of a transaction.
             after: where the last page ended; empty for the first one.
-            now_ms: the time.
             limit: how many rooms at most.
         """
         last_messages = self.survey.page(cursor, after, limit)

@@ -1,7 +1,5 @@
 """Members of a room who are likely to be allowed to withdraw an invitation that another user sent."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 

@@ -1,7 +1,5 @@
 """The command ``synapse-tim``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Cleaning up is what the homeserver does; this looks into its database with the s
 The homeserver may run meanwhile.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 from collections import Counter

@@ -3,8 +3,6 @@
 ``docs/compliance.md`` is this command's output.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import sys

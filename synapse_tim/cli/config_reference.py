@@ -4,8 +4,6 @@ Made of the classes that check the block, so that it says what they do: names, t
 the meaning is what stands below each field.
 """
 
-from __future__ import annotations
-
 import ast
 import enum
 import inspect
@@ -53,9 +51,7 @@ class Key:
 
     Attributes:
         path: from the block down; ``[]`` stands for each entry of a list.
-        takes: what it takes.
         default: what counts if it is not there.
-        meaning: what it is for.
     """
 
     path: str

@@ -5,8 +5,6 @@ homeserver's own APIs while it runs, before or after it is configured as a later
 removes the lists once nothing of them is needed.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 import os

@@ -1,7 +1,5 @@
 """``synapse-tim database port``: this project's tables move from SQLite to PostgreSQL with Synapse's own."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from typing import Any, Final

@@ -49,7 +49,6 @@ class _Answer:
     """What the directory says.
 
     Attributes:
-        asked: what was asked about.
         kind: what kind of id that is.
         insured: whether it is what insured persons see.
         owner_type: where a user is listed; ``None`` if nobody asked, or there was no answer.

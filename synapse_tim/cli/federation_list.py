@@ -4,8 +4,6 @@ All three verify before they say anything: what is not signed by the directory i
 not looked up unless ``--ocsp`` says so, since a responder is seldom reachable from where one looks at files.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 import sys

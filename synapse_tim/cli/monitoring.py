@@ -3,8 +3,6 @@
 Both come with the package, so that they fit the metrics of the version that is installed.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.resources
 import re

@@ -1,7 +1,5 @@
 """Output that the commands share: JSON for scripts, tables for people, progress, times."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import datetime as dt

@@ -4,8 +4,6 @@ The pages ``docs/configuration-reference.md``, ``docs/denials.md``, ``docs/homes
 ``docs/checks.md`` and ``docs/synapse-internals.md`` are its output.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Settings that commands read from ``homeserver.yaml``, without Synapse's own parser."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,9 +19,7 @@ class Settings:
     """What has to be known of a homeserver.
 
     Attributes:
-        document: all that its files say.
         directory: that relative paths are meant from.
-        server_name: of the homeserver.
         blocks: the configuration of the modules in question; at least one.
     """
 

@@ -1,7 +1,5 @@
 """The blocks of ``synapse_tim.ClientApiPolicy``: what clients are told and shown."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field

@@ -7,8 +7,6 @@ one knows (for insured persons: only those, A_26375); profiles of insured person
 (A_26290); and, if the operator wants it, keys of strangers.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from typing import Any, Final

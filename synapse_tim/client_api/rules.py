@@ -4,8 +4,6 @@ Left out: versions of the Matrix specification after that of the generation (v1.
 which clients of TI-M would take for a promise; unstable features that the operator does not want.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -30,9 +28,7 @@ def versions(
     """The answer to ``/_matrix/client/versions``.
 
     Args:
-        body: Synapse's answer.
         unstable_features: those that may stay; ``None`` for all.
-        newest: version of the Matrix specification.
     """
     named = [name for name in body.get("versions", []) if not _is_newer(name, newest)]
     newest_name = "v{}.{}".format(*newest)

@@ -1,7 +1,5 @@
 """All denials; ``docs/denials.md`` is made of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 

@@ -4,8 +4,6 @@
 found by its id, which denials, options of ``homeserver.yaml`` and docstrings name.
 """
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Iterable
 from pathlib import Path

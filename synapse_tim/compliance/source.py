@@ -1,7 +1,5 @@
 """Requirements and denials that the package names, read from its source without running it."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import re

@@ -1,7 +1,5 @@
 """The block ``contacts``: contact management of the legacy generation."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator

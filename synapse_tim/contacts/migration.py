@@ -4,8 +4,6 @@ Each user is looked at again right before anything is written, and what was writ
 database. A run that is interrupted anywhere can be repeated: what is done is not done again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 
 import attrs
@@ -35,11 +33,7 @@ class ContactMigration:
     """Migrates lists.
 
     Attributes:
-        rules: what the operator has said.
         kind: the account data type of permission configurations.
-        lists: in the homeserver's database.
-        notes: there, too.
-        admin: stores documents.
         clock: seconds since 1970.
     """
 

@@ -90,8 +90,6 @@ class UserList:
     """All that is known of a user.
 
     Attributes:
-        owner: the user id.
-        contacts: the approvals.
         account: whether it can be used.
         stored: the permission configuration that is stored, or ``None``.
         written: digests of documents that earlier runs have written, or were about to.
@@ -111,8 +109,6 @@ class Plan:
     """What to do about a user.
 
     Attributes:
-        owner: the user id.
-        outcomes: of all approvals.
         document: to be written, or ``None``.
     """
 
@@ -143,8 +139,6 @@ class MigrationRules:
     """What the operator has said.
 
     Attributes:
-        server_name: of this server.
-        product: of this server.
         limited: about approvals with an end; ``None`` if nothing.
         skipped: user ids of users whose lists are not looked at.
     """
@@ -158,7 +152,6 @@ class MigrationRules:
         """Decide what to do about a user.
 
         Args:
-            user: all that is known.
             now: seconds since 1970.
         """
         outcomes = {contact: self._in_itself(user, contact, now) for contact in user.contacts}

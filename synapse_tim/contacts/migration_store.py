@@ -5,8 +5,6 @@ of the documents that were written for a user. A digest is noted before its docu
 that was interrupted in between knows the document as its own.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Final
@@ -110,7 +108,6 @@ class ContactNotes:
         """Note what was decided about a user.
 
         Args:
-            plan: that was carried out.
             digest: of the document that is stored now and is ours; ``None`` if it is not.
             now: seconds since 1970.
         """

@@ -7,8 +7,6 @@ The check of invitations asks here whether an inviter is on the list of the invi
 What has expired is removed every hour, and the list of an account that is deactivated at once.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

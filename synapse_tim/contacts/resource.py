@@ -7,8 +7,6 @@ and ``errorMessage``. The code is that of Matrix.
 Looked at in this order: path (404), method (405), token (401), header (400, 403), the rest (400, 404).
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -57,10 +55,7 @@ class _Asked:
     """What is asked for.
 
     Attributes:
-        request: Synapse's.
         method: of HTTP, ``GET`` for ``HEAD``.
-        path: below the base path.
-        user_id: who asks.
     """
 
     request: SynapseRequest

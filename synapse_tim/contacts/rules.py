@@ -7,8 +7,6 @@ Refused: what does not follow that schema, and besides what it lets pass althoug
 than its author thinks: times in milliseconds, an end before the start, user ids that nobody can have.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any, Final, Self

@@ -5,8 +5,6 @@ already or not. Whoever writes waits for the others, in all processes, so that n
 a user may have. Transactions may be retried by Synapse, so each can run twice.
 """
 
-from __future__ import annotations
-
 import enum
 from typing import Final
 
@@ -58,7 +56,6 @@ class ContactStore:
     """Reads and writes the table of contacts.
 
     Args:
-        api: Synapse's module API.
         postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
         max_contacts: that one user may have.
     """
@@ -77,7 +74,6 @@ class ContactStore:
         """The contacts of a user that have not expired, by user id.
 
         Args:
-            owner: the user id.
             now: seconds since 1970.
         """
 
@@ -91,8 +87,6 @@ class ContactStore:
         """One contact of a user, if there is one that has not expired.
 
         Args:
-            owner: the user id.
-            mxid: that of the contact.
             now: seconds since 1970.
         """
 
@@ -107,8 +101,6 @@ class ContactStore:
         One that has expired takes the place of the other, too: then there is none.
 
         Args:
-            owner: the user id.
-            contact: new or changed.
             now: seconds since 1970.
             only_if_there: whether it has to be there already.
         """
@@ -133,8 +125,6 @@ class ContactStore:
         """Delete a contact of a user.
 
         Args:
-            owner: the user id.
-            mxid: that of the contact.
             now: seconds since 1970.
 
         Returns:

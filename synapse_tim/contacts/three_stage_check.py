@@ -5,8 +5,6 @@ server may try again. So does a server that has too many invitations waiting for
 take the time of all others.
 """
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -36,8 +34,6 @@ class ThreeStageCheck:
     """Looks up what a local user of the legacy generation wants.
 
     Args:
-        api: Synapse's module API.
-        users: which local users there are.
         permits: whether a user's approval list, the user first, lets somebody invite the user at a time in
             seconds since 1970.
         directory: says who is an organisation's and who is a practitioner's.

@@ -10,8 +10,6 @@ only stage 1 counts, and that both have an account (AF_10104-01). The rule is th
 not the inviter's (AF_10061-01).
 """
 
-from __future__ import annotations
-
 from synapse_tim.core.denial import Denial
 from synapse_tim.directory.owner_types import OwnerType
 from synapse_tim.invites.denials import INVITEE_NOT_APPROVED

@@ -3,8 +3,6 @@
 Tokens in the query or in the body are not read: addresses end up in logs.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Final

@@ -4,8 +4,6 @@ A check never fails: it says what it found and whether that is right. What a che
 is not applicable, never right by default: what kept it from being read has a line of its own.
 """
 
-from __future__ import annotations
-
 import enum
 import json
 from collections.abc import Callable, Iterable, Sequence

@@ -3,8 +3,6 @@
 Refused: unknown keys, wrong types, files that cannot be read.
 """
 
-from __future__ import annotations
-
 import contextlib
 import enum
 import re
@@ -77,7 +75,6 @@ def read_file(path: str, limit: int = -1) -> bytes | None:
     """Read a file that the block names.
 
     Args:
-        path: of the file.
         limit: in bytes; by default everything.
 
     Returns:

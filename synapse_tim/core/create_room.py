@@ -5,8 +5,6 @@ so would a body that it cannot read half-way through. Invitations are in ``invit
 ``initial_state`` as membership events, and ``invite_3pid`` names people whose server shows only later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self
 
@@ -36,10 +34,8 @@ class CreateRoom:
     """What a request to create a room asks for; what cannot be read is empty.
 
     Attributes:
-        body: as the client sent it.
         invite: user ids, or what the client takes for some.
         invites_by_address: it invites people by e-mail address or telephone number.
-        initial_state: state events.
         creation_content: of the event ``m.room.create``.
         room_version: ``None`` if the client names none.
         servers: of all users that the request names; ``None`` if whom it names cannot be read.

@@ -34,7 +34,6 @@ class Denial:
         requirements: gematik's ids, or the numbers of the requirements (``R4.10``) where gematik has no id;
             the first one is the ``rule`` label of ``synapse_tim_decisions_total``.
         text: the human-readable ``error``.
-        status: HTTP status.
         errcode: Matrix error code; by default the usual one of the status.
         retry_after: seconds after which the same request may succeed, or ``None``; by default for 503 only.
         detail: what exactly is wrong, for denials that leave that open.

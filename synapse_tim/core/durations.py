@@ -1,7 +1,5 @@
 """Durations as Synapse's configuration has them: ``30s``, ``24h``, ``2w``."""
 
-from __future__ import annotations
-
 from typing import Final
 
 #: In milliseconds.

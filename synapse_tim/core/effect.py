@@ -1,7 +1,5 @@
 """Effect of an event of another server: all, part or none of it."""
 
-from __future__ import annotations
-
 import enum
 
 

@@ -4,8 +4,6 @@ Each layer below the subjects has a set of its own. A subject maps them to the n
 metrics, in one place.
 """
 
-from __future__ import annotations
-
 import enum
 from typing import Generic, TypeVar
 

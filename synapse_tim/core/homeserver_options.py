@@ -5,8 +5,6 @@ option without which a requirement is violated stops start-up; one that merely m
 less convenient, or that has good reasons against it, is a warning.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from operator import not_

@@ -1,7 +1,5 @@
 """Institution codes (``Institutionskennzeichen``) of insurers."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Event types and values of the Matrix specification."""
 
-from __future__ import annotations
-
 from typing import Final
 
 CREATE: Final = "m.room.create"

@@ -1,7 +1,5 @@
 """The two products and the generations of the specification; a homeserver is exactly one of each."""
 
-from __future__ import annotations
-
 import enum
 
 

@@ -4,8 +4,6 @@ The generic cell rate algorithm: of each there is one number, the time at which 
 have been paid off. Whoever has paid is forgotten.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 
 
@@ -32,7 +30,6 @@ class RequestRate:
         """Whether there may be another request now; if so it is noted.
 
         Args:
-            who: stands for somebody.
             now: seconds of a monotonic clock.
         """
         self._forget(now)

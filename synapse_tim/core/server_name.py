@@ -4,8 +4,6 @@ A server name is compared as a whole, port included, in lower case and exactly (
 names and IPv4 literals are understood; an IPv6 literal never occurs in the list and is not a member.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 

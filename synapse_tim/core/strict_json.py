@@ -5,8 +5,6 @@ what the interpreter allows. RFC 8259 leaves all of these to the parser, which i
 read two different documents under one signature.
 """
 
-from __future__ import annotations
-
 import codecs
 import json
 from collections.abc import Callable

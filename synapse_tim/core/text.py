@@ -4,8 +4,6 @@ Refused: NUL, which PostgreSQL does not store, and halves of surrogate pairs, wh
 which JSON lets through. Synapse fails on both with an error of its own.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -1,7 +1,5 @@
 """One thing that the demo tries, and how its outcome is put into words."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 

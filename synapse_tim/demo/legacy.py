@@ -1,7 +1,5 @@
 """The part of the demo's story about a server of the legacy generation: three stages for an invitation."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The part of the demo's story about logging in: with a card, and with a health insurance."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The part of the demo's story about invitations, rooms and events."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -4,8 +4,6 @@ Prints what was tried, what was expected and what happened; exits 0 only if all 
 temporary directory and ends with the command.
 """
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

@@ -1,7 +1,5 @@
 """The story of the demo: real requests to real servers, each with the answer that the requirement demands."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from synapse_tim.demo.attempt import FORBIDDEN, Attempt, invited, seen

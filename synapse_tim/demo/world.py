@@ -1,7 +1,5 @@
 """The servers of the demo: hospital, practice, ward, insurer, outsider, and the TI that they follow."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 from collections.abc import Callable

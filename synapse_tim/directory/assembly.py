@@ -1,7 +1,5 @@
 """Builds what asks the directory, from the configuration block down to the connections."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 
@@ -20,11 +18,8 @@ class DirectoryServices:
     """What asks the directory in one process.
 
     Attributes:
-        transport: to the directory.
-        client: asks where users are listed.
         search_transport: to the directory, for searches: with a circuit breaker of its own, since searches
             need another permission.
-        search: the login for searches.
     """
 
     transport: DirectoryTransport
@@ -43,7 +38,6 @@ def build_directory(
     """Connect the parts; nobody is asked yet.
 
     Args:
-        config: the block.
         log_in: what it says together with other blocks.
         shared: the login of the federation list in this process, if there is one.
         on_change: called with whether the directory is down, when that changes; in any thread.

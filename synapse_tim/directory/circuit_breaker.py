@@ -4,8 +4,6 @@ While it is open, a look-up fails at once instead of waiting for a directory tha
 while it is half-open: one look-up tries, and the others go on failing at once until that one has an answer.
 """
 
-from __future__ import annotations
-
 import enum
 import threading
 from collections.abc import Callable
@@ -75,7 +73,6 @@ class CircuitBreaker:
 
         Args:
             began: when it began; those that were under way at the same time count as one failure.
-            now: when it failed.
             at_least: seconds for which the directory wants to be left alone.
         """
         with self._lock:

@@ -8,8 +8,6 @@ it takes one of the spellings for a bad request is none, as long as it answers a
 OpenAPI has one of them, gematik's HOWTO the other.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable
@@ -52,8 +50,6 @@ class DirectoryClient:
     """Asks where users are listed. May be used by several threads.
 
     Args:
-        transport: to the directory.
-        session: login as a TI provider.
         base_url: of the directory, without a slash at the end.
         cache_seconds: for how long an answer counts.
         monotonic: seconds that only ever grow.

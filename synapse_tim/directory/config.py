@@ -63,7 +63,6 @@ class SharedLogIn:
     """What the part with the federation list shares, for others that ask the directory.
 
     Attributes:
-        settings: its block.
         session: its login, if the list is at the directory.
     """
 

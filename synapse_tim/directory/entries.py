@@ -56,11 +56,6 @@ class Owner:
     """An organisation or a practitioner.
 
     Attributes:
-        kind: which of the two.
-        name: for people.
-        telematik_ids: usually one.
-        iks: institution codes.
-        professions: OIDs.
         active: whether the entry is active; ``None`` if it does not say so.
         hidden: whether the whole organisation is hidden from insured persons.
     """
@@ -81,7 +76,6 @@ class ListedEndpoint:
     Attributes:
         user_id: in the form that can be compared.
         address: as it stands in the directory.
-        name: for people.
         role: what kind of user it is.
         status: ``active``, ``off``, or whatever the directory says.
         hidden: whether it is hidden from insured persons.
@@ -131,7 +125,6 @@ class Entries:
 
     Attributes:
         entries: in the order of the directory.
-        skipped: how many resources were none.
     """
 
     entries: tuple[DirectoryEntry, ...]

@@ -4,8 +4,6 @@ They are the ``result`` label of ``synapse_tim_directory_lookups_total`` and wha
 lookup`` prints, so they are an interface: add, never rename. None of them says anything about who is listed.
 """
 
-from __future__ import annotations
-
 import enum
 
 from synapse_tim.core.errors import ReasonError

@@ -4,8 +4,6 @@ Refused: what is larger, longer or nested more deeply than any answer of the dir
 Bundle. ``Bundle.total`` is passed over: the directory's server is known to count wrongly.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -4,8 +4,6 @@ A single unknown element would spoil a whole Bundle, so no Bundle is ever valida
 when the first resource is looked at: a homeserver, which makes no searches, never loads it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final

@@ -5,8 +5,6 @@ searched for in both spellings, and as endpoints, too: that finds one that is of
 active.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Final

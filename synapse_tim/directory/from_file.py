@@ -3,8 +3,6 @@
 The block may be in any of the parts, and the login of the federation list in another one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

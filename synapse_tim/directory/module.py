@@ -5,8 +5,6 @@ directory that is slow or down makes neither the reactor nor a queue wait, and n
 answer.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from typing import Any, Final
@@ -74,7 +72,6 @@ class Directory:
         """Where a user is listed.
 
         Args:
-            user_id: of any server.
             ends: when the answer has to be there, as ``deadline`` said; default: from now.
 
         Raises:

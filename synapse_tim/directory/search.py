@@ -4,8 +4,6 @@ Pages are followed on the directory itself only, never twice, and not without en
 with what was searched for, whatever the directory says about it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urljoin
@@ -30,8 +28,6 @@ class DirectorySearch:
     """Searches. May be used by several threads; blocks.
 
     Args:
-        transport: to the directory.
-        session: login for searches.
         base_url: of the directory, without a slash at the end.
         insured: whether to see what insured persons see.
     """
@@ -116,9 +112,7 @@ def _next_url(base_url: str, here: str, link: str) -> str:
     """Where the next page is; the token goes there, too.
 
     Args:
-        base_url: of the directory.
         here: the URL of this page, for a link that is relative.
-        link: as the directory says.
 
     Raises:
         DirectoryError: ``foreign_origin`` if scheme, host or port are others; ``answer_malformed`` if it

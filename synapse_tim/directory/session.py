@@ -6,8 +6,6 @@ directory refuses it. Tokens live in memory only and appear in no message. Whoev
 somebody else logs in waits for that login instead of making another.
 """
 
-from __future__ import annotations
-
 import base64
 import math
 import re
@@ -34,10 +32,7 @@ class ProviderCredentials:
     """How to log in as a provider.
 
     Attributes:
-        token_url: of the authorisation server.
         authenticate_url: ``…/ti-provider-authenticate`` of the directory.
-        client_id: name of the client.
-        client_secret: its secret.
     """
 
     token_url: str
@@ -50,8 +45,6 @@ class DirectorySession:
     """Keeps a token for the directory. May be used by several threads.
 
     Args:
-        fetcher: transport.
-        credentials: how to log in.
         monotonic: seconds that only ever grow.
     """
 

@@ -5,8 +5,6 @@ of the two connections, login, exchanges, repetitions. What may work the next ti
 5xx) is tried again within it; a token that is refused is renewed once.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import random
@@ -65,7 +63,6 @@ class DirectoryTransport:
     """Makes exchanges with the directory. May be used by several threads.
 
     Args:
-        fetcher: makes one exchange.
         deadline: seconds for a whole look-up.
         monotonic: seconds that only ever grow.
         sleep: waits for some seconds; by default until ``close`` at the longest.
@@ -151,10 +148,7 @@ class DirectoryTransport:
         """GET something, within ``look_up``.
 
         Args:
-            session: login.
             url: absolute; its own query is kept.
-            params: added to the query.
-            max_bytes: cap of the body.
             ends: when the look-up has to be over.
 
         Returns:

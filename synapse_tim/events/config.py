@@ -1,7 +1,5 @@
 """The blocks of ``synapse_tim.EventPolicy``: reactions, threads, redactions."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Annotated
 

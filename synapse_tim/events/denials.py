@@ -1,53 +1,34 @@
 """Denials about events."""
 
-from __future__ import annotations
-
 from synapse_tim.core.denial import Denial
 
 #: A reaction that is not exactly one emoji.
 REACTION = Denial(
-    policy="event",
-    requirements=("A_26228-01",),
+    "event",
+    ("A_26228-01",),
+    "A reaction has exactly one emoji as the 'key' of its 'm.relates_to'. (A_26228-01)",
     status=400,
-    text="A reaction has exactly one emoji as the 'key' of its 'm.relates_to'. (A_26228-01)",
 )
 
 #: A thread, in generation 1.1.
 THREAD = Denial(
-    policy="event",
-    requirements=("A_25395-02",),
+    "event",
+    ("A_25395-02",),
+    "Threads are not supported; answer in the room itself. (A_25395-02)",
     status=400,
     errcode="M_FORBIDDEN",
-    text="Threads are not supported; answer in the room itself. (A_25395-02)",
 )
 
 #: A redaction that comes too late.
-REDACTION_TOO_LATE = Denial(
-    policy="event",
-    requirements=("A_28358",),
-    text="This event is too old to be redacted. (A_28358)",
-)
+REDACTION_TOO_LATE = Denial("event", ("A_28358",), "This event is too old to be redacted. (A_28358)")
 
 #: A redaction of an event that the user cannot see, wherever and whether it is.
-REDACTION_TARGET = Denial(
-    policy="event",
-    requirements=("A_28358",),
-    status=404,
-    text="There is no such event in this room. (A_28358)",
-)
+REDACTION_TARGET = Denial("event", ("A_28358",), "There is no such event in this room. (A_28358)", status=404)
 
 #: A redaction that names no event.
-REDACTION_MALFORMED = Denial(
-    policy="event",
-    requirements=("A_28358",),
-    status=400,
-    text="'redacts' has to be an event id. (A_28358)",
-)
+REDACTION_MALFORMED = Denial("event", ("A_28358",), "'redacts' has to be an event id. (A_28358)", status=400)
 
 #: Whether an event may be redacted could not be looked up.
 REDACTION_UNAVAILABLE = Denial(
-    policy="event",
-    requirements=("A_28358",),
-    status=503,
-    text="The event could not be looked up. Try again later. (A_28358)",
+    "event", ("A_28358",), "The event could not be looked up. Try again later. (A_28358)", status=503
 )

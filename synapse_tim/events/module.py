@@ -7,8 +7,6 @@ local users' own included: they come back in history, in the state of a join, or
 and what was allowed once may be too old by then.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
 from collections.abc import Mapping

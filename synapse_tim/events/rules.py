@@ -6,8 +6,6 @@ see an event is answered as if there were none, so that the answer tells nothing
 servers are not judged.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
@@ -36,7 +34,6 @@ class EventRules:
 
     Attributes:
         single_emoji_reactions: a reaction is exactly one emoji.
-        threads: threads are allowed.
         redaction_window: how old an event may be when it is redacted; ``None`` for any age.
     """
 

@@ -54,7 +54,6 @@ class Label:
     """What events are counted under.
 
     Attributes:
-        direction: sent or received.
         procedure: ``Fachverfahren``, or ``other``.
         version: of it, or ``other``.
     """
@@ -103,8 +102,6 @@ def within(labels: Iterable[Label], known: Collection[Label], limit: int) -> dic
     """Under which label events are counted where the number of labels is limited.
 
     Args:
-        labels: of a report.
-        known: those that are there.
         limit: for all of them; ``other`` does not count.
     """
     there = {label for label in known if label != label.as_other}

@@ -6,8 +6,6 @@ which day. Who reported is forgotten before the report is read (A_22817); for th
 keyed hash in memory, with a key that this process makes up.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import secrets
@@ -49,8 +47,6 @@ class ClientReports:
     """Counts what clients report.
 
     Args:
-        api: Synapse's module API.
-        homeserver: for what the database is.
         procedures: those that are counted by their names; ``None`` for all with a usual name.
     """
 

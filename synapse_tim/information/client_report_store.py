@@ -4,8 +4,6 @@ One row for each day, direction, procedure and version, with the events of all u
 number of rows of a day is limited, whatever clients call their procedures.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping
 from typing import Final
@@ -44,7 +42,6 @@ class ClientReportStore:
     """Reads and writes the table of reports.
 
     Args:
-        api: Synapse's module API.
         postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
     """
 

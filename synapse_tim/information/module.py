@@ -8,8 +8,6 @@
 They are served on the listeners that serve the client API, by the main process and by workers.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -4,8 +4,6 @@ Every error has the form of that interface, not of Matrix: ``errorCode`` and ``e
 that of Matrix.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -37,7 +35,6 @@ class InformationResource(DirectServeJsonResource):
     """Answers questions about the federation.
 
     Args:
-        info: who runs the service.
         known_list: the last verified federation list, or ``None`` if there never was one.
         require_user: refuses a request that is not a user's.
     """

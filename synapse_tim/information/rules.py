@@ -4,8 +4,6 @@ Refused: a query that does not name exactly one value, an institution code that 
 that cannot be a server's. A server that nobody knows is no insurer's, which is an answer and no error (R5.5).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -32,10 +30,8 @@ class ServiceInfo:
     """Who runs the service.
 
     Attributes:
-        title: of the service.
         description: of the service, or ``None``.
         contact: of the operator, or ``None``.
-        version: of the interface.
     """
 
     title: str = DEFAULT_TITLE
@@ -99,7 +95,6 @@ def server_of(code: str, federation: FederationList) -> str | None:
     """The server of the insurer with an institution code, or ``None`` if the list has no such code.
 
     Args:
-        code: nine digits.
         federation: the last verified list.
     """
     return federation.ik_to_domain.get(code)
@@ -109,7 +104,6 @@ def is_insurers(name: str, federation: FederationList) -> bool:
     """Whether a server is an insurer's.
 
     Args:
-        name: as the list writes it.
         federation: the last verified list.
     """
     return name in federation.insurance_domains

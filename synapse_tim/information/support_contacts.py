@@ -4,8 +4,6 @@ Refused: a document with neither contacts nor a page; a contact without an addre
 addresses that lead nowhere because of how they are written.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -31,7 +29,6 @@ class Contact:
     """Somebody who answers.
 
     Attributes:
-        role: what for.
         email_address: of theirs, or ``None``.
         matrix_id: of theirs, or ``None``.
     """
@@ -50,7 +47,6 @@ def support_document(contacts: Sequence[Contact], page: str | None) -> dict[str,
     """As clients read it.
 
     Args:
-        contacts: those who answer.
         page: https address of a page, or ``None``.
     """
     document: dict[str, Any] = {}

@@ -1,7 +1,5 @@
 """The resource ``/.well-known/matrix/support``, for everybody (A_26265)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -13,8 +13,6 @@ in the legacy generation for that of the directory. So a process remembers what 
 again. Another process, or one that was started anew, judges it by what the invitee allows by then.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Final
 
@@ -35,10 +33,7 @@ class ArrivingMemberships:
     """Judges memberships when they take effect, in one Synapse process.
 
     Args:
-        api: Synapse's module API.
-        arrivals: where they take effect.
         invitation: says why one user may not invite another.
-        strangers: judges bans and removals.
 
     Raises:
         ConfigError: this is an unknown Synapse.

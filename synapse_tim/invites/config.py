@@ -1,7 +1,5 @@
 """The blocks of ``synapse_tim.InvitePolicy``: the default for users without a permission configuration."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Self
 

@@ -4,144 +4,117 @@ An inviter who is refused learns nothing else: an invitee who refuses, one whose
 cannot be read and one who does not exist are answered alike.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from synapse_tim.core.denial import Denial
 
 #: Two insured persons, whatever either of them allows.
 INSURED_INVITES_INSURED = Denial(
-    policy="invite",
-    requirements=("AF_10233", "A_25704", "A_25705"),
-    text="Insured persons cannot invite each other. (AF_10233, A_25705)",
+    "invite",
+    ("AF_10233", "A_25704", "A_25705"),
+    "Insured persons cannot invite each other. (AF_10233, A_25705)",
 )
 
 _INVITEE_REFUSES: Final = "You cannot invite this user. (A_26021-01)"
 
 #: The invitee's permission configuration says no.
-INVITEE_REFUSES = Denial(
-    policy="invite",
-    requirements=("A_26021-01", "AF_10061-04", "AF_10104-03"),
-    text=_INVITEE_REFUSES,
-)
+INVITEE_REFUSES = Denial("invite", ("A_26021-01", "AF_10061-04", "AF_10104-03"), _INVITEE_REFUSES)
 
 #: The invitee's permission configuration cannot be read.
-INVITEE_UNREADABLE = Denial(
-    policy="invite",
-    requirements=("A_26021-01", "R2.10"),
-    text=_INVITEE_REFUSES,
-)
+INVITEE_UNREADABLE = Denial("invite", ("A_26021-01", "R2.10"), _INVITEE_REFUSES)
 
 #: There is no such user here, or no longer.
-INVITEE_UNKNOWN = Denial(
-    policy="invite",
-    requirements=("R2.14",),
-    text=_INVITEE_REFUSES,
-)
+INVITEE_UNKNOWN = Denial("invite", ("R2.14",), _INVITEE_REFUSES)
 
 _INVITEE_NOT_APPROVED: Final = (
     "You cannot invite this user: no approval, and the directory does not allow it. (AF_10061-01)"
 )
 
 #: Legacy generation: neither the invitee's approval list nor the directory lets the invitation through.
-INVITEE_NOT_APPROVED = Denial(
-    policy="invite",
-    requirements=("AF_10061-01",),
-    text=_INVITEE_NOT_APPROVED,
-)
+INVITEE_NOT_APPROVED = Denial("invite", ("AF_10061-01",), _INVITEE_NOT_APPROVED)
 
 #: Legacy generation: there is no such user here, or no longer.
-INVITEE_NOT_REGISTERED = Denial(
-    policy="invite",
-    requirements=("AF_10061-01", "AF_10104-01", "R2.14"),
-    text=_INVITEE_NOT_APPROVED,
-)
+INVITEE_NOT_REGISTERED = Denial("invite", ("AF_10061-01", "AF_10104-01", "R2.14"), _INVITEE_NOT_APPROVED)
 
 #: Legacy generation: the approval list or the directory could not be asked.
 APPROVAL_UNAVAILABLE = Denial(
-    policy="invite",
-    requirements=("AF_10061-01",),
+    "invite",
+    ("AF_10061-01",),
+    "Whether this user may be invited could not be looked up. Try again later. (AF_10061-01)",
     status=503,
-    text="Whether this user may be invited could not be looked up. Try again later. (AF_10061-01)",
 )
 
 #: An invitation of something that is not a user id.
-INVITEE_MALFORMED = Denial(
-    policy="invite",
-    requirements=("A_26021-01",),
-    status=400,
-    text="'user_id' has to be a user id.",
-)
+INVITEE_MALFORMED = Denial("invite", ("A_26021-01",), "'user_id' has to be a user id.", status=400)
 
 #: The permission configuration could not be looked up.
 PERMISSION_UNAVAILABLE = Denial(
-    policy="invite",
-    requirements=("A_26021-01",),
+    "invite",
+    ("A_26021-01",),
+    "Whether this user may be invited could not be looked up. Try again later. (A_26021-01)",
     status=503,
-    text="Whether this user may be invited could not be looked up. Try again later. (A_26021-01)",
 )
 
 #: More than one user in createRoom's ``invite``.
 TOO_MANY_INVITES = Denial(
-    policy="invite",
-    requirements=("A_25368-01", "A_25538"),
+    "invite",
+    ("A_25368-01", "A_25538"),
+    "A room can be created with one invitation at most; invite the others afterwards. (A_25368-01)",
     status=400,
     errcode="M_FORBIDDEN",
-    text="A room can be created with one invitation at most; invite the others afterwards. (A_25368-01)",
 )
 
 #: A membership in createRoom's ``initial_state``.
 MEMBERSHIP_IN_INITIAL_STATE = Denial(
-    policy="invite",
-    requirements=("A_25368-01",),
+    "invite",
+    ("A_25368-01",),
+    "Memberships do not belong in 'initial_state'; use 'invite'. (A_25368-01)",
     status=400,
     errcode="M_FORBIDDEN",
-    text="Memberships do not belong in 'initial_state'; use 'invite'. (A_25368-01)",
 )
 
 #: An invitation by e-mail address or telephone number.
 INVITE_BY_ADDRESS = Denial(
-    policy="invite",
-    requirements=("R4.10", "AF_10061-04", "AF_10061-01"),
-    text="You cannot invite users by e-mail address or telephone number; use the user id. (R4.10)",
+    "invite",
+    ("R4.10", "AF_10061-04", "AF_10061-01"),
+    "You cannot invite users by e-mail address or telephone number; use the user id. (R4.10)",
 )
 
 #: A permission configuration that does not follow gematik's schema; the fault is added to the text.
 PERMISSION_MALFORMED = Denial(
-    policy="permission_config",
-    requirements=("A_25043", "A_26389", "A_26390"),
+    "permission_config",
+    ("A_25043", "A_26389", "A_26390"),
+    "Not a permission configuration (A_26390), nothing was stored",
     status=400,
-    text="Not a permission configuration (A_26390), nothing was stored",
 )
 
 #: Removing the permission configuration (MSC3391).
 PERMISSION_REMOVED = Denial(
-    policy="permission_config",
-    requirements=("A_25043",),
+    "permission_config",
+    ("A_25043",),
+    "A permission configuration cannot be removed; store one that says what you want. (A_25043)",
     status=400,
-    text="A permission configuration cannot be removed; store one that says what you want. (A_25043)",
 )
 
 #: A message to devices of somebody whom the sender may not invite and shares no room with. Never an answer:
 #: the sender is told the same as about a message that is delivered.
 MESSAGE_TO_STRANGER = Denial(
-    policy="contact",
-    requirements=("A_26021-01", "AF_10233"),
-    text="The message is not delivered; its sender is not told. (A_26021-01, AF_10233)",
+    "contact",
+    ("A_26021-01", "AF_10233"),
+    "The message is not delivered; its sender is not told. (A_26021-01, AF_10233)",
 )
 
 #: A knock with words, at a room with somebody in it who is a stranger to whoever knocks.
 KNOCK_WITH_TEXT = Denial(
-    policy="contact",
-    requirements=("A_26021-01", "AF_10233"),
-    text="You may not invite a member of this room, so knock without 'reason'. (A_26021-01)",
+    "contact",
+    ("A_26021-01", "AF_10233"),
+    "You may not invite a member of this room, so knock without 'reason'. (A_26021-01)",
 )
 
 #: Whether a user may be addressed could not be looked up.
 CONTACT_UNAVAILABLE = Denial(
-    policy="contact",
-    requirements=("A_26021-01", "AF_10233"),
+    "contact",
+    ("A_26021-01", "AF_10233"),
+    "Whether this user may be addressed could not be looked up. Try again later. (A_26021-01)",
     status=503,
-    text="Whether this user may be addressed could not be looked up. Try again later. (A_26021-01)",
 )

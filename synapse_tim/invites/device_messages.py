@@ -10,8 +10,6 @@ transaction: what is left out is kept in memory for a minute, judged again, and 
 then, in the order in which it arrived.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from collections import Counter

@@ -78,7 +78,6 @@ class Left:
 
     Attributes:
         approvals: that were neither migrated nor decided on, or have changed since.
-        users: whose lists they are on.
         withdrawn: approvals that were taken off a list after they were migrated.
     """
 
@@ -131,7 +130,6 @@ def tell_of_leftover_approvals(api: ModuleApi, *, postgresql: bool) -> None:
     Only the process that runs background tasks looks, once.
 
     Args:
-        api: Synapse's module API.
         postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
     """
     if not api.should_run_background_tasks():

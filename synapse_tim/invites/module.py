@@ -15,8 +15,6 @@ Whoever may not invite somebody does not reach them otherwise either: ``device_m
 Users read and write their permission configuration as account data: ``permission_routes``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 

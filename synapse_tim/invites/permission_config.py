@@ -9,8 +9,6 @@ misplaces the rule), groups in TI-M ePA, which has none, and misspelt or former 
 ``groupException`` or ``domainExceptions``. Other unknown members are for future versions and are kept.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Final

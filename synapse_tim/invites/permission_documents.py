@@ -3,8 +3,6 @@
 Read, never written: a document that cannot be read refuses invitations and stays as its owner stored it.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 

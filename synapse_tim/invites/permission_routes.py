@@ -5,8 +5,6 @@ neither yes nor no. Who has stored nothing, or an empty document, is shown the d
 by that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from synapse.module_api import SynapseRequest
@@ -26,7 +24,6 @@ class PermissionRoutes:
     """Guards the account data of the permission configuration in one Synapse process.
 
     Args:
-        homeserver: for the guards.
         documents: knows the account data type, the schema and the default.
 
     Raises:

@@ -10,8 +10,6 @@ Refused, in this order, by the first that applies:
    (AF_10061-01); only the invitee's own server knows it, and asks.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import attrs
@@ -68,7 +66,6 @@ def check_new_room(room: CreateRoom, *, one_invitation: bool) -> Denial | None:
     """Check the number and form of invitations in createRoom (A_25368-01).
 
     Args:
-        room: that is asked for.
         one_invitation: one at most; not in the legacy generation.
     """
     types = [event.type for event in room.initial_state]
@@ -92,9 +89,7 @@ class Consent(Protocol):
         """Why a local user must not be invited, or ``None``.
 
         Args:
-            rules: what the federation says.
             inviter: user id, of a member of the federation or of this server.
-            invitee: user id of this server.
         """
 
     async def check_contact(self, rules: InviteRules, sender: str, addressee: str) -> Denial | None:
@@ -103,7 +98,5 @@ class Consent(Protocol):
         Asked about messages, of which there are many: whatever it takes is in a cache.
 
         Args:
-            rules: what the federation says.
             sender: user id, of a member of the federation or of this server.
-            addressee: user id of this server.
         """

@@ -11,8 +11,6 @@ that other servers make are judged when they take effect, as invitations are; th
 do take effect.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
@@ -74,9 +72,7 @@ class StrangerMemberships:
     """Watches membership events in one Synapse process.
 
     Args:
-        api: Synapse's module API.
         homeserver: for events that are made here.
-        strangers: tells who is one.
         invitation: says why one user may not invite another.
         allowed: whose policy and rule to count if it may be.
 

@@ -12,8 +12,6 @@ before, and one that was let through is refused as soon as the process hears tha
 The legacy generation's approval lists and directory are not asked: they would be for each message.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Collection, Mapping
 
@@ -53,7 +51,6 @@ class Strangers:
 
         Args:
             user_id: who addresses them, of any server.
-            others: user ids, of any server.
             invited_elsewhere: let local users pass who have an invitation into a room whose members only
                 other servers know: the user may be one of them.
 

@@ -4,8 +4,6 @@ Refused: characters of the other alphabet, padding, white space, a last characte
 zero. What a lenient decoder lets through gives one token many texts, which defeats whoever remembers tokens.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 

@@ -1,7 +1,5 @@
 """Reasons for which a signed or encrypted JOSE object is rejected (RFC 7515, RFC 7516)."""
 
-from __future__ import annotations
-
 import enum
 
 from synapse_tim.core.errors import ReasonError

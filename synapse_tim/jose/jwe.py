@@ -75,7 +75,6 @@ def decrypt(token: bytes, keys: Iterable[DecryptionKey]) -> bytes:
     """Decrypt a token that was encrypted for one of our keys (``ECDH-ES``).
 
     Args:
-        token: the compact serialization.
         keys: ours; the one that ``kid`` names is used, without ``kid`` those on the curve of ``epk``.
 
     Returns:
@@ -112,7 +111,6 @@ def decrypt_with(token: bytes, key: bytes) -> bytes:
     """Decrypt a token with a key that both sides have (``dir``).
 
     Args:
-        token: the compact serialization.
         key: 32 bytes.
 
     Returns:
@@ -134,7 +132,6 @@ def derive(shared: bytes, parties: bytes) -> bytes:
     """The content encryption key out of a shared secret (RFC 7518 §4.6.2).
 
     Args:
-        shared: result of the key agreement.
         parties: ``apu`` and ``apv``, each with its length in front.
     """
     fixed = length_and(CONTENT_ENCRYPTION.encode()) + parties + struct.pack(">I", _KEY_BYTES * 8)

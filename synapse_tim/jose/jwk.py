@@ -8,8 +8,6 @@ gematik's curve ``BP-256`` (brainpoolP256r1) is not registered with IANA, so lib
 such keys without a word.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -58,7 +56,6 @@ class VerificationKey:
     Attributes:
         kid: as headers name it, or ``None``.
         algorithm: the only algorithm it is for, or ``None``.
-        key: the key itself.
         x5c: its certificates in base64 of DER, if the document has some.
     """
 

@@ -78,7 +78,6 @@ class CompactJws:
 
         Args:
             data: the bytes as they were received; ASCII white space around them is ignored.
-            limits: the bounds to keep.
 
         Raises:
             JoseError: it is not a compact JWS of the profile, or over a limit.

@@ -1,7 +1,5 @@
 """Segments and protected headers of compact JOSE objects (RFC 7515 §4)."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from synapse_tim.core import strict_json
@@ -50,7 +48,6 @@ def decode_segment(segment: memoryview | bytes, name: str) -> bytearray:
 
     Args:
         segment: base64url.
-        name: for the error.
 
     Raises:
         JoseError: ``base64``.

@@ -8,8 +8,6 @@ An account that was made for a person and not linked, because the process ended 
 next login goes on where the last one stopped (see ``new_accounts``).
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Putting identity providers together, from the configuration block to where their keys come from."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Mapping

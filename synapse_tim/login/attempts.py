@@ -4,8 +4,6 @@ A login passes the guard of ``POST /login`` first, then whoever checks the crede
 ``check_login_for_spam``, all while the same request is being served.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,7 +28,6 @@ class LoginAttempt:
     """A login that is being tried.
 
     Attributes:
-        method: the way to log in.
         token_user: whom an ID token has vouched for, once it has.
         used: what was noted as used for that.
         may_have_session: whether Synapse may have begun a session.

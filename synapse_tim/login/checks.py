@@ -6,8 +6,6 @@ of ID tokens that would share its accounts with a provider of single sign-on tha
 that are too long. A warning: who cannot log in, and whose claims nobody looks at.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 

@@ -124,12 +124,7 @@ class ClaimsConfig(Block):
         return self
 
     def claim_rules(self, issuer: str, audience: str) -> ClaimRules:
-        """What tokens have to say.
-
-        Args:
-            issuer: of the provider.
-            audience: its client id for us.
-        """
+        """What tokens have to say."""
         defaults = DEFAULTS[self.profile]
         return ClaimRules(
             issuer=issuer,

@@ -258,7 +258,6 @@ class LoginPolicyConfig(PartConfig):
         """Which ways to log in there are.
 
         Args:
-            server_name: of this server.
             sso_providers: that check claims; others are not permitted. ``None`` if that does not matter.
 
         Raises:

@@ -5,8 +5,6 @@ A logout that is told twice is no mistake: providers try again when they got no 
 when the provider said so, and no token from before is accepted any more.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import itertools
 import logging
@@ -36,9 +34,7 @@ class ProviderLogout:
     """Ends sessions.
 
     Attributes:
-        login: for the providers.
         store: which device belongs to which session.
-        accounts: to delete devices.
         clock: the time, with a time zone.
     """
 

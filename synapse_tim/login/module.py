@@ -6,8 +6,6 @@ who does not belong here. Clients learn nothing but Synapse's 403; operators get
 the log, without anything about the person.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, Final, Literal

@@ -5,8 +5,6 @@ issuer, the audience and the nonce of the ID token by then; this refuses, at eve
 old, used before, not good enough or about somebody who does not belong here, and the browser shows why.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from typing import Any

@@ -8,8 +8,6 @@ created under the same name in between has another hash or none. Once the accoun
 removed.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import enum
 import secrets
@@ -39,7 +37,6 @@ class Name(enum.Enum):
     """What a user id is to a person.
 
     Attributes:
-        FREE: nobody has it.
         THEIRS: an account was made for them under it, and is not linked yet.
         TAKEN: somebody else has it, or had it.
     """
@@ -54,8 +51,6 @@ class NewAccount:
     """An account that may be made, or was made and not linked.
 
     Attributes:
-        user_id: of the account.
-        mark: that it is made with.
         exists: whether it has been made.
     """
 
@@ -95,9 +90,6 @@ class NewAccounts:
         """Note that an account is about to be made for a person, unless there is one already.
 
         Args:
-            user_id: of the account.
-            provider: that vouches for the person.
-            subject: of the person.
             now: with a time zone.
 
         Returns:

@@ -6,8 +6,6 @@ unknown or its signature does not verify, and then not more often than once in a
 down the last keys stay for a while; keys that it withdraws do not.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
 import threading
@@ -190,7 +188,6 @@ class ProviderKeys:
 
     Args:
         name: of the provider, for the log.
-        source: where they come from.
         refresh_interval: seconds after which they are fetched again.
         max_age: seconds after which they are not used any more if they cannot be fetched again.
         pause: seconds between two attempts to fetch them, from the end of one to the beginning of the next.

@@ -5,8 +5,6 @@
 - ``backchannel_logout``: where a provider says that a session is over (OpenID Connect Back-Channel Logout).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """State that ``LoginPolicy`` shares with ``OidcMapping``, and the counting of login outcomes."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, MutableMapping
 
@@ -23,10 +21,8 @@ class LoginContext:
     """The rules of single sign-on at this homeserver.
 
     Attributes:
-        homeserver: product and insurer.
         known_list: the last verified federation list, or ``None`` if there is none.
         permits_single_sign_on: whether single sign-on is a way to log in here.
-        used: tokens that were used before.
         marks: of accounts that are being made, by provider and localpart.
     """
 

@@ -5,8 +5,6 @@ of a person at the provider, that ended, likewise; and which device belongs to w
 Nothing of it names a person but the user id of a session that exists.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 from collections.abc import Iterable
@@ -57,7 +55,6 @@ class ProviderSession:
     """A session of a person at a provider.
 
     Attributes:
-        provider: which.
         session_id: of the session, or ``None`` if the provider names none.
         subject: as the provider tells persons apart.
         issued_at: when the token was issued that began the session here.
@@ -99,8 +96,6 @@ class LoginStore:
 
         Args:
             kind: of the value: what two kinds have in common does not matter.
-            value: tells it apart.
-            until: when it can be forgotten.
 
         Returns:
             Whether it was not used before, by any process.
@@ -172,8 +167,6 @@ class LoginStore:
         """Note that a provider has ended a session.
 
         Args:
-            provider: which.
-            session_id: of the session.
             until: as long as tokens of the session may still come.
 
         Returns:

@@ -4,8 +4,6 @@ A token is worth one login, at one process of this server. What it says is belie
 signature, and nothing is written before everything else has been looked at.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
 from collections.abc import Callable, Mapping
@@ -40,7 +38,6 @@ class Provider:
 
     Attributes:
         rules: what its tokens have to be.
-        keys: its keys.
         threads: where they are fetched; of its own, so that no provider keeps another one waiting.
     """
 
@@ -78,7 +75,6 @@ class LoggedIn:
     """Somebody who has proved who they are.
 
     Attributes:
-        user_id: of their account.
         session: of the provider that vouches for them.
         used: what was noted as used, to be released if nothing comes of it.
     """
@@ -93,11 +89,7 @@ class VerifiedLogin:
     """A verified token, before its account is looked up.
 
     Attributes:
-        provider: of the token.
-        claims: what it says.
-        person: whom it tells about.
         use: what is to be remembered of it.
-        now: when it was verified.
     """
 
     provider: IdentityProvider
@@ -161,12 +153,7 @@ class TokenLogin:
     """Turns tokens into users.
 
     Attributes:
-        providers: by their issuers.
-        decryption_keys: ours.
-        homeserver: this server.
         known_list: the last verified federation list, or ``None``.
-        accounts: of this server.
-        used: the memory of used tokens.
         clock: the time, with a time zone.
     """
 

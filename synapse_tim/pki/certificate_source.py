@@ -5,8 +5,6 @@ A directory of files has the layout of the server (requirement R1.5): ``ECC/ROOT
 operators name.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final, Protocol
 

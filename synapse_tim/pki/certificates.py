@@ -8,8 +8,6 @@ and, in a production environment, every subject that says ``TEST-ONLY`` or ``NOT
 ``cryptography.x509.verification`` cannot be used: it refuses every brainpool key.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Collection
 from typing import TypeVar
@@ -113,7 +111,6 @@ def check_validity(certificate: x509.Certificate, at: dt.datetime) -> None:
     """Refuse a certificate outside its validity, give or take ``CLOCK_SKEW``.
 
     Args:
-        certificate: any certificate.
         at: the moment to judge, with a time zone.
 
     Raises:
@@ -137,7 +134,6 @@ def check_profile(
     """Refuse versions, algorithms, curves and critical extensions outside the profile.
 
     Args:
-        certificate: any certificate.
         also_understood: extensions that the caller evaluates, and that may be critical.
 
     Raises:
@@ -192,7 +188,6 @@ def check_ca(certificate: x509.Certificate, *, cas_below: int) -> None:
     """Refuse a certificate that may not issue others.
 
     Args:
-        certificate: the issuer.
         cas_below: how many CA certificates stand between it and the end of the path.
 
     Raises:

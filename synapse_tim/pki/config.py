@@ -24,7 +24,6 @@ def trust_store(
     """Make a store.
 
     Args:
-        config: the block.
         roots: as ``read_pinned_roots`` read them.
         fetcher: to the download server; ``None`` to work with what is known.
         role: the technical role of the signers.

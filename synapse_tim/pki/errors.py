@@ -1,7 +1,5 @@
 """Reasons for which a certificate, its path or a statement about its revocation is rejected."""
 
-from __future__ import annotations
-
 import enum
 from typing import Final
 

@@ -8,8 +8,6 @@ makes a certificate would then choose where this server connects to. Signer and 
 - ``off``: nobody is asked.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
 import secrets
@@ -36,7 +34,6 @@ class OcspClient:
 
     Args:
         mode: how much depends on an answer.
-        fetcher: transport.
         responder_url: the configured responder. Without it or a fetcher there are no answers.
     """
 

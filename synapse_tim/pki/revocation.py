@@ -6,8 +6,6 @@ longer current, one with another nonce than was asked with. gematik's responders
 than nonRepudiation, so digitalSignature is not demanded of them.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import enum
 
@@ -50,7 +48,6 @@ class OcspStatement:
 
     Attributes:
         revoked: whether the certificate is revoked; otherwise it is good.
-        this_update: from when the statement counts.
         next_update: until when it may be used.
     """
 
@@ -87,7 +84,6 @@ def judge_answer(
         answer: the DER bytes of the responder.
         certificate: the one that was asked about.
         issuer: its issuer, whose path the caller has verified.
-        at: now.
         nonce: the nonce of the request. An answer without one is accepted, another one is not.
 
     Raises:

@@ -7,8 +7,6 @@ certificates under the same roots. So the signer also has to be a signing certif
 ("Verzeichnisdienst-TI"), the discovery document of the central IDP by that ("IDP-Dienst", A_20657).
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 from collections.abc import Iterable
@@ -129,9 +127,7 @@ def verify_signer_path(
     """Verify the path of a signer.
 
     Args:
-        signer: the certificate in question.
         sub_cas: candidates for its issuer, from wherever; none of them is trusted.
-        roots: the trusted roots.
         at: the moment at which all three certificates have to be valid.
         allow_test: whether certificates of a test environment are accepted.
         role: the technical role that the signer has to have.

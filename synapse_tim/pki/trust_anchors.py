@@ -52,7 +52,6 @@ class RootLink:
     """A root that was trusted at some time.
 
     Attributes:
-        certificate: the self-signed root.
         cross: its key certified by a root that was already trusted; ``None`` for a pinned root.
         followed_at: the moment at which the link was valid.
     """

@@ -4,8 +4,6 @@ The store knows the roots that were reached once and the sub-CAs that stood on a
 source for more only when a path cannot be built from what is known, and for new roots once a week.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
 from collections.abc import Iterable
@@ -91,7 +89,6 @@ class TrustStore:
         """Verify a signer from what is known, without asking the source.
 
         Args:
-            signer: the certificate in question.
             offered: further certificates that came with it.
             at: the moment at which the path has to be valid.
 
@@ -116,7 +113,6 @@ class TrustStore:
         """Verify a signer, asking the source for whatever is missing.
 
         Args:
-            signer: the certificate in question.
             offered: further certificates that came with it.
             now: the moment at which the path has to be valid.
 

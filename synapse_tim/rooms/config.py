@@ -1,7 +1,5 @@
 """The blocks of ``synapse_tim.RoomPolicy``: the versions of new rooms."""
 
-from __future__ import annotations
-
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator

@@ -7,8 +7,6 @@ Administrators are judged like everybody else, so this is not left to ``user_may
 by. Views into rooms from outside: ``views``.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi

@@ -11,8 +11,6 @@ From outside nobody reads but users of this server, in rooms of professionals in
 take part.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import attrs
@@ -33,7 +31,6 @@ class Room:
     """What the state of a room says about its ways in.
 
     Attributes:
-        product: of this server.
         is_own: a user of this server created it.
         federates: whether other servers may take part in it.
         join_rule: of the room, as it stands there.
@@ -76,7 +73,6 @@ def check_local_join(room: Room, membership: object, *, is_withheld: bool = Fals
     """Judge the join of a local user to a room that this server knows.
 
     Args:
-        room: to enter.
         membership: of the joining user until now.
         is_withheld: whether the room's state has an invitation of that user which does not count.
     """
@@ -94,7 +90,6 @@ def check_remote_entry(room: Room, membership: object) -> Denial | None:
     """Judge an invitation or a join of another server's user.
 
     Args:
-        room: to enter.
         membership: of that user until now; ``invite`` if that is what is being made.
     """
     if room.join_rule == PUBLIC or not room.federates:

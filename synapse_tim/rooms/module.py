@@ -10,8 +10,6 @@
 Server administrators are judged like everybody else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -5,8 +5,6 @@ server may be invited is that server's to say, and it is asked last. What exists
 its creator leaves at once, the rest is purged in the background.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 from collections.abc import Mapping

@@ -9,8 +9,6 @@ in which other servers may take part (A_26515-01). Refused to all without a toke
 rooms, here or, through this server, elsewhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from synapse.module_api import EventBase, ModuleApi, SynapseRequest

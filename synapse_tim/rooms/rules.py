@@ -11,8 +11,6 @@ client sets none (A_25323-01, A_25481).
 Public rooms keep the ``shared`` of A_25325-01, which is Synapse's preset for them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -57,8 +55,6 @@ class RoomRules:
     """What rooms of a server may be.
 
     Attributes:
-        product: of the server.
-        spec_version: of the server.
         versions: room versions that may be created and upgraded to.
         default_version: the one for clients that name none.
     """
@@ -118,10 +114,7 @@ class RoomRules:
         """Judge the upgrade of a room, which makes a new one in the likeness of the old.
 
         Args:
-            new_version: as the request names it.
             creation: content of the old room's ``m.room.create``.
-            join_rule: of the old room.
-            history: the old room's history visibility.
             is_opened: the old room's join rule is one that a user of another server has set.
         """
         if new_version not in self.versions:
@@ -142,8 +135,6 @@ class RoomRules:
         """Judge a state event of a local user in a room that exists.
 
         Args:
-            kind: the type of the event.
-            content: of the event.
             creation: content of the room's ``m.room.create``; empty if that is unknown.
             join_rule: of the room until now; one that is public as it may be can be made so again.
         """

@@ -6,8 +6,6 @@
 - Other servers are answered about a room in which they may not take part as about none.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

@@ -11,8 +11,6 @@ Whatever a test started is stopped when it ends, by process id; when it failed, 
 servers are added to the report.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path

@@ -3,8 +3,6 @@
 It hands each request to an application and writes the answer, either as one should or as the faults demand.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import http.server

@@ -1,7 +1,5 @@
 """HTTP requests to servers on loopback, without TLS and past every proxy."""
 
-from __future__ import annotations
-
 import functools
 import ssl
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Merging configuration, and claims."""
 
-from __future__ import annotations
-
 import copy
 import enum
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The paths under which the simulator serves, named as in the genuine TI."""
 
-from __future__ import annotations
-
 from typing import Final
 
 #: gematik's download server.

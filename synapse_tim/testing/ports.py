@@ -4,8 +4,6 @@ They are for servers that open them a moment later, or again after an outage. So
 from which the system gives ports to connections that go out: one of those would take a port meanwhile.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random

@@ -1,7 +1,5 @@
 """Reasons for which an HTTP exchange brings no usable answer."""
 
-from __future__ import annotations
-
 import enum
 
 from synapse_tim.core.errors import ReasonError

@@ -7,8 +7,6 @@ body. httpx limits the silence between two reads but not the whole exchange, so 
 its deadline, and its socket is shut down then.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import socket
@@ -121,10 +119,7 @@ class Fetcher:
 
         Args:
             url: absolute, http or https; its own query is kept.
-            max_bytes: cap of the body.
             deadline: seconds for the whole exchange.
-            params: added to the query.
-            headers: added to the request.
 
         Raises:
             TransportError: a reason of transport.

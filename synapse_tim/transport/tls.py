@@ -1,7 +1,5 @@
 """TLS settings of the client side: own CA bundle, client certificate (mutual TLS)."""
 
-from __future__ import annotations
-
 import ssl
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Types of the URLs in configuration blocks."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 from urllib.parse import urlsplit

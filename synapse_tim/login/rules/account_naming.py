@@ -6,8 +6,6 @@ allow (also ``@`` and ``:``, with which a claim would name another server), with
 Synapse keeps for application services, of digits alone, which it keeps for guests, or too long.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re

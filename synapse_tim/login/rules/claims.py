@@ -6,8 +6,6 @@ authentication is not allowed, a profession that is not permitted, a logout toke
 tolerated up to ``CLOCK_SKEW``, but does not add to the age that the operator allows.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import re
@@ -42,7 +40,6 @@ class ClaimRules:
         minimum_acr: the lowest level of assurance, one of ``acr_order``; ``None`` for any or none.
         acr_order: the levels there are, the lowest first.
         amr: the means of authentication that are allowed; ``None`` for any or none.
-        profession_claim: where the profession stands.
         professions: the OIDs that are permitted; ``None`` for any or none.
         required: further claims and the values they may have.
     """
@@ -77,7 +74,6 @@ def check_claims(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime)
 
     Args:
         claims: of a token whose signature is verified.
-        rules: of the provider.
         now: with a time zone.
 
     Raises:

@@ -4,8 +4,6 @@ Refused: another issuer than the configured one, a document that has expired, an
 gives up TLS.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any, Final
 from urllib.parse import urlsplit

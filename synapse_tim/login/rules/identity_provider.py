@@ -5,8 +5,6 @@ smart cards of professionals and organisations, the sectoral identity providers 
 (GesundheitsID), and any other OpenID provider.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import enum
 from collections.abc import Mapping
@@ -47,12 +45,9 @@ class Defaults:
     """What a profile says where the operator says nothing.
 
     Attributes:
-        algorithms: of signatures.
         types: values of ``typ``; the empty one for none.
         encrypted: whether tokens have to be encrypted.
-        minimum_acr: the lowest level of assurance.
         amr: the means of authentication that are allowed.
-        profession_claim: where the profession stands.
         professions: the ones that are permitted; ``None`` where the operator has to say it, or for any.
         localpart: the rule for localparts, or ``None`` where the operator has to say it.
     """
@@ -116,7 +111,6 @@ class AccountRules:
 
     Attributes:
         subject_claim: the claim that identifies a person, permanently.
-        localpart: the operator's rule.
         display_names: templates, or ``None`` for the usual names.
     """
 
@@ -153,7 +147,6 @@ class UsedToken:
     Attributes:
         replay_key: tells it from every other one.
         until: when it can no longer be used anyway.
-        issued_at: when it was issued.
         nonce: of the token, or ``None``.
         session_id: of the session at the provider, or ``None``.
     """
@@ -171,7 +164,6 @@ class IdentityProvider:
 
     Attributes:
         id: under which accounts are linked to it (``auth_provider`` of Synapse's external ids).
-        signature: what it signs with.
         claims: what its tokens have to say.
         accounts: how they lead to an account.
         encrypted: whether its tokens have to be encrypted.
@@ -197,8 +189,6 @@ class IdentityProvider:
         """Judge a token whose signature is verified.
 
         Args:
-            claims: of the token.
-            homeserver: this server.
             known_list: the last verified federation list, also a stale one: logins go on without the
                 directory.
             now: with a time zone.

@@ -5,8 +5,6 @@ verified federation list, an insured person at a server for professionals, and a
 insured persons.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -34,7 +32,6 @@ class Insurer:
     """Which insurer a server belongs to.
 
     Attributes:
-        server_name: of this server.
         further_codes: institution codes that count as long as the list names none for this server.
     """
 
@@ -45,7 +42,6 @@ class Insurer:
         """Refuse an insurer that is not the one of this server.
 
         Args:
-            code: the IK.
             known_list: the last verified federation list, or ``None``.
 
         Raises:
@@ -79,7 +75,6 @@ def check_person(
 
     Args:
         claims: of a token whose signature and general claims are verified.
-        product: of this server.
         insurer: which one this server belongs to.
         known_list: the last verified federation list, or ``None``.
         profession_claim: where the provider says the profession, besides the usual places.

@@ -4,8 +4,6 @@ Refused: another issuer or audience, a token that is too old, one without the ev
 would be an ID token, one that names neither a session nor a person.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
@@ -28,7 +26,6 @@ class Logout:
     Attributes:
         session_id: of the session at the provider; ``None`` for all sessions of the subject.
         subject: whose, or ``None``.
-        issued_at: when the provider said so.
     """
 
     session_id: str | None = attrs.field(repr=False)
@@ -40,8 +37,6 @@ def read_logout(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime) 
     """Judge a logout token whose signature is verified.
 
     Args:
-        claims: of the token.
-        rules: of the provider.
         now: with a time zone.
 
     Raises:

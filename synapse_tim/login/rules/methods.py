@@ -5,8 +5,6 @@ which ways there are; local passwords are off but for named administrators, who 
 provider is down ("break glass"; A_23611, A_23612).
 """
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Mapping
 from typing import Any, Final
@@ -58,7 +56,6 @@ class LoginRules:
     """The ways to log in at one server.
 
     Attributes:
-        server_name: of this server.
         permitted: ``LoginMethod`` values, and login types of other modules by their names.
         token_types: the login types that take an ID token.
         sso_providers: the providers of single sign-on that are permitted; ``None`` for all.
@@ -100,7 +97,6 @@ class LoginRules:
 
         Args:
             method: as ``method`` gave it.
-            user_id: who it is.
             administrator: whether they are a server administrator.
             sso_provider: that vouched for them, if it was single sign-on.
         """

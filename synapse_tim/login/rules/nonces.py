@@ -4,8 +4,6 @@ A nonce tells that a token was made for a login that was begun here. It carries 
 holds and a code that only this server can make, so none has to be stored until it is used.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """Error pages for refused logins: what to do, and nothing about the person."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Final
 

@@ -3,8 +3,6 @@
 Every other OID below ``1.2.276.0.76.4`` that a smart card carries belongs to an institution.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

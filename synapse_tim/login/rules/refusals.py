@@ -4,8 +4,6 @@ They are the ``result`` label of ``synapse_tim_login_tokens_total`` and what the
 interface: add, never rename. The client never learns them: it gets Synapse's 403.
 """
 
-from __future__ import annotations
-
 import contextlib
 import enum
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Signing requests as a homeserver does (Matrix server-server API, "Request Authentication")."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import attrs

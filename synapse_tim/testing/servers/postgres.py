@@ -1,7 +1,5 @@
 """A throw-away PostgreSQL cluster on loopback."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil

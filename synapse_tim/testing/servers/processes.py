@@ -4,8 +4,6 @@ A child writes its output to a file, and dies with its parent (on Linux), so tha
 leaves nothing behind.
 """
 
-from __future__ import annotations
-
 import concurrent.futures
 import ctypes
 import functools

@@ -1,7 +1,5 @@
 """A throw-away Redis on loopback, that keeps nothing."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import tempfile

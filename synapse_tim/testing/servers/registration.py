@@ -1,7 +1,5 @@
 """Registering users with a server's shared secret (Synapse's admin API)."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 

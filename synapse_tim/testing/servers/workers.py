@@ -1,7 +1,5 @@
 """A Synapse of several processes: main and generic workers, with PostgreSQL and Redis between them."""
 
-from __future__ import annotations
-
 import importlib.util
 import re
 import secrets

@@ -1,7 +1,5 @@
 """The simulator in the foreground, driven by lines on standard input."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import errno

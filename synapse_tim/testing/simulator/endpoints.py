@@ -1,7 +1,5 @@
 """The endpoints of the simulated TI: certificates, OCSP, the list, the login to the directory, providers."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import secrets

@@ -3,8 +3,6 @@
 Every switch is off by default and may be turned while the simulator runs; the next request meets it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Parameters of requests, and pages to choose on."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit

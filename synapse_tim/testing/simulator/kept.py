@@ -4,8 +4,6 @@ A homeserver that was configured for it goes on working: URLs, pins and files ar
 the list does not go back. Identity providers have new signature keys, which homeservers fetch.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import time

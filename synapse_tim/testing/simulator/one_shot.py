@@ -1,7 +1,5 @@
 """Values that can be had once: codes and the like."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 import time

@@ -11,8 +11,6 @@ Example:
             ti.faults.slow_drip = 1.0
 """
 
-from __future__ import annotations
-
 import copy
 import datetime as dt
 import shutil

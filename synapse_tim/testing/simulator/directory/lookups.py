@@ -1,7 +1,5 @@
 """Answers look-ups in the simulated directory: where a user is listed, and searches; with a login."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 from synapse_tim.directory.owner_types import OwnerType

@@ -1,7 +1,5 @@
 """The entries of the simulated directory as resources of FHIR, in gematik's profile."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import attrs

@@ -4,8 +4,6 @@ Only what messenger services search by is understood; any other parameter is ref
 does not pass for one that the directory knows.
 """
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What the simulated directory knows: the domains of the federation and the version of its list."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

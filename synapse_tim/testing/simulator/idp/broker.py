@@ -4,8 +4,6 @@ Synapse's own OIDC client works with it. Its tokens carry on what the central ID
 provider says about a person. It can end sessions over the back channel.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import secrets
 import ssl

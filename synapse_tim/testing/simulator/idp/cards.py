@@ -3,8 +3,6 @@
 Nobody here exists. The institution codes and insurance numbers have valid check digits all the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final

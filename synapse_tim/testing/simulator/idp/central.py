@@ -5,8 +5,6 @@ the client says, encrypted, with which key the tokens have to be encrypted. Auth
 reduced to saying which card it is.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """The discovery document of the central IDP: signed, rightly or as a fault demands (A_20657)."""
 
-from __future__ import annotations
-
 import datetime as dt
 import threading
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Encrypting tokens, as identity providers and their clients do (RFC 7516, RFC 7518 §4.6)."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from typing import Any, Final

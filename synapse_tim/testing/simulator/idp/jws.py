@@ -1,7 +1,5 @@
 """Signing tokens: rightly, or in any of the ways that a verifier has to refuse."""
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Mapping
 from typing import Any, Final

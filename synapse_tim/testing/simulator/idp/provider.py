@@ -1,7 +1,5 @@
 """What the simulated identity providers have in common."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import secrets

@@ -1,7 +1,5 @@
 """A client of the simulated identity providers that gets ID tokens in the way genuine clients do."""
 
-from __future__ import annotations
-
 import json
 import secrets
 import ssl

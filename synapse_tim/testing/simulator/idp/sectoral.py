@@ -5,8 +5,6 @@ for the client. Authenticating is reduced to saying who it is; clients are neith
 federation nor authenticated.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import ssl
 from collections.abc import Callable, Mapping, Sequence

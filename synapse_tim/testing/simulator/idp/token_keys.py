@@ -1,7 +1,5 @@
 """Keys of identity providers: with a name, made when they are first needed, and replaced now and then."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar

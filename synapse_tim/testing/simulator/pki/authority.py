@@ -5,8 +5,6 @@ key usage, CA flag, serial number, further extensions. So each hostile certifica
 from the genuine one. Subjects say ``TEST-ONLY`` and ``NOT-VALID`` unless they are told not to.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import ipaddress
 import itertools

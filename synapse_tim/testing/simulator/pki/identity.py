@@ -1,7 +1,5 @@
 """A certificate together with its private key."""
 
-from __future__ import annotations
-
 import base64
 
 import attrs

@@ -1,7 +1,5 @@
 """Where the simulated directory signs its list, rightly or as a fault demands."""
 
-from __future__ import annotations
-
 import datetime as dt
 import threading
 from collections.abc import Callable

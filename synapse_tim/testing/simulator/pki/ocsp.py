@@ -1,7 +1,5 @@
 """Answers of an OCSP responder (RFC 6960) for the certificates of a test PKI."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Collection, Iterable
 

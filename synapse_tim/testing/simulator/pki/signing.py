@@ -1,7 +1,5 @@
 """Signing federation lists as the directory does: JWS in compact serialization (RFC 7515 §7.1)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -11,8 +11,6 @@ Example:
         hostile = sign_list(payload, world.pki.fd_sig(world.sub_ca, "RegService", role="tim"))
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from collections.abc import Sequence
