@@ -43,9 +43,5 @@ class TiMessenger:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> TiMessengerConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return TiMessengerConfig.parse(config)

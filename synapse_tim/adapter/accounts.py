@@ -34,7 +34,7 @@ _SYNAPSE.calls("synapse.handlers.sso.MappingException", "shows a page when a use
 Mark = Callable[[str, str], str | None]
 
 
-class Accounts:
+class SynapseAccounts:
     """Makes accounts, and looks them up."""
 
     def __init__(self, hs: Any) -> None:
@@ -84,11 +84,11 @@ class Accounts:
         """Delete devices of a user, and with them their access tokens, on all workers."""
         await self._delete_devices(user_id, list(device_ids))
 
-    @staticmethod
-    def current_requester() -> str | None:
-        """Who makes the request that is being served, as far as Synapse knows by now."""
-        request = current_context().request
-        return None if request is None else request.requester
+
+def current_requester() -> str | None:
+    """Who makes the request that is being served, as far as Synapse knows by now."""
+    request = current_context().request
+    return None if request is None else request.requester
 
 
 def current_request() -> object:

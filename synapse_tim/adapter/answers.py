@@ -1,8 +1,8 @@
-"""Answers to denials as Synapse's errors, counted."""
+"""Answers to requests: what guards return, and denials as Synapse's errors, counted."""
 
 import logging
-from collections.abc import Awaitable
-from typing import NoReturn, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
 
 from synapse.module_api.errors import SynapseError
 
@@ -12,6 +12,11 @@ from synapse_tim.core.denial import Denial
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+
+#: Status and JSON.
+Answer = tuple[int, Any]
+#: Goes on with a request as if there were no guard.
+Proceed = Callable[[], Awaitable[Answer]]
 
 
 def count_denied(denial: Denial) -> None:

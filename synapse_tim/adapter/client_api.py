@@ -11,8 +11,8 @@ from synapse import rest
 from synapse.http import server
 from synapse.module_api import ModuleApi, SynapseRequest
 
+from synapse_tim.adapter.answers import Answer, Proceed
 from synapse_tim.adapter.client_routes import ROUTES
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.shape import Touches, incompatible
 
 _SYNAPSE: Final = Touches("client API")

@@ -1,22 +1,23 @@
-"""Events that are made here: one hook in front of Synapse's own check, and looking up what is stored.
+"""Events that are made here or received, and rooms before they are created: one hook of each kind.
 
-The hook asks only those checks that registered for the type of the event. For all others, messages above all,
-it costs one look into a dictionary.
+The hook for events that are made here is in front of Synapse's own check, and asks only those checks that
+registered for the type of the event. For all others, messages above all, it costs one look into a dictionary.
 """
 
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from synapse.events.snapshot import EventContext
 from synapse.events.utils import FilteredEvent
-from synapse.module_api import EventBase
-from synapse.module_api.errors import SynapseError
+from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
+from synapse.module_api.errors import Codes, SynapseError
 from synapse.types import UserID
 from synapse.types.state import StateFilter
 
 from synapse_tim.adapter.shape import Touches
 from synapse_tim.adapter.stores import main_store
+from synapse_tim.core.create_room import CreateRoom
 
 _SYNAPSE: Final = Touches("events")
 _CALLBACKS: Final = _SYNAPSE.getter("get_module_api_callbacks", "ModuleApiCallbacks")
@@ -48,6 +49,11 @@ _MEMBERSHIP: Final = _SYNAPSE.calls(
 StateBefore = Callable[[Iterable[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], EventBase]]]
 #: Judges an event that is being made here; raises to refuse it.
 LocalEventCheck = Callable[[EventBase, StateBefore], Awaitable[None]]
+#: Judges an event of a user of another server; whatever is not ``NOT_SPAM`` hides it. Must not raise.
+ReceivedCheck = Callable[[EventBase], Awaitable[Literal["NOT_SPAM"] | Codes]]
+#: Called with the creator's user id and what is asked for; raises to refuse it, and returns members of the
+#: body that have to be put in the place of the client's.
+NewRoomCheck = Callable[[str, CreateRoom], Awaitable[Mapping[str, Any]]]
 
 
 class LocalEvents:
@@ -116,3 +122,51 @@ class LocalEvents:
         """Whether a local user has an invitation to a room for now."""
         membership, _ = await self._membership(user_id, room_id)
         return bool(membership == "invite")
+
+
+class ReceivedEvents:
+    """Hides events of users of other servers.
+
+    Synapse asks about every event that arrives, old ones and whole states included, and about those that are
+    made here but for memberships, which pass at once. It does not ask about an event whose content does not
+    match its hash. What is hidden loses its text, and is in effect once another event follows.
+    """
+
+    def __init__(self, api: ModuleApi) -> None:
+        self._is_mine = api.is_mine
+        self._checks: list[ReceivedCheck] = []
+        api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
+
+    def add_check(self, check: ReceivedCheck) -> None:
+        """Have events checked; the first check that hides one decides."""
+        self._checks.append(check)
+
+    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
+        """Ask the checks."""
+        if not self._is_mine(event.sender):
+            for check in self._checks:
+                verdict = await check(event)
+                if verdict != NOT_SPAM:
+                    return verdict
+        return NOT_SPAM
+
+
+class NewRooms:
+    """Has rooms checked before anything of them exists."""
+
+    def __init__(self, api: ModuleApi) -> None:
+        self._checks: list[NewRoomCheck] = []
+        api.register_third_party_rules_callbacks(on_create_room=self._on_create_room)
+
+    def add_check(self, check: NewRoomCheck) -> None:
+        """Have rooms checked by one part more, after those that asked for it before.
+
+        Asked about ``createRoom``, administrators' included, and about rooms that Synapse and modules make
+        (server notices, rooms that new users join, the room left after a shutdown); not about upgrades.
+        """
+        self._checks.append(check)
+
+    async def _on_create_room(self, requester: Any, config: dict[str, Any], is_requester_admin: bool) -> None:
+        room, creator = CreateRoom.parse(config), requester.user.to_string()
+        for check in self._checks:
+            config.update(await check(creator, room))

@@ -27,7 +27,7 @@ _SIGNED: Final = {
 }
 
 
-class Federation:
+class SynapseFederation:
     """Decides which servers are talked to."""
 
     def __init__(self, hs: Any) -> None:

@@ -11,7 +11,7 @@ from synapse.api.errors import AuthError
 from synapse.federation.transport.server import federation as servlets
 from synapse.module_api.errors import Codes, SynapseError
 
-from synapse_tim.adapter.guards import Answer, Proceed
+from synapse_tim.adapter.answers import Answer, Proceed
 from synapse_tim.adapter.shape import Touched, Touches
 
 _SERVLETS: Final = "synapse.federation.transport.server.federation"

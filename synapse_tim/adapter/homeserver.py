@@ -15,24 +15,21 @@ from typing import Any, Final
 
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter.accounts import Accounts
+from synapse_tim.adapter.accounts import SynapseAccounts
 from synapse_tim.adapter.arriving_events import ArrivingEvents
 from synapse_tim.adapter.client_api import ClientApi
 from synapse_tim.adapter.config import HomeserverConfig
 from synapse_tim.adapter.device_inbox import DeviceInbox
-from synapse_tim.adapter.events import LocalEvents
-from synapse_tim.adapter.federation import Federation
+from synapse_tim.adapter.events import LocalEvents, NewRooms, ReceivedEvents
+from synapse_tim.adapter.federation import SynapseFederation
 from synapse_tim.adapter.federation_requests import FederationRequests
 from synapse_tim.adapter.listeners import Listeners
-from synapse_tim.adapter.local_users import LocalUsers
-from synapse_tim.adapter.new_rooms import NewRooms
 from synapse_tim.adapter.openid import OpenIdTokens
-from synapse_tim.adapter.received import ReceivedEvents
 from synapse_tim.adapter.remote_joins import RemoteJoins
-from synapse_tim.adapter.room_views import RoomViews
+from synapse_tim.adapter.room_previews import RoomPreviews
 from synapse_tim.adapter.rooms import Purges, Rooms
 from synapse_tim.adapter.shape import Touches
-from synapse_tim.adapter.user_directory import UserDirectory
+from synapse_tim.adapter.users import LocalUsers, UserDirectory
 
 _SYNAPSE: Final = Touches("homeserver")
 _HS: Final = _SYNAPSE.reads("synapse.module_api.ModuleApi._hs", "everything else is reached through it")
@@ -78,9 +75,9 @@ class Homeserver:
         return api
 
     @functools.cached_property
-    def accounts(self) -> Accounts:
+    def accounts(self) -> SynapseAccounts:
         """Accounts, sessions, and who makes a request."""
-        return Accounts(self._hs)
+        return SynapseAccounts(self._hs)
 
     @functools.cached_property
     def arrivals(self) -> ArrivingEvents:
@@ -103,9 +100,9 @@ class Homeserver:
         return LocalEvents(self._hs)
 
     @functools.cached_property
-    def federation(self) -> Federation:
+    def federation(self) -> SynapseFederation:
         """Which servers are talked to."""
-        return Federation(self._hs)
+        return SynapseFederation(self._hs)
 
     @functools.cached_property
     def federation_requests(self) -> FederationRequests:
@@ -148,9 +145,9 @@ class Homeserver:
         return RemoteJoins(self._hs)
 
     @functools.cached_property
-    def room_views(self) -> RoomViews:
+    def room_previews(self) -> RoomPreviews:
         """What those see of rooms who are not in them."""
-        return RoomViews(self._hs)
+        return RoomPreviews(self._hs)
 
     @functools.cached_property
     def rooms(self) -> Rooms:

@@ -1,8 +1,13 @@
-"""Users who share a room, in one query however many there are."""
+"""Users who share a room or an invitation, in one query however many there are, and servers of a room.
+
+Read from the database at this moment: Synapse's caches of another process may lag behind a join that was
+answered already.
+"""
 
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
+import attrs
 from synapse.module_api import LoggingTransaction, ModuleApi
 
 from synapse_tim.core.text import is_storable
@@ -67,6 +72,49 @@ _WITH_SERVER: Final = """
     LIMIT 1
 """
 
+#: Members and invitees of a room that the user is in or invited to, of any server.
+_IN_A_ROOM: Final = """
+    SELECT DISTINCT other.state_key
+    FROM (
+        SELECT room_id FROM current_state_events
+        WHERE type = 'm.room.member' AND membership IN ('join', 'invite') AND state_key = ?
+    ) AS own
+    INNER JOIN (
+        SELECT room_id, state_key FROM current_state_events
+        WHERE type = 'm.room.member' AND membership IN ('join', 'invite') AND state_key IN ({places})
+    ) AS other USING (room_id)
+"""
+#: Invitations of local users, with those into rooms that only other servers have.
+_INVITED: Final = """
+    SELECT own.user_id, own.room_id, invitation.sender, EXISTS (
+        SELECT 1 FROM current_state_events AS here
+        WHERE here.room_id = own.room_id AND here.type = 'm.room.member' AND here.membership = 'join'
+    )
+    FROM local_current_membership AS own
+    INNER JOIN room_memberships AS invitation ON invitation.event_id = own.event_id
+    WHERE own.membership = 'invite' AND own.user_id IN ({places})
+"""
+
+
+@attrs.frozen
+class _Invitation:
+    room_id: str
+    inviter: str
+    room_is_here: bool
+
+
+@attrs.frozen
+class Common:
+    """What was found out about one user and several others.
+
+    Attributes:
+        sharing: those who share a room or an invitation with the user.
+        invited_elsewhere: those with an invitation into a room whose members only other servers know.
+    """
+
+    sharing: frozenset[str]
+    invited_elsewhere: frozenset[str]
+
 
 class SharedRooms:
     """Looks up common rooms."""
@@ -99,15 +147,57 @@ class SharedRooms:
 
         return await self._api.run_db_interaction("synapse_tim_server_shares", ask)
 
+    async def in_common(self, user_id: str, others: Collection[str]) -> Common:
+        """What a user has in common with others.
+
+        A room is shared if each of the two is in it or invited to it. An invitation is shared by the one who
+        invites and the one who is invited, and by all who are invited to the same room.
+
+        Raises:
+            Exception: whatever the database raises.
+        """
+
+        def ask(txn: LoggingTransaction) -> Common:
+            return self._common(txn, user_id, list(others))
+
+        return await self._api.run_db_interaction("synapse_tim_common_rooms", ask)
+
+    def _common(self, txn: LoggingTransaction, user_id: str, others: list[str]) -> Common:
+        sharing = {row[0] for row in _rows(txn, _IN_A_ROOM, others, user_id)}
+        invitations = self._invitations(txn, [user_id, *others])
+        own = invitations.get(user_id, ())
+        inviters = {each.inviter for each in own}
+        rooms = {each.room_id for each in own}
+        for other in others:
+            theirs = invitations.get(other, ())
+            if other in inviters or any(each.inviter == user_id or each.room_id in rooms for each in theirs):
+                sharing.add(other)
+        elsewhere = {
+            other for other in others if any(not each.room_is_here for each in invitations.get(other, ()))
+        }
+        return Common(frozenset(sharing), frozenset(elsewhere))
+
+    def _invitations(self, txn: LoggingTransaction, users: list[str]) -> dict[str, list[_Invitation]]:
+        found: dict[str, list[_Invitation]] = {}
+        ours = [user for user in users if self._api.is_mine(user)]
+        for user, room_id, inviter, room_is_here in _rows(txn, _INVITED, ours):
+            found.setdefault(user, []).append(_Invitation(room_id, inviter, bool(room_is_here)))
+        return found
+
     async def _sharing(self, user_id: str, others: Collection[str], query: str) -> set[str]:
         wanted = [user for user in others if is_storable(user)]
 
         def ask(txn: LoggingTransaction) -> set[str]:
-            found: set[str] = set()
-            for start in range(0, len(wanted), _AT_ONCE):
-                part = wanted[start : start + _AT_ONCE]
-                txn.execute(query.format(places=", ".join("?" * len(part))), (user_id, *part))
-                found.update(row[0] for row in txn.fetchall())
-            return found
+            return {row[0] for row in _rows(txn, query, wanted, user_id)}
 
         return await self._api.run_db_interaction("synapse_tim_shared_rooms", ask) if wanted else set()
+
+
+def _rows(txn: LoggingTransaction, query: str, users: list[str], *first: str) -> list[tuple[Any, ...]]:
+    """The rows of a query about users, a part of them at a time."""
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, len(users), _AT_ONCE):
+        part = users[start : start + _AT_ONCE]
+        txn.execute(query.format(places=", ".join("?" * len(part))), (*first, *part))
+        found += txn.fetchall()
+    return found

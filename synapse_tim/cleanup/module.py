@@ -67,11 +67,7 @@ class RoomCleanup:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> RoomCleanupConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return parse_block(RoomCleanupConfig, config)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from synapse_tim.cli.output import print_facts, print_json, print_table, progress
+from synapse_tim.admin.output import print_facts, print_json, print_table, progress
 from synapse_tim.core.checks import Result, Verdict
 
 if TYPE_CHECKING:

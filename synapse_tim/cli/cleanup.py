@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from synapse_tim.admin.database import DatabaseUnusableError, ReadOnlyDatabase, open_database
+from synapse_tim.admin.output import moment, print_facts, print_json, print_table, progress
 from synapse_tim.cleanup.activity import RoomActivity
 from synapse_tim.cleanup.rules import CleanupKind, CleanupRules, Due, InsurersOf
 from synapse_tim.cleanup.survey import RoomSurvey
 from synapse_tim.cleanup.sweep import JudgedPage, RoomSweep
-from synapse_tim.cli.output import moment, print_facts, print_json, print_table, progress
 from synapse_tim.cli.settings import CommandError, Settings, add_config, read_settings
 
 _EXAMPLE: Final = "Example: synapse-tim cleanup --dry-run homeserver.yaml --json"

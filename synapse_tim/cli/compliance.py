@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from synapse_tim.cli.output import markdown_table, print_json, print_table
+from synapse_tim.admin.output import markdown_table, print_json, print_table
 from synapse_tim.compliance.evidence import Evidence, EvidenceError, collect, packaged, to_json
 from synapse_tim.compliance.requirements import BY_ID, MEANING, REQUIREMENTS, Requirement, Status
 from synapse_tim.core.products import Product, SpecVersion

@@ -19,7 +19,7 @@ import attrs
 
 from synapse_tim.admin.api import HomeserverAdmin
 from synapse_tim.admin.database import open_database, open_for_changes
-from synapse_tim.cli.output import print_facts, print_json, print_table, progress
+from synapse_tim.admin.output import print_facts, print_json, print_table, progress
 from synapse_tim.cli.settings import CommandError, Settings, add_config, read_settings
 from synapse_tim.contacts.migration import ContactMigration, Done
 from synapse_tim.contacts.migration_rules import MEANING, Limited, MigrationRules, Outcome, Plan

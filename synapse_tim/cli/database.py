@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from synapse_tim.admin.database import open_database, open_for_changes
 from synapse_tim.admin.database_port import Ported, PortRefusedError, port
+from synapse_tim.admin.output import print_facts, print_json, progress
 from synapse_tim.check.files import read_config
-from synapse_tim.cli.output import print_facts, print_json, progress
 from synapse_tim.cli.settings import CommandError
 
 _EXAMPLE: Final = (

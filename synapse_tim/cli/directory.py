@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+from synapse_tim.admin.output import print_facts, print_json, print_table, progress
 from synapse_tim.check.files import read_config
-from synapse_tim.cli.output import print_facts, print_json, print_table, progress
 from synapse_tim.cli.settings import CommandError
 from synapse_tim.core.institution_code import is_code
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from synapse_tim.cli.output import moment, print_facts, print_json, print_table, progress
+from synapse_tim.admin.output import moment, print_facts, print_json, print_table, progress
 from synapse_tim.core.errors import ReasonError
 from synapse_tim.core.server_name import normalise
 from synapse_tim.federation.acceptance import VerifiedList, check_times

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from synapse_tim.cli.output import markdown_table, print_json, print_table
+from synapse_tim.admin.output import markdown_table, print_json, print_table
 from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.core.checks import Verdict
 from synapse_tim.core.homeserver_options import OPTIONS

@@ -15,11 +15,10 @@ from synapse.module_api import ModuleApi, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import registry
-from synapse_tim.adapter.answers import looked_up, reject
+from synapse_tim.adapter.answers import Answer, Proceed, looked_up, reject
 from synapse_tim.adapter.client_api import ClientGuard
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.federation_requests import FederationRequest
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json, replace_json
 from synapse_tim.adapter.shared_rooms import SharedRooms
@@ -89,11 +88,7 @@ class ClientApiPolicy:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> ClientApiPolicyConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return parse_block(ClientApiPolicyConfig, config)
 
     def _guards(self, homeserver: Homeserver) -> dict[tuple[str, str], ClientGuard]:

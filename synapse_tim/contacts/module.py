@@ -16,9 +16,9 @@ from synapse_tim.adapter import registry
 from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.config_block import parse_block, wrong
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.adapter.openid_auth import OpenIdUsers
 from synapse_tim.adapter.table_keeper import TableKeeper
+from synapse_tim.adapter.users import LocalUsers
 from synapse_tim.contacts import resource as contact_resource
 from synapse_tim.contacts.config import ContactManagementConfig
 from synapse_tim.contacts.denials import CONTACTS_TOKEN
@@ -58,11 +58,7 @@ class ContactManagement:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> ContactManagementConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         parsed = parse_block(ContactManagementConfig, config)
         _check_generation(parsed)
         return parsed

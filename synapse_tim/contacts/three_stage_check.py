@@ -13,7 +13,7 @@ from typing import Final
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.clock import now_s
-from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.adapter.users import LocalUsers
 from synapse_tim.contacts.three_stage_rules import decided_by_invitee, stage_three
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.server_name import of_matrix_id
@@ -21,7 +21,6 @@ from synapse_tim.core.text import is_storable
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.module import Directory
 from synapse_tim.invites.denials import APPROVAL_UNAVAILABLE, INVITEE_NOT_APPROVED, INVITEE_NOT_REGISTERED
-from synapse_tim.invites.rules import InviteRules
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ class ThreeStageCheck:
         self._directory = directory
         self._waiting: Counter[str | None] = Counter()
 
-    async def check(self, rules: InviteRules, inviter: str, invitee: str) -> Denial | None:
+    async def check(self, inviter: str, invitee: str, *, inviter_is_insured: bool) -> Denial | None:
         """See ``Consent.check``; stage 1 has been passed."""
         try:
             if not await self._users.may_be_invited(invitee):
@@ -83,7 +82,7 @@ class ThreeStageCheck:
             if not self._waiting[server]:
                 del self._waiting[server]
 
-    async def check_contact(self, rules: InviteRules, sender: str, addressee: str) -> Denial | None:
+    async def check_contact(self, sender: str, addressee: str, *, sender_is_insured: bool) -> Denial | None:
         """See ``Consent.check_contact``: users of other servers.
 
         Approvals and the directory would have to be asked for each message.

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import httpx
 
-from synapse_tim.cli.output import print_json, print_table
+from synapse_tim.admin.output import print_json, print_table
 from synapse_tim.demo.attempt import Attempt
 from synapse_tim.demo.story import play
 from synapse_tim.demo.world import PASSWORD, DemoWorld

@@ -3,7 +3,8 @@
 An organisation is ``HealthcareService`` → ``Organization`` with the service's endpoints, a practitioner is
 ``PractitionerRole`` → ``Practitioner`` with the role's. What a search finds is not yet what was searched
 for: the directory compares beginnings, in any case of letters. So addresses are compared here, as users,
-and ids exactly. A resource that is none is skipped and counted.
+and ids exactly. A resource that is not valid FHIR R4 is skipped and counted; no Bundle is ever validated,
+since a single unknown element would spoil it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from typing import Any, Final
 
 import attrs
 
-from synapse_tim.directory.fhir_resources import KINDS, validated
 from synapse_tim.directory.owner_types import user_id_of
 
+#: Resources that are looked at; everything else in an answer is passed over.
+KINDS: Final = ("Endpoint", "HealthcareService", "Organization", "Practitioner", "PractitionerRole")
 TELEMATIK_ID: Final = "https://gematik.de/fhir/sid/telematik-id"
 #: Under which systems institution codes are known.
 IK_SYSTEMS: Final = frozenset(
@@ -171,6 +174,20 @@ def read_entries(resources: Iterable[Mapping[str, Any]]) -> Entries:
         else:
             known[key] = found
     return Entries(tuple(_entries(known)), skipped)
+
+
+def validated(resource: Mapping[str, Any]) -> Any | None:
+    """The resource as an object of the library; ``None`` if it is no resource of FHIR R4.
+
+    The library is loaded for the first resource: a homeserver makes no searches and never loads it.
+    """
+    kind = resource["resourceType"]
+    model = getattr(import_module(f"fhir.resources.R4B.{kind.lower()}"), kind)
+    try:
+        return model.model_validate(resource)
+    except Exception:
+        # Besides ValidationError the library has TypeError and RecursionError for some input.
+        return None
 
 
 def _entries(known: Mapping[tuple[str, str], Any]) -> Iterator[DirectoryEntry]:

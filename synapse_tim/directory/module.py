@@ -54,11 +54,7 @@ class Directory:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> DirectoryPartConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         parsed = parse_block(DirectoryPartConfig, config)
         if parsed.directory is None:
             raise wrong("this key is required", "directory")

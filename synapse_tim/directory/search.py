@@ -15,7 +15,7 @@ from synapse_tim.directory import entries as directory_entries
 from synapse_tim.directory import fhir_search
 from synapse_tim.directory.entries import DirectoryEntry, Entries, read_entries
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
-from synapse_tim.directory.fhir_bundle import MAX_BYTES, read_page
+from synapse_tim.directory.fhir_search import MAX_BYTES, read_page
 from synapse_tim.directory.owner_types import user_id_of
 from synapse_tim.directory.session import DirectorySession
 from synapse_tim.directory.transport import DirectoryTransport

@@ -15,11 +15,10 @@ from typing import Any
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import registry
-from synapse_tim.adapter.answers import count_allowed, enforce, reject
+from synapse_tim.adapter.answers import Answer, Proceed, count_allowed, enforce, reject
 from synapse_tim.adapter.clock import now_ms
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.events import StateBefore
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json
 from synapse_tim.core.matrix import MEMBER
@@ -38,11 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class EventPolicy:
-    """Judges events in one Synapse process.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Judges events in one Synapse process."""
 
     def __init__(self, config: EventPolicyConfig, api: ModuleApi) -> None:
         self._api = api
@@ -67,11 +62,7 @@ class EventPolicy:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> EventPolicyConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return parse_block(EventPolicyConfig, config)
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:

@@ -10,7 +10,7 @@ from synapse_tim.core.config_types import Block, PartConfig, Text, checked
 from synapse_tim.information.rules import DEFAULT_DESCRIPTION, DEFAULT_TITLE, ServiceInfo
 from synapse_tim.information.support_contacts import (
     ROLES,
-    Contact,
+    SupportContact,
     is_email_address,
     is_page,
     is_role,
@@ -59,7 +59,9 @@ class SupportConfig(Block):
 
     def document(self) -> dict[str, Any]:
         """As clients read it."""
-        contacts = [Contact(each.role, each.email_address, each.matrix_id) for each in self.contacts or ()]
+        contacts = [
+            SupportContact(each.role, each.email_address, each.matrix_id) for each in self.contacts or ()
+        ]
         return support_document(contacts, self.support_page)
 
 

@@ -26,8 +26,7 @@ from synapse_tim.information import resource as information_resource
 from synapse_tim.information.client_report_resource import ClientReportResource, ClientReports
 from synapse_tim.information.config import InformationServicesConfig
 from synapse_tim.information.denials import INFORMATION_TOKEN
-from synapse_tim.information.resource import InformationResource
-from synapse_tim.information.support_resource import SupportResource
+from synapse_tim.information.resource import InformationResource, SupportResource
 
 logger = logging.getLogger(__name__)
 
@@ -61,11 +60,7 @@ class InformationServices:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> InformationServicesConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return parse_block(InformationServicesConfig, config)
 
     def _information(self, config: InformationServicesConfig) -> Resource:

@@ -1,11 +1,11 @@
-"""``/tim-information``: TiMessengerInformation 1.0.0 for the clients of this server (R5.1 to R5.9).
+"""``/tim-information`` (TiMessengerInformation 1.0.0, R5.1 to R5.9), and ``/.well-known/matrix/support``.
 
-Every error has the form of that interface, not of Matrix: ``errorCode`` and ``errorMessage``. The code is
-that of Matrix.
+Every error of the former has the form of that interface, not of Matrix: ``errorCode`` and ``errorMessage``.
+The code is that of Matrix.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from synapse.module_api import DirectServeJsonResource, SynapseRequest
@@ -104,3 +104,19 @@ class InformationResource(DirectServeJsonResource):
         if known is None:
             reject(INFORMATION_UNAVAILABLE)
         return known
+
+
+class SupportResource(DirectServeJsonResource):
+    """Serves the support contacts to everybody (A_26265)."""
+
+    isLeaf = True  # noqa: N815  # Twisted's name
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._document = document
+
+    async def _async_render(self, request: SynapseRequest) -> tuple[int, Mapping[str, Any]]:
+        if request.postpath:
+            reject(ENDPOINT_UNRECOGNIZED)
+        require_method(request, "GET")
+        return 200, self._document

@@ -25,7 +25,7 @@ _MAX_LENGTH: Final = 255
 
 
 @attrs.frozen
-class Contact:
+class SupportContact:
     """Somebody who answers.
 
     Attributes:
@@ -43,7 +43,7 @@ class Contact:
         return {name: value for name, value in members.items() if value is not None}
 
 
-def support_document(contacts: Sequence[Contact], page: str | None) -> dict[str, Any]:
+def support_document(contacts: Sequence[SupportContact], page: str | None) -> dict[str, Any]:
     """As clients read it.
 
     Args:

@@ -34,9 +34,6 @@ class ArrivingMemberships:
 
     Args:
         invitation: says why one user may not invite another.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
     """
 
     def __init__(

@@ -41,11 +41,7 @@ _Line = tuple[str, str, str]
 
 
 class DeviceMessages:
-    """Watches the messages to devices in one Synapse process.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Watches the messages to devices in one Synapse process."""
 
     def __init__(self, api: ModuleApi, inbox: DeviceInbox, strangers: Strangers) -> None:
         self._api = api

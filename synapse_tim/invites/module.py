@@ -21,14 +21,13 @@ from typing import Any, Literal, Protocol
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import registry
-from synapse_tim.adapter.answers import count_denied, enforce, reject
+from synapse_tim.adapter.answers import Answer, Proceed, count_denied, enforce, reject
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.local_users import LocalUsers
 from synapse_tim.adapter.request_body import read_json
+from synapse_tim.adapter.users import LocalUsers
 from synapse_tim.core.create_room import CreateRoom, is_user_id, names_address
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
@@ -96,11 +95,7 @@ class InvitePolicy:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> InvitePolicyConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return parse_block(InvitePolicyConfig, config)
 
     def _consent_of(self, config: InvitePolicyConfig) -> Consent:
@@ -222,7 +217,7 @@ class InvitePolicy:
             return denial
         if not self._api.is_mine(invitee):
             return None  # the invitee's own server knows what the invitee wants
-        return await self._consent.check(rules, inviter, invitee)
+        return await self._consent.check(inviter, invitee, inviter_is_insured=rules.is_insured(inviter))
 
     def _rules(self) -> InviteRules:
         return InviteRules(self._federation.members, self._product)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from synapse.module_api import ModuleApi
 
-from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.adapter.users import LocalUsers
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.products import Product
 from synapse_tim.invites.denials import (
@@ -26,7 +26,6 @@ from synapse_tim.invites.permission_config import (
     is_empty,
     parse,
 )
-from synapse_tim.invites.rules import InviteRules
 
 logger = logging.getLogger(__name__)
 
@@ -62,14 +61,16 @@ class PermissionDocuments:
         except PermissionConfigError:
             return INVITEE_UNREADABLE
 
-    async def check(self, rules: InviteRules, inviter: str, invitee: str) -> Denial | None:
+    async def check(self, inviter: str, invitee: str, *, inviter_is_insured: bool) -> Denial | None:
         """See ``Consent.check`` (A_26021-01)."""
         config = await self.of(invitee)
-        return config if isinstance(config, Denial) else rules.check_consent(config, inviter)
+        if isinstance(config, Denial):
+            return config
+        return None if config.allows(inviter, inviter_is_insured=inviter_is_insured) else INVITEE_REFUSES
 
-    async def check_contact(self, rules: InviteRules, sender: str, addressee: str) -> Denial | None:
+    async def check_contact(self, sender: str, addressee: str, *, sender_is_insured: bool) -> Denial | None:
         """See ``Consent.check_contact``: whoever may not invite the user. Synapse caches account data."""
-        return await self.check(rules, sender, addressee)
+        return await self.check(sender, addressee, inviter_is_insured=sender_is_insured)
 
     async def stored(self, user_id: str) -> Mapping[str, object] | None:
         """The document that a local user has stored, whatever it says.

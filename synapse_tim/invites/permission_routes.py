@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter.answers import enforce, reject
+from synapse_tim.adapter.answers import Answer, Proceed, enforce, reject
 from synapse_tim.adapter.client_api import ClientGuard
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import octets, read_json
 from synapse_tim.invites.denials import PERMISSION_MALFORMED, PERMISSION_REMOVED
@@ -25,9 +24,6 @@ class PermissionRoutes:
 
     Args:
         documents: knows the account data type, the schema and the default.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
     """
 
     def __init__(self, homeserver: Homeserver, documents: PermissionDocuments) -> None:

@@ -23,11 +23,9 @@ from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.invites.denials import (
     INSURED_INVITES_INSURED,
     INVITE_BY_ADDRESS,
-    INVITEE_REFUSES,
     MEMBERSHIP_IN_INITIAL_STATE,
     TOO_MANY_INVITES,
 )
-from synapse_tim.invites.permission_config import PermissionConfig
 
 
 @attrs.frozen(eq=False)
@@ -56,10 +54,9 @@ class InviteRules:
         usable = self.members.usable_list
         return usable is not None and server in usable.insurance_domains
 
-    def check_consent(self, config: PermissionConfig, inviter: str) -> Denial | None:
-        """Why the invitee's permission configuration refuses, or ``None``."""
-        insured = self.is_insurer(of_matrix_id(inviter))
-        return None if config.allows(inviter, inviter_is_insured=insured) else INVITEE_REFUSES
+    def is_insured(self, user_id: str) -> bool:
+        """Whether a user is an insured person."""
+        return self.is_insurer(of_matrix_id(user_id))
 
 
 def check_new_room(room: CreateRoom, *, one_invitation: bool) -> Denial | None:
@@ -85,18 +82,17 @@ class Consent(Protocol):
 
     denial: Denial
 
-    async def check(self, rules: InviteRules, inviter: str, invitee: str) -> Denial | None:
+    async def check(self, inviter: str, invitee: str, *, inviter_is_insured: bool) -> Denial | None:
         """Why a local user must not be invited, or ``None``.
 
         Args:
             inviter: user id, of a member of the federation or of this server.
+            inviter_is_insured: the inviter's server belongs to an insurer.
         """
 
-    async def check_contact(self, rules: InviteRules, sender: str, addressee: str) -> Denial | None:
+    async def check_contact(self, sender: str, addressee: str, *, sender_is_insured: bool) -> Denial | None:
         """Why somebody who shares no room with a local user must not address the user, or ``None``.
 
-        Asked about messages, of which there are many: whatever it takes is in a cache.
-
-        Args:
-            sender: user id, of a member of the federation or of this server.
+        Asked about messages, of which there are many: whatever it takes is in a cache. Arguments as for
+        ``check``.
         """

@@ -18,10 +18,9 @@ from typing import Any, Final, Literal
 from synapse.module_api import NOT_SPAM, EventBase, LoggingTransaction, ModuleApi
 from synapse.module_api.errors import Codes
 
-from synapse_tim.adapter.answers import count_denied, enforce, reject
+from synapse_tim.adapter.answers import Answer, Proceed, count_denied, enforce, reject
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import CREATE, JOIN_RULES, MEMBER
@@ -75,9 +74,6 @@ class StrangerMemberships:
         homeserver: for events that are made here.
         invitation: says why one user may not invite another.
         allowed: whose policy and rule to count if it may be.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
     """
 
     def __init__(

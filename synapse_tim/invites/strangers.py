@@ -18,8 +18,8 @@ from collections.abc import Callable, Collection, Mapping
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.answers import looked_up, reject
-from synapse_tim.adapter.common_rooms import CommonRooms
 from synapse_tim.adapter.rooms import Rooms
+from synapse_tim.adapter.shared_rooms import SharedRooms
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.text import is_storable
 from synapse_tim.invites.denials import CONTACT_UNAVAILABLE, INVITEE_UNKNOWN, PERMISSION_UNAVAILABLE
@@ -42,7 +42,7 @@ class Strangers:
         self._joined = rooms.joined
         self._rules = rules
         self._consent = consent
-        self._rooms = CommonRooms(api)
+        self._rooms = SharedRooms(api)
 
     async def among(
         self, user_id: str, others: Collection[str], *, invited_elsewhere: bool = False
@@ -63,7 +63,7 @@ class Strangers:
         asked = [other for other in denied if is_storable(other)]
         if not asked:
             return denied
-        common = await looked_up(self._rooms.of(user_id, asked), CONTACT_UNAVAILABLE)
+        common = await looked_up(self._rooms.in_common(user_id, asked), CONTACT_UNAVAILABLE)
         known = common.sharing | common.invited_elsewhere if invited_elsewhere else common.sharing
         strangers = {other: denial for other, denial in denied.items() if other not in known}
         if PERMISSION_UNAVAILABLE in strangers.values():
@@ -76,7 +76,7 @@ class Strangers:
         Raises:
             SynapseError: 503 if it cannot be looked up.
         """
-        common = await looked_up(self._rooms.of(user_id, [other]), CONTACT_UNAVAILABLE)
+        common = await looked_up(self._rooms.in_common(user_id, [other]), CONTACT_UNAVAILABLE)
         return other in common.sharing or (invited_elsewhere and other in common.invited_elsewhere)
 
     async def check(self, user_id: str, other: str) -> Denial | None:
@@ -85,7 +85,8 @@ class Strangers:
         denial = rules.check(user_id, other)
         if denial is not None or not self._api.is_mine(other):
             return denial  # the other's own server knows what the other wants
-        return await self._consent.check_contact(rules, user_id, other)
+        insured = rules.is_insured(user_id)
+        return await self._consent.check_contact(user_id, other, sender_is_insured=insured)
 
     async def _denied(self, user_id: str, others: Collection[str]) -> dict[str, Denial]:
         """Those who are strangers as far as the caches know."""

@@ -17,7 +17,7 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, SynapseError
 from synapse.types import UserID
 
-from synapse_tim.adapter.accounts import Accounts as SynapseAccounts
+from synapse_tim.adapter.accounts import SynapseAccounts
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.login.pending_accounts import Name, NewAccount, NewAccounts
 from synapse_tim.login.rules.account_naming import localpart

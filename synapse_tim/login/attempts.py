@@ -1,26 +1,34 @@
-"""The way to log in that is being used: what Synapse does not tell those who may refuse a login.
+"""A login from its request to its session: what Synapse does not tell those who may refuse it.
 
-A login passes the guard of ``POST /login`` first, then whoever checks the credentials, then
-``check_login_for_spam``, all while the same request is being served.
+A login passes the guard of ``POST /login`` first, then the check of its credentials, then
+``check_login_for_spam``, all while the same request is being served. The state of a login stays here.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
-from synapse.module_api import SynapseRequest
+from synapse.module_api import NOT_SPAM, ModuleApi, SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
-from synapse_tim.adapter.answers import reject
-from synapse_tim.adapter.guards import Answer, Proceed
+from synapse_tim.adapter.accounts import current_request, current_requester
+from synapse_tim.adapter.answers import Answer, Proceed, enforce, reject
 from synapse_tim.adapter.request_body import read_json, replace_json
+from synapse_tim.core.denial import Denial
+from synapse_tim.login.denials import LOGIN_METHOD, LOGIN_UNAVAILABLE
+from synapse_tim.login.logout import ProviderLogout, SessionEndedError
 from synapse_tim.login.rules.methods import LoginMethod, LoginRules
-from synapse_tim.login.token_login import Used
+from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
+from synapse_tim.login.token_login import LoggedIn, TokenLogin, Used, count_accepted, count_refused
+
+logger = logging.getLogger(__name__)
 
 _TRY_AGAIN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_AfterLogin = Callable[[Any], Awaitable[None]]
 
 
 @attrs.define
@@ -40,16 +48,27 @@ class LoginAttempt:
 
 
 class LoginAttempts:
-    """Keeps the logins of one process apart."""
+    """Judges the logins of one process, and keeps them apart.
+
+    Args:
+        rules: which ways there are.
+        tokens: turns ID tokens into users.
+        sessions: notes which session a provider may end.
+        current_request: stands for the request that is being served.
+    """
 
     def __init__(
         self,
+        api: ModuleApi,
         rules: LoginRules,
-        current_request: Callable[[], object],
-        release: Callable[[Used], Awaitable[None]],
+        tokens: TokenLogin,
+        sessions: ProviderLogout,
+        current_request: Callable[[], object] = current_request,
     ) -> None:
+        self._api = api
         self._rules = rules
-        self._release = release
+        self._tokens = tokens
+        self._sessions = sessions
         self._current_request = current_request
         self._running: dict[int, LoginAttempt] = {}
 
@@ -79,8 +98,61 @@ class LoginAttempts:
                 return await proceed()
             except SynapseError as error:
                 if attempt.used and error.code in _TRY_AGAIN and not attempt.may_have_session:
-                    await self._release(attempt.used)
+                    await self._tokens.used.release(attempt.used)
                 raise
+
+    async def check_id_token(
+        self, username: str, login_type: str, login: dict[str, Any]
+    ) -> tuple[str, _AfterLogin] | None:
+        """Log somebody in with an ID token, or have them confirm something with one.
+
+        Whom the client claims to be does not matter. Confirming is for those who are logged in, with a token
+        of their own (user-interactive authentication).
+
+        Returns:
+            The user id and what to do once there is a session; ``None`` if the token is refused.
+        """
+        try:
+            logged_in = await self._log_in_or_confirm(login.get("token"))
+        except TokenRefusedError as error:
+            count_refused(error)
+            return None
+        except Exception as error:
+            # Whatever it says may hold something about the person.
+            logger.error("An ID token could not be checked: %s", type(error).__name__)
+            logger.debug("An ID token could not be checked", exc_info=True)
+            count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
+            return None
+        count_accepted()
+        return logged_in.user_id, self._after_login(logged_in)
+
+    async def check_login_for_spam(
+        self,
+        user_id: str,
+        device_id: str | None,
+        initial_display_name: str | None,
+        request_info: Collection[tuple[str | None, str]],
+        auth_provider_id: str | None = None,
+    ) -> Literal["NOT_SPAM"]:
+        """Refuse a way to log in that is not used here, now that it shows who it is.
+
+        Raises:
+            SynapseError: 403 ``M_FORBIDDEN``.
+        """
+        attempt = self.current
+        denial: Denial | None = LOGIN_METHOD
+        by_token = attempt is not None and attempt.method == LoginMethod.ID_TOKEN
+        if attempt is not None and attempt.token_user == (user_id if by_token else None):
+            denial = self._rules.check(
+                attempt.method,
+                user_id.lower(),
+                administrator=await self._api.is_user_admin(user_id),
+                sso_provider=auth_provider_id,
+            )
+        enforce(denial, LOGIN_METHOD)
+        if attempt is not None:
+            attempt.may_have_session = True  # it is the next thing that Synapse does
+        return NOT_SPAM
 
     async def flows(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Offer only the ways to log in that there are."""
@@ -97,6 +169,32 @@ class LoginAttempts:
             with suppress(SynapseError):  # which Synapse says, too
                 replace_json(request, {**read_json(request), "inhibit_login": True})
         return await proceed()
+
+    async def _log_in_or_confirm(self, token: object) -> LoggedIn:
+        attempt = self.current
+        if attempt is not None:
+            logged_in = await self._tokens.log_in(token)
+            attempt.token_user, attempt.used = logged_in.user_id, logged_in.used
+            return logged_in
+        requester = current_requester()
+        if requester is None:
+            raise TokenRefusedError(TokenRefusal.NOT_LINKED, "nobody is logged in")
+        return await self._tokens.confirm(token, requester)
+
+    def _after_login(self, logged_in: LoggedIn) -> _AfterLogin:
+        async def after(response: Any) -> None:
+            try:
+                await self._sessions.began(logged_in, response["device_id"])
+            except SessionEndedError as error:
+                logger.error("A session could not be stored and was ended: %s", error)
+                if (attempt := self.current) is not None:
+                    attempt.may_have_session = False
+                reject(LOGIN_UNAVAILABLE)
+            except Exception as error:
+                logger.error("A session could be neither stored nor ended: %s", type(error).__name__)
+                reject(LOGIN_UNAVAILABLE)
+
+        return after
 
     @contextmanager
     def _noted(self, body: Mapping[str, Any]) -> Iterator[LoginAttempt]:

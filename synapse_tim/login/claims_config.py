@@ -13,9 +13,8 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from synapse_tim.core.config_types import Block, Duration, ReadablePath, enum_value, read_file
 from synapse_tim.login.rules.account_naming import KeyedHash, LocalpartRule, Template
-from synapse_tim.login.rules.claims import ACR_ORDER, LONGEST_AGE, ClaimRules
+from synapse_tim.login.rules.claims import ACR_ORDER, LONGEST_AGE, ClaimRules, is_oid
 from synapse_tim.login.rules.identity_provider import DEFAULTS, AccountRules, Profile
-from synapse_tim.login.rules.professions import is_oid
 
 _HASH_KEY_OCTETS: Final = 32
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from synapse_tim.adapter.accounts import Accounts
+from synapse_tim.adapter.accounts import SynapseAccounts
 from synapse_tim.jose.signed_token import SignatureRules
 from synapse_tim.login.rules import logout_token
 from synapse_tim.login.rules.claims import CLOCK_SKEW
@@ -40,7 +40,7 @@ class ProviderLogout:
 
     login: TokenLogin
     store: LoginStore
-    accounts: Accounts
+    accounts: SynapseAccounts
     clock: Callable[[], dt.datetime]
 
     async def began(self, logged_in: LoggedIn, device_id: str) -> None:

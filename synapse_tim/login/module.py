@@ -7,22 +7,19 @@ the log, without anything about the person.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
-from typing import Any, Final, Literal
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
 
 from cachetools import TTLCache
-from synapse.module_api import NOT_SPAM, ModuleApi, SynapseRequest
+from synapse.module_api import ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import metrics, registry
-from synapse_tim.adapter.accounts import current_request
-from synapse_tim.adapter.answers import enforce, reject
+from synapse_tim.adapter.answers import Answer, Proceed, reject
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import parse_block
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.start_up import check_options, report
 from synapse_tim.adapter.table_keeper import TableKeeper
-from synapse_tim.core.denial import Denial
 from synapse_tim.core.products import Product
 from synapse_tim.federation.federation_members import Federation
 from synapse_tim.federation.list import FederationList
@@ -32,7 +29,7 @@ from synapse_tim.login.attempts import LoginAttempts
 from synapse_tim.login.checks import judge_logins, judge_registration, judge_single_sign_on
 from synapse_tim.login.config import LoginPolicyConfig
 from synapse_tim.login.denials import LOGIN_METHOD, LOGIN_UNAVAILABLE
-from synapse_tim.login.logout import ProviderLogout, SessionEndedError
+from synapse_tim.login.logout import ProviderLogout
 from synapse_tim.login.pending_accounts import NewAccounts
 from synapse_tim.login.resources import BASE_PATH, KeyResource, LogoutResource, NonceResource
 from synapse_tim.login.rules.identity_provider import ThisServer
@@ -40,9 +37,12 @@ from synapse_tim.login.rules.insured import Insurer
 from synapse_tim.login.rules.methods import LoginMethod
 from synapse_tim.login.rules.nonces import NonceMint
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
-from synapse_tim.login.sso_context import LoginContext, count_accepted, count_refused
 from synapse_tim.login.store import LoginStore
-from synapse_tim.login.token_login import LoggedIn, TokenLogin, UsedTokens
+from synapse_tim.login.token_login import (
+    LoginContext,
+    TokenLogin,
+    UsedTokens,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,6 @@ _TIDY_MS: Final = 60 * 1000
 #: Accounts that single sign-on is making: a person may be asked for consent in between.
 _MARKS: Final = 10_000
 _MARK_SECONDS: Final = 15 * 60.0
-_AfterLogin = Callable[[Any], Awaitable[None]]
 
 
 class LoginPolicy:
@@ -96,7 +95,7 @@ class LoginPolicy:
         self._rules = config.login_rules(
             api.server_name, providers if config.product is Product.EPA else None
         )
-        self._attempts = LoginAttempts(self._rules, current_request, self.login.used.release)
+        self._attempts = LoginAttempts(api, self._rules, self.login, self._logout)
         marks: MutableMapping[tuple[str, str], str] = TTLCache(_MARKS, _MARK_SECONDS)
         context = LoginContext(
             self.login.homeserver,
@@ -124,80 +123,12 @@ class LoginPolicy:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> LoginPolicyConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return parse_block(LoginPolicyConfig, config)
 
     def known_list(self) -> FederationList | None:
         """The last verified federation list, also when it is stale: logins go on without the directory."""
         return None if self._federation is None else self._federation.known_list
-
-    async def check_id_token(
-        self, username: str, login_type: str, login: dict[str, Any]
-    ) -> tuple[str, _AfterLogin] | None:
-        """Log somebody in with an ID token, or have them confirm something with one.
-
-        Whom the client claims to be does not matter. Confirming is for those who are logged in, with a token
-        of their own (user-interactive authentication).
-
-        Returns:
-            The user id and what to do once there is a session; ``None`` if the token is refused.
-        """
-        try:
-            logged_in = await self._log_in_or_confirm(login.get("token"))
-        except TokenRefusedError as error:
-            count_refused(error)
-            return None
-        except Exception as error:
-            # Whatever it says may hold something about the person.
-            logger.error("An ID token could not be checked: %s", type(error).__name__)
-            logger.debug("An ID token could not be checked", exc_info=True)
-            count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
-            return None
-        count_accepted()
-        return logged_in.user_id, self._after_login(logged_in)
-
-    async def _log_in_or_confirm(self, token: object) -> LoggedIn:
-        attempt = self._attempts.current
-        if attempt is not None:
-            logged_in = await self.login.log_in(token)
-            attempt.token_user, attempt.used = logged_in.user_id, logged_in.used
-            return logged_in
-        requester = self._synapse.current_requester()
-        if requester is None:
-            raise TokenRefusedError(TokenRefusal.NOT_LINKED, "nobody is logged in")
-        return await self.login.confirm(token, requester)
-
-    async def check_login_for_spam(
-        self,
-        user_id: str,
-        device_id: str | None,
-        initial_display_name: str | None,
-        request_info: Collection[tuple[str | None, str]],
-        auth_provider_id: str | None = None,
-    ) -> Literal["NOT_SPAM"]:
-        """Refuse a way to log in that is not used here, now that it shows who it is.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
-        """
-        attempt = self._attempts.current
-        denial: Denial | None = LOGIN_METHOD
-        by_token = attempt is not None and attempt.method == LoginMethod.ID_TOKEN
-        if attempt is not None and attempt.token_user == (user_id if by_token else None):
-            denial = self._rules.check(
-                attempt.method,
-                user_id.lower(),
-                administrator=await self._api.is_user_admin(user_id),
-                sso_provider=auth_provider_id,
-            )
-        enforce(denial, LOGIN_METHOD)
-        if attempt is not None:
-            attempt.may_have_session = True  # it is the next thing that Synapse does
-        return NOT_SPAM
 
     async def end_session(self, token: str) -> bool:
         """End a session because its provider says so; says whether the token was accepted."""
@@ -219,30 +150,15 @@ class LoginPolicy:
         if device_id is not None:
             await self._store.remove_session(user_id, device_id)
 
-    def _after_login(self, logged_in: LoggedIn) -> _AfterLogin:
-        async def after(response: Any) -> None:
-            try:
-                await self._logout.began(logged_in, response["device_id"])
-            except SessionEndedError as error:
-                logger.error("A session could not be stored and was ended: %s", error)
-                if self._attempts.current is not None:
-                    self._attempts.current.may_have_session = False
-                reject(LOGIN_UNAVAILABLE)
-            except Exception as error:
-                logger.error("A session could be neither stored nor ended: %s", type(error).__name__)
-                reject(LOGIN_UNAVAILABLE)
-
-        return after
-
     def _register(self) -> None:
         # Whatever is registered here is offered to everybody who has to confirm something, too.
         usable = self.login.providers and LoginMethod.ID_TOKEN in self._rules.permitted
         types = sorted(self._rules.token_types) if usable else []
         self._api.register_password_auth_provider_callbacks(
-            auth_checkers={(name, ("token",)): self.check_id_token for name in types},
+            auth_checkers={(name, ("token",)): self._attempts.check_id_token for name in types},
             on_logged_out=self.on_logged_out,
         )
-        self._api.register_spam_checker_callbacks(check_login_for_spam=self.check_login_for_spam)
+        self._api.register_spam_checker_callbacks(check_login_for_spam=self._attempts.check_login_for_spam)
         self._client_api.guard(
             {
                 (_LOGIN, "POST"): self._attempts.log_in,

@@ -24,10 +24,8 @@ from synapse_tim.login.claims_config import OidcMappingConfig
 from synapse_tim.login.pending_accounts import NewAccounts
 from synapse_tim.login.rules.claims import text
 from synapse_tim.login.rules.identity_provider import IdentityProvider, Person
-from synapse_tim.login.rules.pages import NOT_USED, page_text
-from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError, as_refusals
-from synapse_tim.login.sso_context import LoginContext, count_accepted, count_refused
-from synapse_tim.login.token_login import VerifiedLogin
+from synapse_tim.login.rules.refusals import NOT_USED, TokenRefusal, TokenRefusedError, as_refusals, page_text
+from synapse_tim.login.token_login import LoginContext, VerifiedLogin, count_accepted, count_refused
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +66,7 @@ class OidcMapping:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> OidcMappingConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return parse_block(OidcMappingConfig, config)
 
     def get_remote_user_id(self, userinfo: Mapping[str, Any]) -> str:

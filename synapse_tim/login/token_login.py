@@ -6,17 +6,20 @@ signature, and nothing is written before everything else has been looked at.
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 import attrs
 
+from synapse_tim.adapter import metrics
+from synapse_tim.adapter.answers import count_allowed, count_denied
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.federation.list import FederationList
 from synapse_tim.jose import jwe
 from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.signed_token import SignatureRules, SignedToken
 from synapse_tim.login.accounts import Accounts
+from synapse_tim.login.denials import ID_TOKEN
 from synapse_tim.login.provider_keys import KeysUnavailableError, ProviderKeys
 from synapse_tim.login.rules.identity_provider import IdentityProvider, Person, ThisServer, UsedToken
 from synapse_tim.login.rules.nonces import NonceMint
@@ -149,6 +152,23 @@ class UsedTokens:
 
 
 @attrs.frozen(eq=False)
+class LoginContext:
+    """The rules of single sign-on at this homeserver.
+
+    Attributes:
+        known_list: the last verified federation list, or ``None`` if there is none.
+        permits_single_sign_on: whether single sign-on is a way to log in here.
+        marks: of accounts that are being made, by provider and localpart.
+    """
+
+    homeserver: ThisServer
+    known_list: Callable[[], FederationList | None]
+    permits_single_sign_on: bool
+    used: UsedTokens
+    marks: MutableMapping[tuple[str, str], str]
+
+
+@attrs.frozen(eq=False)
 class TokenLogin:
     """Turns tokens into users.
 
@@ -228,3 +248,17 @@ class TokenLogin:
         if provider is None:
             raise TokenRefusedError(TokenRefusal.ISSUER_UNKNOWN)
         return signed, provider, encrypted
+
+
+def count_accepted() -> None:
+    """Count a token that leads to an account."""
+    metrics.LOGIN_TOKENS.labels("accepted").inc()
+    count_allowed(ID_TOKEN)
+
+
+def count_refused(error: TokenRefusedError) -> None:
+    """Count and log a refusal by its reason."""
+    metrics.LOGIN_TOKENS.labels(error.reason.value).inc()
+    count_denied(ID_TOKEN)
+    logger.info("ID token refused: %s", error.reason.value)
+    logger.debug("ID token refused: %s", error)

@@ -11,10 +11,9 @@ from typing import Literal
 
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
-from synapse_tim.adapter.answers import enforce, reject
+from synapse_tim.adapter.answers import Answer, Proceed, enforce, reject
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER
@@ -26,11 +25,7 @@ from synapse_tim.rooms.views import ENTRY, RoomStates, State, content
 
 
 class RoomEntry:
-    """Watches the ways into rooms in one Synapse process.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Watches the ways into rooms in one Synapse process."""
 
     def __init__(self, api: ModuleApi, homeserver: Homeserver, rooms: RoomStates) -> None:
         self._api = api

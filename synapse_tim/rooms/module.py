@@ -16,10 +16,9 @@ from typing import Any, Final
 from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import registry
-from synapse_tim.adapter.answers import enforce
+from synapse_tim.adapter.answers import Answer, Proceed, enforce
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.events import StateBefore
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.start_up import check_options
@@ -68,11 +67,7 @@ class RoomPolicy:
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> RoomPolicyConfig:
-        """Check the block of ``homeserver.yaml``.
-
-        Raises:
-            ConfigError: naming the key and what is expected.
-        """
+        """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return parse_block(RoomPolicyConfig, config)
 
     async def check_new_room(self, creator: str, room: CreateRoom) -> Mapping[str, Any]:

@@ -14,8 +14,8 @@ from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter.accounts import current_request
+from synapse_tim.adapter.answers import Answer, Proceed
 from synapse_tim.adapter.events import StateBefore
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.matrix import CREATE, MEMBER
 
@@ -31,11 +31,7 @@ class _Begun:
 
 
 class RoomRollback:
-    """Removes what is left of rooms whose creation is refused half-way.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Removes what is left of rooms whose creation is refused half-way."""
 
     def __init__(self, api: ModuleApi, homeserver: Homeserver) -> None:
         self._api = api

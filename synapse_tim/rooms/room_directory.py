@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
-from synapse_tim.adapter.answers import count_denied, reject
+from synapse_tim.adapter.answers import Answer, Proceed, count_denied, reject
 from synapse_tim.adapter.client_api import ClientGuard
 from synapse_tim.adapter.federation_requests import FederationRequest
-from synapse_tim.adapter.guards import Answer, Proceed
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.matrix import CREATE, PUBLIC
 from synapse_tim.core.products import Product
@@ -33,11 +32,7 @@ _PUBLIC_ROOMS = "room.PublicRoomListRestServlet"
 
 
 class RoomDirectory:
-    """Guards the room directory in one Synapse process.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Guards the room directory in one Synapse process."""
 
     def __init__(self, api: ModuleApi, homeserver: Homeserver, product: Product, rooms: RoomStates) -> None:
         self._api = api

@@ -80,16 +80,12 @@ class RoomStates:
 
 
 class RoomViews:
-    """Closes views of rooms in one Synapse process.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Closes views of rooms in one Synapse process."""
 
     def __init__(self, api: ModuleApi, homeserver: Homeserver, rooms: RoomStates) -> None:
         self._api = api
         self._rooms = rooms
-        self._synapse = homeserver.room_views
+        self._synapse = homeserver.room_previews
         self._synapse.close_histories(self.may_be_read)
         self._synapse.close_summaries(self.is_shown)
         # How complex a room is, Synapse says of public ones only, which none is that others may take part in.

@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from synapse_tim.admin.database import open_database
+from synapse_tim.admin.output import print_json
 from synapse_tim.cleanup.activity import RoomActivity
 from synapse_tim.cleanup.rules import CleanupKind, CleanupRules, InsurersOf
 from synapse_tim.cleanup.survey import RoomSurvey
 from synapse_tim.cleanup.sweep import RoomSweep
-from synapse_tim.cli.output import print_json
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.testing import PostgresServer, SynapseServer, make_world
 

@@ -28,7 +28,7 @@ from jwcrypto import jwk as other_jwk
 from jwcrypto import jws as other_jws
 from ratios import Comparison
 
-from synapse_tim.cli.output import print_json, print_table
+from synapse_tim.admin.output import print_json, print_table
 from synapse_tim.core.products import Product
 from synapse_tim.federation.list import parse_payload
 from synapse_tim.jose import jwe

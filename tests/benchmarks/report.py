@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from synapse_tim.cli.output import print_json
+from synapse_tim.admin.output import print_json
 
 _COLUMNS = ("ratio", "middle half", "95 %", "target", "samples")
 _WIDTH = 125

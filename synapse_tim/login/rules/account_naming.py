@@ -15,8 +15,7 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from synapse_tim.login.rules.claims import text
-from synapse_tim.login.rules.professions import PERSONS
+from synapse_tim.login.rules.claims import PERSONS, text
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 
 _FIELD: Final = re.compile(r"\{([^{}]+)\}")

@@ -24,6 +24,16 @@ LONGEST_AGE: Final = dt.timedelta(hours=1)
 #: gematik's levels of assurance, the lower one first.
 ACR_ORDER: Final = ("gematik-ehealth-loa-substantial", "gematik-ehealth-loa-high")
 
+#: Of gemSpec_OID: what a smart card carries below it and is not in ``PERSONS`` belongs to an institution.
+_ARC: Final = "1.2.276.0.76.4."
+_OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,19})){1,30}")
+
+#: oid_versicherter: insured persons.
+INSURED: Final = f"{_ARC}49"
+#: Physicians (30) to rescue assistants (48), insured persons (49), paramedics (178), and the health
+#: professions of the electronic register (232 to 241).
+PERSONS: Final = frozenset(f"{_ARC}{number}" for number in (*range(30, 50), 178, *range(232, 242)))
+
 _NUMERIC_DATE: Final = re.compile(r"[0-9]{1,12}")
 _LATEST: Final = 10**12
 _MAX_TEXT: Final = 1000
@@ -162,6 +172,11 @@ def replay_key(claims: Mapping[str, Any], digest: str) -> str:
     token = ("digest", digest) if claims.get("jti") is None else ("jti", text(claims, "jti"))
     joined = "\0".join((text(claims, "iss"), *token))
     return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def is_oid(text: str) -> bool:
+    """Whether a text is an object identifier in dotted notation."""
+    return _OID.fullmatch(text) is not None
 
 
 def _check_assurance(claims: Mapping[str, Any], rules: ClaimRules) -> None:

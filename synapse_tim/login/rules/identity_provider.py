@@ -20,6 +20,7 @@ from synapse_tim.login.rules.account_naming import LocalpartRule, Template, disp
 from synapse_tim.login.rules.claims import (
     ACR_ORDER,
     CLOCK_SKEW,
+    INSURED,
     LONGEST_AGE,
     ClaimRules,
     check_claims,
@@ -28,7 +29,6 @@ from synapse_tim.login.rules.claims import (
     text,
 )
 from synapse_tim.login.rules.insured import ID, PROFESSION, Insurer, check_person
-from synapse_tim.login.rules.professions import INSURED
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 
 

@@ -14,8 +14,7 @@ import attrs
 from synapse_tim.core.institution_code import is_code
 from synapse_tim.core.products import Product
 from synapse_tim.federation.list import FederationList
-from synapse_tim.login.rules.claims import text
-from synapse_tim.login.rules.professions import INSURED
+from synapse_tim.login.rules.claims import INSURED, text
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 
 #: Claims of the federation of sectoral identity providers.

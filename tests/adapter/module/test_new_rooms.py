@@ -6,7 +6,7 @@ import pytest
 from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter.answers import reject
-from synapse_tim.adapter.new_rooms import NewRooms
+from synapse_tim.adapter.events import NewRooms
 from synapse_tim.invites.denials import TOO_MANY_INVITES
 
 ALICE = "@alice:own.example"

@@ -6,7 +6,7 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.adapter.users import LocalUsers
 from synapse_tim.contacts.module import ContactManagement
 from synapse_tim.contacts.three_stage_check import MAX_WAITING_OF_A_SERVER, ThreeStageCheck
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
@@ -38,7 +38,7 @@ def directory():
 def refuses(api, users, contacts, directory, run):
     api.is_mine = lambda user_id: user_id.endswith(f":{api.server_name}")
     check = ThreeStageCheck(api, users, contacts.permits, directory)
-    return lambda inviter=STRANGER: run(check.check(RULES, inviter, DOCTOR))
+    return lambda inviter=STRANGER: run(check.check(inviter, DOCTOR, inviter_is_insured=False))
 
 
 def test_who_is_not_there_is_refused_before_anything_is_asked(users, contacts, directory, refuses):
@@ -97,18 +97,18 @@ def test_one_server_does_not_take_the_time_of_all(api, users, contacts, director
 
     async def scenario():
         refusals = [
-            asyncio.ensure_future(check.check(RULES, f"@a{n}:other.example", DOCTOR))
+            asyncio.ensure_future(check.check(f"@a{n}:other.example", DOCTOR, inviter_is_insured=False))
             for n in range(MAX_WAITING_OF_A_SERVER)
         ]
         while directory.owner_type.await_count < MAX_WAITING_OF_A_SERVER:
             await asyncio.sleep(0)
-        assert await check.check(RULES, "@b:other.example", DOCTOR) is APPROVAL_UNAVAILABLE
-        elsewhere = asyncio.ensure_future(check.check(RULES, "@a:third.example", DOCTOR))
+        assert await check.check("@b:other.example", DOCTOR, inviter_is_insured=False) is APPROVAL_UNAVAILABLE
+        elsewhere = asyncio.ensure_future(check.check("@a:third.example", DOCTOR, inviter_is_insured=False))
         while directory.owner_type.await_count == MAX_WAITING_OF_A_SERVER:
             await asyncio.sleep(0)
         answers.set_result(OwnerType.ORG)
         assert set(await asyncio.gather(elsewhere, *refusals)) == {None}
-        assert await check.check(RULES, "@b:other.example", DOCTOR) is None
+        assert await check.check("@b:other.example", DOCTOR, inviter_is_insured=False) is None
 
     asyncio.run(scenario())
 

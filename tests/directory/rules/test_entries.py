@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synapse_tim.directory.entries import (
+    KINDS,
     DirectoryEntry,
     OwnerKind,
     Role,
@@ -18,9 +19,9 @@ from synapse_tim.directory.entries import (
     has_telematik_id,
     is_user,
     read_entries,
+    validated,
 )
-from synapse_tim.directory.fhir_bundle import read_page
-from synapse_tim.directory.fhir_resources import KINDS, validated
+from synapse_tim.directory.fhir_search import read_page
 from synapse_tim.testing.simulator.directory.entries import DirectoryEntries, ListedAddress
 from synapse_tim.testing.simulator.directory.resources import resources_of
 

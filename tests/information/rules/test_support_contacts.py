@@ -3,7 +3,7 @@
 import pytest
 
 from synapse_tim.information.support_contacts import (
-    Contact,
+    SupportContact,
     is_email_address,
     is_page,
     is_role,
@@ -13,7 +13,10 @@ from synapse_tim.information.support_contacts import (
 
 
 def test_a_26265_the_document_has_what_there_is():
-    contacts = [Contact("m.role.admin", "a@b.example"), Contact("m.role.security", None, "@a:b.example")]
+    contacts = [
+        SupportContact("m.role.admin", "a@b.example"),
+        SupportContact("m.role.security", None, "@a:b.example"),
+    ]
     assert support_document(contacts, None) == {
         "contacts": [
             {"role": "m.role.admin", "email_address": "a@b.example"},

@@ -8,7 +8,7 @@ from immutabledict import immutabledict
 from synapse.module_api import AccountDataManager
 from synapse.types import UserInfo
 
-from synapse_tim.adapter.local_users import LocalUsers
+from synapse_tim.adapter.users import LocalUsers
 from synapse_tim.core.products import Product
 from synapse_tim.invites.denials import (
     INVITEE_UNKNOWN,

@@ -33,7 +33,9 @@ class Server:
 
     def __init__(self):
         self.serving = None
-        self.attempts = LoginAttempts(RULES, lambda: self.serving, self.release)
+        tokens = Mock()
+        tokens.used.release = self.release
+        self.attempts = LoginAttempts(Mock(), RULES, tokens, Mock(), lambda: self.serving)
         self.seen = []
         self.released = []
 

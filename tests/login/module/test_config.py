@@ -13,10 +13,9 @@ from synapse_tim.core.products import Product
 from synapse_tim.jose.jwk import thumbprint
 from synapse_tim.jose.signed_token import ALGORITHMS
 from synapse_tim.login.rules.account_naming import KeyedHash, Template
-from synapse_tim.login.rules.claims import ACR_ORDER
+from synapse_tim.login.rules.claims import ACR_ORDER, INSURED
 from synapse_tim.login.rules.identity_provider import DEFAULTS, Profile
 from synapse_tim.login.rules.methods import ID_TOKEN_TYPE, LoginMethod
-from synapse_tim.login.rules.professions import INSURED
 
 SERVER = "hospital.example"
 DOCTOR = "1.2.276.0.76.4.30"

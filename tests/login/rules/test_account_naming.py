@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from synapse_tim.login.rules.account_naming import KeyedHash, Template, display_name, localpart
-from synapse_tim.login.rules.professions import INSURED
+from synapse_tim.login.rules.claims import INSURED
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 
 SERVER = "hospital.example"

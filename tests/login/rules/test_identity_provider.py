@@ -9,7 +9,7 @@ from synapse_tim.core.products import Product
 from synapse_tim.federation.list import parse_payload
 from synapse_tim.jose.signed_token import ALGORITHMS, SignatureRules
 from synapse_tim.login.rules.account_naming import Template, localpart
-from synapse_tim.login.rules.claims import ClaimRules
+from synapse_tim.login.rules.claims import INSURED, ClaimRules
 from synapse_tim.login.rules.identity_provider import (
     DEFAULTS,
     AccountRules,
@@ -19,7 +19,6 @@ from synapse_tim.login.rules.identity_provider import (
     ThisServer,
 )
 from synapse_tim.login.rules.insured import Insurer
-from synapse_tim.login.rules.professions import INSURED
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.testing.simulator.idp.cards import CARDS, INSURED_PERSONS
 from tests.support.helpers import NOW, document, entry

@@ -5,8 +5,8 @@ import pytest
 from synapse_tim.core.institution_code import is_code
 from synapse_tim.core.products import Product
 from synapse_tim.federation.list import parse_payload
+from synapse_tim.login.rules.claims import INSURED, PERSONS, is_oid
 from synapse_tim.login.rules.insured import ID, ORGANIZATION, PROFESSION, Insurer, check_person
-from synapse_tim.login.rules.professions import INSURED, PERSONS, is_oid
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from tests.support.helpers import document, entry
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from synapse_tim.login.rules.professions import INSURED as PROFESSION_INSURED
+from synapse_tim.login.rules.claims import INSURED as PROFESSION_INSURED
 
 _URN: Final = "urn:telematik:claims:"
 

@@ -1,4 +1,4 @@
-"""Views of rooms from outside, where Synapse gives them.
+"""Previews of rooms for those who are not in them, where Synapse gives them.
 
 Synapse lets strangers read a room whose history is ``world_readable``, tells them its name if they might
 enter it, and answers other servers about any room differently than about none. There is no callback for
@@ -19,7 +19,7 @@ from synapse_tim.adapter.shape import Touches
 from synapse_tim.adapter.stores import main_store
 from synapse_tim.core.matrix import HISTORY_VISIBILITY, MEMBER
 
-_SYNAPSE: Final = Touches("room views")
+_SYNAPSE: Final = Touches("room previews")
 _AUTH: Final = _SYNAPSE.getter("get_auth", "Auth")
 _READABLE: Final = _SYNAPSE.wraps(
     "synapse.api.auth.base.BaseAuth.check_user_in_room_or_world_readable(…, room_id, requester)",
@@ -57,7 +57,7 @@ OfRoom = Callable[[str], Awaitable[bool]]
 OfViewer = Callable[[str, str | None, str | None], Awaitable[bool]]
 
 
-class RoomViews:
+class RoomPreviews:
     """Closes views of rooms in one Synapse process."""
 
     def __init__(self, hs: Any) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from synapse_tim.directory import fhir_bundle
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
-from synapse_tim.directory.fhir_bundle import read_page
+from synapse_tim.directory.fhir_search import read_page
 
 
 def bundle(**changes):
