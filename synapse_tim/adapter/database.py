@@ -1,8 +1,7 @@
 """Tables in Synapse's own database: making them, and writing to them one after the other."""
 
-import contextlib
-from collections.abc import AsyncIterator, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
 from synapse.logging.context import PreserveLoggingContext
 from synapse.module_api import LoggingTransaction, ModuleApi, make_deferred_yieldable
@@ -13,6 +12,7 @@ from synapse_tim.adapter.shape import Touches
 Touches("database").calls(
     "synapse.logging.context.PreserveLoggingContext", "whoever waits goes on with their own context"
 )
+_T = TypeVar("_T")
 _UNDEFINED_TABLE: Final = "42P01"
 
 
@@ -31,6 +31,17 @@ async def create_tables(api: ModuleApi, statements: Iterable[str], description: 
     await api.run_db_interaction(description, create)
 
 
+async def execute(
+    api: ModuleApi, description: str, statement: str, parameters: Sequence[object] = ()
+) -> None:
+    """Run one statement in a transaction of its own."""
+
+    def run(txn: LoggingTransaction) -> None:
+        txn.execute(statement, tuple(parameters))
+
+    await api.run_db_interaction(description, run)
+
+
 def is_missing_table(error: BaseException) -> bool:
     """Whether a statement failed because a table does not exist; PostgreSQL only, which workers need."""
     return getattr(error, "pgcode", None) == _UNDEFINED_TABLE
@@ -40,23 +51,37 @@ def lock_table(txn: LoggingTransaction, table: str) -> None:
     """Let other transactions that write to a table wait until this one ends; those that read do not.
 
     Has to be the first statement, so that all others see what those before this one have written. For
-    PostgreSQL: on SQLite there is one connection only, and nobody to wait for.
+    PostgreSQL: on SQLite there is one connection only, and nothing to wait for.
     """
     txn.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 
 
-class Queue:
-    """Lets those who write wait here for each other, not at the database, whose connections are few."""
+class SerialWrites:
+    """Writes to a table one after the other, in all processes, so that each sees the rows of the others.
 
-    def __init__(self) -> None:
+    In this process they wait here, not at the database, whose connections are few.
+
+    Args:
+        postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
+    """
+
+    def __init__(self, api: ModuleApi, table: str, *, postgresql: bool) -> None:
+        self._api = api
+        self._table = table
+        self._postgresql = postgresql
         self._lock = DeferredLock()
 
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until nobody else of this process has a turn."""
+    async def run(self, description: str, write: Callable[[LoggingTransaction], _T]) -> _T:
+        """Run a transaction that writes, while no other one does."""
+
+        def locked(txn: LoggingTransaction) -> _T:
+            if self._postgresql:
+                lock_table(txn, self._table)
+            return write(txn)
+
         await make_deferred_yieldable(self._lock.acquire())
         try:
-            yield
+            return await self._api.run_db_interaction(description, locked)
         finally:
             with PreserveLoggingContext():
                 self._lock.release()

@@ -5,15 +5,13 @@ answered already.
 """
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 import attrs
 from synapse.module_api import LoggingTransaction, ModuleApi
 
+from synapse_tim.core.sql import rows_for
 from synapse_tim.core.text import is_storable
-
-#: Users asked about in one query; SQLite allows no more than 999 parameters in older releases.
-_AT_ONCE: Final = 500
 
 _JOINED: Final = """
     SELECT DISTINCT other.state_key
@@ -163,7 +161,7 @@ class SharedRooms:
         return await self._api.run_db_interaction("synapse_tim_common_rooms", ask)
 
     def _common(self, txn: LoggingTransaction, user_id: str, others: list[str]) -> Common:
-        sharing = {row[0] for row in _rows(txn, _IN_A_ROOM, others, user_id)}
+        sharing = {row[0] for row in rows_for(txn, _IN_A_ROOM, others, user_id)}
         invitations = self._invitations(txn, [user_id, *others])
         own = invitations.get(user_id, ())
         inviters = {each.inviter for each in own}
@@ -180,7 +178,7 @@ class SharedRooms:
     def _invitations(self, txn: LoggingTransaction, users: list[str]) -> dict[str, list[_Invitation]]:
         found: dict[str, list[_Invitation]] = {}
         ours = [user for user in users if self._api.is_mine(user)]
-        for user, room_id, inviter, room_is_here in _rows(txn, _INVITED, ours):
+        for user, room_id, inviter, room_is_here in rows_for(txn, _INVITED, ours):
             found.setdefault(user, []).append(_Invitation(room_id, inviter, bool(room_is_here)))
         return found
 
@@ -188,16 +186,6 @@ class SharedRooms:
         wanted = [user for user in others if is_storable(user)]
 
         def ask(txn: LoggingTransaction) -> set[str]:
-            return {row[0] for row in _rows(txn, query, wanted, user_id)}
+            return {row[0] for row in rows_for(txn, query, wanted, user_id)}
 
         return await self._api.run_db_interaction("synapse_tim_shared_rooms", ask) if wanted else set()
-
-
-def _rows(txn: LoggingTransaction, query: str, users: list[str], *first: str) -> list[tuple[Any, ...]]:
-    """The rows of a query about users, a part of them at a time."""
-    found: list[tuple[Any, ...]] = []
-    for start in range(0, len(users), _AT_ONCE):
-        part = users[start : start + _AT_ONCE]
-        txn.execute(query.format(places=", ".join("?" * len(part))), (*first, *part))
-        found += txn.fetchall()
-    return found

@@ -8,11 +8,12 @@ Both are put right here, in one transaction.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final
 
 import attrs
 
 from synapse_tim.admin.database import ReadOnlyDatabase, WritableDatabase
+from synapse_tim.core.sql import Cursor, places
 
 _PREFIX: Final = "synapse_tim_"
 _CREATE: Final = re.compile(r"CREATE (TABLE|INDEX|UNIQUE INDEX) (synapse_tim_[a-z_]+)")
@@ -72,14 +73,6 @@ class Ported:
     sequences: Sequence[RaisedSequence]
 
 
-class _Cursor(Protocol):
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object: ...
-
-    def fetchone(self) -> Sequence[Any] | None: ...
-
-    def fetchall(self) -> Any: ...
-
-
 def port(source: ReadOnlyDatabase, target: WritableDatabase, *, replace: bool = False) -> Ported:
     """Copy all tables of this project, and put Synapse's sequences right.
 
@@ -106,7 +99,7 @@ def port(source: ReadOnlyDatabase, target: WritableDatabase, *, replace: bool = 
         return Ported(copied, replaced, tuple(_put_right(new)))
 
 
-def _definitions(old: _Cursor) -> Iterator[tuple[str, str]]:
+def _definitions(old: Cursor) -> Iterator[tuple[str, str]]:
     """The statements that make the tables and their indexes; this project writes them for both databases."""
     old.execute(
         "SELECT name, sql FROM sqlite_master WHERE name LIKE 'synapse_tim_%' AND sql IS NOT NULL"
@@ -119,13 +112,13 @@ def _definitions(old: _Cursor) -> Iterator[tuple[str, str]]:
         yield name, statement
 
 
-def _exists(new: _Cursor, name: str) -> bool:
+def _exists(new: Cursor, name: str) -> bool:
     new.execute("SELECT to_regclass(?) IS NOT NULL", (name,))
     ((found,),) = new.fetchall()
     return bool(found)
 
 
-def _empty(new: _Cursor, *, replace: bool) -> int:
+def _empty(new: Cursor, *, replace: bool) -> int:
     """Delete what the new database has of this project; how many rows that were."""
     new.execute(
         "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND left(tablename, ?) = ?",
@@ -145,24 +138,23 @@ def _empty(new: _Cursor, *, replace: bool) -> int:
     return rows
 
 
-def _copy(old: _Cursor, new: _Cursor, table: str) -> int:
+def _copy(old: Cursor, new: Cursor, table: str) -> int:
     """Copy the rows of a table; returns how many."""
     old.execute(f"SELECT name FROM pragma_table_info('{table}')")  # noqa: S608
     columns = [name for (name,) in old.fetchall()]
     names = ", ".join(columns)
-    places = ", ".join("?" * len(columns))
     old.execute(f"SELECT {names} FROM {table}")  # noqa: S608
     count = 0
     while (row := old.fetchone()) is not None:
-        new.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", tuple(row))  # noqa: S608
+        new.execute(f"INSERT INTO {table} ({names}) VALUES ({places(columns)})", tuple(row))  # noqa: S608
         count += 1
     return count
 
 
-def _put_right(new: _Cursor) -> Iterator[RaisedSequence]:
+def _put_right(new: Cursor) -> Iterator[RaisedSequence]:
     """Raise the sequences that are behind what Synapse has noted."""
     new.execute("SELECT stream_name, MAX(stream_id) FROM stream_positions GROUP BY stream_name")
-    for stream, position in sorted(new.fetchall()):
+    for stream, position in sorted(map(tuple, new.fetchall())):
         name = _SEQUENCES.get(stream)
         if name is None or not _exists(new, name):
             continue

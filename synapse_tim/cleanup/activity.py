@@ -7,15 +7,15 @@ difference: never for what users of this server sent, and of a room's other even
 newest.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
+from synapse_tim.core.sql import Cursor, rows_for
+
 #: When something arrived that nobody knows of: later than everything, so that the room stays.
 UNKNOWN: Final = 2**61
-#: Rooms named in one query; older releases of SQLite allow no more than 999 parameters.
-_AT_ONCE: Final = 500
 
 _OURS: Final = "substr(e.sender, {position}(e.sender, ':') + 1) = {server_name}"
 _SEEN: Final = (
@@ -63,16 +63,6 @@ _NEWEST: Final = f"""
 """  # noqa: S608
 
 
-class Cursor(Protocol):
-    """What is needed of a cursor; placeholders are question marks."""
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object:
-        """Run a query."""
-
-    def fetchall(self) -> Iterable[Sequence[Any]]:
-        """The rows."""
-
-
 @attrs.frozen
 class Newest:
     """When things last happened in a room; milliseconds.
@@ -116,11 +106,11 @@ class RoomActivity:
         """When things last happened in some rooms."""
         query = self.written_for_here(_NEWEST)
         found = {
-            room_id: times for room_id, *times in for_rooms(cursor, query.replace("{also}", "TRUE"), rooms)
+            room_id: times for room_id, *times in rows_for(cursor, query.replace("{also}", "TRUE"), rooms)
         }
         unsure = [room_id for room_id, times in found.items() if any(at and not at % 2 for at in times)]
         effective = self.written_for_here(_EFFECTIVE)
-        for room_id, *times in for_rooms(cursor, query.replace("{also}", effective), unsure):
+        for room_id, *times in rows_for(cursor, query.replace("{also}", effective), unsure):
             found[room_id] = times
         return {room_id: _newest(*times) for room_id, times in found.items()}
 
@@ -129,18 +119,6 @@ class RoomActivity:
         name = self.server_name.replace("'", "''")
         position = "strpos" if self.postgresql else "instr"
         return query.replace("{position}", position).replace("{server_name}", f"'{name}'")
-
-
-def for_rooms(cursor: Cursor, query: str, rooms: Sequence[str]) -> Iterator[Sequence[Any]]:
-    """The rows of a query for some rooms, not too many at once.
-
-    Args:
-        query: with ``{places}`` where the ids of the rooms belong.
-    """
-    for start in range(0, len(rooms), _AT_ONCE):
-        part = rooms[start : start + _AT_ONCE]
-        cursor.execute(query.replace("{places}", ", ".join("?" * len(part))), tuple(part))
-        yield from cursor.fetchall()
 
 
 def _newest(said: int | None, event: int | None, invited: int | None, came: int | None) -> Newest:

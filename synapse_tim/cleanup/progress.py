@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 from synapse.module_api import LoggingTransaction, ModuleApi
 
-from synapse_tim.adapter.database import create_tables
+from synapse_tim.adapter.database import create_tables, execute
 from synapse_tim.cleanup.rules import Due
 from synapse_tim.core.durations import DAY, MINUTE
 
@@ -100,38 +100,32 @@ class ProgressStore:
 
     async def write(self, progress: Progress) -> None:
         """Note where cleanup is."""
-
-        def write(txn: LoggingTransaction) -> None:
-            txn.execute(
-                "INSERT INTO synapse_tim_cleanup (id, after_room_id, finished_ts, seen_ts, acts_from_ts)"
-                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-                " after_room_id = excluded.after_room_id, finished_ts = excluded.finished_ts,"
-                " seen_ts = excluded.seen_ts, acts_from_ts = excluded.acts_from_ts",
-                (_ROW, *attrs.astuple(progress)),
-            )
-
-        await self._api.run_db_interaction("synapse_tim_write_cleanup", write)
+        await execute(
+            self._api,
+            "synapse_tim_write_cleanup",
+            "INSERT INTO synapse_tim_cleanup (id, after_room_id, finished_ts, seen_ts, acts_from_ts)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            " after_room_id = excluded.after_room_id, finished_ts = excluded.finished_ts,"
+            " seen_ts = excluded.seen_ts, acts_from_ts = excluded.acts_from_ts",
+            (_ROW, *attrs.astuple(progress)),
+        )
 
     async def begin(self, due: Due, at_ms: int) -> None:
         """Note that the removal of a room is begun."""
-
-        def begin(txn: LoggingTransaction) -> None:
-            txn.execute(
-                "INSERT INTO synapse_tim_cleanup_rooms (room_id, kind, since_ts, begun_ts)"
-                " VALUES (?, ?, ?, ?) ON CONFLICT (room_id) DO UPDATE SET kind = excluded.kind,"
-                " since_ts = excluded.since_ts, begun_ts = excluded.begun_ts",
-                (due.room_id, due.kind.value, due.since_ts, at_ms),
-            )
-
-        await self._api.run_db_interaction("synapse_tim_begin_removal", begin)
+        await execute(
+            self._api,
+            "synapse_tim_begin_removal",
+            "INSERT INTO synapse_tim_cleanup_rooms (room_id, kind, since_ts, begun_ts)"
+            " VALUES (?, ?, ?, ?) ON CONFLICT (room_id) DO UPDATE SET kind = excluded.kind,"
+            " since_ts = excluded.since_ts, begun_ts = excluded.begun_ts",
+            (due.room_id, due.kind.value, due.since_ts, at_ms),
+        )
 
     async def forget_gone(self) -> None:
         """Delete the notes about rooms that are gone."""
-
-        def forget(txn: LoggingTransaction) -> None:
-            txn.execute(
-                "DELETE FROM synapse_tim_cleanup_rooms WHERE NOT EXISTS"
-                " (SELECT 1 FROM rooms WHERE rooms.room_id = synapse_tim_cleanup_rooms.room_id)"
-            )
-
-        await self._api.run_db_interaction("synapse_tim_forget_removals", forget)
+        await execute(
+            self._api,
+            "synapse_tim_forget_removals",
+            "DELETE FROM synapse_tim_cleanup_rooms WHERE NOT EXISTS"
+            " (SELECT 1 FROM rooms WHERE rooms.room_id = synapse_tim_cleanup_rooms.room_id)",
+        )

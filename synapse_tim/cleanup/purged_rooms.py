@@ -11,7 +11,7 @@ does no harm: streams of changes, reports to administrators, push rules and sche
 
 from typing import Final
 
-from synapse_tim.cleanup.activity import Cursor
+from synapse_tim.core.sql import Cursor
 
 #: Tables of Synapse with a column ``event_id`` that is part of a unique index.
 STALE_TABLES: Final = ("room_retention", "event_labels", "event_expiry")

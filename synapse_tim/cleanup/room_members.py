@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from synapse_tim.cleanup.activity import Cursor
+from synapse_tim.core.sql import Cursor
 
 _MEMBERS: Final = """
     SELECT c.state_key, c.membership, e.sender

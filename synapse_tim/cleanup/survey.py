@@ -13,8 +13,9 @@ from typing import Final
 
 import attrs
 
-from synapse_tim.cleanup.activity import UNKNOWN, Cursor, RoomActivity, for_rooms
+from synapse_tim.cleanup.activity import UNKNOWN, RoomActivity
 from synapse_tim.cleanup.rules import Begun, CleanupKind, InsuredRoom, InsurersOf, RoomFacts
+from synapse_tim.core.sql import Cursor, places, rows_for
 
 #: Rooms looked at in one transaction.
 PAGE: Final = 1000
@@ -139,13 +140,13 @@ class RoomSurvey:
             last_messages: as ``page`` gave them.
         """
         rooms = list(last_messages)
-        leaving = {room_id for (room_id,) in for_rooms(cursor, _LEAVING, rooms)}
+        leaving = {room_id for (room_id,) in rows_for(cursor, _LEAVING, rooms)}
         newest = self.activity.newest(cursor, rooms)
-        creators = {room_id: sender for room_id, sender, _ in for_rooms(cursor, _CREATIONS, rooms)}
-        spaces = {room for room, event in for_rooms(cursor, _CREATION_EVENTS, rooms) if _is_space(event)}
-        joined = {room_id: (count, anybody) for room_id, count, anybody in for_rooms(cursor, _JOINED, rooms)}
+        creators = {room_id: sender for room_id, sender, _ in rows_for(cursor, _CREATIONS, rooms)}
+        spaces = {room for room, event in rows_for(cursor, _CREATION_EVENTS, rooms) if _is_space(event)}
+        joined = {room_id: (count, anybody) for room_id, count, anybody in rows_for(cursor, _JOINED, rooms)}
         invited = self._invited(cursor, rooms)
-        local = {(room_id, what): at for room_id, what, at in for_rooms(cursor, _LOCAL, rooms)}
+        local = {(room_id, what): at for room_id, what, at in rows_for(cursor, _LOCAL, rooms)}
         begun = self._begun(cursor, rooms)
         for room_id in rooms:
             if room_id in leaving or room_id not in newest:
@@ -179,7 +180,7 @@ class RoomSurvey:
         """
         query = self.activity.written_for_here(_INSURED_ONLY)
         cursor.execute(
-            query.format(places=", ".join("?" * len(insurers.servers))),
+            query.format(places=places(list(insurers.servers))),
             (first, last, *insurers.servers, insurers.own_server_name),
         )
         return {room_id for (room_id,) in cursor.fetchall()}
@@ -188,23 +189,23 @@ class RoomSurvey:
         """Since when what is the case in rooms in which only insured persons are left."""
         wanted = list(rooms)
         departures: dict[str, dict[str, int]] = {room_id: {} for room_id in wanted}
-        for room_id, user_id, at in for_rooms(cursor, _DEPARTURES, wanted):
+        for room_id, user_id, at in rows_for(cursor, _DEPARTURES, wanted):
             departures[room_id][user_id] = at
         invitations = self._invited(cursor, wanted)
-        for room_id, _, created_ts in for_rooms(cursor, _CREATIONS, wanted):
+        for room_id, _, created_ts in rows_for(cursor, _CREATIONS, wanted):
             yield InsuredRoom(room_id, created_ts, departures[room_id], invitations[room_id])
 
     @staticmethod
     def _invited(cursor: Cursor, rooms: Sequence[str]) -> dict[str, dict[str, int]]:
         """Who is invited and has not answered, and when the invitation arrived, by room."""
         found: dict[str, dict[str, int]] = {room_id: {} for room_id in rooms}
-        for room_id, user_id, at in for_rooms(cursor, _INVITED, rooms):
+        for room_id, user_id, at in rows_for(cursor, _INVITED, rooms):
             found[room_id][user_id] = at
         return found
 
     def _begun(self, cursor: Cursor, rooms: Sequence[str]) -> dict[str, Begun]:
         """The removals that were begun, by room."""
-        found = for_rooms(cursor, _BEGUN, rooms) if self.knows_begun else ()
+        found = rows_for(cursor, _BEGUN, rooms) if self.knows_begun else ()
         return {room_id: Begun(CleanupKind(kind), since, at) for room_id, kind, since, at in found}
 
     @staticmethod

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence, Set
 
 import attrs
 
-from synapse_tim.cleanup.activity import Cursor
 from synapse_tim.cleanup.rules import CleanupRules, Due, InsurersOf
 from synapse_tim.cleanup.survey import PAGE, RoomSurvey
+from synapse_tim.core.sql import Cursor
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from typing import Final
 
 from synapse.module_api import LoggingTransaction, ModuleApi
 
-from synapse_tim.adapter.database import Queue, create_tables, lock_table
+from synapse_tim.adapter.database import SerialWrites, create_tables
 from synapse_tim.contacts.rules import Contact
 
 TABLE: Final = "synapse_tim_contacts"
@@ -62,9 +62,8 @@ class ContactStore:
 
     def __init__(self, api: ModuleApi, *, postgresql: bool, max_contacts: int) -> None:
         self._api = api
-        self._postgresql = postgresql
         self._max_contacts = max_contacts
-        self._queue = Queue()
+        self._writes = SerialWrites(api, TABLE, postgresql=postgresql)
 
     async def create_tables(self) -> None:
         """Create what is missing; for one process only."""
@@ -106,7 +105,6 @@ class ContactStore:
         """
 
         def write(txn: LoggingTransaction) -> Put:
-            self._wait(txn)
             is_there = _find(txn, owner, contact.mxid, now) is not None
             if only_if_there and not is_there:
                 return Put.UNKNOWN
@@ -118,8 +116,7 @@ class ContactStore:
             txn.execute(_PUT, (owner, contact.mxid, contact.display_name, contact.start, contact.end))
             return Put.STORED
 
-        async with self._queue.turn():
-            return await self._api.run_db_interaction("synapse_tim_put_contact", write)
+        return await self._writes.run("synapse_tim_put_contact", write)
 
     async def delete(self, owner: str, mxid: str, now: int) -> bool:
         """Delete a contact of a user.
@@ -132,13 +129,11 @@ class ContactStore:
         """
 
         def write(txn: LoggingTransaction) -> bool:
-            self._wait(txn)
             found = _find(txn, owner, mxid, now) is not None
             txn.execute(_DELETE, (owner, mxid))
             return found
 
-        async with self._queue.turn():
-            return await self._api.run_db_interaction("synapse_tim_delete_contact", write)
+        return await self._writes.run("synapse_tim_delete_contact", write)
 
     async def remove_expired(self, now: int) -> None:
         """Remove what has expired, of all users.
@@ -146,37 +141,21 @@ class ContactStore:
         Args:
             now: seconds since 1970.
         """
-
-        def write(txn: LoggingTransaction) -> None:
-            self._wait(txn)
-            txn.execute("DELETE FROM synapse_tim_contacts WHERE end_s < ?", (now,))
-
-        async with self._queue.turn():
-            await self._api.run_db_interaction("synapse_tim_expired_contacts", write)
+        await self._writes.run(
+            "synapse_tim_expired_contacts",
+            lambda txn: txn.execute("DELETE FROM synapse_tim_contacts WHERE end_s < ?", (now,)),
+        )
 
     async def remove_of(self, owner: str) -> None:
         """Remove all contacts of a user."""
-
-        def write(txn: LoggingTransaction) -> None:
-            self._wait(txn)
-            txn.execute("DELETE FROM synapse_tim_contacts WHERE owner = ?", (owner,))
-
-        async with self._queue.turn():
-            await self._api.run_db_interaction("synapse_tim_contacts_of", write)
+        await self._writes.run(
+            "synapse_tim_contacts_of",
+            lambda txn: txn.execute("DELETE FROM synapse_tim_contacts WHERE owner = ?", (owner,)),
+        )
 
     async def remove_of_deactivated(self) -> None:
         """Remove all contacts of users whose account has been deactivated."""
-
-        def write(txn: LoggingTransaction) -> None:
-            self._wait(txn)
-            txn.execute(_DEACTIVATED)
-
-        async with self._queue.turn():
-            await self._api.run_db_interaction("synapse_tim_contacts_of_deactivated", write)
-
-    def _wait(self, txn: LoggingTransaction) -> None:
-        if self._postgresql:
-            lock_table(txn, TABLE)
+        await self._writes.run("synapse_tim_contacts_of_deactivated", lambda txn: txn.execute(_DEACTIVATED))
 
 
 def _find(txn: LoggingTransaction, owner: str, mxid: str, now: int) -> Contact | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from synapse.module_api import LoggingTransaction, ModuleApi
 
-from synapse_tim.adapter.database import Queue, create_tables, lock_table
+from synapse_tim.adapter.database import SerialWrites, create_tables, execute
 from synapse_tim.information.client_report import Label, within
 
 #: Of one day, those of ``other`` aside.
@@ -47,8 +47,7 @@ class ClientReportStore:
 
     def __init__(self, api: ModuleApi, *, postgresql: bool) -> None:
         self._api = api
-        self._postgresql = postgresql
-        self._queue = Queue()
+        self._writes = SerialWrites(api, _TABLE, postgresql=postgresql)
 
     async def create_tables(self) -> None:
         """Create what is missing; for one process only."""
@@ -57,16 +56,11 @@ class ClientReportStore:
     async def add(self, day: dt.date, events: Mapping[Label, int]) -> dict[Label, int]:
         """Add what a client reports.
 
-        Reports wait for each other; in this process they do so here, not at the database, whose connections
-        are few.
-
         Returns:
             The same under the labels that it was stored under.
         """
 
         def write(txn: LoggingTransaction) -> dict[Label, int]:
-            if self._postgresql:
-                lock_table(txn, _TABLE)
             txn.execute(_LABELS, (str(day),))
             known = {Label(*row) for row in txn.fetchall()}
             stored: dict[Label, int] = {}
@@ -75,16 +69,11 @@ class ClientReportStore:
             _add(txn, day, stored)
             return stored
 
-        async with self._queue.turn():
-            return await self._api.run_db_interaction("synapse_tim_add_report", write)
+        return await self._writes.run("synapse_tim_add_report", write)
 
     async def forget(self, today: dt.date) -> None:
         """Forget what is older than it is kept."""
-
-        def delete(txn: LoggingTransaction) -> None:
-            txn.execute(_FORGET, (str(today - KEPT),))
-
-        await self._api.run_db_interaction("synapse_tim_forget_reports", delete)
+        await execute(self._api, "synapse_tim_forget_reports", _FORGET, (str(today - KEPT),))
 
 
 def _add(txn: LoggingTransaction, day: dt.date, events: Mapping[Label, int]) -> None:

@@ -8,12 +8,12 @@ invite. So start-up says once what is left, and so does the migration, which not
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from synapse_tim.adapter.clock import now_s
+from synapse_tim.core.sql import Cursor
 
 if TYPE_CHECKING:  # the migration works without loading Synapse
     from synapse.module_api import LoggingTransaction, ModuleApi
@@ -57,19 +57,6 @@ _WITHDRAWN: Final = """
     ON listed.owner = noted.owner AND listed.contact = noted.contact
     WHERE noted.outcome = ? AND listed.owner IS NULL
 """
-
-
-class Cursor(Protocol):
-    """What is needed of a cursor; placeholders are question marks."""
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object:
-        """Run a query."""
-
-    def fetchone(self) -> Sequence[Any] | None:
-        """The next row."""
-
-    def fetchall(self) -> Iterable[Sequence[Any]]:
-        """The rows."""
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 from synapse.module_api import LoggingTransaction, ModuleApi
 
-from synapse_tim.adapter.database import create_tables
+from synapse_tim.adapter.database import create_tables, execute
 
 _FOR_EVER: Final = 2**62
 _DEVICES: Final = (
@@ -123,11 +123,12 @@ class LoginStore:
 
     async def forget(self, now: dt.datetime) -> None:
         """Forget what cannot be used again anyway."""
-
-        def delete(txn: LoggingTransaction) -> None:
-            txn.execute("DELETE FROM synapse_tim_used_token WHERE until_ts < ?", (to_ms(now),))
-
-        await self._api.run_db_interaction("synapse_tim_forget_tokens", delete)
+        await execute(
+            self._api,
+            "synapse_tim_forget_tokens",
+            "DELETE FROM synapse_tim_used_token WHERE until_ts < ?",
+            (to_ms(now),),
+        )
 
     async def add_session(self, user_id: str, device_id: str, session: ProviderSession) -> bool:
         """Note which device belongs to a session of a provider; a device may belong to several.
@@ -138,25 +139,23 @@ class LoginStore:
         Returns:
             Whether that session is still going on.
         """
-
-        def insert(txn: LoggingTransaction) -> None:
-            txn.execute(
-                "INSERT INTO synapse_tim_provider_session"
-                " (user_id, device_id, provider, session_key, person_key, issued_ts)"
-                " VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (user_id, device_id, provider, session_key) DO UPDATE SET"
-                " person_key = excluded.person_key, issued_ts = excluded.issued_ts",
-                (
-                    user_id,
-                    device_id,
-                    session.provider,
-                    session.key,
-                    session.person_key,
-                    to_ms(session.issued_at),
-                ),
-            )
-
-        await self._api.run_db_interaction("synapse_tim_add_session", insert)
+        await execute(
+            self._api,
+            "synapse_tim_add_session",
+            "INSERT INTO synapse_tim_provider_session"
+            " (user_id, device_id, provider, session_key, person_key, issued_ts)"
+            " VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (user_id, device_id, provider, session_key) DO UPDATE SET"
+            " person_key = excluded.person_key, issued_ts = excluded.issued_ts",
+            (
+                user_id,
+                device_id,
+                session.provider,
+                session.key,
+                session.person_key,
+                to_ms(session.issued_at),
+            ),
+        )
         return not await self.has_ended(session)
 
     async def has_ended(self, session: ProviderSession) -> bool:
@@ -197,16 +196,14 @@ class LoginStore:
 
     async def remove_session(self, user_id: str, device_id: str) -> None:
         """Forget what a device belonged to, if it is gone."""
-
-        def delete(txn: LoggingTransaction) -> None:
-            # Synapse calls for each access token, and a device may have several.
-            txn.execute(
-                "DELETE FROM synapse_tim_provider_session WHERE user_id = ? AND device_id = ?"
-                " AND NOT EXISTS (SELECT 1 FROM devices WHERE devices.user_id = ? AND devices.device_id = ?)",
-                (user_id, device_id, user_id, device_id),
-            )
-
-        await self._api.run_db_interaction("synapse_tim_remove_session", delete)
+        # Synapse calls for each access token, and a device may have several.
+        await execute(
+            self._api,
+            "synapse_tim_remove_session",
+            "DELETE FROM synapse_tim_provider_session WHERE user_id = ? AND device_id = ?"
+            " AND NOT EXISTS (SELECT 1 FROM devices WHERE devices.user_id = ? AND devices.device_id = ?)",
+            (user_id, device_id, user_id, device_id),
+        )
 
     async def _note_end(self, key: str, until: dt.datetime, issued_ts: int) -> None:
         def note(txn: LoggingTransaction) -> None:

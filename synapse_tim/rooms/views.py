@@ -7,7 +7,7 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi
@@ -16,6 +16,7 @@ from synapse_tim.adapter.answers import count_denied
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER
 from synapse_tim.core.products import Product
+from synapse_tim.core.sql import rows_for
 from synapse_tim.core.text import is_storable
 from synapse_tim.rooms.denials import ROOM_NOT_FOUND, WORLD_READABLE
 from synapse_tim.rooms.entry_rules import Room
@@ -61,13 +62,12 @@ class RoomStates:
         )
 
     async def not_federating(self, room_ids: Iterable[str]) -> set[str]:
-        """Those of several rooms in which other servers may not take part, in one query at most."""
+        """Those of several rooms in which other servers may not take part."""
         wanted = set(room_ids)
         asked = [room for room in wanted if room not in self._federating and is_storable(room)]
 
-        def ask(txn: LoggingTransaction) -> list[tuple[str, str]]:
-            txn.execute(_CREATIONS.format(places=", ".join("?" * len(asked))), asked)
-            return txn.fetchall()
+        def ask(txn: LoggingTransaction) -> list[Sequence[str]]:
+            return list(rows_for(txn, _CREATIONS, asked))
 
         if asked:
             found = await self._api.run_db_interaction("synapse_tim_not_federating", ask)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synapse_tim.contacts import store as contact_store
+from synapse_tim.adapter import database as database_tables
 from synapse_tim.contacts.rules import Contact
 from synapse_tim.contacts.store import ContactStore, Put
 
@@ -103,7 +103,7 @@ def test_a_list_goes_with_its_owner(store, run, database):
 @pytest.mark.parametrize("postgresql", [False, True])
 def test_on_postgresql_whoever_writes_waits_for_the_others(api, run, monkeypatch, postgresql):
     locked = []
-    monkeypatch.setattr(contact_store, "lock_table", lambda txn, table: locked.append(table))
+    monkeypatch.setattr(database_tables, "lock_table", lambda txn, table: locked.append(table))
     store = ContactStore(api, postgresql=postgresql, max_contacts=3)
     run(store.create_tables())
     run(store.put(OWNER, contact(), NOW))

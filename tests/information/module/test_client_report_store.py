@@ -7,7 +7,6 @@ import pytest
 from synapse.module_api import LoggingTransaction
 
 from synapse_tim.adapter import database as tables
-from synapse_tim.information import client_report_store
 from synapse_tim.information.client_report import Label
 from synapse_tim.information.client_report_store import KEPT, MAX_ROWS, ClientReportStore
 
@@ -59,7 +58,7 @@ def test_old_days_are_forgotten(store, run, database):
 @pytest.mark.parametrize("postgresql", [False, True])
 def test_only_on_postgresql_there_is_anybody_to_wait_for(api, run, monkeypatch, postgresql):
     locked = []
-    monkeypatch.setattr(client_report_store, "lock_table", lambda txn, table: locked.append(table))
+    monkeypatch.setattr(tables, "lock_table", lambda txn, table: locked.append(table))
     store = ClientReportStore(api, postgresql=postgresql)
     run(store.create_tables())
     run(store.add(DAY, {A: 1}))
