@@ -10,16 +10,12 @@ from synapse_tim.core.products import SpecVersion
 
 @attrs.frozen
 class Part:
-    """One part of ``TiMessenger``.
-
-    Attributes:
-        requirement: that is violated first without it; ``None`` if only the legacy generation has it.
-        legacy: the same for the legacy generation.
-    """
+    """One part of ``TiMessenger``."""
 
     module: str
+    #: That is violated first without it; ``None`` if only the legacy generation has it.
     requirement: str | None
-    legacy: str | None
+    legacy: str | None  #: the same for the legacy generation
 
 
 #: In the order in which they are made.

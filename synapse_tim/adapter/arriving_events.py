@@ -102,15 +102,10 @@ _Proceed = Callable[[], Awaitable[Any]]
 
 @attrs.frozen
 class LocalMembership:
-    """What a local user is in a room at the moment.
+    """What a local user is in a room at the moment."""
 
-    Attributes:
-        membership: ``join``, ``invite`` and so on.
-        event_id: of the event that says so.
-    """
-
-    membership: str
-    event_id: str
+    membership: str  #: ``join``, ``invite`` and so on
+    event_id: str  #: of the event that says so
 
 
 class ArrivingEvents:

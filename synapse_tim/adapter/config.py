@@ -46,19 +46,13 @@ _PROVIDER: Final = tuple(
 
 @attrs.frozen
 class OidcProvider:
-    """One of ``oidc_providers`` in ``homeserver.yaml``.
+    """One of ``oidc_providers`` in ``homeserver.yaml``."""
 
-    Attributes:
-        id: under which accounts are linked to it.
-        allow_existing_users: whether accounts that exist are given to whoever it gives their names to.
-        mapping: class of the user mapping provider.
-    """
-
-    id: str
+    id: str  #: under which accounts are linked to it
     issuer: str
     client_id: str
-    allow_existing_users: bool
-    mapping: type
+    allow_existing_users: bool  #: whether accounts that exist are given to whoever it gives their names to
+    mapping: type  #: class of the user mapping provider
     mapping_config: object
 
 

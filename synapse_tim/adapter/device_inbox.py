@@ -45,16 +45,11 @@ Permitted = Callable[[str, Collection[str], str], Awaitable[Collection[str]]]
 
 @attrs.frozen(eq=False)
 class ArrivedMessages:
-    """What another server delivers in one piece.
-
-    Attributes:
-        message_id: its id for them, by which Synapse knows what it has already.
-        sender: user id of the other server.
-    """
+    """What another server delivers in one piece."""
 
     origin: str
-    message_id: str
-    sender: str
+    message_id: str  #: its id for them, by which Synapse knows what it has already
+    sender: str  #: user id of the other server
     kind: str
     messages: Messages
 

@@ -58,17 +58,12 @@ _ABOUT_ROOMS: Final = {
 
 @attrs.frozen
 class FederationRequest:
-    """A signed request of another server.
-
-    Attributes:
-        query: the query, decoded; the first value of each name.
-        path: the parts of the path by their names.
-        content: the JSON object of the body; empty if there is none.
-    """
+    """A signed request of another server."""
 
     origin: str
-    query: Mapping[str, str]
-    path: Mapping[str, str]
+    query: Mapping[str, str]  #: the query, decoded; the first value of each name
+    path: Mapping[str, str]  #: the parts of the path by their names
+    #: The JSON object of the body; empty if there is none.
     content: Mapping[str, Any] = attrs.field(factory=dict)
 
 

@@ -30,15 +30,12 @@ class Use(enum.Enum):
 
 @attrs.frozen
 class Touched:
-    """One function or attribute of Synapse.
-
-    Attributes:
-        parameters: that it has to have: ``(a, b)`` exactly these, ``(a, b, …)`` as the first ones,
-            ``(…, a, b)`` anywhere; empty if they do not matter.
-    """
+    """One function or attribute of Synapse."""
 
     capability: str
     path: str
+    #: That it has to have: ``(a, b)`` exactly these, ``(a, b, …)`` as the first ones, ``(…, a, b)`` anywhere;
+    #: empty if they do not matter.
     parameters: str
     use: Use
     why: str

@@ -103,14 +103,10 @@ class _Invitation:
 
 @attrs.frozen
 class Common:
-    """What was found out about one user and several others.
+    """What was found out about one user and several others."""
 
-    Attributes:
-        sharing: those who share a room or an invitation with the user.
-        invited_elsewhere: those with an invitation into a room whose members only other servers know.
-    """
-
-    sharing: frozenset[str]
+    sharing: frozenset[str]  #: those who share a room or an invitation with the user
+    #: Those with an invitation into a room whose members only other servers know.
     invited_elsewhere: frozenset[str]
 
 

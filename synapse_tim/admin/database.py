@@ -25,13 +25,9 @@ class DatabaseUnusableError(Exception):
 
 @attrs.frozen(eq=False)
 class ReadOnlyDatabase:
-    """An open database.
+    """An open database."""
 
-    Attributes:
-        postgresql: whether it is PostgreSQL; otherwise it is SQLite.
-    """
-
-    postgresql: bool
+    postgresql: bool  #: whether it is PostgreSQL; otherwise it is SQLite
     _connection: Any
 
     @contextlib.contextmanager

@@ -44,33 +44,21 @@ class PortRefusedError(Exception):
 
 @attrs.frozen
 class RaisedSequence:
-    """A sequence of PostgreSQL that was behind.
-
-    Attributes:
-        stream: of Synapse that it belongs to.
-        was: the last value that it had given.
-        now: the same after it was put right.
-    """
+    """A sequence of PostgreSQL that was behind."""
 
     name: str
-    stream: str
-    was: int
-    now: int
+    stream: str  #: of Synapse that it belongs to
+    was: int  #: the last value that it had given
+    now: int  #: the same after it was put right
 
 
 @attrs.frozen
 class Ported:
-    """What was done.
+    """What was done."""
 
-    Attributes:
-        tables: how many rows were copied, by table.
-        replaced: how many rows were deleted before.
-        sequences: those that were put right.
-    """
-
-    tables: Mapping[str, int]
-    replaced: int
-    sequences: Sequence[RaisedSequence]
+    tables: Mapping[str, int]  #: how many rows were copied, by table
+    replaced: int  #: how many rows were deleted before
+    sequences: Sequence[RaisedSequence]  #: those that were put right
 
 
 def port(source: ReadOnlyDatabase, target: WritableDatabase, *, replace: bool = False) -> Ported:

@@ -65,28 +65,18 @@ _NEWEST: Final = f"""
 
 @attrs.frozen
 class Newest:
-    """When things last happened in a room; milliseconds.
+    """When things last happened in a room; milliseconds."""
 
-    Attributes:
-        said_ts: when an event that is not state arrived, or ``None`` if there is none.
-        event_ts: when an event of any kind arrived, or ``None`` if there is none.
-        arrival_ts: when somebody was invited, knocked, or came, also once more; 0 if nobody ever.
-    """
-
-    said_ts: int | None
-    event_ts: int | None
-    arrival_ts: int
+    said_ts: int | None  #: when an event that is not state arrived, or ``None`` if there is none
+    event_ts: int | None  #: when an event of any kind arrived, or ``None`` if there is none
+    arrival_ts: int  #: when somebody was invited, knocked, or came, also once more; 0 if nobody ever
 
 
 @attrs.frozen
 class RoomActivity:
-    """Reads when something was last said, or happened.
+    """Reads when something was last said, or happened."""
 
-    Attributes:
-        postgresql: whether the database is PostgreSQL; otherwise it is SQLite.
-    """
-
-    postgresql: bool
+    postgresql: bool  #: whether the database is PostgreSQL; otherwise it is SQLite
     server_name: str
 
     def last_messages(

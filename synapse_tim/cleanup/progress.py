@@ -35,19 +35,12 @@ _ROW: Final = 1
 
 @attrs.frozen
 class Progress:
-    """Where cleanup is.
+    """Where cleanup is."""
 
-    Attributes:
-        after_room_id: the last room that was dealt with; empty between two rounds.
-        finished_ts: when the last round ended, in milliseconds; 0 if none has.
-        seen_ts: when cleanup was last seen at work; 0 if never.
-        acts_from_ts: until when it only looks.
-    """
-
-    after_room_id: str = ""
-    finished_ts: int = 0
-    seen_ts: int = 0
-    acts_from_ts: int = 0
+    after_room_id: str = ""  #: the last room that was dealt with; empty between two rounds
+    finished_ts: int = 0  #: when the last round ended, in milliseconds; 0 if none has
+    seen_ts: int = 0  #: when cleanup was last seen at work; 0 if never
+    acts_from_ts: int = 0  #: until when it only looks
 
     def at(self, now_ms: int) -> Progress:
         """The same, seen at work at a time."""

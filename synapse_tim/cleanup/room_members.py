@@ -37,19 +37,12 @@ _UNDELIVERED: Final = """
 
 @attrs.frozen
 class Attendance:
-    """Who is in a room and who waits at it.
+    """Who is in a room and who waits at it."""
 
-    Attributes:
-        joined: users of this server who are in it.
-        waiting: users of this server who are invited or knock.
-        invited: users of other servers who are invited, and who invited them.
-        others: whether users of other servers are in it, as far as known.
-    """
-
-    joined: tuple[str, ...]
-    waiting: tuple[str, ...]
-    invited: tuple[tuple[str, str], ...]
-    others: bool
+    joined: tuple[str, ...]  #: users of this server who are in it
+    waiting: tuple[str, ...]  #: users of this server who are invited or knock
+    invited: tuple[tuple[str, str], ...]  #: users of other servers who are invited, and who invited them
+    others: bool  #: whether users of other servers are in it, as far as known
 
 
 def read_attendance(cursor: Cursor, room_id: str, server_name: str) -> Attendance:

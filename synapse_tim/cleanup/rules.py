@@ -45,93 +45,66 @@ _REQUIREMENTS = {
 
 @attrs.frozen
 class Begun:
-    """A removal that cleanup has begun: users leave, invitations are taken back; the purge comes later.
-
-    Attributes:
-        since_ts: since when nothing had spoken for the room.
-    """
+    """A removal that cleanup has begun: users leave, invitations are taken back; the purge comes later."""
 
     kind: CleanupKind
-    since_ts: int
+    since_ts: int  #: since when nothing had spoken for the room
     begun_ts: int
 
 
 @attrs.frozen
 class RoomFacts:
-    """What is known of a room that nothing was said in, recently or ever.
-
-    Attributes:
-        last_message_ts: when an event that is not state last arrived, or ``None`` if there is none.
-        last_event_ts: when an event of any kind last arrived.
-        last_arrival_ts: when somebody was last invited, knocked, or came, also once more; 0 if nobody ever.
-        creator: who created it, or ``None`` if this server is not in it; its state is not known then.
-        joined: how many are in it, as far as known.
-        alone: who is in it, if it is one only.
-        invited_ts: when the newest invitation that is not answered arrived, or ``None`` if there is none.
-        awaiting_ts: when a local user was invited to it or knocked at it, and waits; or ``None``.
-        local: whether a local user is in it.
-        space: whether it groups other rooms (``m.space``).
-        begun: its removal, if cleanup has begun it.
-    """
+    """What is known of a room that nothing was said in, recently or ever."""
 
     room_id: str
+    #: When an event that is not state last arrived, or ``None`` if there is none.
     last_message_ts: int | None = None
-    last_event_ts: int = 0
+    last_event_ts: int = 0  #: when an event of any kind last arrived
+    #: When somebody was last invited, knocked, or came, also once more; 0 if nobody ever.
     last_arrival_ts: int = 0
+    #: Who created it, or ``None`` if this server is not in it; its state is not known then.
     creator: str | None = None
-    joined: int = 0
-    alone: str | None = None
+    joined: int = 0  #: how many are in it, as far as known
+    alone: str | None = None  #: who is in it, if it is one only
+    #: When the newest invitation that is not answered arrived, or ``None`` if there is none.
     invited_ts: int | None = None
+    #: When a local user was invited to it or knocked at it, and waits; or ``None``.
     awaiting_ts: int | None = None
-    local: bool = False
-    space: bool = False
-    begun: Begun | None = None
+    local: bool = False  #: whether a local user is in it
+    space: bool = False  #: whether it groups other rooms (``m.space``)
+    begun: Begun | None = None  #: its removal, if cleanup has begun it
 
 
 @attrs.frozen
 class InsuredRoom:
-    """What is known of a room that a local user is in and only insured persons are left in.
-
-    Attributes:
-        departures: who is out of it, by user id, and when that arrived; insured or not.
-        invitations: who is invited and has not answered, and when that arrived; insured or not.
-    """
+    """What is known of a room that a local user is in and only insured persons are left in."""
 
     room_id: str
     created_ts: int
+    #: Who is out of it, by user id, and when that arrived; insured or not.
     departures: Mapping[str, int] = attrs.field(factory=dict)
+    #: Who is invited and has not answered, and when that arrived; insured or not.
     invitations: Mapping[str, int] = attrs.field(factory=dict)
 
 
 @attrs.frozen
 class Due:
-    """A room that is to be cleaned up.
-
-    Attributes:
-        since_ts: since when nothing has spoken for it.
-        begun_ts: when its removal was begun, or ``None`` if it was not.
-    """
+    """A room that is to be cleaned up."""
 
     room_id: str
     kind: CleanupKind
-    since_ts: int
-    begun_ts: int | None = None
+    since_ts: int  #: since when nothing has spoken for it
+    begun_ts: int | None = None  #: when its removal was begun, or ``None`` if it was not
 
 
 @attrs.frozen
 class CleanupRules:
-    """After how long what is cleaned up; milliseconds, or ``None`` for never.
+    """After how long what is cleaned up; milliseconds, or ``None`` for never."""
 
-    Attributes:
-        inactive_ms: rooms in which nothing is said.
-        orphaned_ms: rooms in which nothing was ever said and nobody is.
-        insured_only_ms: rooms in which only insured persons are left.
-        invitations_ms: for how long an invitation that is not answered keeps a room; ``None`` for ever.
-    """
-
-    inactive_ms: int | None = None
-    orphaned_ms: int | None = None
-    insured_only_ms: int | None = None
+    inactive_ms: int | None = None  #: rooms in which nothing is said
+    orphaned_ms: int | None = None  #: rooms in which nothing was ever said and nobody is
+    insured_only_ms: int | None = None  #: rooms in which only insured persons are left
+    #: For how long an invitation that is not answered keeps a room; ``None`` for ever.
     invitations_ms: int | None = None
 
     @property
@@ -215,12 +188,9 @@ class CleanupRules:
 
 @attrs.frozen
 class InsurersOf:
-    """Whose users are insured persons; everybody else counts as somebody who is not.
+    """Whose users are insured persons; everybody else counts as somebody who is not."""
 
-    Attributes:
-        servers: those of insurers, this server of product epa among them whatever the list says.
-    """
-
+    #: Those of insurers, this server of product epa among them whatever the list says.
     servers: frozenset[str]
     own_server_name: str
 

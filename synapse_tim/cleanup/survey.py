@@ -105,17 +105,11 @@ _LOCAL_USERS: Final = "SELECT user_id FROM local_current_membership WHERE member
 
 @attrs.frozen
 class RoomSurvey:
-    """Reads what cleanup has to know.
+    """Reads what cleanup has to know."""
 
-    Attributes:
-        activity: reads when something was last said.
-        notices_user: who sends server notices, whose rooms are left out, or ``None``.
-        knows_begun: whether there is a table of the removals that were begun.
-    """
-
-    activity: RoomActivity
-    notices_user: str | None = None
-    knows_begun: bool = True
+    activity: RoomActivity  #: reads when something was last said
+    notices_user: str | None = None  #: who sends server notices, whose rooms are left out, or ``None``
+    knows_begun: bool = True  #: whether there is a table of the removals that were begun
 
     def page(self, cursor: Cursor, after: str, limit: int = PAGE) -> dict[str, int | None]:
         """When something was said last, by room id, of the next rooms.

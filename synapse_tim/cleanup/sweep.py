@@ -15,30 +15,20 @@ from synapse_tim.core.sql import Cursor
 
 @attrs.frozen
 class JudgedPage:
-    """Some of the rooms.
+    """Some of the rooms."""
 
-    Attributes:
-        last: the room after which the next page begins, or ``None`` if there are no more.
-        due: which of them are to be cleaned up.
-    """
-
-    last: str | None
+    last: str | None  #: the room after which the next page begins, or ``None`` if there are no more
     rooms: int
-    due: Sequence[Due]
+    due: Sequence[Due]  #: which of them are to be cleaned up
 
 
 @attrs.frozen
 class RoomSweep:
-    """Judges rooms.
+    """Judges rooms."""
 
-    Attributes:
-        survey: reads what has to be known.
-        rules: what is to be cleaned up.
-        insurers: tells who is insured; ``None`` if that is not known, and no room is left then.
-    """
-
-    survey: RoomSurvey
-    rules: CleanupRules
+    survey: RoomSurvey  #: reads what has to be known
+    rules: CleanupRules  #: what is to be cleaned up
+    #: Tells who is insured; ``None`` if that is not known, and no room is left then.
     insurers: InsurersOf | None = None
 
     def page(self, cursor: Cursor, after: str, now_ms: int, limit: int = PAGE) -> JudgedPage:

@@ -32,15 +32,10 @@ Python names below `synapse_tim`."""
 
 @attrs.frozen
 class Row:
-    """A requirement and its tests.
+    """A requirement and its tests."""
 
-    Attributes:
-        requirement: what it is about.
-        tests: on real servers, as pytest names them.
-    """
-
-    requirement: Requirement
-    tests: Sequence[str]
+    requirement: Requirement  #: what it is about
+    tests: Sequence[str]  #: on real servers, as pytest names them
 
     @property
     def rule(self) -> list[str]:

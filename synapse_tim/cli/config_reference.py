@@ -47,16 +47,11 @@ _SAYS_DEFAULT: Final = "Default: "
 
 @attrs.frozen
 class Key:
-    """One key.
+    """One key."""
 
-    Attributes:
-        path: from the block down; ``[]`` stands for each entry of a list.
-        default: what counts if it is not there.
-    """
-
-    path: str
+    path: str  #: from the block down; ``[]`` stands for each entry of a list
     takes: str
-    default: str
+    default: str  #: what counts if it is not there
     meaning: str
 
 

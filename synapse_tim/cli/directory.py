@@ -46,22 +46,15 @@ class IdKind(enum.StrEnum):
 
 @attrs.define
 class _Answer:
-    """What the directory says.
-
-    Attributes:
-        kind: what kind of id that is.
-        insured: whether it is what insured persons see.
-        owner_type: where a user is listed; ``None`` if nobody asked, or there was no answer.
-        entries: what the search found; ``None`` if there was no answer.
-        failures: why there was none, by what was asked.
-    """
+    """What the directory says."""
 
     asked: str
-    kind: IdKind
-    insured: bool
+    kind: IdKind  #: what kind of id that is
+    insured: bool  #: whether it is what insured persons see
+    #: Where a user is listed; ``None`` if nobody asked, or there was no answer.
     owner_type: OwnerType | None = None
-    entries: Entries | None = None
-    failures: dict[str, DirectoryError] = attrs.field(factory=dict)
+    entries: Entries | None = None  #: what the search found; ``None`` if there was no answer
+    failures: dict[str, DirectoryError] = attrs.field(factory=dict)  #: why there was none, by what was asked
 
     @property
     def listed(self) -> bool:

@@ -16,17 +16,12 @@ class CommandError(Exception):
 
 @attrs.frozen
 class Settings:
-    """What has to be known of a homeserver.
-
-    Attributes:
-        directory: that relative paths are meant from.
-        blocks: the configuration of the modules in question; at least one.
-    """
+    """What has to be known of a homeserver."""
 
     document: Mapping[str, Any]
-    directory: Path
+    directory: Path  #: that relative paths are meant from
     server_name: str
-    blocks: Sequence[Mapping[str, Any]]
+    blocks: Sequence[Mapping[str, Any]]  #: the configuration of the modules in question; at least one
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -33,17 +33,11 @@ class EvidenceError(ValueError):
 
 
 class FoundTest(NamedTuple):
-    """A test.
+    """A test."""
 
-    Attributes:
-        name: as pytest names it.
-        ids: the requirements that it names.
-        counts: whether it runs against real servers.
-    """
-
-    name: str
-    ids: tuple[str, ...]
-    counts: bool
+    name: str  #: as pytest names it
+    ids: tuple[str, ...]  #: the requirements that it names
+    counts: bool  #: whether it runs against real servers
 
 
 def packaged() -> Evidence:

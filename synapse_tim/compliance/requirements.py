@@ -53,24 +53,17 @@ def _generations(names: Iterable[str]) -> frozenset[SpecVersion]:
 
 @attrs.frozen
 class Requirement:
-    """One requirement or use case, as ``requirements.yaml`` has it.
+    """One requirement or use case, as ``requirements.yaml`` has it."""
 
-    Attributes:
-        id: gematik's, with the version.
-        title: in our own words.
-        status: who sees to it.
-        products: for which it counts.
-        generations: for which it counts.
-        note: what is missing, who does it instead, or why it does not apply.
-        also: other ids that mean the same, under which code and tests know it.
-    """
-
-    id: str = attrs.field(validator=attrs.validators.matches_re(ID))
-    title: str
-    status: Status = attrs.field(converter=Status)
+    id: str = attrs.field(validator=attrs.validators.matches_re(ID))  #: gematik's, with the version
+    title: str  #: in our own words
+    status: Status = attrs.field(converter=Status)  #: who sees to it
+    #: For which it counts.
     products: frozenset[Product] = attrs.field(default=tuple(Product), converter=_products)
+    #: For which it counts.
     generations: frozenset[SpecVersion] = attrs.field(default=("1.1", "1.2"), converter=_generations)
-    note: str = ""
+    note: str = ""  #: what is missing, who does it instead, or why it does not apply
+    #: Other ids that mean the same, under which code and tests know it.
     also: tuple[str, ...] = attrs.field(default=(), converter=tuple)
 
     @property

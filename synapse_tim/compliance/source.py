@@ -18,28 +18,18 @@ _TOOLS: Final = frozenset({"admin", "check", "cli", "compliance", "demo", "testi
 
 @attrs.frozen(order=True)
 class Place:
-    """A module, class or function.
+    """A module, class or function."""
 
-    Attributes:
-        module: dotted name.
-        name: dotted name of the class or function, or that of the module.
-    """
-
-    module: str
-    name: str
+    module: str  #: dotted name
+    name: str  #: dotted name of the class or function, or that of the module
 
 
 @attrs.frozen
 class Source:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-        naming: by id, whose docstrings name it.
-        using: by name of a denial, the modules that use it.
-    """
-
-    naming: Mapping[str, Sequence[Place]]
-    using: Mapping[str, Sequence[str]]
+    naming: Mapping[str, Sequence[Place]]  #: by id, whose docstrings name it
+    using: Mapping[str, Sequence[str]]  #: by name of a denial, the modules that use it
 
 
 @functools.cache

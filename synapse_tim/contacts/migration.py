@@ -15,34 +15,23 @@ from synapse_tim.contacts.migration_store import ContactLists, ContactNotes
 
 @attrs.frozen
 class Done:
-    """What became of a user.
+    """What became of a user."""
 
-    Attributes:
-        plan: that was carried out, or that failed.
-        fault: why it failed; empty if it did not.
-        no_answer: whether the homeserver did not answer.
-    """
-
-    plan: Plan
-    fault: str = ""
-    no_answer: bool = False
+    plan: Plan  #: that was carried out, or that failed
+    fault: str = ""  #: why it failed; empty if it did not
+    no_answer: bool = False  #: whether the homeserver did not answer
 
 
 @attrs.frozen(eq=False)
 class ContactMigration:
-    """Migrates lists.
-
-    Attributes:
-        kind: the account data type of permission configurations.
-        clock: seconds since 1970.
-    """
+    """Migrates lists."""
 
     rules: MigrationRules
-    kind: str
+    kind: str  #: the account data type of permission configurations
     lists: ContactLists
     notes: ContactNotes
     admin: HomeserverAdmin
-    clock: Callable[[], int]
+    clock: Callable[[], int]  #: seconds since 1970
 
     def migrate_all(self, owners: Iterable[str]) -> Iterator[Done]:
         """Migrate the lists of users, until the homeserver no longer answers.

@@ -87,34 +87,23 @@ class Note:
 
 @attrs.frozen
 class UserList:
-    """All that is known of a user.
-
-    Attributes:
-        account: whether it can be used.
-        stored: the permission configuration that is stored, or ``None``.
-        written: digests of documents that earlier runs have written, or were about to.
-        notes: of earlier runs, by the user id of the contact.
-    """
+    """All that is known of a user."""
 
     owner: str = attrs.field(repr=False)
     contacts: Sequence[Contact]
-    account: Account = Account.IN_USE
-    stored: object = None
-    written: Collection[str] = ()
-    notes: Mapping[str, Note] = attrs.field(factory=dict)
+    account: Account = Account.IN_USE  #: whether it can be used
+    stored: object = None  #: the permission configuration that is stored, or ``None``
+    written: Collection[str] = ()  #: digests of documents that earlier runs have written, or were about to
+    notes: Mapping[str, Note] = attrs.field(factory=dict)  #: of earlier runs, by the user id of the contact
 
 
 @attrs.frozen
 class Plan:
-    """What to do about a user.
-
-    Attributes:
-        document: to be written, or ``None``.
-    """
+    """What to do about a user."""
 
     owner: str = attrs.field(repr=False)
     outcomes: Mapping[Contact, Outcome]
-    document: Mapping[str, Any] | None = None
+    document: Mapping[str, Any] | None = None  #: to be written, or ``None``
 
     @property
     def open(self) -> bool:
@@ -136,17 +125,12 @@ class Plan:
 
 @attrs.frozen
 class MigrationRules:
-    """What the operator has said.
-
-    Attributes:
-        limited: about approvals with an end; ``None`` if nothing.
-        skipped: user ids of users whose lists are not looked at.
-    """
+    """What the operator has said."""
 
     server_name: str
     product: Product
-    limited: Limited | None = None
-    skipped: frozenset[str] = frozenset()
+    limited: Limited | None = None  #: about approvals with an end; ``None`` if nothing
+    skipped: frozenset[str] = frozenset()  #: user ids of users whose lists are not looked at
 
     def plan(self, user: UserList, now: int) -> Plan:
         """Decide what to do about a user.

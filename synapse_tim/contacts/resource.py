@@ -52,14 +52,10 @@ _Answer = dict[str, Any]
 
 @attrs.frozen
 class _Asked:
-    """What is asked for.
-
-    Attributes:
-        method: of HTTP, ``GET`` for ``HEAD``.
-    """
+    """What is asked for."""
 
     request: SynapseRequest
-    method: str
+    method: str  #: of HTTP, ``GET`` for ``HEAD``
     path: tuple[bytes, ...]
     user_id: str
 

@@ -38,19 +38,13 @@ class ContactError(ValueError):
 
 @attrs.frozen
 class Contact:
-    """Somebody who may invite the owner of the list.
+    """Somebody who may invite the owner of the list."""
 
-    Attributes:
-        display_name: what the owner calls the contact.
-        mxid: the user id as it can be compared: the localpart exactly, the server name in lower case.
-        start: from when on; seconds since 1970.
-        end: until when, this second included; ``None`` for no end.
-    """
-
-    display_name: str = attrs.field(repr=False)
+    display_name: str = attrs.field(repr=False)  #: what the owner calls the contact
+    #: The user id as it can be compared: the localpart exactly, the server name in lower case.
     mxid: str = attrs.field(repr=False)
-    start: int
-    end: int | None = None
+    start: int  #: from when on; seconds since 1970
+    end: int | None = None  #: until when, this second included; ``None`` for no end
 
     @classmethod
     def from_json(cls, value: object) -> Self:

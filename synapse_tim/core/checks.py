@@ -73,21 +73,13 @@ class Facts(Protocol):
 
 @attrs.frozen
 class Found:
-    """One thing that a check found.
+    """One thing that a check found."""
 
-    Attributes:
-        found: the value, for people; never a secret.
-        right: whether it is as it should be.
-        key: where it stands, if more exact than the check's.
-        reason: if more exact than the check's.
-        verdict: of something wrong, if other than the check's.
-    """
-
-    found: str
-    right: bool
-    key: str | None = None
-    reason: str | None = None
-    verdict: Verdict | None = None
+    found: str  #: the value, for people; never a secret
+    right: bool  #: whether it is as it should be
+    key: str | None = None  #: where it stands, if more exact than the check's
+    reason: str | None = None  #: if more exact than the check's
+    verdict: Verdict | None = None  #: of something wrong, if other than the check's
 
 
 @attrs.frozen
@@ -109,35 +101,20 @@ Judge = Callable[[Any], Iterable[Found]]
 
 @attrs.frozen
 class Check:
-    """One thing that is checked.
+    """One thing that is checked."""
 
-    Attributes:
-        name: unique, for scripts.
-        key: in ``homeserver.yaml``.
-        requirement: gematik's id or that of our catalogue; or ``START_UP``, ``GOOD_PRACTICE``.
-        severity: the verdict on what is wrong; at start-up, a violation stops the homeserver.
-        judge: finds out from facts; may yield nothing if there is nothing to say.
-        wanted: what it should be, for people.
-        reason: why, a part of a sentence.
-        products: for which it counts.
-        spec_versions: likewise.
-        of_deployment: looks at all processes at once.
-        part: that checks it at start-up; ``None`` for what only the command checks.
-        value: what to write into the file, if the check is of one option.
-    """
-
-    name: str
-    key: str
-    requirement: str
-    severity: Verdict
-    judge: Judge
-    wanted: str
-    reason: str
-    products: frozenset[Product] = ALL_PRODUCTS
-    spec_versions: frozenset[SpecVersion] = ALL_GENERATIONS
-    of_deployment: bool = False
-    part: str | None = None
-    value: object = None
+    name: str  #: unique, for scripts
+    key: str  #: in ``homeserver.yaml``
+    requirement: str  #: gematik's id or that of our catalogue; or ``START_UP``, ``GOOD_PRACTICE``
+    severity: Verdict  #: the verdict on what is wrong; at start-up, a violation stops the homeserver
+    judge: Judge  #: finds out from facts; may yield nothing if there is nothing to say
+    wanted: str  #: what it should be, for people
+    reason: str  #: why, a part of a sentence
+    products: frozenset[Product] = ALL_PRODUCTS  #: for which it counts
+    spec_versions: frozenset[SpecVersion] = ALL_GENERATIONS  #: likewise
+    of_deployment: bool = False  #: looks at all processes at once
+    part: str | None = None  #: that checks it at start-up; ``None`` for what only the command checks
+    value: object = None  #: what to write into the file, if the check is of one option
 
     def run(self, facts: Facts, process: str = "main") -> list[Result]:
         """Judge a configuration.
@@ -198,19 +175,12 @@ def show_duration(value: object) -> str:
 
 @attrs.frozen
 class OptionJudge:
-    """Judges one value of Synapse's configuration object.
+    """Judges one value of Synapse's configuration object."""
 
-    Attributes:
-        section: of the object.
-        attribute: of the section.
-        right: whether a value is.
-        show: the value for people.
-    """
-
-    section: str
-    attribute: str
-    right: Callable[[object], bool]
-    show: Callable[[object], str] = show_value
+    section: str  #: of the object
+    attribute: str  #: of the section
+    right: Callable[[object], bool]  #: whether a value is
+    show: Callable[[object], str] = show_value  #: the value for people
 
     def __call__(self, facts: Facts) -> Iterable[Found]:
         """The value."""

@@ -31,25 +31,17 @@ class StateEvent:
 
 @attrs.frozen(kw_only=True)
 class CreateRoom:
-    """What a request to create a room asks for; what cannot be read is empty.
-
-    Attributes:
-        invite: user ids, or what the client takes for some.
-        invites_by_address: it invites people by e-mail address or telephone number.
-        creation_content: of the event ``m.room.create``.
-        room_version: ``None`` if the client names none.
-        servers: of all users that the request names; ``None`` if whom it names cannot be read.
-        fault: what cannot be read, or would break the creation half-way; empty if nothing.
-    """
+    """What a request to create a room asks for; what cannot be read is empty."""
 
     body: Mapping[str, Any] = attrs.field(repr=False)
-    invite: tuple[str, ...]
-    invites_by_address: bool
+    invite: tuple[str, ...]  #: user ids, or what the client takes for some
+    invites_by_address: bool  #: it invites people by e-mail address or telephone number
     initial_state: tuple[StateEvent, ...]
-    creation_content: Mapping[str, Any]
-    room_version: str | None
+    creation_content: Mapping[str, Any]  #: of the event ``m.room.create``
+    room_version: str | None  #: ``None`` if the client names none
+    #: Of all users that the request names; ``None`` if whom it names cannot be read.
     servers: frozenset[str] | None
-    fault: str
+    fault: str  #: what cannot be read, or would break the creation half-way; empty if nothing
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:

@@ -27,25 +27,18 @@ _USUAL: Final[Mapping[int, str]] = {
 
 @attrs.frozen
 class Denial:
-    """A request that is refused.
+    """A request that is refused."""
 
-    Attributes:
-        policy: the part that decides, a label of ``synapse_tim_decisions_total``.
-        requirements: gematik's ids, or the numbers of the requirements (``R4.10``) where gematik has no id;
-            the first one is the ``rule`` label of ``synapse_tim_decisions_total``.
-        text: the human-readable ``error``.
-        errcode: Matrix error code; by default the usual one of the status.
-        retry_after: seconds after which the same request may succeed, or ``None``; by default for 503 only.
-        detail: what exactly is wrong, for denials that leave that open.
-    """
-
-    policy: str
+    policy: str  #: the part that decides, a label of ``synapse_tim_decisions_total``
+    #: Gematik's ids, or the numbers of the requirements (``R4.10``) where gematik has no id; the first one is
+    #: the ``rule`` label of ``synapse_tim_decisions_total``.
     requirements: tuple[str, ...]
-    text: str
+    text: str  #: the human-readable ``error``
     status: int = 403
-    errcode: str = attrs.field()
+    errcode: str = attrs.field()  #: Matrix error code; by default the usual one of the status
+    #: Seconds after which the same request may succeed, or ``None``; by default for 503 only.
     retry_after: int | None = attrs.field()
-    detail: str = ""
+    detail: str = ""  #: what exactly is wrong, for denials that leave that open
 
     @errcode.default
     def _usual(self) -> str:

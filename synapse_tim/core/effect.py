@@ -4,14 +4,8 @@ import enum
 
 
 class Effect(enum.Enum):
-    """How much of an event takes effect.
+    """How much of an event takes effect."""
 
-    Attributes:
-        FULL: all of it.
-        REDACTED: what a redaction would leave of it.
-        NONE: nothing; it is stored as rejected.
-    """
-
-    FULL = enum.auto()
-    REDACTED = enum.auto()
-    NONE = enum.auto()
+    FULL = enum.auto()  #: all of it
+    REDACTED = enum.auto()  #: what a redaction would leave of it
+    NONE = enum.auto()  #: nothing; it is stored as rejected

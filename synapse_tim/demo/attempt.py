@@ -26,19 +26,12 @@ def _in_words(happened: str | httpx.Response) -> str:
 
 @attrs.frozen
 class Attempt:
-    """One thing that was tried.
+    """One thing that was tried."""
 
-    Attributes:
-        requirement: gematik's id, or the number of the rule.
-        what: for people.
-        expected: the answer that the requirement demands.
-        happened: the answer that came, or what else was seen.
-    """
-
-    requirement: str
-    what: str
-    expected: str
-    happened: str = attrs.field(converter=_in_words)
+    requirement: str  #: gematik's id, or the number of the rule
+    what: str  #: for people
+    expected: str  #: the answer that the requirement demands
+    happened: str = attrs.field(converter=_in_words)  #: the answer that came, or what else was seen
 
     @property
     def agrees(self) -> bool:

@@ -15,15 +15,12 @@ from synapse_tim.transport.fetcher import Fetcher
 
 @attrs.frozen(eq=False)
 class DirectoryServices:
-    """What asks the directory in one process.
-
-    Attributes:
-        search_transport: to the directory, for searches: with a circuit breaker of its own, since searches
-            need another permission.
-    """
+    """What asks the directory in one process."""
 
     transport: DirectoryTransport
     client: DirectoryClient
+    #: To the directory, for searches: with a circuit breaker of its own, since searches need another
+    #: permission.
     search_transport: DirectoryTransport
     search: DirectorySession
 

@@ -17,17 +17,11 @@ _GROWS_FROM: Final = 3
 
 
 class State(enum.Enum):
-    """State in which a look-up meets the circuit breaker.
+    """State in which a look-up meets the circuit breaker."""
 
-    Attributes:
-        CLOSED: it may ask.
-        HALF_OPEN: it may ask, and decides for the others.
-        OPEN: it must not ask.
-    """
-
-    CLOSED = enum.auto()
-    HALF_OPEN = enum.auto()
-    OPEN = enum.auto()
+    CLOSED = enum.auto()  #: it may ask
+    HALF_OPEN = enum.auto()  #: it may ask, and decides for the others
+    OPEN = enum.auto()  #: it must not ask
 
 
 class CircuitBreaker:

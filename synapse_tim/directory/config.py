@@ -60,35 +60,22 @@ class ListLogIn(Protocol):
 
 @attrs.frozen
 class SharedLogIn:
-    """What the part with the federation list shares, for others that ask the directory.
-
-    Attributes:
-        session: its login, if the list is at the directory.
-    """
+    """What the part with the federation list shares, for others that ask the directory."""
 
     settings: ListLogIn
-    session: DirectorySession | None
+    session: DirectorySession | None  #: its login, if the list is at the directory
 
 
 @attrs.frozen
 class DirectoryLogIn:
-    """How to get to the directory, with everything that follows from other blocks.
+    """How to get to the directory, with everything that follows from other blocks."""
 
-    Attributes:
-        provider: the login as a TI provider, for ``/tim-provider-services``.
-        provider_keys: the path of keys to it, for messages.
-        search: the login for ``/search``, if that needs another one.
-        ca_certificates: file with the CAs that vouch for the directory; ``None`` for the system's.
-        ca_keys: the path of keys to it.
-        shared: whether the login is the same as for the federation list.
-    """
-
-    provider: VzdCredentialsConfig
-    provider_keys: tuple[str, ...]
-    search: VzdCredentialsConfig | None
-    ca_certificates: str | None
-    ca_keys: tuple[str, ...]
-    shared: bool
+    provider: VzdCredentialsConfig  #: the login as a TI provider, for ``/tim-provider-services``
+    provider_keys: tuple[str, ...]  #: the path of keys to it, for messages
+    search: VzdCredentialsConfig | None  #: the login for ``/search``, if that needs another one
+    ca_certificates: str | None  #: file with the CAs that vouch for the directory; ``None`` for the system's
+    ca_keys: tuple[str, ...]  #: the path of keys to it
+    shared: bool  #: whether the login is the same as for the federation list
 
 
 class DirectoryConfig(Block):

@@ -56,40 +56,27 @@ class Role(enum.StrEnum):
 
 @attrs.frozen
 class Owner:
-    """An organisation or a practitioner.
-
-    Attributes:
-        active: whether the entry is active; ``None`` if it does not say so.
-        hidden: whether the whole organisation is hidden from insured persons.
-    """
+    """An organisation or a practitioner."""
 
     kind: OwnerKind
     name: str
     telematik_ids: tuple[str, ...]
     iks: tuple[str, ...]
     professions: tuple[str, ...]
-    active: bool | None
-    hidden: bool
+    active: bool | None  #: whether the entry is active; ``None`` if it does not say so
+    hidden: bool  #: whether the whole organisation is hidden from insured persons
 
 
 @attrs.frozen
 class ListedEndpoint:
-    """A user that is listed.
+    """A user that is listed."""
 
-    Attributes:
-        user_id: in the form that can be compared.
-        address: as it stands in the directory.
-        role: what kind of user it is.
-        status: ``active``, ``off``, or whatever the directory says.
-        hidden: whether it is hidden from insured persons.
-    """
-
-    user_id: str
-    address: str
+    user_id: str  #: in the form that can be compared
+    address: str  #: as it stands in the directory
     name: str
-    role: Role
-    status: str
-    hidden: bool
+    role: Role  #: what kind of user it is
+    status: str  #: ``active``, ``off``, or whatever the directory says
+    hidden: bool  #: whether it is hidden from insured persons
 
     @property
     def active(self) -> bool:
@@ -99,15 +86,10 @@ class ListedEndpoint:
 
 @attrs.frozen
 class DirectoryEntry:
-    """A user and who lists it.
+    """A user and who lists it."""
 
-    Attributes:
-        owner: ``None`` if the search did not bring whose it is.
-        endpoint: ``None`` for an owner who lists no user.
-    """
-
-    owner: Owner | None
-    endpoint: ListedEndpoint | None
+    owner: Owner | None  #: ``None`` if the search did not bring whose it is
+    endpoint: ListedEndpoint | None  #: ``None`` for an owner who lists no user
 
     @property
     def active(self) -> bool:
@@ -124,13 +106,9 @@ class DirectoryEntry:
 
 @attrs.frozen
 class Entries:
-    """What was read.
+    """What was read."""
 
-    Attributes:
-        entries: in the order of the directory.
-    """
-
-    entries: tuple[DirectoryEntry, ...]
+    entries: tuple[DirectoryEntry, ...]  #: in the order of the directory
     skipped: int
 
     def where(self, wanted: Callable[[DirectoryEntry], bool]) -> Entries:

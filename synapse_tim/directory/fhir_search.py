@@ -82,17 +82,11 @@ def _search(search: tuple[str, tuple[tuple[str, str], ...]], condition: tuple[st
 
 @attrs.frozen
 class ResultPage:
-    """One page.
+    """One page."""
 
-    Attributes:
-        resources: as they are, not yet looked at.
-        next_link: where the next page is, as the directory says; ``None`` for the last one.
-        skipped: how many entries held no resource.
-    """
-
-    resources: tuple[Mapping[str, Any], ...]
-    next_link: str | None
-    skipped: int
+    resources: tuple[Mapping[str, Any], ...]  #: as they are, not yet looked at
+    next_link: str | None  #: where the next page is, as the directory says; ``None`` for the last one
+    skipped: int  #: how many entries held no resource
 
 
 def read_page(body: bytes | bytearray) -> ResultPage:

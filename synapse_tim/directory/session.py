@@ -29,14 +29,10 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750 §2.1, b64token
 
 @attrs.frozen
 class ProviderCredentials:
-    """How to log in as a provider.
-
-    Attributes:
-        authenticate_url: ``…/ti-provider-authenticate`` of the directory.
-    """
+    """How to log in as a provider."""
 
     token_url: str
-    authenticate_url: str
+    authenticate_url: str  #: ``…/ti-provider-authenticate`` of the directory
     client_id: str
     client_secret: str = attrs.field(repr=False)
 

@@ -30,15 +30,11 @@ _WITHOUT_SELECTORS: Final = dict.fromkeys(map(ord, "\ufe0e\ufe0f"))
 
 @attrs.frozen
 class EventRules:
-    """What events of local users may be.
+    """What events of local users may be."""
 
-    Attributes:
-        single_emoji_reactions: a reaction is exactly one emoji.
-        redaction_window: how old an event may be when it is redacted; ``None`` for any age.
-    """
-
-    single_emoji_reactions: bool
+    single_emoji_reactions: bool  #: a reaction is exactly one emoji
     threads: bool
+    #: How old an event may be when it is redacted; ``None`` for any age.
     redaction_window: dt.timedelta | None
 
     def check(self, kind: str, content: Mapping[str, Any]) -> Denial | None:

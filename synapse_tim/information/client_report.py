@@ -51,16 +51,11 @@ class Direction(enum.StrEnum):
 
 @attrs.frozen(order=True)
 class Label:
-    """What events are counted under.
-
-    Attributes:
-        procedure: ``Fachverfahren``, or ``other``.
-        version: of it, or ``other``.
-    """
+    """What events are counted under."""
 
     direction: str
-    procedure: str
-    version: str
+    procedure: str  #: ``Fachverfahren``, or ``other``
+    version: str  #: of it, or ``other``
 
     @property
     def as_other(self) -> Label:

@@ -27,16 +27,11 @@ Query = Mapping[bytes, Sequence[bytes]]
 
 @attrs.frozen
 class ServiceInfo:
-    """Who runs the service.
-
-    Attributes:
-        description: of the service, or ``None``.
-        contact: of the operator, or ``None``.
-    """
+    """Who runs the service."""
 
     title: str = DEFAULT_TITLE
-    description: str | None = DEFAULT_DESCRIPTION
-    contact: str | None = None
+    description: str | None = DEFAULT_DESCRIPTION  #: of the service, or ``None``
+    contact: str | None = None  #: of the operator, or ``None``
     version: str = VERSION
 
     def document(self) -> dict[str, str]:

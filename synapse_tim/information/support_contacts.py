@@ -26,16 +26,11 @@ _MAX_LENGTH: Final = 255
 
 @attrs.frozen
 class SupportContact:
-    """Somebody who answers.
-
-    Attributes:
-        email_address: of theirs, or ``None``.
-        matrix_id: of theirs, or ``None``.
-    """
+    """Somebody who answers."""
 
     role: str
-    email_address: str | None = None
-    matrix_id: str | None = None
+    email_address: str | None = None  #: of theirs, or ``None``
+    matrix_id: str | None = None  #: of theirs, or ``None``
 
     def document(self) -> dict[str, str]:
         """As clients read it."""

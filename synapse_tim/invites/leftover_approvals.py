@@ -61,16 +61,11 @@ _WITHDRAWN: Final = """
 
 @attrs.frozen
 class Left:
-    """What another run would have to do.
+    """What another run would have to do."""
 
-    Attributes:
-        approvals: that were neither migrated nor decided on, or have changed since.
-        withdrawn: approvals that were taken off a list after they were migrated.
-    """
-
-    approvals: int = 0
+    approvals: int = 0  #: that were neither migrated nor decided on, or have changed since
     users: int = 0
-    withdrawn: int = 0
+    withdrawn: int = 0  #: approvals that were taken off a list after they were migrated
 
     def __bool__(self) -> bool:
         return bool(self.approvals or self.withdrawn)

@@ -57,19 +57,12 @@ class PermissionConfigError(ValueError):
 
 @attrs.frozen
 class PermissionConfig:
-    """A permission configuration that was read.
+    """A permission configuration that was read."""
 
-    Attributes:
-        allows_by_default: ``allow all``, not ``block all``.
-        servers: server names in lower case.
-        users: user ids, compared exactly.
-        insured_persons: whether all insured persons are an exception.
-    """
-
-    allows_by_default: bool
-    servers: frozenset[str] = frozenset()
-    users: frozenset[str] = frozenset()
-    insured_persons: bool = False
+    allows_by_default: bool  #: ``allow all``, not ``block all``
+    servers: frozenset[str] = frozenset()  #: server names in lower case
+    users: frozenset[str] = frozenset()  #: user ids, compared exactly
+    insured_persons: bool = False  #: whether all insured persons are an exception
 
     def allows(self, inviter: str, *, inviter_is_insured: bool) -> bool:
         """Whether a user may invite the owner of the configuration (requirement R2.7)."""

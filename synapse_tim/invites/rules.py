@@ -74,13 +74,9 @@ def check_new_room(room: CreateRoom, *, one_invitation: bool) -> Denial | None:
 
 
 class Consent(Protocol):
-    """Knows what a local user wants, in the way of a generation.
+    """Knows what a local user wants, in the way of a generation."""
 
-    Attributes:
-        denial: the one for an invitee who does not; names the rule that was looked at.
-    """
-
-    denial: Denial
+    denial: Denial  #: the one for an invitee who does not; names the rule that was looked at
 
     async def check(self, inviter: str, invitee: str, *, inviter_is_insured: bool) -> Denial | None:
         """Why a local user must not be invited, or ``None``.

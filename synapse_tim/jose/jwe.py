@@ -40,15 +40,10 @@ _MAX_PARTY_BYTES: Final = 512
 
 @attrs.frozen(eq=False)
 class DecryptionKey:
-    """A private key of ours.
+    """A private key of ours."""
 
-    Attributes:
-        kid: names it in headers: the thumbprint of its public half (RFC 7638).
-        key: on one of the curves of ``jwk.CURVES``.
-    """
-
-    kid: str
-    key: ec.EllipticCurvePrivateKey = attrs.field(repr=False)
+    kid: str  #: names it in headers: the thumbprint of its public half (RFC 7638)
+    key: ec.EllipticCurvePrivateKey = attrs.field(repr=False)  #: on one of the curves of ``jwk.CURVES``
 
     @classmethod
     def of(cls, key: ec.EllipticCurvePrivateKey) -> DecryptionKey:

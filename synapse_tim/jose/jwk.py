@@ -51,18 +51,12 @@ class NoKeyError(JwkError):
 
 @attrs.frozen(eq=False)
 class VerificationKey:
-    """A key that signatures are verified with.
+    """A key that signatures are verified with."""
 
-    Attributes:
-        kid: as headers name it, or ``None``.
-        algorithm: the only algorithm it is for, or ``None``.
-        x5c: its certificates in base64 of DER, if the document has some.
-    """
-
-    kid: str | None
-    algorithm: str | None
+    kid: str | None  #: as headers name it, or ``None``
+    algorithm: str | None  #: the only algorithm it is for, or ``None``
     key: PublicKey
-    x5c: tuple[str, ...] = ()
+    x5c: tuple[str, ...] = ()  #: its certificates in base64 of DER, if the document has some
 
 
 @attrs.frozen(eq=False)

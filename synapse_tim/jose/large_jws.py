@@ -54,15 +54,10 @@ class JwsLimits:
 
 @attrs.frozen(eq=False)
 class CompactJws:
-    """A list taken apart, its signature not yet verified.
+    """A list taken apart, its signature not yet verified."""
 
-    Attributes:
-        algorithm: a key of ``ALGORITHM_CURVES``.
-        certificates: the ``x5c`` chain, the signer first.
-    """
-
-    algorithm: str
-    certificates: tuple[x509.Certificate, ...]
+    algorithm: str  #: a key of ``ALGORITHM_CURVES``
+    certificates: tuple[x509.Certificate, ...]  #: the ``x5c`` chain, the signer first
     _data: memoryview
     _payload_start: int
     _payload_end: int

@@ -45,32 +45,21 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
 
 @attrs.frozen
 class SignatureRules:
-    """What a provider signs with.
+    """What a provider signs with."""
 
-    Attributes:
-        algorithms: names out of ``ALGORITHMS``.
-        types: values of ``typ``, in lower case; an empty one stands for a header without.
-    """
-
-    algorithms: frozenset[str]
+    algorithms: frozenset[str]  #: names out of ``ALGORITHMS``
+    #: Values of ``typ``, in lower case; an empty one stands for a header without.
     types: frozenset[str] = frozenset({"jwt"})
 
 
 @attrs.frozen(eq=False)
 class SignedToken:
-    """A token taken apart, its signature not yet verified.
+    """A token taken apart, its signature not yet verified."""
 
-    Attributes:
-        algorithm: a key of ``ALGORITHMS``.
-        kid: the name of the key, or ``None``.
-        type: ``typ`` in lower case and without ``application/``; empty if there is none.
-        unverified_claims: what it says; nothing of it may be believed.
-    """
-
-    algorithm: str
-    kid: str | None
-    type: str
-    unverified_claims: Mapping[str, Any]
+    algorithm: str  #: a key of ``ALGORITHMS``
+    kid: str | None  #: the name of the key, or ``None``
+    type: str  #: ``typ`` in lower case and without ``application/``; empty if there is none
+    unverified_claims: Mapping[str, Any]  #: what it says; nothing of it may be believed
     _signed: bytes
     _signature: bytes
 

@@ -33,18 +33,12 @@ _AfterLogin = Callable[[Any], Awaitable[None]]
 
 @attrs.define
 class LoginAttempt:
-    """A login that is being tried.
-
-    Attributes:
-        token_user: whom an ID token has vouched for, once it has.
-        used: what was noted as used for that.
-        may_have_session: whether Synapse may have begun a session.
-    """
+    """A login that is being tried."""
 
     method: str
-    token_user: str | None = None
-    used: Used = ()
-    may_have_session: bool = False
+    token_user: str | None = None  #: whom an ID token has vouched for, once it has
+    used: Used = ()  #: what was noted as used for that
+    may_have_session: bool = False  #: whether Synapse may have begun a session
 
 
 class LoginAttempts:

@@ -31,17 +31,12 @@ class SessionEndedError(Exception):
 
 @attrs.frozen(eq=False)
 class ProviderLogout:
-    """Ends sessions.
-
-    Attributes:
-        store: which device belongs to which session.
-        clock: the time, with a time zone.
-    """
+    """Ends sessions."""
 
     login: TokenLogin
-    store: LoginStore
+    store: LoginStore  #: which device belongs to which session
     accounts: SynapseAccounts
-    clock: Callable[[], dt.datetime]
+    clock: Callable[[], dt.datetime]  #: the time, with a time zone
 
     async def began(self, logged_in: LoggedIn, device_id: str) -> None:
         """Note that a session has begun; it ends at once if the provider's has ended meanwhile.

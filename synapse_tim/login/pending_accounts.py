@@ -34,29 +34,20 @@ _COST: Final = 4  # nothing can be guessed about 32 random bytes, whatever it co
 
 
 class Name(enum.Enum):
-    """What a user id is to a person.
-
-    Attributes:
-        THEIRS: an account was made for them under it, and is not linked yet.
-        TAKEN: somebody else has it, or had it.
-    """
+    """What a user id is to a person."""
 
     FREE = enum.auto()
-    THEIRS = enum.auto()
-    TAKEN = enum.auto()
+    THEIRS = enum.auto()  #: an account was made for them under it, and is not linked yet
+    TAKEN = enum.auto()  #: somebody else has it, or had it
 
 
 @attrs.frozen
 class NewAccount:
-    """An account that may be made, or was made and not linked.
-
-    Attributes:
-        exists: whether it has been made.
-    """
+    """An account that may be made, or was made and not linked."""
 
     user_id: str
     mark: str = attrs.field(repr=False)
-    exists: bool
+    exists: bool  #: whether it has been made
 
 
 class NewAccounts:

@@ -52,18 +52,13 @@ def person_key(provider: str, subject: str) -> str:
 
 @attrs.frozen
 class ProviderSession:
-    """A session of a person at a provider.
-
-    Attributes:
-        session_id: of the session, or ``None`` if the provider names none.
-        subject: as the provider tells persons apart.
-        issued_at: when the token was issued that began the session here.
-    """
+    """A session of a person at a provider."""
 
     provider: str
+    #: Of the session, or ``None`` if the provider names none.
     session_id: str | None = attrs.field(repr=False)
-    subject: str = attrs.field(repr=False)
-    issued_at: dt.datetime
+    subject: str = attrs.field(repr=False)  #: as the provider tells persons apart
+    issued_at: dt.datetime  #: when the token was issued that began the session here
 
     @property
     def key(self) -> str:

@@ -37,16 +37,11 @@ _OF_OLD_KEYS: Final = frozenset({JoseReason.SIGNATURE_INVALID, JoseReason.KEY_MI
 
 @attrs.frozen(eq=False)
 class Provider:
-    """A provider with what is needed to verify its signatures.
+    """A provider with what is needed to verify its signatures."""
 
-    Attributes:
-        rules: what its tokens have to be.
-        threads: where they are fetched; of its own, so that no provider keeps another one waiting.
-    """
-
-    rules: IdentityProvider
+    rules: IdentityProvider  #: what its tokens have to be
     keys: ProviderKeys
-    threads: Threads
+    threads: Threads  #: where they are fetched; of its own, so that no provider keeps another one waiting
 
     async def verify(self, token: SignedToken, rules: SignatureRules) -> Mapping[str, Any]:
         """The claims of a token of this provider.
@@ -75,30 +70,21 @@ class Provider:
 
 @attrs.frozen
 class LoggedIn:
-    """Somebody who has proved who they are.
-
-    Attributes:
-        session: of the provider that vouches for them.
-        used: what was noted as used, to be released if nothing comes of it.
-    """
+    """Somebody who has proved who they are."""
 
     user_id: str
-    session: ProviderSession
-    used: Used
+    session: ProviderSession  #: of the provider that vouches for them
+    used: Used  #: what was noted as used, to be released if nothing comes of it
 
 
 @attrs.frozen(eq=False)
 class VerifiedLogin:
-    """A verified token, before its account is looked up.
-
-    Attributes:
-        use: what is to be remembered of it.
-    """
+    """A verified token, before its account is looked up."""
 
     provider: IdentityProvider
     claims: Mapping[str, Any]
     person: Person
-    use: UsedToken
+    use: UsedToken  #: what is to be remembered of it
     now: dt.datetime
 
     @property
@@ -153,37 +139,27 @@ class UsedTokens:
 
 @attrs.frozen(eq=False)
 class LoginContext:
-    """The rules of single sign-on at this homeserver.
-
-    Attributes:
-        known_list: the last verified federation list, or ``None`` if there is none.
-        permits_single_sign_on: whether single sign-on is a way to log in here.
-        marks: of accounts that are being made, by provider and localpart.
-    """
+    """The rules of single sign-on at this homeserver."""
 
     homeserver: ThisServer
+    #: The last verified federation list, or ``None`` if there is none.
     known_list: Callable[[], FederationList | None]
-    permits_single_sign_on: bool
+    permits_single_sign_on: bool  #: whether single sign-on is a way to log in here
     used: UsedTokens
-    marks: MutableMapping[tuple[str, str], str]
+    marks: MutableMapping[tuple[str, str], str]  #: of accounts that are being made, by provider and localpart
 
 
 @attrs.frozen(eq=False)
 class TokenLogin:
-    """Turns tokens into users.
-
-    Attributes:
-        known_list: the last verified federation list, or ``None``.
-        clock: the time, with a time zone.
-    """
+    """Turns tokens into users."""
 
     providers: Mapping[str, Provider]
     decryption_keys: tuple[jwe.DecryptionKey, ...]
     homeserver: ThisServer
-    known_list: Callable[[], FederationList | None]
+    known_list: Callable[[], FederationList | None]  #: the last verified federation list, or ``None``
     accounts: Accounts
     used: UsedTokens
-    clock: Callable[[], dt.datetime]
+    clock: Callable[[], dt.datetime]  #: the time, with a time zone
 
     async def log_in(self, token: object) -> LoggedIn:
         """The user of a token; the account is made if there is none and the operator wants it.

@@ -44,16 +44,11 @@ class OcspMode(enum.StrEnum):
 
 @attrs.frozen
 class OcspStatement:
-    """A verified answer.
+    """A verified answer."""
 
-    Attributes:
-        revoked: whether the certificate is revoked; otherwise it is good.
-        next_update: until when it may be used.
-    """
-
-    revoked: bool
+    revoked: bool  #: whether the certificate is revoked; otherwise it is good
     this_update: dt.datetime
-    next_update: dt.datetime
+    next_update: dt.datetime  #: until when it may be used
 
     def current_at(self, at: dt.datetime) -> bool:
         """Whether the statement may be used at that moment."""

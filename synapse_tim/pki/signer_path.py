@@ -39,17 +39,11 @@ _ISSUER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?")
 
 @attrs.frozen(eq=False)
 class SignerPath:
-    """A verified path.
+    """A verified path."""
 
-    Attributes:
-        signer: the certificate whose key signed the document.
-        sub_ca: its issuer.
-        root: the trusted root that issued the sub-CA.
-    """
-
-    signer: x509.Certificate
-    sub_ca: x509.Certificate
-    root: x509.Certificate
+    signer: x509.Certificate  #: the certificate whose key signed the document
+    sub_ca: x509.Certificate  #: its issuer
+    root: x509.Certificate  #: the trusted root that issued the sub-CA
 
     @property
     def certificates(self) -> tuple[x509.Certificate, x509.Certificate, x509.Certificate]:

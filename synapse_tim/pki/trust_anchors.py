@@ -49,16 +49,12 @@ class RootEntry:
 
 @attrs.frozen(eq=False)
 class RootLink:
-    """A root that was trusted at some time.
-
-    Attributes:
-        cross: its key certified by a root that was already trusted; ``None`` for a pinned root.
-        followed_at: the moment at which the link was valid.
-    """
+    """A root that was trusted at some time."""
 
     certificate: x509.Certificate
+    #: Its key certified by a root that was already trusted; ``None`` for a pinned root.
     cross: x509.Certificate | None
-    followed_at: dt.datetime
+    followed_at: dt.datetime  #: the moment at which the link was valid
 
 
 def parse_roots(document: bytes | bytearray) -> tuple[RootEntry, ...]:
@@ -104,16 +100,11 @@ def _certificate(text: object, position: int, member: str) -> x509.Certificate |
 
 @attrs.frozen
 class TrustAnchors:
-    """The trusted roots of one environment.
+    """The trusted roots of one environment."""
 
-    Attributes:
-        pins: SHA-256 fingerprints (lower-case hex) that the operator vouches for.
-        allow_test: whether roots of a test environment may be trusted.
-        links: how each root came to be trusted, by fingerprint, in the order in which they were reached.
-    """
-
-    pins: frozenset[str]
-    allow_test: bool = False
+    pins: frozenset[str]  #: SHA-256 fingerprints (lower-case hex) that the operator vouches for
+    allow_test: bool = False  #: whether roots of a test environment may be trusted
+    #: How each root came to be trusted, by fingerprint, in the order in which they were reached.
     links: Mapping[str, RootLink] = attrs.field(factory=dict)
 
     @property

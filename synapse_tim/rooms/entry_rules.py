@@ -28,22 +28,14 @@ _RESTRICTED: Final = "restricted"
 
 @attrs.frozen
 class Room:
-    """What the state of a room says about its ways in.
-
-    Attributes:
-        is_own: a user of this server created it.
-        federates: whether other servers may take part in it.
-        join_rule: of the room, as it stands there.
-        is_rule_own: a user of this server set the join rule.
-        world_readable: whether its history is for everybody.
-    """
+    """What the state of a room says about its ways in."""
 
     product: Product
-    is_own: bool
-    federates: bool
-    join_rule: object
-    is_rule_own: bool
-    world_readable: bool = False
+    is_own: bool  #: a user of this server created it
+    federates: bool  #: whether other servers may take part in it
+    join_rule: object  #: of the room, as it stands there
+    is_rule_own: bool  #: a user of this server set the join rule
+    world_readable: bool = False  #: whether its history is for everybody
 
     @property
     def is_opened(self) -> bool:

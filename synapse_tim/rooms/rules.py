@@ -52,17 +52,12 @@ def default_version(spec_version: SpecVersion) -> str:
 
 @attrs.frozen
 class RoomRules:
-    """What rooms of a server may be.
-
-    Attributes:
-        versions: room versions that may be created and upgraded to.
-        default_version: the one for clients that name none.
-    """
+    """What rooms of a server may be."""
 
     product: Product
     spec_version: SpecVersion
-    versions: tuple[str, ...] = VERSIONS
-    default_version: str = _DEFAULT_VERSION
+    versions: tuple[str, ...] = VERSIONS  #: room versions that may be created and upgraded to
+    default_version: str = _DEFAULT_VERSION  #: the one for clients that name none
 
     def check_new(self, room: CreateRoom, own_server_name: str) -> Denial | None:
         """Judge a ``createRoom`` request."""

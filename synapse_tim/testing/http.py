@@ -23,38 +23,23 @@ _CHUNK = 64 * 1024
 
 @attrs.frozen
 class Request:
-    """One request.
+    """One request."""
 
-    Attributes:
-        method: ``GET`` or ``POST``.
-        path: the path with its query, as it was sent.
-        headers: by name in lower case.
-        body: the bytes of a POST.
-        secure: whether it came over TLS.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    secure: bool
+    method: str  #: ``GET`` or ``POST``
+    path: str  #: the path with its query, as it was sent
+    headers: Mapping[str, str]  #: by name in lower case
+    body: bytes  #: the bytes of a POST
+    secure: bool  #: whether it came over TLS
 
 
 @attrs.frozen
 class Answer:
-    """What to answer.
+    """What to answer."""
 
-    Attributes:
-        status: the status code.
-        body: the content.
-        content_type: of the content.
-        headers: further ones, such as ``Location``.
-    """
-
-    status: int
-    body: bytes = b""
-    content_type: str = "text/plain"
-    headers: Mapping[str, str] = attrs.field(factory=dict)
+    status: int  #: the status code
+    body: bytes = b""  #: the content
+    content_type: str = "text/plain"  #: of the content
+    headers: Mapping[str, str] = attrs.field(factory=dict)  #: further ones, such as ``Location``
 
     @classmethod
     def of_json(cls, value: Any, status: int = 200) -> Self:

@@ -32,19 +32,13 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 @attrs.frozen
 class Response:
-    """A complete answer.
+    """A complete answer."""
 
-    Attributes:
-        status: HTTP status, never a redirect except 304.
-        body: the bytes of a 200; empty for any other status.
-        retry_after: seconds for which the server wants to be left alone, if it says so in digits.
-        age: seconds since a cache that answered had this from its origin; 0 without a cache.
-    """
-
-    status: int
-    body: bytearray
+    status: int  #: HTTP status, never a redirect except 304
+    body: bytearray  #: the bytes of a 200; empty for any other status
+    #: Seconds for which the server wants to be left alone, if it says so in digits.
     retry_after: int | None = None
-    age: int = 0
+    age: int = 0  #: seconds since a cache that answered had this from its origin; 0 without a cache
 
 
 class _Exchange:

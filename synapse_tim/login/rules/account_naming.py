@@ -64,15 +64,10 @@ class Template:
 
 @attrs.frozen
 class KeyedHash:
-    """A hash over claims with a key (HMAC-SHA-256): nobody without the key finds the claims again.
+    """A hash over claims with a key (HMAC-SHA-256): nobody without the key finds the claims again."""
 
-    Attributes:
-        claims: what it is over, in this order.
-        key: at least 32 bytes.
-    """
-
-    claims: tuple[str, ...]
-    key: bytes = attrs.field(repr=False)
+    claims: tuple[str, ...]  #: what it is over, in this order
+    key: bytes = attrs.field(repr=False)  #: at least 32 bytes
 
     def __call__(self, claims: Mapping[str, Any]) -> str:
         """64 hex digits.

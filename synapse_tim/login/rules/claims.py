@@ -41,27 +41,19 @@ _MAX_TEXT: Final = 1000
 
 @attrs.frozen
 class ClaimRules:
-    """What the tokens of a provider have to say.
+    """What the tokens of a provider have to say."""
 
-    Attributes:
-        issuer: ``iss``, exactly.
-        audience: who we are for the provider: its client id for us.
-        max_age: how long ago a token may have been issued.
-        minimum_acr: the lowest level of assurance, one of ``acr_order``; ``None`` for any or none.
-        acr_order: the levels there are, the lowest first.
-        amr: the means of authentication that are allowed; ``None`` for any or none.
-        professions: the OIDs that are permitted; ``None`` for any or none.
-        required: further claims and the values they may have.
-    """
-
-    issuer: str
-    audience: str
-    max_age: dt.timedelta
+    issuer: str  #: ``iss``, exactly
+    audience: str  #: who we are for the provider: its client id for us
+    max_age: dt.timedelta  #: how long ago a token may have been issued
+    #: The lowest level of assurance, one of ``acr_order``; ``None`` for any or none.
     minimum_acr: str | None = None
-    acr_order: tuple[str, ...] = ACR_ORDER
+    acr_order: tuple[str, ...] = ACR_ORDER  #: the levels there are, the lowest first
+    #: The means of authentication that are allowed; ``None`` for any or none.
     amr: frozenset[str] | None = None
     profession_claim: str = "professionOID"
-    professions: frozenset[str] | None = None
+    professions: frozenset[str] | None = None  #: the OIDs that are permitted; ``None`` for any or none
+    #: Further claims and the values they may have.
     required: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
 
 

@@ -42,24 +42,17 @@ class Profile(enum.StrEnum):
 
 @attrs.frozen
 class Defaults:
-    """What a profile says where the operator says nothing.
-
-    Attributes:
-        types: values of ``typ``; the empty one for none.
-        encrypted: whether tokens have to be encrypted.
-        amr: the means of authentication that are allowed.
-        professions: the ones that are permitted; ``None`` where the operator has to say it, or for any.
-        localpart: the rule for localparts, or ``None`` where the operator has to say it.
-    """
+    """What a profile says where the operator says nothing."""
 
     algorithms: tuple[str, ...]
-    types: frozenset[str]
-    encrypted: bool
+    types: frozenset[str]  #: values of ``typ``; the empty one for none
+    encrypted: bool  #: whether tokens have to be encrypted
     minimum_acr: str | None
-    amr: frozenset[str] | None
+    amr: frozenset[str] | None  #: the means of authentication that are allowed
     profession_claim: str
+    #: The ones that are permitted; ``None`` where the operator has to say it, or for any.
     professions: frozenset[str] | None
-    localpart: Template | None
+    localpart: Template | None  #: the rule for localparts, or ``None`` where the operator has to say it
 
 
 _LONGEST_SUBJECT: Final = 255
@@ -107,16 +100,11 @@ DEFAULTS: Final[Mapping[Profile, Defaults]] = MappingProxyType(
 
 @attrs.frozen
 class AccountRules:
-    """How a token leads to an account.
+    """How a token leads to an account."""
 
-    Attributes:
-        subject_claim: the claim that identifies a person, permanently.
-        display_names: templates, or ``None`` for the usual names.
-    """
-
-    subject_claim: str
+    subject_claim: str  #: the claim that identifies a person, permanently
     localpart: LocalpartRule
-    display_names: tuple[Template, ...] | None = None
+    display_names: tuple[Template, ...] | None = None  #: templates, or ``None`` for the usual names
 
 
 @attrs.frozen
@@ -129,55 +117,34 @@ class ThisServer:
 
 @attrs.frozen
 class Person:
-    """The person a token identifies.
+    """The person a token identifies."""
 
-    Attributes:
-        subject: as the provider tells persons apart.
-        display_name: or ``None`` if the token has no name.
-    """
-
-    subject: str = attrs.field(repr=False)
-    display_name: str | None = attrs.field(repr=False)
+    subject: str = attrs.field(repr=False)  #: as the provider tells persons apart
+    display_name: str | None = attrs.field(repr=False)  #: or ``None`` if the token has no name
 
 
 @attrs.frozen
 class UsedToken:
-    """What is to be remembered of a token that was used.
+    """What is to be remembered of a token that was used."""
 
-    Attributes:
-        replay_key: tells it from every other one.
-        until: when it can no longer be used anyway.
-        nonce: of the token, or ``None``.
-        session_id: of the session at the provider, or ``None``.
-    """
-
-    replay_key: str
-    until: dt.datetime
+    replay_key: str  #: tells it from every other one
+    until: dt.datetime  #: when it can no longer be used anyway
     issued_at: dt.datetime
-    nonce: str | None = attrs.field(repr=False)
-    session_id: str | None = attrs.field(repr=False)
+    nonce: str | None = attrs.field(repr=False)  #: of the token, or ``None``
+    session_id: str | None = attrs.field(repr=False)  #: of the session at the provider, or ``None``
 
 
 @attrs.frozen
 class IdentityProvider:
-    """A provider.
+    """A provider."""
 
-    Attributes:
-        id: under which accounts are linked to it (``auth_provider`` of Synapse's external ids).
-        claims: what its tokens have to say.
-        accounts: how they lead to an account.
-        encrypted: whether its tokens have to be encrypted.
-        registration: whether the first login makes an account.
-        nonce_required: whether a token has to have a nonce that this server handed out.
-    """
-
-    id: str
+    id: str  #: under which accounts are linked to it (``auth_provider`` of Synapse's external ids)
     signature: SignatureRules
-    claims: ClaimRules
-    accounts: AccountRules
-    encrypted: bool = False
-    registration: bool = False
-    nonce_required: bool = False
+    claims: ClaimRules  #: what its tokens have to say
+    accounts: AccountRules  #: how they lead to an account
+    encrypted: bool = False  #: whether its tokens have to be encrypted
+    registration: bool = False  #: whether the first login makes an account
+    nonce_required: bool = False  #: whether a token has to have a nonce that this server handed out
 
     def person(
         self,

@@ -28,13 +28,10 @@ _KVNR: Final = re.compile(r"[A-Z][0-9]{9}")
 
 @attrs.frozen
 class Insurer:
-    """Which insurer a server belongs to.
-
-    Attributes:
-        further_codes: institution codes that count as long as the list names none for this server.
-    """
+    """Which insurer a server belongs to."""
 
     server_name: str
+    #: Institution codes that count as long as the list names none for this server.
     further_codes: frozenset[str] = frozenset()
 
     def check(self, code: str, known_list: FederationList | None) -> None:

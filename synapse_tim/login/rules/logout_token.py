@@ -21,15 +21,11 @@ _EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 @attrs.frozen
 class Logout:
-    """What is over.
+    """What is over."""
 
-    Attributes:
-        session_id: of the session at the provider; ``None`` for all sessions of the subject.
-        subject: whose, or ``None``.
-    """
-
+    #: Of the session at the provider; ``None`` for all sessions of the subject.
     session_id: str | None = attrs.field(repr=False)
-    subject: str | None = attrs.field(repr=False)
+    subject: str | None = attrs.field(repr=False)  #: whose, or ``None``
     issued_at: dt.datetime
 
 

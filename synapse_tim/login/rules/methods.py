@@ -53,20 +53,14 @@ FOR_INSURED: Final = DEFAULTS[Product.EPA]
 
 @attrs.frozen
 class LoginRules:
-    """The ways to log in at one server.
-
-    Attributes:
-        permitted: ``LoginMethod`` values, and login types of other modules by their names.
-        token_types: the login types that take an ID token.
-        sso_providers: the providers of single sign-on that are permitted; ``None`` for all.
-        break_glass: user ids of administrators who may use a local password.
-    """
+    """The ways to log in at one server."""
 
     server_name: str
-    permitted: frozenset[str]
-    token_types: frozenset[str] = frozenset({ID_TOKEN_TYPE})
+    permitted: frozenset[str]  #: ``LoginMethod`` values, and login types of other modules by their names
+    token_types: frozenset[str] = frozenset({ID_TOKEN_TYPE})  #: the login types that take an ID token
+    #: The providers of single sign-on that are permitted; ``None`` for all.
     sso_providers: frozenset[str] | None = None
-    break_glass: frozenset[str] = frozenset()
+    break_glass: frozenset[str] = frozenset()  #: user ids of administrators who may use a local password
 
     def method(self, login_type: str) -> str:
         """The way to log in that a login type belongs to; of an unknown one its name."""

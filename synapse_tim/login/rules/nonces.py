@@ -25,13 +25,9 @@ _PURPOSE: Final = b"synapse_tim login nonce"
 
 @attrs.frozen
 class NonceMint:
-    """Makes nonces and knows its own.
+    """Makes nonces and knows its own."""
 
-    Attributes:
-        secret: that all processes of this server share, and nobody else.
-    """
-
-    secret: bytes = attrs.field(repr=False)
+    secret: bytes = attrs.field(repr=False)  #: that all processes of this server share, and nobody else
 
     def make(self, now: dt.datetime) -> str:
         """A new nonce: 75 characters of base64url."""

@@ -26,18 +26,12 @@ class MatrixUser:
 
     Methods return httpx's response where a test wants to see status and errcode. The others return what was
     asked for, and raise ``httpx.HTTPStatusError`` if the server refuses.
-
-    Attributes:
-        user_id: the MXID.
-        access_token: of the session.
-        base_url: of the server's client API.
-        device_id: of the session, if known.
     """
 
-    user_id: str
-    access_token: str = attrs.field(repr=False)
-    base_url: str
-    device_id: str = ""
+    user_id: str  #: the MXID
+    access_token: str = attrs.field(repr=False)  #: of the session
+    base_url: str  #: of the server's client API
+    device_id: str = ""  #: of the session, if known
     _transactions: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False, repr=False)
     _since: str = attrs.field(default="", init=False, repr=False)
 

@@ -8,15 +8,10 @@ from signedjson.sign import sign_json
 
 @attrs.frozen
 class FederationSigner:
-    """Makes the ``Authorization`` header of requests to other servers.
+    """Makes the ``Authorization`` header of requests to other servers."""
 
-    Attributes:
-        server_name: who signs.
-        signing_key: its key, of ``signedjson``.
-    """
-
-    server_name: str
-    signing_key: Any = attrs.field(repr=False)
+    server_name: str  #: who signs
+    signing_key: Any = attrs.field(repr=False)  #: its key, of ``signedjson``
 
     def headers(
         self,

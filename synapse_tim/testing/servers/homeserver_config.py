@@ -24,17 +24,11 @@ _UNLIMITED = {"per_second": 10000, "burst_count": 10000}
 
 @attrs.frozen
 class HomeserverPorts:
-    """The ports of a server, all on 127.0.0.1.
+    """The ports of a server, all on 127.0.0.1."""
 
-    Attributes:
-        federation: TLS: federation and client API; part of the server name.
-        client: plain: the same.
-        metrics: Prometheus.
-    """
-
-    federation: int
-    client: int
-    metrics: int
+    federation: int  #: TLS: federation and client API; part of the server name
+    client: int  #: plain: the same
+    metrics: int  #: Prometheus
 
     @classmethod
     def free(cls) -> HomeserverPorts:
@@ -44,22 +38,14 @@ class HomeserverPorts:
 
 @attrs.frozen
 class HomeserverSecrets:
-    """What a server and those who test it both have to know.
+    """What a server and those who test it both have to know."""
 
-    Attributes:
-        certificate: PEM file of its TLS certificate.
-        private_key: PEM file of the key to it.
-        ca: PEM file of the CA that all servers trust.
-        signing_key_file: its federation signing key.
-        signing_key: the same, of ``signedjson``.
-        registration_secret: ``registration_shared_secret``.
-    """
-
-    certificate: Path
-    private_key: Path
-    ca: Path
-    signing_key_file: Path
-    signing_key: Any = attrs.field(repr=False)
+    certificate: Path  #: PEM file of its TLS certificate
+    private_key: Path  #: PEM file of the key to it
+    ca: Path  #: PEM file of the CA that all servers trust
+    signing_key_file: Path  #: its federation signing key
+    signing_key: Any = attrs.field(repr=False)  #: the same, of ``signedjson``
+    #: ``registration_shared_secret``.
     registration_secret: str = attrs.field(repr=False, factory=lambda: secrets.token_hex(16))
 
 

@@ -36,21 +36,13 @@ def available() -> str | None:
 
 @attrs.frozen(eq=False)
 class Worker:
-    """One generic worker.
+    """One generic worker."""
 
-    Attributes:
-        name: its ``worker_name``: ``worker1`` and so on.
-        client_port: its plain listener.
-        metrics_port: its metrics.
-        directory: of the whole server.
-        process: the child.
-    """
-
-    name: str
-    client_port: int
-    metrics_port: int
-    directory: Path
-    process: Child
+    name: str  #: its ``worker_name``: ``worker1`` and so on
+    client_port: int  #: its plain listener
+    metrics_port: int  #: its metrics
+    directory: Path  #: of the whole server
+    process: Child  #: the child
 
     @property
     def client_url(self) -> str:

@@ -20,117 +20,65 @@ class Faults:
     ``/tim-provider-services/localization``, ``/search`` and ``/fdv/search`` those of look-ups.
     While a switch of the list's content or of its body is on, the list is served whatever version the client
     has.
-
-    Attributes:
-        paths: where the switches of transport apply.
-
-        bad_signature: the list's signature does not verify.
-        unsigned: the header says ``alg: none`` and the signature is empty.
-        wrong_role: the signer's technical role is another than the directory's.
-        wrong_type: the signer's certificate type is that of a TLS server.
-        foreign_signer: the path ends at a root that is not in ``roots.json``, with all names as genuine.
-        expired_signer: the signer's certificate has expired.
-        not_yet_valid_signer: it is valid from tomorrow.
-        signer_marks: whether the signer's subject says ``TEST-ONLY``; ``None`` as the world's.
-        truncated: the last third of the list is missing, with a fitting ``Content-Length``.
-        rollback: serve a version lower by this number.
-        same_version_other_content: one domain more under the same version.
-        always_204: nothing new, whatever is asked.
-        age: seconds to name in ``Age`` along with the list, as a mirror does.
-
-        status: answer with this status and no content.
-        retry_after: seconds to name in ``Retry-After`` along with ``status``.
-        redirect: answer 302 to this path or URL.
-        drop_connection: close the connection instead of answering.
-        slow_headers: seconds before each byte of the header.
-        slow_drip: seconds before each byte of the body.
-        endless_body: the body never ends.
-        oversized: append white space up to this number of bytes.
-        compressed: send the body with ``Content-Encoding: gzip``.
-        gzip_bomb: a gzip body that unpacks to this number of bytes.
-
-        unauthorized_once: the next request for the directory's list is refused with 401 and all tokens
-            end; turns itself off.
-        lookups_unauthorized: so many of the next look-ups are refused with 401; counts itself down.
-        owner_type: what is said about everybody instead of where they are listed.
-        unauthorized_page: the next further page of a search is refused with 401; turns itself off.
-        unknown_elements: so many endpoints of each page have an element that FHIR does not know.
-        wrong_total: the number of matches that is said is wrong.
-        foreign_next: the next page is said to be at this URL.
-        endless_next: there is always a next page.
-        prefix_matches: ``:exact`` is passed over: beginnings match, in any case of letters.
-        deep_nesting: the first resource of each page is nested so deeply.
-        malformed_lookups: the answers to look-ups are no JSON.
-        credentials_refused: the authorisation server refuses the client.
-        token_lifetime: seconds after which a token of the directory ends.
-
-        revoked_signer: OCSP says that the signer is revoked.
-        revoked_sub_ca: OCSP says that the sub-CA is revoked.
-        ocsp_unavailable: the responder answers 500.
-        ocsp_stale: the answers' ``nextUpdate`` is over.
-        ocsp_foreign: somebody else signs the answers.
-        ocsp_tampered: the answers' signature does not verify.
-        ocsp_unknown: the responder does not know the certificates.
-
-        idp_bad_signature: the signature of the central IDP's discovery document does not verify.
-        idp_wrong_role: its signer has the technical role of a messenger service.
-        idp_foreign_signer: its signer's path ends at a root that is not in ``roots.json``.
-        idp_expired_discovery: it was to be replaced a day ago.
     """
 
-    paths: tuple[str, ...] = (OPERATOR_LIST, DIRECTORY_LIST)
+    paths: tuple[str, ...] = (OPERATOR_LIST, DIRECTORY_LIST)  #: where the switches of transport apply
 
-    bad_signature: bool = False
-    unsigned: bool = False
-    wrong_role: bool = False
-    wrong_type: bool = False
+    bad_signature: bool = False  #: the list's signature does not verify
+    unsigned: bool = False  #: the header says ``alg: none`` and the signature is empty
+    wrong_role: bool = False  #: the signer's technical role is another than the directory's
+    wrong_type: bool = False  #: the signer's certificate type is that of a TLS server
+    #: The path ends at a root that is not in ``roots.json``, with all names as genuine.
     foreign_signer: bool = False
-    expired_signer: bool = False
-    not_yet_valid_signer: bool = False
+    expired_signer: bool = False  #: the signer's certificate has expired
+    not_yet_valid_signer: bool = False  #: it is valid from tomorrow
+    #: Whether the signer's subject says ``TEST-ONLY``; ``None`` as the world's.
     signer_marks: bool | None = None
-    truncated: bool = False
-    rollback: int = 0
-    same_version_other_content: bool = False
-    always_204: bool = False
-    age: int = 0
+    truncated: bool = False  #: the last third of the list is missing, with a fitting ``Content-Length``
+    rollback: int = 0  #: serve a version lower by this number
+    same_version_other_content: bool = False  #: one domain more under the same version
+    always_204: bool = False  #: nothing new, whatever is asked
+    age: int = 0  #: seconds to name in ``Age`` along with the list, as a mirror does
 
-    status: int = 0
-    retry_after: int = 0
-    redirect: str = ""
-    drop_connection: bool = False
-    slow_headers: float = 0.0
-    slow_drip: float = 0.0
-    endless_body: bool = False
-    oversized: int = 0
-    compressed: bool = False
-    gzip_bomb: int = 0
+    status: int = 0  #: answer with this status and no content
+    retry_after: int = 0  #: seconds to name in ``Retry-After`` along with ``status``
+    redirect: str = ""  #: answer 302 to this path or URL
+    drop_connection: bool = False  #: close the connection instead of answering
+    slow_headers: float = 0.0  #: seconds before each byte of the header
+    slow_drip: float = 0.0  #: seconds before each byte of the body
+    endless_body: bool = False  #: the body never ends
+    oversized: int = 0  #: append white space up to this number of bytes
+    compressed: bool = False  #: send the body with ``Content-Encoding: gzip``
+    gzip_bomb: int = 0  #: a gzip body that unpacks to this number of bytes
 
+    #: The next request for the directory's list is refused with 401 and all tokens end; turns itself off.
     unauthorized_once: bool = False
-    lookups_unauthorized: int = 0
-    owner_type: str = ""
+    lookups_unauthorized: int = 0  #: so many of the next look-ups are refused with 401; counts itself down
+    owner_type: str = ""  #: what is said about everybody instead of where they are listed
+    #: The next further page of a search is refused with 401; turns itself off.
     unauthorized_page: bool = False
-    unknown_elements: int = 0
-    wrong_total: bool = False
-    foreign_next: str = ""
-    endless_next: bool = False
-    prefix_matches: bool = False
-    deep_nesting: int = 0
-    malformed_lookups: bool = False
-    credentials_refused: bool = False
-    token_lifetime: int = 86400
+    unknown_elements: int = 0  #: so many endpoints of each page have an element that FHIR does not know
+    wrong_total: bool = False  #: the number of matches that is said is wrong
+    foreign_next: str = ""  #: the next page is said to be at this URL
+    endless_next: bool = False  #: there is always a next page
+    prefix_matches: bool = False  #: ``:exact`` is passed over: beginnings match, in any case of letters
+    deep_nesting: int = 0  #: the first resource of each page is nested so deeply
+    malformed_lookups: bool = False  #: the answers to look-ups are no JSON
+    credentials_refused: bool = False  #: the authorisation server refuses the client
+    token_lifetime: int = 86400  #: seconds after which a token of the directory ends
 
-    revoked_signer: bool = False
-    revoked_sub_ca: bool = False
-    ocsp_unavailable: bool = False
-    ocsp_stale: bool = False
-    ocsp_foreign: bool = False
-    ocsp_tampered: bool = False
-    ocsp_unknown: bool = False
+    revoked_signer: bool = False  #: OCSP says that the signer is revoked
+    revoked_sub_ca: bool = False  #: OCSP says that the sub-CA is revoked
+    ocsp_unavailable: bool = False  #: the responder answers 500
+    ocsp_stale: bool = False  #: the answers' ``nextUpdate`` is over
+    ocsp_foreign: bool = False  #: somebody else signs the answers
+    ocsp_tampered: bool = False  #: the answers' signature does not verify
+    ocsp_unknown: bool = False  #: the responder does not know the certificates
 
-    idp_bad_signature: bool = False
-    idp_wrong_role: bool = False
-    idp_foreign_signer: bool = False
-    idp_expired_discovery: bool = False
+    idp_bad_signature: bool = False  #: the signature of the central IDP's discovery document does not verify
+    idp_wrong_role: bool = False  #: its signer has the technical role of a messenger service
+    idp_foreign_signer: bool = False  #: its signer's path ends at a root that is not in ``roots.json``
+    idp_expired_discovery: bool = False  #: it was to be replaced a day ago
 
     def reset(self) -> None:
         """Turn everything off."""

@@ -14,21 +14,13 @@ from synapse_tim.directory.owner_types import OwnerType, uri_of
 
 @attrs.frozen
 class ListedAddress:
-    """An endpoint of an entry.
+    """An endpoint of an entry."""
 
-    Attributes:
-        address: as it was written into the directory: ``matrix:u/…``, ``@…``, or anything else.
-        code: the connection type: ``tim``, ``tim-fa``, ``tim-bot``, or one of another service.
-        status: of the endpoint: ``active``, or ``off`` for one that nobody shall see.
-        hidden: whether it is hidden from insured persons.
-        name: of the endpoint.
-    """
-
-    address: str
-    code: str = "tim"
-    status: str = "active"
-    hidden: bool = False
-    name: str = "Messenger"
+    address: str  #: as it was written into the directory: ``matrix:u/…``, ``@…``, or anything else
+    code: str = "tim"  #: the connection type: ``tim``, ``tim-fa``, ``tim-bot``, or one of another service
+    status: str = "active"  #: of the endpoint: ``active``, or ``off`` for one that nobody shall see
+    hidden: bool = False  #: whether it is hidden from insured persons
+    name: str = "Messenger"  #: of the endpoint
 
     @classmethod
     def of_user(
@@ -47,29 +39,17 @@ class ListedAddress:
 
 @attrs.frozen
 class Entry:
-    """An organisation or a practitioner.
+    """An organisation or a practitioner."""
 
-    Attributes:
-        number: tells entries apart.
-        kind: which of the two.
-        name: of the owner.
-        telematik_id: of the owner.
-        addresses: where they are reached.
-        ik: the institution code of an organisation.
-        profession: OID of the profession.
-        active: whether the owner is.
-        hidden: whether an organisation is hidden from insured persons.
-    """
-
-    number: int
-    kind: Literal["organisation", "practitioner"]
-    name: str
-    telematik_id: str
-    addresses: tuple[ListedAddress, ...]
-    ik: str | None = None
-    profession: str = "1.2.276.0.76.4.53"
-    active: bool = True
-    hidden: bool = False
+    number: int  #: tells entries apart
+    kind: Literal["organisation", "practitioner"]  #: which of the two
+    name: str  #: of the owner
+    telematik_id: str  #: of the owner
+    addresses: tuple[ListedAddress, ...]  #: where they are reached
+    ik: str | None = None  #: the institution code of an organisation
+    profession: str = "1.2.276.0.76.4.53"  #: OID of the profession
+    active: bool = True  #: whether the owner is
+    hidden: bool = False  #: whether an organisation is hidden from insured persons
 
 
 class DirectoryEntries:

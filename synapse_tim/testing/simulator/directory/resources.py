@@ -15,21 +15,13 @@ Resource = dict[str, Any]
 
 @attrs.frozen
 class EntryResources:
-    """One entry.
+    """One entry."""
 
-    Attributes:
-        entry: what it was made of.
-        service: ``HealthcareService`` or ``PractitionerRole``.
-        owner: ``Organization`` or ``Practitioner``.
-        location: where it is.
-        endpoints: one for each address, in the same order.
-    """
-
-    entry: Entry
-    service: Resource
-    owner: Resource
-    location: Resource
-    endpoints: tuple[Resource, ...]
+    entry: Entry  #: what it was made of
+    service: Resource  #: ``HealthcareService`` or ``PractitionerRole``
+    owner: Resource  #: ``Organization`` or ``Practitioner``
+    location: Resource  #: where it is
+    endpoints: tuple[Resource, ...]  #: one for each address, in the same order
 
 
 def resources_of(entry: Entry) -> EntryResources:

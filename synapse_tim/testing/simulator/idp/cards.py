@@ -16,24 +16,16 @@ _URN: Final = "urn:telematik:claims:"
 
 @attrs.frozen
 class Card:
-    """A smart card: of a person (HBA) or of an organisation (SMC-B).
-
-    Attributes:
-        id_nummer: its Telematik-ID.
-        profession_oid: the profession or kind of organisation.
-        given_name: of the person; ``None`` for an organisation.
-        family_name: of the person; ``None`` for an organisation.
-        organization_name: of the organisation; ``None`` for a person.
-    """
+    """A smart card: of a person (HBA) or of an organisation (SMC-B)."""
 
     #: How the holder authenticates.
     amr: ClassVar[tuple[str, ...]] = ("mfa", "sc", "pin")
 
-    id_nummer: str
-    profession_oid: str
-    given_name: str | None = None
-    family_name: str | None = None
-    organization_name: str | None = None
+    id_nummer: str  #: its Telematik-ID
+    profession_oid: str  #: the profession or kind of organisation
+    given_name: str | None = None  #: of the person; ``None`` for an organisation
+    family_name: str | None = None  #: of the person; ``None`` for an organisation
+    organization_name: str | None = None  #: of the organisation; ``None`` for a person
 
     @property
     def identifier(self) -> str:
@@ -58,22 +50,15 @@ class Card:
 
 @attrs.frozen
 class InsuredPerson:
-    """A person with a statutory health insurance.
-
-    Attributes:
-        kvnr: the person's health insurance number.
-        ik: the institution code of the insurer.
-        given_name: first names.
-        family_name: last name.
-    """
+    """A person with a statutory health insurance."""
 
     #: How the person authenticates.
     amr: ClassVar[tuple[str, ...]] = ("urn:telematik:auth:eGK",)
 
-    kvnr: str
-    ik: str
-    given_name: str
-    family_name: str
+    kvnr: str  #: the person's health insurance number
+    ik: str  #: the institution code of the insurer
+    given_name: str  #: first names
+    family_name: str  #: last name
 
     @property
     def identifier(self) -> str:

@@ -66,23 +66,14 @@ def challenge_of(verifier: str) -> str:
 
 @attrs.frozen
 class AuthorizationRequest:
-    """What a client asked for.
+    """What a client asked for."""
 
-    Attributes:
-        client_id: who asks.
-        redirect_uri: where the answer goes.
-        scope: what is asked for.
-        state: comes back with the code.
-        nonce: comes back in the ID token.
-        challenge: of PKCE; ``None`` without it.
-    """
-
-    client_id: str
-    redirect_uri: str
-    scope: str
-    state: str | None = None
-    nonce: str | None = None
-    challenge: str | None = None
+    client_id: str  #: who asks
+    redirect_uri: str  #: where the answer goes
+    scope: str  #: what is asked for
+    state: str | None = None  #: comes back with the code
+    nonce: str | None = None  #: comes back in the ID token
+    challenge: str | None = None  #: of PKCE; ``None`` without it
 
     @classmethod
     def of(cls, parameters: Mapping[str, str], *demanded: str) -> AuthorizationRequest:

@@ -29,35 +29,25 @@ Handler = Callable[[Request], Answer]
 
 
 class Changes(TypedDict, total=False):
-    """How a token is to differ from what the provider would issue; ``None`` for not at all.
+    """How a token is to differ from what the provider would issue; ``None`` for not at all."""
 
-    Attributes:
-        claims: laid over the usual ones; ``REMOVED`` takes one out.
-        header: laid over the members of the JWS header; ``REMOVED`` takes one out.
-        key: signs instead of the provider's.
-        algorithm: ``alg``, instead of the provider's; see ``sign_token``.
-        now: when the token is issued, instead of the simulator's time.
-    """
-
-    claims: Mapping[str, Any] | None
-    header: Mapping[str, Any] | None
-    key: TokenKey | None
-    algorithm: str | None
-    now: dt.datetime | None
+    claims: Mapping[str, Any] | None  #: laid over the usual ones; ``REMOVED`` takes one out
+    header: Mapping[str, Any] | None  #: laid over the members of the JWS header; ``REMOVED`` takes one out
+    key: TokenKey | None  #: signs instead of the provider's
+    algorithm: str | None  #: ``alg``, instead of the provider's; see ``sign_token``
+    now: dt.datetime | None  #: when the token is issued, instead of the simulator's time
 
 
 class Provider(Generic[K]):
     """An identity provider.
 
     Attributes:
-        prefix: what its paths start with.
-        algorithm: what it signs ID tokens with.
         claims: laid over the claims of all its tokens from now on; ``REMOVED`` takes one out.
         header: laid over the members of the header of all its tokens from now on.
     """
 
-    prefix: ClassVar[str]
-    algorithm: ClassVar[str]
+    prefix: ClassVar[str]  #: what its paths start with
+    algorithm: ClassVar[str]  #: what it signs ID tokens with
 
     def __init__(
         self, base_url: Callable[[], str], now: Callable[[], dt.datetime], keys: SignatureKeys[K]

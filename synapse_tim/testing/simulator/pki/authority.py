@@ -51,25 +51,15 @@ Extension = tuple[x509.ExtensionType, bool]
 
 
 class Wishes(TypedDict, total=False):
-    """What every method that issues a certificate understands.
+    """What every method that issues a certificate understands."""
 
-    Attributes:
-        curve: of a new key; default brainpoolP256r1, for TLS P-256.
-        key: certify this key instead of a new one.
-        days: validity from and to, in days relative to the ``now`` of the PKI.
-        not_before: start of the validity, instead of ``days``.
-        not_after: end of the validity, instead of ``days``.
-        serial: serial number; default the next one.
-        extensions: added to the usual ones.
-    """
-
-    curve: ec.EllipticCurve
-    key: ec.EllipticCurvePrivateKey
-    days: tuple[int, int]
-    not_before: dt.datetime
-    not_after: dt.datetime
-    serial: int
-    extensions: Sequence[Extension]
+    curve: ec.EllipticCurve  #: of a new key; default brainpoolP256r1, for TLS P-256
+    key: ec.EllipticCurvePrivateKey  #: certify this key instead of a new one
+    days: tuple[int, int]  #: validity from and to, in days relative to the ``now`` of the PKI
+    not_before: dt.datetime  #: start of the validity, instead of ``days``
+    not_after: dt.datetime  #: end of the validity, instead of ``days``
+    serial: int  #: serial number; default the next one
+    extensions: Sequence[Extension]  #: added to the usual ones
 
 
 def key_usage_of(*usages: str) -> x509.KeyUsage:
@@ -81,21 +71,15 @@ def key_usage_of(*usages: str) -> x509.KeyUsage:
 
 @attrs.define
 class TestPki:
-    """Issues certificates.
-
-    Attributes:
-        now: the moment that validities are relative to, with a time zone.
-        marks: whether subjects say ``TEST-ONLY`` and ``NOT-VALID``; each method can differ.
-        ocsp_url: the address inside the certificates, which nobody should ever visit.
-        first_serial: the serial number of the first certificate; the next ones follow.
-    """
+    """Issues certificates."""
 
     __test__ = False  # not a test class of pytest
 
-    now: dt.datetime
-    marks: bool = True
+    now: dt.datetime  #: the moment that validities are relative to, with a time zone
+    marks: bool = True  #: whether subjects say ``TEST-ONLY`` and ``NOT-VALID``; each method can differ
+    #: The address inside the certificates, which nobody should ever visit.
     ocsp_url: str = "http://ocsp.komp-ca.telematik-test.invalid/ocsp"
-    first_serial: int = 1001
+    first_serial: int = 1001  #: the serial number of the first certificate; the next ones follow
     _serials: Iterator[int] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:

@@ -59,29 +59,18 @@ __all__ = [
 
 @attrs.frozen(eq=False)
 class TiWorld:
-    """The certificates of one TI environment, and TLS for loopback beside it.
+    """The certificates of one TI environment, and TLS for loopback beside it."""
 
-    Attributes:
-        pki: issues further ones.
-        roots: ``RCA3`` and its successors, oldest first; each cross-certified with its neighbours.
-        sub_ca: the component CA, issued by ``roots[1]`` (the only root if there is one).
-        list_signer: signs federation lists; issued by the sub-CA.
-        ocsp_signer: answers for what the sub-CA issued.
-        root_ocsp_signer: answers for the sub-CA; issued by the sub-CA's root.
-        tls_ca: issues the next two and the certificates of servers on loopback.
-        tls_server: for ``localhost`` and the loopback addresses.
-        tls_client: for mutual TLS.
-    """
-
-    pki: TestPki
+    pki: TestPki  #: issues further ones
+    #: ``RCA3`` and its successors, oldest first; each cross-certified with its neighbours.
     roots: tuple[Identity, ...]
-    sub_ca: Identity
-    list_signer: Identity
-    ocsp_signer: Identity
-    root_ocsp_signer: Identity
-    tls_ca: Identity
-    tls_server: Identity
-    tls_client: Identity
+    sub_ca: Identity  #: the component CA, issued by ``roots[1]`` (the only root if there is one)
+    list_signer: Identity  #: signs federation lists; issued by the sub-CA
+    ocsp_signer: Identity  #: answers for what the sub-CA issued
+    root_ocsp_signer: Identity  #: answers for the sub-CA; issued by the sub-CA's root
+    tls_ca: Identity  #: issues the next two and the certificates of servers on loopback
+    tls_server: Identity  #: for ``localhost`` and the loopback addresses
+    tls_client: Identity  #: for mutual TLS
     _roots_json: bytes = attrs.field(repr=False)
 
     @property
