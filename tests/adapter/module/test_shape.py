@@ -28,7 +28,7 @@ CAPABILITIES = (
     "purges",
     "received_events",
     "remote_joins",
-    "room_views",
+    "room_previews",
     "rooms",
     "user_directory",
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_tim.directory import fhir_bundle
+from synapse_tim.directory import fhir_search
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.directory.fhir_search import read_page
 
@@ -108,8 +108,8 @@ def test_a_page_has_a_hundred_entries_at_most():
 
 def test_a_page_has_a_mebibyte_at_most():
     octets = json.dumps(bundle()).encode()
-    assert read_page(octets.ljust(fhir_bundle.MAX_BYTES)).resources == ()
-    assert refusal(octets.ljust(fhir_bundle.MAX_BYTES + 1)) is DirectoryFailure.TOO_LARGE
+    assert read_page(octets.ljust(fhir_search.MAX_BYTES)).resources == ()
+    assert refusal(octets.ljust(fhir_search.MAX_BYTES + 1)) is DirectoryFailure.TOO_LARGE
 
 
 JSON = st.recursive(
