@@ -70,7 +70,7 @@ class TiMessengerConfig:
         return config
 
     def _check_directory(self) -> None:
-        """Refuse a generation without the directory that it needs, and a directory nobody can log in to."""
+        """Refuse a generation without the directory that it needs, and a directory without a login."""
         directory = self.directory.directory
         if directory is not None:
             directory.log_in(self.federation_allow_list.federation_list)

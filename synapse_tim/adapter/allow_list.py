@@ -15,7 +15,7 @@ class AllowList(dict[str, bool]):
         self._on_denied = on_denied
 
     def allows(self, name: str) -> bool:
-        """Whether a name is in it, without telling anybody."""
+        """Whether a name is in the list; does not report a denial."""
         return super().__contains__(name)
 
     def __contains__(self, name: object) -> bool:

@@ -30,7 +30,7 @@ def count_allowed(denial: Denial) -> None:
 
 
 def error_of(denial: Denial) -> SynapseError:
-    """The error that a denial is answered with; counted by whoever denies."""
+    """Synapse's error for a denial; the caller counts it."""
     headers = None if denial.retry_after is None else {"Retry-After": str(denial.retry_after)}
     return SynapseError(denial.status, denial.message, errcode=denial.errcode, headers=headers)
 

@@ -35,7 +35,7 @@ ROUTES: Final[dict[tuple[str, str], Touched]] = {
         ("profile.UnstableProfileFieldRestServlet", "PUT DELETE", "display names belong to the organisation"),
         ("register.EmailRegisterRequestTokenRestServlet", "POST", _THIRD_PARTY_IDS),
         ("register.MsisdnRegisterRequestTokenRestServlet", "POST", _THIRD_PARTY_IDS),
-        ("register.RegisterRestServlet", "POST", "nobody registers by themselves"),
+        ("register.RegisterRestServlet", "POST", "users cannot register themselves"),
         ("room.PublicRoomListRestServlet", "GET POST", "the room directory is closed"),
         ("room.RoomCreateRestServlet", "POST PUT", "what is left of a refused room is removed"),
         ("room.RoomMembershipRestServlet", "POST PUT", "invitations by address are refused"),

@@ -51,7 +51,7 @@ class OidcProvider:
     id: str  #: under which accounts are linked to it
     issuer: str
     client_id: str
-    allow_existing_users: bool  #: whether accounts that exist are given to whoever it gives their names to
+    allow_existing_users: bool  #: whether it may take over existing accounts by name
     mapping: type  #: class of the user mapping provider
     mapping_config: object
 
@@ -119,7 +119,7 @@ class SynapseConfig:
 
     @property
     def gives_away_saml_names(self) -> bool:
-        """Whether Synapse gives accounts that exist to whoever SAML gives their names to."""
+        """Whether SAML users take over existing accounts with the same name."""
         name = "saml2_grandfathered_mxid_source_attribute"
         return bool(self.option("saml2", "saml2_enabled")) and bool(self.option("saml2", name))
 

@@ -57,7 +57,7 @@ _ERRORS: Final = {
 }
 
 _Proceed = Callable[[], Awaitable[Any]]
-#: What Synapse says of a room that it could not ask anybody about.
+#: Statuses of Synapse for a room that no server could be asked about.
 _NOT_SHOWN = (400, 403, 404)
 
 

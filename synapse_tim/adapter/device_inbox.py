@@ -3,7 +3,7 @@
 ``sendToDevice``, application
 services' included, and ``m.direct_to_device`` of other servers end in one of three methods of the store, in
 the process that writes the stream ``to_device``. They are called after Synapse's own checks of sizes, senders
-and rates, so whoever sends learns nothing from a message that is left out here.
+and rates, so the sender learns nothing from a message that is left out here.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping

@@ -49,7 +49,7 @@ _MEMBERSHIP: Final = _SYNAPSE.calls(
 StateBefore = Callable[[Iterable[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], EventBase]]]
 #: Judges an event that is being made here; raises to refuse it.
 LocalEventCheck = Callable[[EventBase, StateBefore], Awaitable[None]]
-#: Judges an event of a user of another server; whatever is not ``NOT_SPAM`` hides it. Must not raise.
+#: Judges an event of a user of another server; anything but ``NOT_SPAM`` hides it. Must not raise.
 ReceivedCheck = Callable[[EventBase], Awaitable[Literal["NOT_SPAM"] | Codes]]
 #: Called with the creator's user id and what is asked for; raises to refuse it, and returns members of the
 #: body that have to be put in the place of the client's.
@@ -72,7 +72,7 @@ class LocalEvents:
         rules.check_event_allowed = self._hook(_CHECK.of(rules))
 
     def add_check(self, check: LocalEventCheck, types: Iterable[str] | None) -> None:
-        """Have events checked that are made here, whoever makes them and by whatever request.
+        """Check events that are made here, for every sender and every kind of request.
 
         Unlike the module API's ``check_event_allowed`` this loads no state that the check does not ask for.
         It comes before Synapse's own check of permissions, and also sees the templates that other servers

@@ -68,7 +68,7 @@ class SynapseFederation:
     def may_reach(self, server_name: str) -> bool:
         """Whether this server may talk to another one, now or soon.
 
-        While there is no list that may be used, nobody knows, and the answer is yes.
+        True while there is no usable list.
         """
         allowed = self._config.federation_domain_whitelist
         if not allowed:

@@ -136,7 +136,7 @@ class FederationRequests:
         return self._endpoints[key]
 
     def hide_rooms(self, is_hidden: IsHidden, always: frozenset[str]) -> None:
-        """Answer other servers about some rooms as about none, at whatever endpoint.
+        """Answer other servers as if some rooms did not exist, on every endpoint.
 
         Synapse is asked about a room that there is not, so that the answer is the one that it gives then, and
         takes as long. Guards hear of no hidden room.

@@ -1,6 +1,6 @@
 """Users of gematik's interfaces: local users who show an OpenID token (requirement R5.6).
 
-Refused: no token or more than one, tokens in the address, tokens of nobody or that have expired, and users
+Refused: no token or more than one, tokens in the address, unknown or expired tokens, and users
 whose account has been deactivated or locked since, or is a guest's.
 """
 

@@ -9,7 +9,7 @@ from synapse.module_api import SynapseRequest, parse_json_object_from_request
 
 
 def read_json(request: SynapseRequest) -> dict[str, Any]:
-    """The JSON object of a request, which can be read once more afterwards, whatever it was.
+    """The JSON object of a request, whose body can be read again afterwards.
 
     Raises:
         SynapseError: 400, as Synapse says it: ``M_NOT_JSON`` if it is not JSON, ``M_BAD_JSON`` if it is

@@ -68,12 +68,12 @@ class RoomPreviews:
     def close_histories(self, may_read: OfRoom) -> None:
         """Let ``world_readable`` mean nothing where strangers may not read.
 
-        Whoever is not in the room is answered as if its history were for its members only: at all endpoints
+        Users outside the room are answered as if its history were for members only: at all endpoints
         that ask whether a room may be read, at the old way to follow one (``/events``), and for single
         events and what is around them, where their history visibility at that time counts.
 
         Args:
-            may_read: whether those who are not in a room may read it, if its history is for everybody.
+            may_read: whether users outside a world-readable room may read it.
         """
 
         async def check(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
@@ -105,7 +105,7 @@ class RoomPreviews:
     async def _seen_by_right(
         storage: Any, user_id: str, seen: list[FilteredEvent], closed: set[str]
     ) -> list[FilteredEvent]:
-        """Events that somebody outside may see for another reason than that everybody may."""
+        """Events that a user outside the room may see even if it isn't world-readable."""
         doubtful = [
             each.event.event_id
             for each in seen
@@ -120,7 +120,7 @@ class RoomPreviews:
             if state is None or _content(state, MEMBER, user_id).get("membership") == "join":
                 return False
             history = _content(state, HISTORY_VISIBILITY).get("history_visibility")
-            # A change of the visibility is seen by everybody who may see what was before it, too.
+            # A change of the visibility is visible to those who may see the history before it, too.
             return history == "world_readable" or event.type == HISTORY_VISIBILITY
 
         return [each for each in seen if not is_public(each.event)]

@@ -59,7 +59,7 @@ class Rooms:
         return known | await self._rooms_of(missing) if missing else known
 
     async def end_membership(self, sender: str, user_id: str, room_id: str) -> None:
-        """End somebody's membership.
+        """End a user's membership.
 
         Users of this server leave or decline by themselves; others are kicked, or their invitation is taken
         back. What users do themselves is limited in its rate, and the module API counts this as theirs: they
@@ -71,7 +71,7 @@ class Rooms:
 
 
 class Purges:
-    """Tells when Synapse has purged a room in this process, whoever asked for it."""
+    """Reports each room that Synapse has purged in this process."""
 
     def __init__(self, hs: Any) -> None:
         self._then: list[Callable[[], Awaitable[None]]] = []

@@ -1,8 +1,8 @@
 """Table of what is touched in Synapse beyond its module API: asserted at start-up, printed as reference.
 
-A new release may look different. Then start-up fails with a ``ConfigError`` that says so, whatever capability
-it is; nothing silently stops enforcing. Each capability of the adapter declares here what it touches, and
-gets at it in no other way, so ``synapse-tim reference synapse`` prints what is asserted.
+A new release may look different. Then start-up fails with a ``ConfigError`` that says so, for every
+capability; nothing silently stops enforcing. Each capability of the adapter declares here what it touches,
+and gets at it in no other way, so ``synapse-tim reference synapse`` prints what is asserted.
 """
 
 import enum

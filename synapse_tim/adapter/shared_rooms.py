@@ -31,7 +31,7 @@ _KNOWN_NOW: Final = """
     AND other.membership IN ('join', 'invite')
 """
 
-#: Whoever invited the user to a room of other servers.
+#: Users who invited the user to a room of other servers.
 _INVITERS: Final = """
     SELECT DISTINCT invitation.sender
     FROM local_current_membership AS own
@@ -123,8 +123,8 @@ class SharedRooms:
     async def known_to(self, user_id: str, others: Collection[str]) -> set[str]:
         """Those of several users who are or were in a room, or invited to it, as a local user is or was.
 
-        Whoever left a room knows those who were there by then. A ban, a kick or a knock makes nobody known:
-        anybody can be banned from a room of one's own.
+        After leaving a room, the user still knows those who were in it before. Bans, kicks and knocks do not
+        count: anyone can ban a stranger from their own room.
         """
         unknown = set(others)
         for query in (_KNOWN_NOW, _INVITERS, _KNOWN_ONCE):
@@ -148,7 +148,7 @@ class SharedRooms:
         invites and the one who is invited, and by all who are invited to the same room.
 
         Raises:
-            Exception: whatever the database raises.
+            Exception: the database's.
         """
 
         def ask(txn: LoggingTransaction) -> Common:

@@ -22,7 +22,7 @@ class Threads:
     """Runs functions off the reactor until Synapse shuts down.
 
     Args:
-        on_shutdown: ends whatever the threads may be waiting for.
+        on_shutdown: ends what the threads wait for.
     """
 
     def __init__(self, api: ModuleApi, on_shutdown: Callable[[], None]) -> None:

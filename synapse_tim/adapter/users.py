@@ -33,7 +33,7 @@ class LocalUsers:
         """Whether there is such a user, who has not been deactivated.
 
         Raises:
-            Exception: whatever the database raises.
+            Exception: the database's.
         """
         if not is_storable(user_id):
             return False

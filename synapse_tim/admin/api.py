@@ -95,7 +95,7 @@ class HomeserverAdmin:
             content: JSON.
 
         Raises:
-            StoringError: it is not stored, or nobody knows.
+            StoringError: it is not stored, or that is unknown.
         """
         user = quote(user_id, safe="")
         path = f"{_CLIENT}/user/{user}/account_data/{quote(kind, safe='')}"

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-#: What is printed is no markup, whatever it looks like.
+#: Output is never interpreted as markup.
 _LITERAL: Final[dict[str, Any]] = {"highlight": False, "markup": False, "emoji": False}
 
 

@@ -1,6 +1,6 @@
 """Last message and last event of rooms, read from Synapse's database for many rooms at a time.
 
-Rejected events have no effect, and nobody sees those that Synapse has soft-failed, such as what another
+Rejected events have no effect, and users don't see soft-failed ones, such as what another
 member relays from a server that is not in the federation list any more: neither counts. Whether an event is
 soft-failed is in a table of its own with a row for each event. It is looked at only where that can make a
 difference: never for what users of this server sent, and of a room's other events only if one of them is the
@@ -14,7 +14,7 @@ import attrs
 
 from synapse_tim.core.sql import Cursor, rows_for
 
-#: When something arrived that nobody knows of: later than everything, so that the room stays.
+#: Time of an event whose arrival is unknown: later than all others, so that the room stays.
 UNKNOWN: Final = 2**61
 
 _OURS: Final = "substr(e.sender, {position}(e.sender, ':') + 1) = {server_name}"
@@ -69,7 +69,7 @@ class Newest:
 
     said_ts: int | None  #: when an event that is not state arrived, or ``None`` if there is none
     event_ts: int | None  #: when an event of any kind arrived, or ``None`` if there is none
-    arrival_ts: int  #: when somebody was invited, knocked, or came, also once more; 0 if nobody ever
+    arrival_ts: int  #: of the newest invitation, knock or join, also of a returning user; 0 if there is none
 
 
 @attrs.frozen

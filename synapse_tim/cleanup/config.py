@@ -47,16 +47,15 @@ class CleanupConfig(Block):
     for `epa` of 1.2.
     """
     orphaned_rooms: Annotated[Period, ByProduct(lambda *of: CleanupRules.of(*of).orphaned_ms)] = None
-    """After how long a room is deleted in which nothing was ever said and nobody is (A_28564-01). A day or
-    more.
+    """After how long a room without messages and members is deleted (A_28564-01). A day or more.
     """
     insured_only_rooms: Annotated[Period, ByProduct(lambda *of: CleanupRules.of(*of).insured_only_ms)] = None
     """After how long insured persons leave a room in which only they are left (A_26348). A day or more. For
     `epa` only.
     """
     invitations_count_for: Period = None
-    """For how long an invitation that nobody answers keeps an inactive room, and the insured persons in
-    one. A day or more; `off` is for ever. Default: `off`.
+    """For how long an unanswered invitation keeps an inactive room, and the insured persons in one. A day or
+    more; `off` is for ever. Default: `off`.
     """
     interval: Annotated[int, BeforeValidator(_interval), InMilliseconds()] = 60 * 60 * 1000
     """How often all rooms are looked at; a week at most."""

@@ -3,7 +3,7 @@
 Inactive rooms (A_25318, A_25319), orphaned rooms (A_28564-01), rooms in which only insured persons are left
 (A_26348); ``cleanup/rules.py`` says which those are. One process of the homeserver does it, page after page
 with pauses between them; what is due is judged once more right before anything is done. While there is no
-federation list that may be used, nobody knows who is insured, and nobody is made to leave.
+usable federation list, it is unknown who is insured, and no user is made to leave.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Rows that Synapse's purge of a room leaves behind and that break the room if it is joined again.
 
 They refer to events of the room. Synapse inserts them again with the same events, without looking whether
-they are there, and fails: with a stale retention policy nobody can ever join the room again, with a stale
-label or expiry nobody can read the history.
+they are there, and fails: with a stale retention policy the room can never be joined again, with a stale
+label or expiry its history cannot be read.
 
 Only rows whose event is not stored are removed. Synapse inserts a row and its event in one transaction, so no
 row of a room that is being joined again is removed, whenever that happens. What else a purge leaves behind

@@ -3,7 +3,7 @@
 A room is removed in two steps, a round of cleanup or more apart, so that clients and other servers learn of
 it:
 
-1. Whoever of this server is invited or knocks declines, invitations of users of other servers are taken back,
+1. Local users decline invitations and withdraw knocks, invitations of users of other servers are withdrawn,
    and the local users leave; all of that is sent to the other servers.
 2. Synapse's own task deletes what is stored of the room. It goes on after a restart. Only a few are under way
    at a time.
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 EndMembership = Callable[[str, str, str], Awaitable[None]]
 
 #: Fewer than Synapse works on at once: one that has to wait is deleted later without another look, and
-#: somebody may have come meanwhile.
+#: a user may have joined meanwhile.
 _AT_A_TIME: Final = 4
 _POLL_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 600
@@ -65,12 +65,12 @@ class RoomRemoval:
         return False
 
     async def take_apart(self, room_id: str) -> bool:
-        """Have everybody out of a room, those who are invited or knock first.
+        """End all memberships of local users in a room, invitations and knocks first.
 
-        An invitation of another server's user is taken back by its sender, since that server accepts it from
-        nobody else; if no user of another server is in the room, also by whoever else may. If users of other
-        servers are in the room, it goes on without this server, and what they have to do with each other is
-        left alone.
+        An invitation of another server's user is withdrawn by its sender, the only one that server accepts;
+        if no user of another server is in the room, also by other users who may. If users of other servers
+        are in the room, it goes on without this server, and what they have to do with each other is left
+        alone.
 
         Returns:
             Whether there was nothing to do any more.
@@ -84,7 +84,7 @@ class RoomRemoval:
         return not (there.waiting or there.joined)
 
     async def is_told(self, room_id: str) -> bool:
-        """Whether the other servers have got what there was to tell them about a room.
+        """Whether the other servers have received all events of a room.
 
         Servers that this one must not talk to are not waited for.
         """

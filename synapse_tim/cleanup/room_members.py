@@ -64,7 +64,7 @@ def read_untold(cursor: Cursor, room_id: str) -> frozenset[str] | None:
     """The servers that have not got what Synapse wanted to send them of a room.
 
     Returns:
-        ``None`` if Synapse has not noted yet whom it has to send what.
+        ``None`` if Synapse has not computed yet what to send where.
     """
     cursor.execute(_UNPROCESSED, (room_id,))
     if list(cursor.fetchall()):

@@ -3,7 +3,7 @@
 - Inactive rooms (A_25318, A_25319; specification 1.1, and A_22811 of the legacy one): nothing was said for
   six months. Deleted.
 - Orphaned rooms (A_28564-01; specification 1.2): nothing was ever said, the newest state event is older than
-  14 days, and nobody but the creator is in the room. Deleted.
+  14 days, and only the creator is in the room. Deleted.
 - Rooms in which only insured persons are left (A_26348, A_26463; product epa): a week later the local ones
   leave. Nothing is deleted; what they have read they can still read.
 
@@ -60,7 +60,7 @@ class RoomFacts:
     #: When an event that is not state last arrived, or ``None`` if there is none.
     last_message_ts: int | None = None
     last_event_ts: int = 0  #: when an event of any kind last arrived
-    #: When somebody was last invited, knocked, or came, also once more; 0 if nobody ever.
+    #: Of the newest invitation, knock or join, also of a returning user; 0 if there is none.
     last_arrival_ts: int = 0
     #: Who created it, or ``None`` if this server is not in it; its state is not known then.
     creator: str | None = None
@@ -102,7 +102,7 @@ class CleanupRules:
     """After how long what is cleaned up; milliseconds, or ``None`` for never."""
 
     inactive_ms: int | None = None  #: rooms in which nothing is said
-    orphaned_ms: int | None = None  #: rooms in which nothing was ever said and nobody is
+    orphaned_ms: int | None = None  #: rooms without messages and members
     insured_only_ms: int | None = None  #: rooms in which only insured persons are left
     #: For how long an invitation that is not answered keeps a room; ``None`` for ever.
     invitations_ms: int | None = None
@@ -174,9 +174,9 @@ class CleanupRules:
     def _inactive_since(self, room: RoomFacts, now_ms: int) -> int | None:
         """When a room was last active, ``None`` if it is (A_25318).
 
-        Whoever is invited can still come, so the room stays; and somebody who has just come finds it. A room
-        in which nothing was ever said counts from its newest event; a space, which is not for talking, stays
-        while somebody is in it.
+        Invited users can still join, so the room stays; so it does for users who have just joined. A room
+        without messages counts from its newest event; a space, which is not for talking, stays while it has
+        local members.
         """
         if self._counts(room.invited_ts, now_ms) or self._counts(room.awaiting_ts, now_ms):
             return None
@@ -188,9 +188,9 @@ class CleanupRules:
 
 @attrs.frozen
 class InsurersOf:
-    """Whose users are insured persons; everybody else counts as somebody who is not."""
+    """Servers whose users are insured persons; all other users are not."""
 
-    #: Those of insurers, this server of product epa among them whatever the list says.
+    #: Those of insurers, always including this server of product epa.
     servers: frozenset[str]
     own_server_name: str
 
@@ -203,8 +203,8 @@ class InsurersOf:
 def _orphaned_since(room: RoomFacts) -> int | None:
     """When the newest event of an orphaned room arrived, ``None`` if it is none (A_28564-01).
 
-    Invitations that nobody has answered do not count; that is gematik's rule. A room that is elsewhere, to
-    which somebody here is invited, is no orphan: what is said in it is not known here.
+    Unanswered invitations do not count; that is gematik's rule. A room on other servers to which a local
+    user is invited is no orphan: its messages are not known here.
     """
     if room.last_message_ts is not None or (room.awaiting_ts is not None and not room.local):
         return None

@@ -68,7 +68,7 @@ _LEAVING: Final = """
     AND resource_id IN ({places})
 """
 
-# Somebody of this server is in the room, and nobody of another server than the insurers' is.
+# The room has a local member, and no members of servers other than insurers'.
 _INSURED_ONLY: Final = """
     SELECT room_id FROM (
         SELECT room_id, substr(state_key, {position}(state_key, ':') + 1) AS server
@@ -87,7 +87,7 @@ _DEPARTURES: Final = f"""
     WHERE c.type = 'm.room.member' AND c.membership NOT IN ('join', 'invite') AND c.room_id IN ({{places}})
 """  # noqa: S608
 
-# Rooms that everybody has forgotten are noted days ahead (forgotten_room_retention_period).
+# Rooms that all users have forgotten are scheduled days ahead (forgotten_room_retention_period).
 _UNDER_WAY: Final = """
     SELECT COUNT(*) FROM scheduled_tasks
     WHERE action IN ('shutdown_and_purge_room', 'purge_room')
@@ -166,7 +166,7 @@ class RoomSurvey:
             )
 
     def insured_only(self, cursor: Cursor, first: str, last: str, insurers: InsurersOf) -> set[str]:
-        """The rooms that somebody of this server is in, and nobody but insured persons is.
+        """The rooms with a local member and with insured persons only.
 
         Args:
             first: id of the first room to look at.

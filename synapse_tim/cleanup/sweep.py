@@ -28,7 +28,7 @@ class RoomSweep:
 
     survey: RoomSurvey  #: reads what has to be known
     rules: CleanupRules  #: what is to be cleaned up
-    #: Tells who is insured; ``None`` if that is not known, and no room is left then.
+    #: Whose users are insured; ``None`` if unknown, and no room is left then.
     insurers: InsurersOf | None = None
 
     def page(self, cursor: Cursor, after: str, now_ms: int, limit: int = PAGE) -> JudgedPage:

@@ -8,7 +8,7 @@ def who_may_withdraw(
 ) -> Sequence[str]:
     """Users in the order in which they are to try; Synapse decides whether they may.
 
-    Whoever is not named has the default power, which may be enough, too: one of those comes last.
+    Users who are not named have the default power, which may be enough, too: one of them comes last.
 
     Args:
         joined: users of this server in the room.

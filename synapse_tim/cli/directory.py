@@ -51,7 +51,7 @@ class _Answer:
     asked: str
     kind: IdKind  #: what kind of id that is
     insured: bool  #: whether it is what insured persons see
-    #: Where a user is listed; ``None`` if nobody asked, or there was no answer.
+    #: Where a user is listed; ``None`` if not asked, or without an answer.
     owner_type: OwnerType | None = None
     entries: Entries | None = None  #: what the search found; ``None`` if there was no answer
     failures: dict[str, DirectoryError] = attrs.field(factory=dict)  #: why there was none, by what was asked

@@ -37,5 +37,5 @@ class ClientApiPolicyConfig(PartConfig):
 
     @property
     def insured_persons(self) -> bool:
-        """Whether the users are insured persons, who find nobody they do not know already."""
+        """Whether the users are insured persons, who only find users they share a room with."""
         return self.product is Product.EPA

@@ -43,7 +43,7 @@ _UNSTABLE_CLAIM: Final = "keys.UnstableOneTimeKeyServlet"
 _MOST_HITS: Final = 50
 _ASKED_FOR: Final = (500, 5_000)
 
-#: Whatever adds, binds or removes an e-mail address or telephone number, or sends something to one.
+#: Endpoints that add, bind or remove an e-mail address or telephone number, or send something to one.
 _THIRD_PARTY_IDS: Final = (
     ("account.ThreepidRestServlet", "POST"),
     ("account.ThreepidBindRestServlet", "POST"),
@@ -132,7 +132,7 @@ class ClientApiPolicy:
         reject(THIRD_PARTY_ID)
 
     async def register(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Say plainly that nobody registers; application services still do.
+        """Refuse registration, except by application services.
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
@@ -192,7 +192,7 @@ class ClientApiPolicy:
         return [hit for hit in hits if hit["user_id"] not in hidden]
 
     async def query_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Ask only for keys of users whom the caller knows from a room; of others there is nothing.
+        """Query keys only of users who share a room with the caller; others have none.
 
         Raises:
             SynapseError: 503 if it cannot be looked up who shares a room.
@@ -200,7 +200,7 @@ class ClientApiPolicy:
         return await self._only_known(request, proceed, "device_keys")
 
     async def claim_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Hand out one-time keys only of users whom the caller knows from a room.
+        """Claim one-time keys only of users who share a room with the caller.
 
         Raises:
             SynapseError: 503 if it cannot be looked up who shares a room.
@@ -216,7 +216,7 @@ class ClientApiPolicy:
         return await proceed()
 
     async def sign_keys(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Sign only keys of users whom the caller knows from a room; others have none.
+        """Sign only keys of users who share a room with the caller; others have none.
 
         Synapse says which of the keys do not exist, and so who has one.
 
@@ -235,7 +235,7 @@ class ClientApiPolicy:
         return status, {**answer, "failures": {**answer.get("failures", {}), **failures}}
 
     async def _known(self, own: str, asked: object) -> dict[str, Any] | None:
-        """What a request says about users whom the caller knows.
+        """The part of a request about users who share a room with the caller.
 
         ``None`` if it cannot be read, which is Synapse's to say.
         """
@@ -247,7 +247,7 @@ class ClientApiPolicy:
         return {user: each for user, each in asked.items() if user in known}
 
     async def federation_query(self, request: FederationRequest, proceed: Proceed) -> Answer:
-        """Tell other servers about profiles of insured persons only with a room in common (A_26290).
+        """Show profiles of insured persons to other servers only with a room in common (A_26290).
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be looked up who shares a room.

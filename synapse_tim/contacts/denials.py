@@ -19,7 +19,7 @@ CONTACTS_HEADER = Denial(
     errcode="M_INVALID_PARAM",
 )
 
-#: Contacts of somebody else than the token was given to.
+#: Contacts of another user than the token's.
 CONTACTS_OF_ANOTHER = Denial(
     "contacts",
     ("AF_10061-01",),

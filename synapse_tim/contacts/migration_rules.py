@@ -1,7 +1,7 @@
 """Rules of the migration of approval lists of ``legacy-1.1`` to permission configurations.
 
-Whom a user has approved becomes an exception to ``block all``, as do the colleagues, whom nobody has to
-approve in the legacy generation. Users without approvals get no document: the operator's default applies.
+Approved users become exceptions to ``block all``, as does the own server, whose users need no approval in
+the legacy generation. Users without approvals get no document: the operator's default applies.
 
 Never changed: a document that the user has stored, or has changed since it was written here. What has expired
 is left behind. Left for a later run: approvals that have not begun. A permission configuration knows no end,
@@ -156,7 +156,7 @@ class MigrationRules:
         return Plan(user.owner, outcomes, document)
 
     def _in_itself(self, user: UserList, contact: Contact, now: int) -> Outcome:
-        """The outcome of an approval, whatever the user has stored."""
+        """The outcome of an approval, regardless of what the user has stored."""
         if contact.is_expired(now):
             return Outcome.EXPIRED
         if user.owner in self.skipped:
@@ -206,7 +206,7 @@ def encoded(document: object) -> bytes:
 
 
 def digest(document: object) -> str:
-    """Tells a document from others; empty for one that is nested too deeply to be ours."""
+    """Digest of a document; empty for one that is nested too deeply to be ours."""
     try:
         return hashlib.sha256(encoded(document)).hexdigest()
     except RecursionError:

@@ -32,7 +32,7 @@ class ContactLists:
             self._noted = all(self._has(cursor, name) for name in (_MIGRATED, _DOCUMENTS))
 
     def owners(self) -> list[str]:
-        """All users with a list, or for whom a document was written."""
+        """All users with a list or a document that was written for them."""
         with self._database.transaction() as cursor:
             cursor.execute("SELECT DISTINCT owner FROM synapse_tim_contacts")
             found = {row[0] for row in cursor.fetchall()}

@@ -73,7 +73,7 @@ class ContactManagement:
         return ThreeStageCheck(self._api, users, self.permits, directory)
 
     async def permits(self, owner: str, inviter: str, now_s: int) -> bool:
-        """Whether the owner's approval list lets somebody invite the owner.
+        """Whether the owner's approval list lets a user invite the owner.
 
         Args:
             owner: the user id of a user of this server.
@@ -81,7 +81,7 @@ class ContactManagement:
             now_s: seconds since 1970.
 
         Raises:
-            Exception: whatever the database raises if it does not answer.
+            Exception: the database's, if it does not answer.
         """
         contact = await self._store.contact_of(owner, inviter, now_s)
         return contact is not None and contact.permits(now_s)

@@ -1,6 +1,6 @@
 """``/tim-contact-mgmt/v1.0.2``: TiMessengerContactManagement 1.0.3 for the clients of this server.
 
-Each user reads and writes the own approval list, and nobody else's: the header ``Mxid`` has to name the user
+Users read and write only their own approval list: the header ``Mxid`` has to name the user
 that the OpenID token was given to. Every error has the form of that interface, not of Matrix: ``errorCode``
 and ``errorMessage``. The code is that of Matrix.
 
@@ -142,7 +142,7 @@ def _methods(path: tuple[bytes, ...]) -> tuple[str, ...]:
 
 
 def _require_own(asked: _Asked) -> None:
-    """Refuse to speak about somebody else's contacts.
+    """Refuse access to another user's contacts.
 
     Raises:
         SynapseError: 400 or 403.

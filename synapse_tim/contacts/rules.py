@@ -4,7 +4,7 @@ A contact is a user id with a name and a window of time, as TiMessengerContactMa
 invite the owner of the list from ``start`` to ``end``, both included; without ``end`` there is no end.
 
 Refused: what does not follow that schema, and besides what it lets pass although it would mean something else
-than its author thinks: times in milliseconds, an end before the start, user ids that nobody can have.
+than its author thinks: times in milliseconds, an end before the start, impossible user ids.
 """
 
 import re
@@ -38,7 +38,7 @@ class ContactError(ValueError):
 
 @attrs.frozen
 class Contact:
-    """Somebody who may invite the owner of the list."""
+    """A user who may invite the owner of the list."""
 
     display_name: str = attrs.field(repr=False)  #: what the owner calls the contact
     #: The user id as it can be compared: the localpart exactly, the server name in lower case.
@@ -110,7 +110,7 @@ def parse_contact(body: bytes) -> Contact:
 
 
 def is_user_id(text: str) -> bool:
-    """Whether somebody can have this user id, or could in former times."""
+    """Whether a user id is possible by today's or the historical grammar."""
     if len(text) > _MAX_USER_ID or _USER_ID.fullmatch(text) is None:
         return False
     server = of_matrix_id(text) or ""
@@ -120,7 +120,7 @@ def is_user_id(text: str) -> bool:
 def comparable(user_id: str) -> str:
     """A user id with the server name in lower case, as the federation list has it and so every inviter.
 
-    Otherwise a contact whose server name somebody wrote with a capital would be on the list to no effect.
+    Otherwise a contact with capitals in the server name would have no effect.
 
     Args:
         user_id: for which ``is_user_id`` is true.

@@ -1,8 +1,8 @@
 """The approval lists of all users, in Synapse's own database (ML-132864).
 
 One row for each owner and contact. What has expired is neither shown nor counted, whether it was removed
-already or not. Whoever writes waits for the others, in all processes, so that nobody gets more contacts than
-a user may have. Transactions may be retried by Synapse, so each can run twice.
+already or not. Writes wait for each other, in all processes, so that no user gets more contacts than
+permitted. Transactions may be retried by Synapse, so each can run twice.
 """
 
 import enum
@@ -37,7 +37,7 @@ _PUT: Final = """
     ON CONFLICT (owner, contact) DO UPDATE SET
     display_name = excluded.display_name, start_s = excluded.start_s, end_s = excluded.end_s
 """
-# Synapse's own table: an account may have been deactivated while nobody could write here.
+# Synapse's own table: an account may have been deactivated while this table could not be written.
 _DEACTIVATED: Final = """
     DELETE FROM synapse_tim_contacts
     WHERE owner IN (SELECT name FROM users WHERE deactivated = 1)

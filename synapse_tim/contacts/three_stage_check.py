@@ -60,7 +60,7 @@ class ThreeStageCheck:
                 return INVITEE_NOT_REGISTERED
             if self._api.is_mine(inviter):
                 return None
-            if not is_storable(inviter):  # and so on nobody's list, and no trouble of the database's
+            if not is_storable(inviter):  # so it is on no list, and the database would fail
                 return INVITEE_NOT_APPROVED
             if await self._permits(invitee, inviter, now_s()):
                 return None

@@ -3,7 +3,7 @@
 Stage 1 is the federation list. What the later two need is asked for only if it decides:
 
 2. the invitee's approval list, within its time window;
-3. the directory: organisations may be invited by everybody; practitioners by practitioners.
+3. the directory: everyone may invite organisations; practitioners may invite practitioners.
 
 Refused is whatever none of them lets through, also users whom the directory does not know. Among colleagues
 only stage 1 counts, and that both have an account (AF_10104-01). The rule is the invitee's server's to apply,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-#: Longer ones are nobody's; access tokens that are JSON Web Tokens stay below.
+#: Upper bound; access tokens that are JSON Web Tokens stay below.
 MAX_BYTES: Final = 8192
 
 _BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)

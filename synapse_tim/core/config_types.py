@@ -198,7 +198,7 @@ class PartConfig(Block):
         for name in type(self).model_fields:
             block = getattr(self, name)
             if isinstance(block, Block):
-                # The model is frozen for everybody else.
+                # The model is frozen otherwise.
                 object.__setattr__(self, name, _with_defaults(block, self.product, self.spec_version))
         return self
 

@@ -39,13 +39,13 @@ class CreateRoom:
     initial_state: tuple[StateEvent, ...]
     creation_content: Mapping[str, Any]  #: of the event ``m.room.create``
     room_version: str | None  #: ``None`` if the client names none
-    #: Of all users that the request names; ``None`` if whom it names cannot be read.
+    #: Of all users that the request names; ``None`` if they cannot be read.
     servers: frozenset[str] | None
     fault: str  #: what cannot be read, or would break the creation half-way; empty if nothing
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Read the body of ``POST /_matrix/client/v3/createRoom``, whatever it is."""
+        """Read the body of ``POST /_matrix/client/v3/createRoom``, valid or not."""
         invite, creation = body.get("invite", []), body.get("creation_content", {})
         state, version = body.get("initial_state", []), body.get("room_version")
         can_read_state = isinstance(state, list) and all(map(_is_state, state))
@@ -78,7 +78,7 @@ class CreateRoom:
         return any(event.type == HISTORY_VISIBILITY and not event.state_key for event in self.initial_state)
 
     def state(self, kind: str) -> Iterator[Mapping[str, Any]]:
-        """The contents of one type of state in ``initial_state``, whatever their state key."""
+        """The contents of one type of state in ``initial_state``, for all state keys."""
         return (event.content for event in self.initial_state if event.type == kind)
 
 
@@ -98,7 +98,7 @@ def _servers(body: Mapping[str, Any]) -> frozenset[str] | None:
     return None if None in servers else frozenset(name for name in servers if name is not None)
 
 
-#: Members of a body that invites somebody by address.
+#: Members of a body that invites by address.
 _ADDRESS: Final = ("medium", "address")
 _ADDRESS_OR_SERVICE: Final = (*_ADDRESS, "id_server", "id_access_token")
 

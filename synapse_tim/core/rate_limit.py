@@ -1,7 +1,7 @@
 """Rate limit per user, without a list of users.
 
 The generic cell rate algorithm: of each there is one number, the time at which all of their requests will
-have been paid off. Whoever has paid is forgotten.
+have been paid off. Users who have paid are forgotten.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,7 @@ class RequestRate:
     Args:
         interval: seconds in which one request is paid off.
         burst: how many there may be at once.
-        capacity: of how many it is known; beyond, whoever came first is forgotten.
+        capacity: of how many users it is known; beyond, the first ones are forgotten.
     """
 
     def __init__(self, interval: float, burst: int, capacity: int = 50_000) -> None:

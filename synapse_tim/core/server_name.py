@@ -20,7 +20,7 @@ def normalise(name: str) -> str | None:
     """The name in lower case, or ``None`` if it is not a server name.
 
     Characters outside ASCII are refused before lowering: some of them (the Kelvin sign) have an ASCII
-    letter as their lower case and would turn into somebody else's name.
+    letter as their lower case and would turn into another server's name.
     """
     if len(name) > MAX_LENGTH or not name.isascii():
         return None

@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _say(what: str) -> None:
-    """Tell whoever waits what is going on."""
+    """Print progress for the waiting user."""
     print(what, file=sys.stderr, flush=True)
 
 
@@ -113,5 +113,5 @@ def _print_logins(world: DemoWorld) -> None:
         ((server.name, server.client_url, user.user_id, PASSWORD) for server, user in world.logins()),
         title="Running until you press Ctrl-C",
     )
-    # Whoever reads this through a pipe waits for it, and the command goes on running.
+    # The reader of a pipe waits for it, and the command goes on running.
     print(f"The federation list is served at {world.ti.plain_list_url}", flush=True)

@@ -32,7 +32,7 @@ def build_directory(
     shared: DirectorySession | None = None,
     on_change: Callable[[bool], None] = lambda down: None,
 ) -> DirectoryServices:
-    """Connect the parts; nobody is asked yet.
+    """Connect the parts; no request is made yet.
 
     Args:
         log_in: what it says together with other blocks.

@@ -75,7 +75,7 @@ class CircuitBreaker:
                 self._failures += 1
             self._probing = False
             self._failed_at = now
-            # Never longer than the longest time, whatever the directory demands.
+            # Never longer than the longest time, even if the directory demands it.
             wait = min(max(_wait_after(self._failures), at_least), RETRY_TIME_MAX)
             self._until = max(self._until, now + wait)
             if first:

@@ -1,10 +1,9 @@
 """Client of ``…/localization``: where a user is listed (I_VZD_TIM_Provider_Services, R6.5).
 
 All spellings of a user id are asked about, since the directory knows an entry by the one in which it was
-written. Answers count for a few minutes, also that somebody is not listed. After a failure about a user the
-same is not asked again for some seconds, so that nobody about whom the directory has no answer keeps it
-busy. There is never an answer that the directory did not give: whatever goes wrong is an error. Only that
-it takes one of the spellings for a bad request is none, as long as it answers about another: gematik's
+written. Answers, "not listed" included, are cached for a few minutes. After a failure about a user, the
+directory is not asked about this user for some seconds. Every failure is an error, never an answer; only if
+the directory takes one of the spellings for a bad request, its answer about another one counts: gematik's
 OpenAPI has one of them, gematik's HOWTO the other.
 """
 
@@ -85,7 +84,7 @@ class DirectoryClient:
             return self._answers.get(user)
 
     def owner_type(self, user_id: str, ends: float | None = None) -> OwnerType:
-        """Where a user is listed; blocks. Whoever asks about a user who is being asked about waits for that.
+        """Where a user is listed; blocks. Concurrent questions about a user share one request.
 
         Args:
             user_id: in either spelling.

@@ -1,6 +1,6 @@
 """The block ``directory``: where the directory is (VZD-FHIR-Directory), and how to log in there.
 
-Whoever has the federation list from the directory need not say twice how to log in.
+The login defaults to that of the federation list, if the list is at the directory.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def _deadline(value: int) -> int:
 
 
 def _above_interfaces(value: str) -> str:
-    # What is not there is 404, which from the directory means that nobody knows a user. A gateway in front of
-    # it may well have a path.
+    # What is not there is 404, which from the directory means that a user is not listed. A gateway in front
+    # of it may well have a path.
     if _INTERFACES.intersection(urlsplit(value).path.split("/")):
         raise ValueError(
             "expected the base URL of the interfaces: /tim-provider-services and /search are appended"
@@ -112,7 +112,7 @@ class DirectoryConfig(Block):
             federation_list: the block whose credentials and CAs are the default; ``None`` if there is none.
 
         Raises:
-            ConfigError: nobody says how to log in.
+            ConfigError: no block says how to log in.
         """
         of_list = federation_list.vzd_credentials if federation_list is not None else None
         ca_of_list = federation_list.ca_certificates if federation_list is not None else None

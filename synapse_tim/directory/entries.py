@@ -75,7 +75,7 @@ class ListedEndpoint:
     address: str  #: as it stands in the directory
     name: str
     role: Role  #: what kind of user it is
-    status: str  #: ``active``, ``off``, or whatever the directory says
+    status: str  #: ``active``, ``off``, or as the directory says
     hidden: bool  #: whether it is hidden from insured persons
 
     @property

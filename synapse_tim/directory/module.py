@@ -1,6 +1,6 @@
 """``synapse_tim.Directory``: asks the directory where users are listed (requirement R6.5).
 
-It decides nothing. Whoever asks gets what the directory said, at most five minutes old, or an error; a
+It decides nothing. Callers get the directory's answer, at most five minutes old, or an error; a
 directory that is slow or down makes neither the reactor nor a queue wait, and no error looks like an
 answer.
 """
@@ -21,7 +21,7 @@ from synapse_tim.directory.owner_types import OwnerType
 
 logger = logging.getLogger(__name__)
 
-#: With two connections nobody behind them has a chance to be answered in time.
+#: With two connections, further look-ups could not be answered in time.
 MAX_WAITING: Final = 100
 _KIND: Final = "owner_type"
 #: What follows from another failure, which was logged.

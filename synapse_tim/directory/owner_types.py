@@ -1,9 +1,9 @@
 """Owner types of users in the directory, and the spellings of a user id there.
 
 The directory says ``org``, ``pract``, ``orgPract`` or ``none`` (I_VZD_TIM_Provider_Services, ``whereIs``).
-Anything else that it says is an error and never ``none``: an answer that nobody understands must not pass
-for a statement about a user. An address is a user of this directory only if it can be read as one; whoever
-compares addresses compares what ``user_id_of`` makes of them.
+Anything else that it says is an error and never ``none``: an answer that is not understood must not pass
+for a statement about a user. Addresses are compared by their user ids (``user_id_of``); an address without
+one is no user of this directory.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Searches in the directory: who is listed, as what, for whom (requirements R6.1 to R6.3).
 
 Pages are followed on the directory itself only, never twice, and not without end. What is found is compared
-with what was searched for, whatever the directory says about it.
+with what was searched for, regardless of what the directory says about it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from synapse_tim.directory.owner_types import user_id_of
 from synapse_tim.directory.session import DirectorySession
 from synapse_tim.directory.transport import DirectoryTransport
 
-#: Of one search; nobody reads the directory out (R6.4).
+#: Of one search, so that the directory cannot be read out (R6.4).
 MAX_PAGES: Final = 10
 
 

@@ -2,8 +2,8 @@
 
 Two steps: client credentials for a token of the authorisation server, that token for one of the directory.
 The second is kept until four fifths of its lifetime are over and renewed then, or at once when the
-directory refuses it. Tokens live in memory only and appear in no message. Whoever needs a token while
-somebody else logs in waits for that login instead of making another.
+directory refuses it. Tokens live in memory only and appear in no message. Concurrent
+requests for a token share one login.
 """
 
 import base64

@@ -30,7 +30,7 @@ _JITTER: Final = 0.2
 
 #: What an exchange ends in if something in front of the directory takes a request for an attack.
 _ABOUT_THIS: Final = frozenset({TransportReason.REDIRECT, TransportReason.COMPRESSED})
-#: Statuses of a server that has no time for anybody.
+#: Statuses of an overloaded server.
 _HAS_NO_TIME: Final = frozenset({429, 502, 503, 504})
 
 

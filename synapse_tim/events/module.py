@@ -89,7 +89,7 @@ class EventPolicy:
             await self._check_ban(event, self._rules.redaction_window)
 
     async def check_body(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Refuse a reaction or a redaction that Synapse would trip over before it asks anybody.
+        """Refuse a reaction or a redaction that Synapse would fail on before its callbacks.
 
         Raises:
             SynapseError: 400 ``M_BAD_JSON``.
@@ -130,7 +130,7 @@ class EventPolicy:
         enforce(self._rules.check_redaction(age), REDACTION_TOO_LATE)
 
     async def _check_ban(self, event: EventBase, window: dt.timedelta) -> None:
-        """Judge a kick or a ban that redacts whatever the user has sent into the room.
+        """Judge a kick or a ban that redacts all events of the user in the room.
 
         Memberships do not count: redacted, they lose a name.
         """

@@ -1,9 +1,8 @@
 """Rules of events that local users send: reactions (A_26228-01), threads (A_25395-02), redactions (A_28358).
 
 Refused: reactions whose key is anything but one emoji; in generation 1.1, threads; redactions of events that
-are older than the window, or that the user cannot see; kicks and bans that redact older ones. Whoever may not
-see an event is answered as if there were none, so that the answer tells nothing about it. Events of other
-servers are not judged.
+are older than the window, or that the user cannot see; kicks and bans that redact older ones. Users who may
+not see an event get the same answer as for one that does not exist. Events of other servers are not judged.
 """
 
 import datetime as dt
@@ -20,7 +19,7 @@ from synapse_tim.events.denials import REACTION, REDACTION_TOO_LATE, THREAD
 
 REACTION_TYPE: Final = "m.reaction"
 REDACTION_TYPE: Final = "m.room.redaction"
-#: Says of a kick or a ban that it redacts whatever the user has sent into the room (MSC4293).
+#: Marks a kick or a ban that redacts all events of the user in the room (MSC4293).
 REDACTS_ALL: Final = "org.matrix.msc4293.redact_events"
 
 #: Code points of a key that is looked at; the longest emoji has ten.
@@ -56,7 +55,7 @@ class EventRules:
 
 
 def redacts_all(kind: str, sender: str, subject: object, content: Mapping[str, Any]) -> bool:
-    """Whether an event is a kick or a ban that redacts whatever the user has sent into the room (MSC4293)."""
+    """Whether an event is a kick or a ban that redacts all events of the user in the room (MSC4293)."""
     return (
         kind == MEMBER
         and subject != sender

@@ -1,6 +1,6 @@
 """Reports of clients about structured data (TIMessengerClientReport 1.0.0, requirement R5.10).
 
-Refused: whatever the schema does not allow, and more or longer than any client has to say. The rest of the
+Refused: what the schema does not allow, and more or longer than any client has to say. The rest of the
 document, and when the client began to count, is not kept.
 
 A name that clients may write freely can hold anything, a person's number included. Only names of the usual
@@ -157,7 +157,7 @@ def _text(entry: Mapping[str, Any], member: str, where: str) -> str:
 
 
 def _written(entry: Mapping[str, Any], where: str) -> str:
-    """The same for entries that are equal, whatever else is in them."""
+    """A canonical text, the same for equal entries."""
     try:
         return json.dumps(entry, sort_keys=True)
     except RecursionError:

@@ -1,7 +1,7 @@
 """Store of client reports: events per day, without users, in Synapse's own database.
 
 One row for each day, direction, procedure and version, with the events of all users together (A_22817). The
-number of rows of a day is limited, whatever clients call their procedures.
+number of rows of a day is limited.
 """
 
 import datetime as dt

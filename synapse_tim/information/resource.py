@@ -107,7 +107,7 @@ class InformationResource(DirectServeJsonResource):
 
 
 class SupportResource(DirectServeJsonResource):
-    """Serves the support contacts to everybody (A_26265)."""
+    """Serves the support contacts, without authentication (A_26265)."""
 
     isLeaf = True  # noqa: N815  # Twisted's name
 

@@ -1,7 +1,7 @@
 """Rules of the information service (TiMessengerInformation 1.0.0, requirements R5.1 to R5.9).
 
 Refused: a query that does not name exactly one value, an institution code that has not nine digits, a name
-that cannot be a server's. A server that nobody knows is no insurer's, which is an answer and no error (R5.5).
+that cannot be a server's. An unknown server is no insurer's, which is an answer and no error (R5.5).
 """
 
 import re

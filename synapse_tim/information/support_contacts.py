@@ -1,6 +1,6 @@
 """Support contacts of a server: ``/.well-known/matrix/support`` (A_26265, Matrix 1.10, R5.11, R5.12).
 
-Refused: a document with neither contacts nor a page; a contact without an address; a role that nobody knows;
+Refused: a document with neither contacts nor a page; a contact without an address; an unknown role;
 addresses that lead nowhere because of how they are written.
 """
 
@@ -26,7 +26,7 @@ _MAX_LENGTH: Final = 255
 
 @attrs.frozen
 class SupportContact:
-    """Somebody who answers."""
+    """A support contact."""
 
     role: str
     email_address: str | None = None  #: of theirs, or ``None``
@@ -53,7 +53,7 @@ def support_document(contacts: Sequence[SupportContact], page: str | None) -> di
 
 
 def is_role(text: str) -> bool:
-    """Whether this is a role of the Matrix specification, or one of somebody's own with a namespace."""
+    """Whether this is a role of the Matrix specification, or a custom one with a namespace."""
     own = len(text) <= _MAX_LENGTH and not text.startswith("m.") and _NAMESPACED.fullmatch(text)
     return text in ROLES or bool(own)
 

@@ -4,13 +4,12 @@ An invitation that is delivered as such is judged then, and counts while it is p
 has had its effect. Invitations of local users are judged like others: they come back after a backup was
 restored or a room was purged.
 
-An invitation that cannot be judged now is refused, too: put off, it would put off everything after it in the
-room, for everybody there, and whoever means well delivers it. A ban or a removal is not: it may be what keeps
-somebody out.
+An invitation that cannot be judged now is refused, too: waiting for it would hold up all later events of the
+room, and a well-meaning server delivers it again. A ban or a removal is not: it may be what keeps a user out.
 
 One that was refused comes back whenever the state of the room is resolved, and the room waits for the answer,
-in the legacy generation for that of the directory. So a process remembers what it refused, and asks nobody
-again. Another process, or one that was started anew, judges it by what the invitee allows by then.
+in the legacy generation for that of the directory. So a process remembers what it refused, and does
+not ask again. Another process, or one that was started anew, judges it by what the invitee allows by then.
 """
 
 import logging
@@ -49,9 +48,9 @@ class ArrivingMemberships:
     async def refuses(self, event: EventBase) -> bool:
         """Whether a membership event does to a local user what its sender must not do; never raises.
 
-        Asked whenever a membership takes effect that nobody makes or delivers at the moment: a new one among
-        the events of a room, and whatever becomes a local user's membership by the state of a join, of a gap
-        or of a room that is resolved anew.
+        Asked whenever a membership takes effect that is not being made or delivered at the moment: a new one
+        among the events of a room, or a local user's membership by the state of a join, by that after a gap,
+        or by state resolution.
         """
         target = event.get_state_key()
         if target is None or not self._api.is_mine(target):

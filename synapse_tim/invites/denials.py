@@ -8,7 +8,7 @@ from typing import Final
 
 from synapse_tim.core.denial import Denial
 
-#: Two insured persons, whatever either of them allows.
+#: Two insured persons, regardless of their permissions.
 INSURED_INVITES_INSURED = Denial(
     "invite",
     ("AF_10233", "A_25704", "A_25705"),
@@ -96,7 +96,7 @@ PERMISSION_REMOVED = Denial(
     status=400,
 )
 
-#: A message to devices of somebody whom the sender may not invite and shares no room with. Never an answer:
+#: A message to devices of a user whom the sender may not invite and shares no room with. Never an answer:
 #: the sender is told the same as about a message that is delivered.
 MESSAGE_TO_STRANGER = Denial(
     "contact",
@@ -104,7 +104,7 @@ MESSAGE_TO_STRANGER = Denial(
     "The message is not delivered; its sender is not told. (A_26021-01, AF_10233)",
 )
 
-#: A knock with words, at a room with somebody in it who is a stranger to whoever knocks.
+#: A knock with a reason, at a room with a member who is a stranger to the sender.
 KNOCK_WITH_TEXT = Denial(
     "contact",
     ("A_26021-01", "AF_10233"),

@@ -1,11 +1,11 @@
 """Messages to devices, which are not delivered between strangers.
 
-Clients send them for keys and verification, and to whom they like. Those to strangers are left out wherever
-they are made, sent to another server, or arrive from one; whoever sends them gets the usual answer.
+Clients send them for keys and verification, to any user. Those to strangers are left out where they are made,
+sent to another server, or arrive from one; the sender gets the usual answer.
 
 Two things may be known later than a key arrives. Who is in a room that a user is just invited to, only other
 servers know: as long as the invitation is pending, encrypted messages of users of other servers pass. And the
-event that lets somebody into a room may arrive after the first key of theirs, even out of the same
+event that lets a user into a room may arrive after the first key of theirs, even out of the same
 transaction: what is left out is kept in memory for a minute, judged again, and delivered if it may be by
 then, in the order in which it arrived.
 """
@@ -52,7 +52,7 @@ class DeviceMessages:
         inbox.guard(self.permitted, self.before_arrival, self.keep)
 
     async def permitted(self, sender: str, recipients: Collection[str], kind: str) -> Collection[str]:
-        """Those of several recipients to whom a user's messages are delivered.
+        """Those of several recipients who get a user's messages.
 
         Called for every request and every transaction, in the process that writes the stream; the user's own
         devices always get them.
@@ -139,6 +139,6 @@ class DeviceMessages:
 
 
 def _can_be_stored(arrived: ArrivedMessages, recipient: str) -> bool:
-    """Whether Synapse will take messages: what it fails on would keep back whatever comes after."""
+    """Whether Synapse will take messages: one that it fails on would hold up those after it."""
     devices = arrived.messages[recipient]
     return all(isinstance(message.get("content"), Mapping) for message in devices.values())

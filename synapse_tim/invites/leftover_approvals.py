@@ -1,7 +1,7 @@
 """Approval lists that are left over when a homeserver moves on from ``legacy-1.1``.
 
 Later generations do not look at them: who is on a list that was not migrated may find that an invitation is
-refused, or a user may be invited by everybody; and who was taken off a list after it was migrated may still
+refused, or anyone may invite a user; and who was taken off a list after it was migrated may still
 invite. So start-up says once what is left, and so does the migration, which notes what it did in two tables.
 """
 
@@ -40,7 +40,7 @@ NOTES: Final = (
         PRIMARY KEY (owner, digest)
     )""",
 )
-# With accounts in use only: nobody else's approvals are of any use.
+# Of active accounts only.
 _LEFT: Final = """
     SELECT COUNT(*), COUNT(DISTINCT listed.owner) FROM synapse_tim_contacts AS listed
     JOIN users ON users.name = listed.owner AND users.deactivated = 0

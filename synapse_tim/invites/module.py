@@ -3,13 +3,13 @@
 The invitee has a say: by a permission configuration (``permission_documents``), or in the legacy generation
 by an approval list and the directory, which ``synapse_tim.ContactManagement`` asks.
 
-Every way to invite somebody ends in a membership event that is made here or arrives here, and both are
+Every way to invite a user ends in a membership event that is made here or arrives here, and both are
 watched: local requests of any kind, administrators' and delayed ones included; invitations that another
 server delivers as such; and those that it slips in among the events or into the state of a room in which
 this server takes part, which are judged when they take effect: ``arriving_memberships``. ``createRoom`` is
 judged before there is a room. Server notices are exempt.
 
-Whoever may not invite somebody does not reach them otherwise either: ``device_messages`` and
+Users who may not invite another user cannot contact them otherwise either: ``device_messages`` and
 ``stranger_memberships``.
 
 Users read and write their permission configuration as account data: ``permission_routes``.
@@ -112,7 +112,7 @@ class InvitePolicy:
     async def check_new_room(self, creator: str, room: CreateRoom) -> Mapping[str, Any]:
         """Judge the invitations of a room before there is one (A_25368-01); administrators', too.
 
-        Whatever passes comes by ``check_local_event`` again.
+        What passes gets to ``check_local_event`` later.
 
         Raises:
             SynapseError: 400 ``M_FORBIDDEN`` for more than one (not in the legacy generation), or for other
@@ -148,7 +148,7 @@ class InvitePolicy:
         ``federated_user_may_invite``, for those that another server delivers, which are not judged twice.
 
         Not counted if it may be: it comes by ``check_local_event`` next, as those of administrators do,
-        about whom Synapse does not ask here.
+        for whom Synapse does not call this.
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
@@ -158,7 +158,7 @@ class InvitePolicy:
         return NOT_SPAM
 
     async def check_local_event(self, event: EventBase, state_before: StateBefore) -> None:
-        """Judge an invitation that is made here, by whatever request.
+        """Judge an invitation that is made here, by any request.
 
         Called for every event that is built here: by requests of clients, administrators, application
         services and modules, delayed events included; when other servers exchange an invitation by address;

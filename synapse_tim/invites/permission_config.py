@@ -136,7 +136,7 @@ def _check_name(name: object, product: Product) -> None:
     if not isinstance(name, str):
         raise PermissionConfigError("", "expected strings as keys")
     if name not in _MEMBERS and ("exception" in name.lower() or name.lower() == _DEFAULT.lower()):
-        # What the client has written ends up in the log: repeated only if it cannot be anybody's name.
+        # What the client has written ends up in the log: repeated only if it cannot be a user's name.
         where = name if _PLAIN.fullmatch(name) else ""
         raise PermissionConfigError(where, f"an unknown member; there are {', '.join(_MEMBERS)}")
 

@@ -46,7 +46,7 @@ class PermissionDocuments:
         self._parsed_default = parse(self.default, product)
 
     async def of(self, user_id: str) -> PermissionConfig | Denial:
-        """What a local user allows, or why nobody may invite the user."""
+        """What a local user allows, or why the user cannot be invited at all."""
         try:
             if not await self._users.may_be_invited(user_id):
                 return INVITEE_UNKNOWN
@@ -69,11 +69,11 @@ class PermissionDocuments:
         return None if config.allows(inviter, inviter_is_insured=inviter_is_insured) else INVITEE_REFUSES
 
     async def check_contact(self, sender: str, addressee: str, *, sender_is_insured: bool) -> Denial | None:
-        """See ``Consent.check_contact``: whoever may not invite the user. Synapse caches account data."""
+        """See ``Consent.check_contact``: the same as for an invitation. Synapse caches account data."""
         return await self.check(sender, addressee, inviter_is_insured=sender_is_insured)
 
     async def stored(self, user_id: str) -> Mapping[str, object] | None:
-        """The document that a local user has stored, whatever it says.
+        """The document that a local user has stored, valid or not.
 
         An empty one is what Matrix leaves of account data that was deleted: none.
         """

@@ -3,10 +3,10 @@
 Refused, in this order, by the first that applies:
 
 1. a user of a server that is not in the federation, on either side (AF_10061-04, AF_10064-02, A_25534);
-2. an insured person inviting another, whatever either of them allows, on one server or two (AF_10233,
+2. an insured person inviting another, regardless of their permissions, on one server or two (AF_10233,
    A_25705);
-3. somebody whom the invitee refuses: by a permission configuration (A_26021-01, AF_10104-03; between insured
-   persons and professionals A_25704), or in the legacy generation by approval list and directory
+3. an inviter whom the invitee refuses: by a permission configuration (A_26021-01, AF_10104-03; between
+   insured persons and professionals A_25704), or in the legacy generation by approval list and directory
    (AF_10061-01); only the invitee's own server knows it, and asks.
 """
 
@@ -87,8 +87,8 @@ class Consent(Protocol):
         """
 
     async def check_contact(self, sender: str, addressee: str, *, sender_is_insured: bool) -> Denial | None:
-        """Why somebody who shares no room with a local user must not address the user, or ``None``.
+        """Why a user who shares no room with a local user must not contact them, or ``None``.
 
-        Asked about messages, of which there are many: whatever it takes is in a cache. Arguments as for
+        Asked for every message to a device, so it has to be answered from caches. Arguments as for
         ``check``.
         """

@@ -1,11 +1,10 @@
 """Bans, removals and knocks, with which one could write to strangers.
 
-- Whoever is banned from a room, or removed from it, is told by whom and why, also if they were never in it,
-  and sees what else was said there. Unless they were in the room, invited to it or knocking at it, that is
-  judged as an invitation would be.
-- A knock shows its reason to everybody in the room. It has to do without if there is a stranger among them.
+- A banned or removed user is told by whom and why, also if they were never in the room, and sees more of it.
+  Unless they were in the room, invited to it or knocking at it, that is judged as an invitation would be.
+- A knock shows its reason to all members. It has to do without if there is a stranger among them.
 
-Judged are events that are made here, by whatever request, administrators' and delayed ones included, but not
+Judged are events that are made here, by any request, administrators' and delayed ones included, but not
 the bans that an upgrade of a room takes over from the old one, nor a user's own leaving. Bans and removals
 that other servers make are judged when they take effect, as invitations are; their knocks are hidden, which
 do take effect.
@@ -145,7 +144,7 @@ class StrangerMemberships:
         so it is stored, unless the room was purged since.
 
         Raises:
-            Exception: whatever the database raises.
+            Exception: the database's.
         """
         target = event.state_key
         if (

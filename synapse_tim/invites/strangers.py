@@ -1,12 +1,12 @@
 """Users who may not contact each other.
 
-Whoever may invite somebody may also reach them otherwise, and whoever shares a room or an invitation with
-somebody has been let in already. All others are strangers, and nothing that carries text passes between them
+Users who may invite another user may also contact them otherwise, and so may users who share a room or an
+invitation. All others are strangers, and nothing that carries text passes between them
 (AF_10233, A_26021-01): messages to devices, and a knock's reason.
 
 What is asked first costs nothing or is in Synapse's caches, which all processes keep up to date: who is in a
 room together, and what the addressee allows. Only for those who are strangers by that the database is asked,
-once for a request. So a key for somebody who joined a moment ago is never refused because of what was known
+once for a request. So a key for a user who joined a moment ago is never refused because of what was known
 before, and one that was let through is refused as soon as the process hears that a room is shared no longer.
 
 The legacy generation's approval lists and directory are not asked: they would be for each message.
@@ -71,7 +71,7 @@ class Strangers:
         return strangers
 
     async def share(self, user_id: str, other: str, *, invited_elsewhere: bool = False) -> bool:
-        """Whether two users share a room or an invitation, whatever they allow each other; see ``among``.
+        """Whether two users share a room or an invitation, regardless of permissions; see ``among``.
 
         Raises:
             SynapseError: 503 if it cannot be looked up.

@@ -1,7 +1,7 @@
 """base64url without padding, with one text for each value (RFC 7515 §2).
 
 Refused: characters of the other alphabet, padding, white space, a last character whose unused bits are not
-zero. What a lenient decoder lets through gives one token many texts, which defeats whoever remembers tokens.
+zero. What a lenient decoder lets through gives one token many texts, which defeats replay protection.
 """
 
 import base64

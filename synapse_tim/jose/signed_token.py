@@ -1,8 +1,8 @@
 """Signed tokens: compact JWS (RFC 7515), as identity providers sign them.
 
-Refused: an algorithm outside those of the provider (``none`` and the symmetric ones exist for nobody), a key
-of another kind or curve than the algorithm names, a key that is not the provider's, another ``typ`` than an
-ID token has, ``crit``, ``b64`` and ``zip``. Keys come from the provider's key set only: ``jwk``, ``jku``,
+Refused: an algorithm outside those of the provider (``none`` and the symmetric ones are never permitted), a
+key of another kind or curve than the algorithm names, a key that is not the provider's, another ``typ`` than
+an ID token has, ``crit``, ``b64`` and ``zip``. Keys come from the provider's key set only: ``jwk``, ``jku``,
 ``x5c`` and ``x5u`` of a header are never looked at.
 """
 

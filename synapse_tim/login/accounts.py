@@ -1,7 +1,7 @@
 """Accounts of people who log in with an identity provider (R4.4, R4.5, R4.15).
 
 An account belongs to the person (provider and subject) that it was made for; Synapse keeps the link. Refused:
-a person whose account would have a name that is taken, whoever has it: linking an account that exists is an
+a person whose account name is taken: linking an existing account is an
 administrator's action. Nothing that a token says makes an administrator.
 
 An account that was made for a person and not linked, because the process ended in between, is theirs: their
@@ -132,7 +132,7 @@ class Accounts:
     async def rename(self, user_id: str, display_name: str | None) -> None:
         """Give an account the name that the token has, if it is another one.
 
-        A name that cannot be set keeps nobody from logging in.
+        A name that cannot be set does not prevent the login.
         """
         if display_name is None:
             return

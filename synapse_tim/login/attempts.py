@@ -36,7 +36,7 @@ class LoginAttempt:
     """A login that is being tried."""
 
     method: str
-    token_user: str | None = None  #: whom an ID token has vouched for, once it has
+    token_user: str | None = None  #: the user of the ID token, once it is verified
     used: Used = ()  #: what was noted as used for that
     may_have_session: bool = False  #: whether Synapse may have begun a session
 
@@ -73,7 +73,7 @@ class LoginAttempts:
         return None if request is None else self._running.get(id(request))
 
     async def log_in(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Refuse ways to log in that are not used here, before anybody looks at credentials.
+        """Refuse ways to log in that are not used here, before credentials are checked.
 
         A token is not used up by an answer that says to try again, unless a session may have begun.
         """
@@ -98,10 +98,10 @@ class LoginAttempts:
     async def check_id_token(
         self, username: str, login_type: str, login: dict[str, Any]
     ) -> tuple[str, _AfterLogin] | None:
-        """Log somebody in with an ID token, or have them confirm something with one.
+        """Log a user in with an ID token, or have them confirm something with one.
 
-        Whom the client claims to be does not matter. Confirming is for those who are logged in, with a token
-        of their own (user-interactive authentication).
+        The user id that the client names does not matter. Confirming is for those who are logged in, with a
+        token of their own (user-interactive authentication).
 
         Returns:
             The user id and what to do once there is a session; ``None`` if the token is refused.
@@ -112,7 +112,7 @@ class LoginAttempts:
             count_refused(error)
             return None
         except Exception as error:
-            # Whatever it says may hold something about the person.
+            # Its text may hold something about the person.
             logger.error("An ID token could not be checked: %s", type(error).__name__)
             logger.debug("An ID token could not be checked", exc_info=True)
             count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
@@ -214,10 +214,10 @@ def _check_names(body: Mapping[str, Any]) -> None:
 
 
 def _without_claimed_user(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A login with a token, without whom the client claims to be.
+    """A login with a token, without the user id that the client names.
 
     Synapse demands a user, writes it to its log, and counts failures by it: were it the client's choice, or
-    the same for all clients, three bad tokens of a stranger would keep everybody out for a while.
+    the same for all clients, three bad tokens of a stranger would block all logins for a while.
     """
     kept = {name: value for name, value in body.items() if name not in ("user", "medium", "address")}
     token = hashlib.sha256(str(body.get("token")).encode("utf-8", "replace")).hexdigest()

@@ -1,9 +1,9 @@
 """Checks of Synapse's own ways to log in against the block ``login``, for start-up and for the command.
 
-A violation: giving accounts that exist to whoever a provider gives their names to (R4.5); providers whose
-claims nobody checks, or checks less than gematik demands, where insured persons log in (AF_10234); a provider
+A violation: a provider that may take over existing accounts by name (R4.5); providers whose claims are not
+checked as gematik demands, where insured persons log in (AF_10234); a provider
 of ID tokens that would share its accounts with a provider of single sign-on that is another one; sessions
-that are too long. A warning: who cannot log in, and whose claims nobody looks at.
+that are too long. A warning: who cannot log in, and providers whose claims are not checked.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -41,7 +41,7 @@ def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> I
     if config.product is Product.EPA:
         yield from _claims_of_insured(providers, unchecked)
         return
-    # Single sign-on makes an account before anybody is asked whether it is a way to log in here.
+    # Single sign-on makes an account before the part is asked whether it is permitted.
     permitted = config.login.permitted
     others = unchecked or synapse.option("saml2", "saml2_enabled")
     if others and permitted is not None and LoginMethod.SSO not in permitted:
@@ -56,7 +56,7 @@ def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> I
 
 
 def judge_logins(synapse: SynapseConfig, config: LoginPolicyConfig) -> Iterable[Found]:
-    """Judge how long sessions last, and whether anybody can log in; not if another service logs users in."""
+    """Judge the lifetime of sessions, and whether users can log in at all; not if another service does that."""
     longest, lifetime = config.login.max_session_lifetime, synapse.option("registration", "session_lifetime")
     if longest is not None and (not isinstance(lifetime, int) or lifetime > longest):
         what = (

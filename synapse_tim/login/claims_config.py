@@ -96,7 +96,7 @@ class ClaimsConfig(Block):
     `gesundheitsid`.
     """
     required_claims: dict[Name, Annotated[list[Name], Field(min_length=1)]] = Field(default_factory=dict)
-    """Claims and the values they may have: with the central IDP everybody with a card could come otherwise.
+    """Claims and the values they may have: with the central IDP, everyone with a card could log in otherwise.
     """
     subject_claim: Name = "sub"
     """The claim that identifies a person, permanently."""

@@ -230,7 +230,7 @@ class LoginPolicyConfig(PartConfig):
             keys = ("login", "providers", position)
             self._check_provider(provider, *keys)
             signed = provider.profile is Profile.GEMATIK_IDP and provider.keys.discovery_url is not None
-            # What a list rests on that is wrong itself, nobody knows.
+            # The trust of a list with errors is unknown.
             if signed and self._trust is None and not others.get("list_is_wrong"):
                 raise WrongValueError(
                     "its discovery document is signed: add login.trust with the roots of the TI",

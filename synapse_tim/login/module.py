@@ -1,7 +1,7 @@
 """``synapse_tim.LoginPolicy``: who logs in, and how (AF_10057, AF_10234, R4.1 to R4.14).
 
 Refused: every way to log in that the product, or the operator, does not have, for administrators, too; an ID
-token that is not of a configured provider, not for this server, not for now, used before, or about somebody
+token that is not of a configured provider, not for this server, not for now, used before, or about a person
 who does not belong here. Clients learn nothing but Synapse's 403; operators get the reason in the metrics and
 the log, without anything about the person.
 """
@@ -151,7 +151,7 @@ class LoginPolicy:
             await self._store.remove_session(user_id, device_id)
 
     def _register(self) -> None:
-        # Whatever is registered here is offered to everybody who has to confirm something, too.
+        # Synapse also offers registered types for user-interactive authentication.
         usable = self.login.providers and LoginMethod.ID_TOKEN in self._rules.permitted
         types = sorted(self._rules.token_types) if usable else []
         self._api.register_password_auth_provider_callbacks(

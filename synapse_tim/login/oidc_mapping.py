@@ -2,7 +2,7 @@
 
 For ``oidc_providers[].user_mapping_provider`` in ``homeserver.yaml``. Synapse has verified the signature, the
 issuer, the audience and the nonce of the ID token by then; this refuses, at every login, a token that is too
-old, used before, not good enough or about somebody who does not belong here, and the browser shows why.
+old, used before, not good enough or about a person who does not belong here, and the browser shows why.
 """
 
 import logging
@@ -70,7 +70,7 @@ class OidcMapping:
         return parse_block(OidcMappingConfig, config)
 
     def get_remote_user_id(self, userinfo: Mapping[str, Any]) -> str:
-        """What tells persons apart.
+        """The id of a person at the provider.
 
         Raises:
             TokenRefusedError: the claim is missing; Synapse shows it.
@@ -80,7 +80,7 @@ class OidcMapping:
     async def get_extra_attributes(
         self, userinfo: Mapping[str, Any], token: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Refuse somebody who may not log in; the only callback that Synapse makes at every login.
+        """Refuse a person who may not log in; the only callback that Synapse makes at every login.
 
         Raises:
             MappingException: with a text for the browser.
@@ -155,7 +155,7 @@ class OidcMapping:
         return context
 
     def _own_provider(self, config: OidcMappingConfig) -> OidcProvider:
-        """The provider whose mapping this is; Synapse tells a mapping nothing of it.
+        """The provider of this mapping, which Synapse does not pass to it.
 
         Raises:
             ConfigError: there is none.
@@ -173,7 +173,7 @@ def _claims(userinfo: Mapping[str, Any], token: Mapping[str, Any]) -> Mapping[st
     """The claims of the ID token, which Synapse has verified, with what the provider says besides.
 
     Raises:
-        TokenRefusedError: there is no ID token, or the rest is about somebody else.
+        TokenRefusedError: there is no ID token, or the rest is about another person.
     """
     claims = _id_token(token).unverified_claims
     if userinfo.get("sub", claims.get("sub")) != claims.get("sub"):

@@ -2,7 +2,7 @@
 
 Synapse creates an account and links it to a person in two transactions. Before the first one, the person and
 a random mark are noted here, and the account is created with the mark as its password hash: Synapse stores it
-in the same transaction as the account, nobody else can choose it, and no password is known for it. So an
+in the same transaction as the account, it cannot be chosen, and no password is known for it. So an
 account with the mark was made for that person and is not linked yet, while one that an administrator has
 created under the same name in between has another hash or none. Once the account is linked, the mark is
 removed.
@@ -30,7 +30,7 @@ _TABLES: Final = (
     )""",
 )
 _KEPT: Final = dt.timedelta(days=1)
-_COST: Final = 4  # nothing can be guessed about 32 random bytes, whatever it costs to try
+_COST: Final = 4  # 32 random bytes cannot be guessed, even if trying is cheap
 
 
 class Name(enum.Enum):
@@ -38,7 +38,7 @@ class Name(enum.Enum):
 
     FREE = enum.auto()
     THEIRS = enum.auto()  #: an account was made for them under it, and is not linked yet
-    TAKEN = enum.auto()  #: somebody else has it, or had it
+    TAKEN = enum.auto()  #: another user has it, or had it
 
 
 @attrs.frozen
@@ -61,13 +61,13 @@ class NewAccounts:
         await create_tables(self._api, _TABLES, "synapse_tim_create_new_account_table")
 
     async def look_up(self, user_id: str, provider: str, subject: str) -> Name:
-        """What a user id is to a person whom no account is linked to.
+        """What a user id is to a person without a linked account.
 
         The module API's ``check_user_exists`` would write each user id that is free to the log (A_22813).
         """
 
         def read(txn: LoggingTransaction) -> Name:
-            # Accounts from long ago may have capital letters, and Synapse tells nobody apart by them.
+            # Old accounts may have capital letters, which Synapse does not distinguish.
             txn.execute("SELECT 1 FROM users WHERE lower(name) = ?", (user_id.lower(),))
             if txn.fetchone() is None:
                 return Name.FREE
@@ -129,7 +129,7 @@ class NewAccounts:
         )
 
     async def tidy(self, now: dt.datetime) -> None:
-        """Finish what is linked, and forget what nobody has made within a day.
+        """Finish linked accounts, and forget those that were not made within a day.
 
         What was made and never linked stays: its person may come back.
         """

@@ -41,7 +41,7 @@ _TABLES: Final = (
 
 
 def _key(kind: str, *values: str) -> str:
-    """A key in the table of used tokens, or a session's: a hash, which tells nobody anything."""
+    """A key in the table of used tokens, or a session's: a hash, which reveals nothing."""
     return hashlib.sha256("\0".join((kind, *values)).encode()).hexdigest()
 
 
@@ -57,7 +57,7 @@ class ProviderSession:
     provider: str
     #: Of the session, or ``None`` if the provider names none.
     session_id: str | None = attrs.field(repr=False)
-    subject: str = attrs.field(repr=False)  #: as the provider tells persons apart
+    subject: str = attrs.field(repr=False)  #: id of the person at the provider
     issued_at: dt.datetime  #: when the token was issued that began the session here
 
     @property

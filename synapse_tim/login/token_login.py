@@ -70,7 +70,7 @@ class Provider:
 
 @attrs.frozen
 class LoggedIn:
-    """Somebody who has proved who they are."""
+    """A user whose token was accepted."""
 
     user_id: str
     session: ProviderSession  #: of the provider that vouches for them
@@ -177,7 +177,7 @@ class TokenLogin:
             except TokenRefusedError:
                 raise
             except Exception:
-                await self.used.release(used)  # nobody is logged in yet
+                await self.used.release(used)  # there is no session yet
                 raise
         await self.accounts.rename(user_id, verified.person.display_name)
         return LoggedIn(user_id, verified.session, used)
@@ -185,7 +185,7 @@ class TokenLogin:
     async def confirm(self, token: object, user_id: str) -> LoggedIn:
         """Have a user who is logged in confirm something with a token.
 
-        The token of somebody else is refused, and stays as good as it was; nothing is made or changed.
+        Another person's token is refused and not used up; nothing is made or changed.
 
         Raises:
             TokenRefusedError: with the reason.
@@ -205,7 +205,7 @@ class TokenLogin:
         return VerifiedLogin(rules, claims, person, rules.use(claims, signed.digest), now)
 
     def read(self, token: object) -> tuple[SignedToken, Provider, bool]:
-        """Take a token apart, whatever it is for.
+        """Parse and decrypt a token of any kind.
 
         Returns:
             The token, the provider that it says it is from, and whether it was encrypted.

@@ -23,7 +23,7 @@ from synapse_tim.pki.errors import CertificateError, CertificateReason
 #: Tolerated difference between our clock and the issuer's.
 CLOCK_SKEW = dt.timedelta(minutes=5)
 
-#: Whatever is signed with another algorithm is refused before any arithmetic.
+#: Certificates with other signature algorithms are refused before any arithmetic.
 SIGNATURE_ALGORITHMS = {
     SignatureAlgorithmOID.ECDSA_WITH_SHA256,
     SignatureAlgorithmOID.ECDSA_WITH_SHA384,

@@ -5,7 +5,7 @@ makes a certificate would then choose where this server connects to. Signer and 
 
 - ``hard``: both have to be known as good, or the list is refused.
 - ``soft``: a certificate known as revoked is refused; anything else is logged and let through.
-- ``off``: nobody is asked.
+- ``off``: no responder is asked.
 """
 
 import datetime as dt

@@ -110,7 +110,7 @@ class TrustStore:
     def find(
         self, signer: x509.Certificate, offered: Iterable[x509.Certificate], now: dt.datetime
     ) -> SignerPath:
-        """Verify a signer, asking the source for whatever is missing.
+        """Verify a signer, asking the source for missing certificates.
 
         Args:
             offered: further certificates that came with it.

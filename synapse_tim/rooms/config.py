@@ -15,7 +15,7 @@ class RoomsConfig(Block):
     versions: list[str] = Field(min_length=1, default_factory=lambda: list(VERSIONS))
     """Room versions that may be created and upgraded to, in quotes (A_26203)."""
     default_version: Annotated[str | None, ByProduct(lambda _, version: default_version(version))] = None
-    """The one for clients that name none, whatever Synapse's `default_room_version` says."""
+    """The one for clients that name none, instead of Synapse's `default_room_version`."""
 
     @field_validator("versions")
     @classmethod

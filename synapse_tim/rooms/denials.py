@@ -14,7 +14,7 @@ ROOM_VERSION = Denial(
 #: A createRoom body that cannot be read; the fault is added to the text.
 ROOM_MALFORMED = Denial("room", ("A_25323-01",), "The room was not created", status=400)
 
-#: A history that everybody in the world could read, in a room that may federate or of an insurer.
+#: A world-readable history, in a room that may federate or of an insurer.
 WORLD_READABLE = Denial(
     "room",
     ("A_25481", "A_26515-01", "A_25996"),

@@ -3,8 +3,8 @@
 Refused: joins of rooms of other servers without an invitation, or of public ones at all; joins of this
 server's rooms, and knocks at them, that a user of another server has opened; users of other servers in public
 rooms, whether they are invited or come by themselves; invitations to public rooms of other servers.
-Administrators are judged like everybody else, so this is not left to ``user_may_join_room``, which they pass
-by. Views into rooms from outside: ``views``.
+Administrators are judged like other users, so this is not left to ``user_may_join_room``, which they bypass.
+Views into rooms from outside: ``views``.
 """
 
 from typing import Literal
@@ -85,8 +85,8 @@ class RoomEntry:
     async def before_remote_join(self, user_id: str, room_id: str) -> None:
         """Refuse to join a room through another server without an invitation.
 
-        But one of this server's, if it is known here and not opened by others: its rules may let somebody in
-        whom only a user of another server can vouch for.
+        But one of this server's, if it is known here and not opened by others: its rules may admit a user for
+        whom only a user of another server can vouch.
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.
@@ -118,7 +118,8 @@ class RoomEntry:
         """
         subject = request.content.get("state_key")
         members = []
-        # Nothing of the event is verified yet: of others' users nobody is told whether they are in the room.
+        # Nothing of the event is verified yet: the answer must not show whether other servers' users are
+        # members.
         if isinstance(subject, str) and is_storable(subject) and of_matrix_id(subject) == request.origin:
             members = [(MEMBER, subject)]
         state = await self._api.get_room_state(request.path["room_id"], [*ENTRY, *members])

@@ -1,14 +1,15 @@
 """Rules of entering rooms, knocking, and looking into them from outside (R3.11, A_26515-01, A_25996).
 
-What counts is the room as it is now, whoever created it: a user of another server who may change a room of
-this one can set what nobody here could. A room is entered by invitation only if another server created it, or
-if it is one of this server's and open in a way that this server has not allowed: any way for insured persons;
-for professionals ``public`` in a room that other servers take part in, and whatever else a user of another
-server has set. All other rooms of this server are left to Synapse, which knows join rules. Public rooms in
-which other servers may take part are not entered at all, and users of other servers enter no public room.
+What counts is the room as it is now, not who created it: a user of another server who may change a room of
+this one can set what local users could not. A room is entered by invitation only if another server created
+it, or if it is one of this server's and open in a way that this server has not allowed: any way for insured
+persons; for professionals ``public`` in a room that other servers take part in, and whatever else a user of
+another server has set. All other rooms of this server are left to Synapse, which knows join rules. Public
+rooms in which other servers may take part are not entered at all, and users of other servers enter no public
+room.
 
-From outside nobody reads but users of this server, in rooms of professionals in which no other server may
-take part.
+From outside, only users of this server read rooms, and only those of professionals in which no other server
+may take part.
 """
 
 from typing import Final
@@ -35,7 +36,7 @@ class Room:
     federates: bool  #: whether other servers may take part in it
     join_rule: object  #: of the room, as it stands there
     is_rule_own: bool  #: a user of this server set the join rule
-    world_readable: bool = False  #: whether its history is for everybody
+    world_readable: bool = False  #: whether its history is world-readable
 
     @property
     def is_opened(self) -> bool:
@@ -48,12 +49,12 @@ class Room:
 
     @property
     def is_for_readers(self) -> bool:
-        """Whether users of this server may read it who are not in it, if its history is for everybody."""
+        """Whether local users outside the room may read it, if its history is world-readable."""
         return self.product is Product.PRO and not self.federates
 
     @property
     def is_shown(self) -> bool:
-        """Whether its name is shown to those to whom Synapse would show it, and who are not in it."""
+        """Whether users outside the room see its name, if Synapse would show it."""
         if self.is_opened or (self.join_rule == PUBLIC and not self.is_own):
             return False
         if self.world_readable and (self.join_rule in _CLOSED or self.join_rule == _RESTRICTED):
@@ -71,7 +72,7 @@ def check_local_join(room: Room, membership: object, *, is_withheld: bool = Fals
     if membership == "join":
         return None  # a new name or picture, not a way in
     if room.is_own and not room.is_opened:
-        # Synapse would take the invitation for one, whatever the join rule.
+        # Synapse would accept the invitation under any join rule.
         return JOIN_WITHOUT_INVITE if is_withheld and room.join_rule != PUBLIC else None
     if room.join_rule == PUBLIC or membership != "invite":
         return JOIN_WITHOUT_INVITE
@@ -92,7 +93,7 @@ def check_remote_entry(room: Room, membership: object) -> Denial | None:
 
 
 def check_knock(room: Room) -> Denial | None:
-    """Judge a knock of anybody, which carries a text to the members."""
+    """Judge a knock, which carries a text to the members."""
     return JOIN_WITHOUT_INVITE if room.is_opened else None
 
 

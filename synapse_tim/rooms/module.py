@@ -7,7 +7,7 @@
 - Ways in, views from outside, and what is left of refused rooms: ``entry``, ``views``,
   ``directory``, ``rollback``.
 
-Server administrators are judged like everybody else.
+Server administrators are judged like other users.
 """
 
 from collections.abc import Mapping

@@ -72,7 +72,7 @@ class RoomRollback:
             logger.error("A refused room was not completely removed: %s", type(error).__name__)
 
     async def _is_used(self, begun: _Begun) -> bool:
-        """Whether anybody but the creator is in the room.
+        """Whether the room has members besides its creator.
 
         The creator sees it before the request is answered; where there are several processes, others can be
         invited and join while another server takes its time to answer.

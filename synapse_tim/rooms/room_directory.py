@@ -1,10 +1,10 @@
 """Guards of the room directory (A_26515, A_26515-01, A_26518, A_26520, A_28587, A_28590).
 
-Refused to other servers: whatever would tell them of a room that does not federate: its alias, its name, its
+Refused to other servers: what would show them a room that does not federate: its alias, its name, its
 place in a space. The list itself is Synapse's ``allow_public_rooms_over_federation: false``.
 
-Refused to the insured persons' clients: the room directory altogether, before anybody asks who they are
-(A_28587). Refused to everybody else's: entries of the directory without a token (A_26518), and listing a room
+Refused to insured persons' clients: the room directory altogether, before authentication (A_28587).
+Refused to other clients: entries of the directory without a token (A_26518), and listing a room
 in which other servers may take part (A_26515-01). Refused to all without a token: aliases and summaries of
 rooms, here or, through this server, elsewhere.
 """
@@ -59,7 +59,7 @@ class RoomDirectory:
         homeserver.federation_requests.guard("FederationRoomHierarchyServlet", "GET", self.hierarchy)
 
     async def closed(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Refuse the room directory to everybody (A_28587).
+        """Refuse the room directory to all clients (A_28587).
 
         Raises:
             SynapseError: 403 ``M_FORBIDDEN``.

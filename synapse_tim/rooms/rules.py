@@ -41,7 +41,7 @@ _DEFAULT_VERSION: Final = "10"
 #: The one that Matrix v1.3 suggests; servers of its time may not know the other.
 _LEGACY_DEFAULT_VERSION: Final = "9"
 
-#: Join rules under which nobody enters a room without an invitation.
+#: Join rules under which a room is entered by invitation only.
 INVITE_ONLY: Final = ("invite", "private")
 
 
@@ -146,7 +146,7 @@ class RoomRules:
         return None
 
     def may_be_world_readable(self, creation: Mapping[str, Any]) -> bool:
-        """Whether everybody may read the history of a room (requirement R3.8).
+        """Whether the history of a room may be world-readable (requirement R3.8).
 
         Args:
             creation: content of its ``m.room.create``.

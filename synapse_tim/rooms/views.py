@@ -1,8 +1,8 @@
 """Views of rooms from outside: their history, their summaries, and that they exist (A_26515-01, A_26520).
 
-- Nobody reads a room without being in it, but users of this server those of professionals in which no other
-  server may take part. A history that a user of another server opens to the world stays for members.
-- The name of a room is shown to its members and to whom it may be entered by.
+- Only members read a room; local users also read those of professionals in which no other server may take
+  part. A history that a user of another server opens to the world stays for members.
+- The name of a room is shown to its members and to users who may join it.
 - Other servers are answered about a room in which they may not take part as about none.
 """
 

@@ -8,7 +8,7 @@ import httpx
 
 from synapse_tim.testing.waiting import HANGING_SECONDS
 
-#: Trusts nobody. Without it httpx loads all CAs for each request, which takes longer than the request.
+#: Trusts no CA. Without it httpx loads all CAs for each request, which takes longer than the request.
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

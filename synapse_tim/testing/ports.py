@@ -20,7 +20,7 @@ _handed_out: Final[set[int]] = set()
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on now."""
+    """A free TCP port on 127.0.0.1."""
     return free_ports(1)[0]
 
 

@@ -1,6 +1,6 @@
 """HTTP client for one bounded exchange at a time, synchronous, for use in threads.
 
-The fetcher only transports; what it brings is trusted by nobody until a rule has verified it. Refused while
+The fetcher only transports; its results are untrusted until a rule has verified them. Refused while
 it happens: a body over its cap, an exchange over its wall-clock deadline (also one whose name is not found,
 or that drips a byte now and then in the handshake, the headers or the body), any redirect, any compressed
 body. httpx limits the silence between two reads but not the whole exchange, so nobody waits for it beyond

@@ -64,7 +64,7 @@ class Template:
 
 @attrs.frozen
 class KeyedHash:
-    """A hash over claims with a key (HMAC-SHA-256): nobody without the key finds the claims again."""
+    """A hash over claims with a key (HMAC-SHA-256): without the key the claims cannot be recovered."""
 
     claims: tuple[str, ...]  #: what it is over, in this order
     key: bytes = attrs.field(repr=False)  #: at least 32 bytes
@@ -123,7 +123,7 @@ _ORGANISATION: Final = (Template("{organizationName}"),)
 
 
 def _usual(claims: Mapping[str, Any]) -> tuple[Template, ...]:
-    """The card of an institution may name a person as well: the profession tells whose card it is."""
+    """The card of an institution may name a person as well: the profession says whose card it is."""
     profession = claims.get("professionOID")
     if isinstance(profession, str) and profession not in PERSONS:
         return (*_ORGANISATION, *_PERSON)

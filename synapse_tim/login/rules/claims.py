@@ -95,7 +95,7 @@ def check_claims(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime)
 
 
 def check_audience(claims: Mapping[str, Any], audience: str) -> None:
-    """Refuse a token that is meant for somebody else.
+    """Refuse a token that is meant for another client.
 
     Raises:
         TokenRefusedError: ``audience``.
@@ -153,7 +153,7 @@ def numeric_date(claims: Mapping[str, Any], name: str) -> dt.datetime:
 
 
 def replay_key(claims: Mapping[str, Any], digest: str) -> str:
-    """What tells a token from every other one: its ``jti``, or without one what is signed.
+    """Unique key of a token: of its ``jti``, or without one of what is signed.
 
     Returns:
         SHA-256 in hex, so that nothing about a person is kept.

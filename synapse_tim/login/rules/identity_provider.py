@@ -119,7 +119,7 @@ class ThisServer:
 class Person:
     """The person a token identifies."""
 
-    subject: str = attrs.field(repr=False)  #: as the provider tells persons apart
+    subject: str = attrs.field(repr=False)  #: id of the person at the provider
     display_name: str | None = attrs.field(repr=False)  #: or ``None`` if the token has no name
 
 
@@ -127,7 +127,7 @@ class Person:
 class UsedToken:
     """What is to be remembered of a token that was used."""
 
-    replay_key: str  #: tells it from every other one
+    replay_key: str  #: unique
     until: dt.datetime  #: when it can no longer be used anyway
     issued_at: dt.datetime
     nonce: str | None = attrs.field(repr=False)  #: of the token, or ``None``
@@ -188,7 +188,7 @@ class IdentityProvider:
 
 
 def _subject(claims: Mapping[str, Any], name: str) -> str:
-    """What tells persons apart: at most 255 ASCII characters (OpenID Connect Core §2)."""
+    """The id of a person at the provider: at most 255 ASCII characters (OpenID Connect Core §2)."""
     subject = text(claims, name)
     if len(subject) > _LONGEST_SUBJECT or not subject.isascii():
         raise TokenRefusedError(TokenRefusal.CLAIMS_MALFORMED, name)

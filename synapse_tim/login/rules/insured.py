@@ -1,7 +1,7 @@
 """Insured persons and their insurer, as a token names them (AF_10234, R4.4, R4.5).
 
 Refused: a KVNR or an institution code (IK) that is none, an IK that is not one of this server's in the
-verified federation list, an insured person at a server for professionals, and anybody else at a server for
+verified federation list, an insured person at a server for professionals, and other persons at a server for
 insured persons.
 """
 

@@ -69,10 +69,10 @@ class LoginRules:
     def check_request(self, body: Mapping[str, Any]) -> Denial | None:
         """Why a request to log in is refused before anything of it is looked at, or ``None``.
 
-        Nobody learns here whether a password would have been the right one.
+        The answer does not depend on the password.
 
         Args:
-            body: of ``POST /login``, whatever a client sent.
+            body: of ``POST /login``, valid or not.
         """
         login_type = body.get("type")
         if not isinstance(login_type, str):
@@ -112,7 +112,7 @@ class LoginRules:
         return method in self.permitted or (method == LoginMethod.PASSWORD and bool(self.break_glass))
 
     def _claimed_user(self, body: Mapping[str, Any]) -> str | None:
-        """Whom Synapse would log in: the old members of a request go before ``identifier``."""
+        """The user Synapse would log in: the old members of a request go before ``identifier``."""
         identifier = body.get("identifier")
         if body.get("user"):
             identifier = {"type": "m.id.user", "user": body["user"]}

@@ -1,6 +1,6 @@
 """Nonces that this server hands out, to be found again in ID tokens (OpenID Connect Core §15.5.2).
 
-A nonce tells that a token was made for a login that was begun here. It carries the time until which it
+A nonce shows that a token was made for a login that was begun here. It carries the time until which it
 holds and a code that only this server can make, so none has to be stored until it is used.
 """
 
@@ -27,7 +27,7 @@ _PURPOSE: Final = b"synapse_tim login nonce"
 class NonceMint:
     """Makes nonces and knows its own."""
 
-    secret: bytes = attrs.field(repr=False)  #: that all processes of this server share, and nobody else
+    secret: bytes = attrs.field(repr=False)  #: shared by all processes of this server
 
     def make(self, now: dt.datetime) -> str:
         """A new nonce: 75 characters of base64url."""

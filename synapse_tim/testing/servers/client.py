@@ -160,7 +160,7 @@ class MatrixUser:
         return set(answer.json()["joined_rooms"])
 
     def profile(self, user_id: str) -> httpx.Response:
-        """Somebody's profile."""
+        """A user's profile."""
         return self.request("GET", f"{_CLIENT}/profile/{url_part(user_id)}")
 
     def put_account_data(self, kind: str, content: Mapping[str, Any]) -> httpx.Response:

@@ -83,7 +83,7 @@ def homeserver_config(
 ) -> dict[str, Any]:
     """The homeserver.yaml of a single process with SQLite.
 
-    There is no ``federation_domain_whitelist`` in it: without a module anybody may federate.
+    There is no ``federation_domain_whitelist`` in it: without a module any server may federate.
     """
     return {
         "server_name": server_name,

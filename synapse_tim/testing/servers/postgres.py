@@ -47,7 +47,7 @@ def available() -> str | None:
 
 
 class PostgresServer:
-    """A cluster with one superuser, whom everybody on loopback may be.
+    """A cluster with one superuser, without authentication on loopback.
 
     PostgreSQL refuses to run as root, so for root it runs as the user postgres.
 

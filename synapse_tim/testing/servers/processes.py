@@ -176,7 +176,7 @@ def _spawner() -> concurrent.futures.Executor:
     """The thread that starts all children.
 
     Linux ends a child when the *thread* that started it dies; this one lives as long as the process, unlike
-    one of a pool in which somebody starts servers in parallel.
+    one of a pool in which servers are started in parallel.
     """
     return concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="spawner")
 

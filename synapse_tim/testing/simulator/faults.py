@@ -54,7 +54,7 @@ class Faults:
     #: The next request for the directory's list is refused with 401 and all tokens end; turns itself off.
     unauthorized_once: bool = False
     lookups_unauthorized: int = 0  #: so many of the next look-ups are refused with 401; counts itself down
-    owner_type: str = ""  #: what is said about everybody instead of where they are listed
+    owner_type: str = ""  #: the answer for all users instead of where they are listed
     #: The next further page of a search is refused with 401; turns itself off.
     unauthorized_page: bool = False
     unknown_elements: int = 0  #: so many endpoints of each page have an element that FHIR does not know
@@ -71,7 +71,7 @@ class Faults:
     revoked_sub_ca: bool = False  #: OCSP says that the sub-CA is revoked
     ocsp_unavailable: bool = False  #: the responder answers 500
     ocsp_stale: bool = False  #: the answers' ``nextUpdate`` is over
-    ocsp_foreign: bool = False  #: somebody else signs the answers
+    ocsp_foreign: bool = False  #: another CA's responder signs the answers
     ocsp_tampered: bool = False  #: the answers' signature does not verify
     ocsp_unknown: bool = False  #: the responder does not know the certificates
 

@@ -88,7 +88,7 @@ def save(ti: TiSimulator) -> None:
     fresh.unlink(missing_ok=True)
     fresh.touch(mode=0o600)
     fresh.write_text(json.dumps(kept, indent=2), "utf-8")
-    fresh.replace(path)  # whoever is interrupted here leaves the former state
+    fresh.replace(path)  # an interruption here leaves the former state
 
 
 def _world(kept: Mapping[str, Any]) -> TiWorld:

@@ -18,7 +18,7 @@ class ListedAddress:
 
     address: str  #: as it was written into the directory: ``matrix:u/…``, ``@…``, or anything else
     code: str = "tim"  #: the connection type: ``tim``, ``tim-fa``, ``tim-bot``, or one of another service
-    status: str = "active"  #: of the endpoint: ``active``, or ``off`` for one that nobody shall see
+    status: str = "active"  #: of the endpoint: ``active``, or ``off`` for a hidden one
     hidden: bool = False  #: whether it is hidden from insured persons
     name: str = "Messenger"  #: of the endpoint
 
@@ -41,7 +41,7 @@ class ListedAddress:
 class Entry:
     """An organisation or a practitioner."""
 
-    number: int  #: tells entries apart
+    number: int  #: unique
     kind: Literal["organisation", "practitioner"]  #: which of the two
     name: str  #: of the owner
     telematik_id: str  #: of the owner
@@ -104,10 +104,10 @@ class DirectoryEntries:
         )
 
     def remove(self, telematik_id: str) -> None:
-        """Take whoever has this telematik id out of the directory.
+        """Remove the entries of a telematik id.
 
         Raises:
-            KeyError: nobody has it.
+            KeyError: there are none.
         """
         with self._lock:
             found = [key for key in self._entries if key[1] == telematik_id]
@@ -117,7 +117,7 @@ class DirectoryEntries:
                 del self._entries[key]
 
     def clear(self) -> None:
-        """Take everybody out."""
+        """Remove all entries."""
         with self._lock:
             self._entries.clear()
 

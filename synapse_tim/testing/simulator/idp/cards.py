@@ -1,6 +1,6 @@
 """People who log in: cards of professionals and organisations (HBA, SMC-B), and insured persons.
 
-Nobody here exists. The institution codes and insurance numbers have valid check digits all the same.
+These people do not exist. The institution codes and insurance numbers have valid check digits all the same.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Card:
 
     @property
     def identifier(self) -> str:
-        """What tells the holder from everybody else."""
+        """The unique id of the holder."""
         return self.id_nummer
 
     @property
@@ -62,7 +62,7 @@ class InsuredPerson:
 
     @property
     def identifier(self) -> str:
-        """What tells the person from everybody else."""
+        """The unique id of the person."""
         return self.kvnr
 
     @property

@@ -77,7 +77,7 @@ class TestPki:
 
     now: dt.datetime  #: the moment that validities are relative to, with a time zone
     marks: bool = True  #: whether subjects say ``TEST-ONLY`` and ``NOT-VALID``; each method can differ
-    #: The address inside the certificates, which nobody should ever visit.
+    #: The address inside the certificates, which must never be visited.
     ocsp_url: str = "http://ocsp.komp-ca.telematik-test.invalid/ocsp"
     first_serial: int = 1001  #: the serial number of the first certificate; the next ones follow
     _serials: Iterator[int] = attrs.field(init=False, repr=False)

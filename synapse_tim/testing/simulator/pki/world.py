@@ -79,7 +79,7 @@ class TiWorld:
         return next(root for root in self.roots if root.certificate.subject == self.sub_ca.certificate.issuer)
 
     def look_alike_sub_ca(self) -> Identity:
-        """A CA that looks like the sub-CA in all but the keys, under a root that nobody vouches for."""
+        """A CA that looks like the sub-CA in all but the keys, under an untrusted root."""
         number = 3 + self.roots.index(self.sub_ca_root)
         return self.pki.sub_ca(self.pki.root(number), serial=self.sub_ca.certificate.serial_number)
 
