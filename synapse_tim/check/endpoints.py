@@ -20,7 +20,6 @@ from synapse_tim.transport.fetcher import Fetcher
 _MAX_BYTES: Final = 64 * 1024
 _EACH_SECONDS: Final = 10.0
 _FEDERATION_PORT: Final = 8448
-_NOT_TRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 #: Reasons for which there was no answer at all.
 _NO_ANSWER: Final = frozenset({TransportReason.UNREACHABLE, TransportReason.DEADLINE})
 
@@ -85,8 +84,7 @@ def _visit(fetcher: Fetcher, url: str, seconds: float) -> tuple[Endpoint, bytes]
     except TransportError as error:
         if error.reason not in _NO_ANSWER:
             return Endpoint(url, reached=True, trusted=True, detail=str(error)), b""
-        distrusted = _NOT_TRUSTED in error.detail
-        return Endpoint(url, reached=distrusted, trusted=False, detail=error.detail), b""
+        return Endpoint(url, reached=error.is_certificate_refused, detail=error.detail), b""
     return Endpoint(url, reached=True, trusted=True, detail=f"status {answer.status}"), bytes(answer.body)
 
 

@@ -56,7 +56,7 @@ def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> I
 
 
 def judge_logins(synapse: SynapseConfig, config: LoginPolicyConfig) -> Iterable[Found]:
-    """Judge the lifetime of sessions, and whether users can log in at all; not if another service does that."""
+    """Judge the lifetime of sessions, and whether users can log in; not if another service does that."""
     longest, lifetime = config.login.max_session_lifetime, synapse.option("registration", "session_lifetime")
     if longest is not None and (not isinstance(lifetime, int) or lifetime > longest):
         what = (

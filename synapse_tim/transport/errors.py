@@ -17,4 +17,14 @@ class TransportReason(enum.StrEnum):
 
 
 class TransportError(ReasonError[TransportReason]):
-    """An exchange failed, or its answer may not be used."""
+    """An exchange failed, or its answer may not be used.
+
+    Attributes:
+        is_certificate_refused: whether the server's certificate is not trusted, or not valid.
+    """
+
+    def __init__(
+        self, reason: TransportReason, detail: str = "", *, is_certificate_refused: bool = False
+    ) -> None:
+        super().__init__(reason, detail)
+        self.is_certificate_refused = is_certificate_refused

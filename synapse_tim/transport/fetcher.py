@@ -186,7 +186,17 @@ class Fetcher:
             UnicodeError,
         ) as error:
             detail = f"{host}: {type(error).__name__}: {str(error)[:120]}"
-            raise TransportError(TransportReason.UNREACHABLE, detail) from None
+            raise TransportError(
+                TransportReason.UNREACHABLE, detail, is_certificate_refused=_is_of_certificate(error)
+            ) from None
+
+
+def _is_of_certificate(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _read(response: httpx.Response, host: str, max_bytes: int) -> Response:

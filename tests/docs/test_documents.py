@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import pkgutil
 import re
 import shlex
 import shutil
@@ -370,3 +371,29 @@ def test_the_picture_of_the_layers_is_the_contract():
     picture = re.search(r"flowchart TD\n(.*?)```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL)[1]
     order = [name for name in re.findall(r"[a-z_]+", picture) if name in wanted]
     assert list(dict.fromkeys(order)) == wanted
+
+
+def exists(name):
+    """Whether a file of the repository, or something of the package, has this name."""
+    if re.fullmatch(r"synapse_tim(?:\.\w+)+", name):
+        try:
+            return pkgutil.resolve_name(name) is not None
+        except (ImportError, AttributeError):
+            return False
+    folders = (ROOT, ROOT / "synapse_tim", ROOT / "synapse_tim/testing")
+    return any(any(folder.glob(pattern)) for folder in folders for pattern in (name, f"*/{name}"))
+
+
+def test_files_and_modules_that_the_documents_name_are_there():
+    named = {
+        (document.name, name)
+        for document in [*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")]
+        for name in re.findall(r"`([^`\n]+)`", document.read_text())
+        if document.name != "CHANGELOG.md"
+        and re.fullmatch(
+            r"(?:synapse_tim|tests|docs)/[a-z0-9_./*-]+|(?:[a-z0-9_]+/)*[a-z0-9_]+\.py|synapse_tim(?:\.\w+)+",
+            name,
+        )
+    }
+    assert len(named) > 50
+    assert sorted(each for each in named if not exists(each[1])) == []

@@ -80,7 +80,7 @@ def test_a_name_with_a_port_and_an_address_lead_there_by_themselves(answers, nam
         (UNREACHABLE, False, False),
         (TransportError(TransportReason.DEADLINE, "late"), False, False),
         (
-            TransportError(TransportReason.UNREACHABLE, "[SSL: CERTIFICATE_VERIFY_FAILED] expired"),
+            TransportError(TransportReason.UNREACHABLE, "expired", is_certificate_refused=True),
             True,
             False,
         ),

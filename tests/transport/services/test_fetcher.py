@@ -34,6 +34,12 @@ def test_a_server_whose_certificate_nobody_vouches_for_is_not_talked_to(ti):
     with pytest.raises(TransportError) as caught:
         get(fetcher, ti.list_url)
     assert reason(caught) is TransportReason.UNREACHABLE
+    assert caught.value.is_certificate_refused
+    ti.stop()
+    with pytest.raises(TransportError) as caught:
+        get(fetcher, ti.list_url)
+    assert reason(caught) is TransportReason.UNREACHABLE
+    assert not caught.value.is_certificate_refused
     fetcher.close()
 
 
