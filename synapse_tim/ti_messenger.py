@@ -20,11 +20,7 @@ from synapse_tim.ti_messenger_config import TiMessengerConfig
 
 
 class TiMessenger:
-    """Makes a homeserver a TI-Messenger service.
-
-    Raises:
-        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
-    """
+    """Makes a homeserver a TI-Messenger service."""
 
     def __init__(self, config: TiMessengerConfig, api: ModuleApi) -> None:
         product = config.federation_allow_list.product

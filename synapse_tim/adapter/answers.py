@@ -1,4 +1,8 @@
-"""Answers to requests: what guards return, and denials as Synapse's errors, counted."""
+"""Answers to requests: what guards return, and denials as Synapse's errors, counted.
+
+Guards, checks and callbacks refuse by raising the ``SynapseError`` of a denial: 403 ``M_FORBIDDEN`` unless
+their docstrings say otherwise, 503 if something that they need does not answer.
+"""
 
 import logging
 from collections.abc import Awaitable, Callable

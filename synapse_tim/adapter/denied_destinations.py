@@ -53,9 +53,6 @@ class DeniedDestinations:
 
     Args:
         allows: whether a server is talked to at the moment.
-
-    Raises:
-        ConfigError: Synapse does not look as expected.
     """
 
     def __init__(self, hs: Any, allows: Callable[[str], bool]) -> None:

@@ -72,9 +72,6 @@ def tell_of_denied_servers(
         why_denied: the answer about a server that has just been denied.
         require_one: raises the answer if of several servers there is none that may be asked; this server is
             not one of them, and without others there is nothing to say.
-
-    Raises:
-        ConfigError: Synapse does not look as expected.
     """
     _answer_as(why_denied)
 

@@ -146,9 +146,6 @@ class SharedRooms:
 
         A room is shared if each of the two is in it or invited to it. An invitation is shared by the one who
         invites and the one who is invited, and by all who are invited to the same room.
-
-        Raises:
-            Exception: the database's.
         """
 
         def ask(txn: LoggingTransaction) -> Common:

@@ -19,11 +19,7 @@ _MAX_THREADS: Final = 2
 
 
 class Threads:
-    """Runs functions off the reactor until Synapse shuts down.
-
-    Args:
-        on_shutdown: ends what the threads wait for.
-    """
+    """Runs functions off the reactor until Synapse shuts down."""
 
     def __init__(self, api: ModuleApi, on_shutdown: Callable[[], None]) -> None:
         self._api = api

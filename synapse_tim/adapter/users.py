@@ -30,11 +30,7 @@ class LocalUsers:
         self._service = _SERVICE.of(main_store(hs))
 
     async def may_be_invited(self, user_id: str) -> bool:
-        """Whether there is such a user, who has not been deactivated.
-
-        Raises:
-            Exception: the database's.
-        """
+        """Whether there is such a user, who has not been deactivated."""
         if not is_storable(user_id):
             return False
         user = await self._api.get_userinfo_by_id(user_id)

@@ -3,8 +3,6 @@
 Modules of others are looked for and not imported: their code has no business here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.machinery import PathFinder
@@ -45,29 +43,17 @@ _FILES: Final = {
 
 @attrs.define(eq=False)
 class Blocks:
-    """What ``modules:`` says.
+    """What ``modules:`` says."""
 
-    Attributes:
-        modules: in their order.
-        files: that the blocks name.
-        problems: what keeps them from being loaded.
-        product: of the server, or ``None`` if no block says so.
-        spec_version: likewise.
-    """
-
-    modules: list[Module] = attrs.field(factory=list)
+    modules: list[Module] = attrs.field(factory=list)  #: in their order
     files: list[File] = attrs.field(factory=list)
-    problems: list[Found] = attrs.field(factory=list)
-    product: Product | None = None
+    problems: list[Found] = attrs.field(factory=list)  #: what keeps them from being loaded
+    product: Product | None = None  #: of the server, or ``None`` if no block says so
     spec_version: SpecVersion | None = None
 
 
 def read_blocks(document: Mapping[str, Any]) -> Blocks:
-    """Read ``modules:`` and the older places for modules of others.
-
-    Args:
-        document: the merged configuration.
-    """
+    """Read ``modules:`` and the older places for modules of others."""
     blocks = Blocks()
     entries = document.get("modules") or []
     if not isinstance(entries, list):
@@ -92,12 +78,7 @@ def read_blocks(document: Mapping[str, Any]) -> Blocks:
 
 
 def problems_of(error: ConfigError, key: str) -> Iterator[Found]:
-    """What a part refuses.
-
-    Args:
-        error: of the part.
-        key: of its block.
-    """
+    """What a part refuses."""
     if isinstance(error, BlockError):
         for path, what in error.problems:
             yield Found(what, False, path.replace(CONFIG_PATH, key))

@@ -4,8 +4,6 @@ Only the certificates matter; what is answered is looked at just to find out whe
 machine that cannot be reached from here proves nothing, and is no fault of anybody's.
 """
 
-from __future__ import annotations
-
 import json
 import ssl
 import time
@@ -52,9 +50,6 @@ def look_at_endpoints(
     """Visit the well-known document and the federation API of a server.
 
     Args:
-        server_name: whose.
-        context: which certificates count.
-        seconds: for everything.
         clock: in seconds.
     """
     fetcher = Fetcher(context)

@@ -26,68 +26,43 @@ _Config = TypeVar("_Config", bound=PartConfig)
 
 @attrs.frozen(eq=False)
 class Module:
-    """An entry of ``modules``, or of the older places for modules.
-
-    Attributes:
-        key: where it stands.
-        name: of the class.
-        parts: of this project that it brings; empty for modules of others.
-        found: whether it is installed.
-        configs: the block of each part, if it is one of this project and has the right shape.
-    """
+    """An entry of ``modules``, or of the older places for modules."""
 
     key: str
     name: str
-    parts: tuple[str, ...] = ()
-    found: bool = True
+    parts: tuple[str, ...] = ()  #: of this project that it brings; empty for modules of others
+    found: bool = True  #: whether it is installed
+    #: The block of each part, if it is one of this project and has the right shape.
     configs: tuple[PartConfig, ...] = ()
 
     def block(self, kind: type[_Config]) -> _Config | None:
-        """The block of a part; ``None`` if it does not bring that part, or its blocks cannot be used.
-
-        Args:
-            kind: of the part's block.
-        """
+        """The block of a part; ``None`` if it does not bring that part, or its blocks cannot be used."""
         return next((config for config in self.configs if isinstance(config, kind)), None)
 
 
 @attrs.define(eq=False)
 class Process:
-    """What one process of the homeserver is configured to be.
+    """What one process of the homeserver is configured to be."""
 
-    Attributes:
-        name: ``main``, or that of the worker.
-        document: the merged configuration.
-        directory: where the last file of it is.
-        synapse: what Synapse makes of it.
-        modules: in their order.
-        files: that are named.
-        certificate: of its TLS listeners, if there are any and it could be read.
-        key_fits: whether the private key is the one to it; ``None`` if that could not be found out.
-        log: the log configuration, as its file has it; ``None`` if there is none, or ``log_unread``.
-        log_unread: whether there is one that could not be read.
-        problems: what keeps it from starting.
-        missing: what is not installed here.
-        remarks: what it starts with, though not as it was meant.
-        login_remarks: who cannot log in as it was meant, and whose claims nobody looks at.
-        homeserver: that it is a part of.
-    """
-
-    name: str = "main"
+    name: str = "main"  #: ``main``, or that of the worker
     document: Mapping[str, Any] = attrs.field(factory=dict)
-    directory: Path = attrs.field(factory=Path)
+    directory: Path = attrs.field(factory=Path)  #: where the last file of it is
     synapse: ReadConfig = attrs.field(factory=ReadConfig)
-    modules: tuple[Module, ...] = ()
+    modules: tuple[Module, ...] = ()  #: in their order
     files: tuple[File, ...] = ()
+    #: Of its TLS listeners, if there are any and it could be read.
     certificate: x509.Certificate | None = None
+    #: Whether the private key is the one to it; ``None`` if that could not be found out.
     key_fits: bool | None = None
+    #: The log configuration, as its file has it; ``None`` if there is none, or ``log_unread``.
     log: Mapping[str, Any] | None = None
-    log_unread: bool = False
+    log_unread: bool = False  #: whether there is one that could not be read
     problems: tuple[Found, ...] = ()
     missing: tuple[Found, ...] = ()
-    remarks: tuple[Found, ...] = ()
+    remarks: tuple[Found, ...] = ()  #: what it starts with, though not as it was meant
+    #: Who cannot log in as it was meant, and whose claims nobody looks at.
     login_remarks: tuple[Found, ...] = ()
-    homeserver: Homeserver = attrs.field(init=False)
+    homeserver: Homeserver = attrs.field(init=False)  #: that it is a part of
 
     @property
     def product(self) -> Product | None:
@@ -133,9 +108,6 @@ class Process:
     def block(self, kind: type[_Config]) -> tuple[str, _Config]:
         """The last block of a part, and its key.
 
-        Args:
-            kind: of the part's block.
-
         Raises:
             NotRead: the part is not loaded, or its block cannot be used.
         """
@@ -163,57 +135,33 @@ class Process:
 
 @attrs.frozen
 class FetchedList:
-    """The federation list, as it was fetched just now.
-
-    Attributes:
-        key: of its block.
-        refusal: why it is refused; ``None`` if it is verified.
-        detail: of the refusal.
-        version: of the list.
-        domains: how many it has.
-        insurance_domains: how many of them belong to insurers.
-        insurer: whether this server is listed as an insurer's; ``None`` if it is not listed.
-        signer: who signed it.
-        signer_not_after: when the first certificate of the signer's path expires.
-    """
+    """The federation list, as it was fetched just now."""
 
     key: str
-    refusal: str | None = None
+    refusal: str | None = None  #: why it is refused; ``None`` if it is verified
     detail: str = ""
     version: int | None = None
     domains: int | None = None
-    insurance_domains: int | None = None
+    insurance_domains: int | None = None  #: how many of them belong to insurers
+    #: Whether this server is listed as an insurer's; ``None`` if it is not listed.
     insurer: bool | None = None
     signer: str | None = None
-    signer_not_after: dt.datetime | None = None
+    signer_not_after: dt.datetime | None = None  #: when the first certificate of the signer's path expires
 
 
 @attrs.frozen
 class Endpoint:
-    """Where the name of the server leads to.
-
-    Attributes:
-        url: that was visited.
-        reached: whether anybody was there.
-        trusted: whether their certificate counts.
-        detail: in words.
-    """
+    """Where the name of the server leads to."""
 
     url: str
-    reached: bool
-    trusted: bool = False
+    reached: bool  #: whether anybody was there
+    trusted: bool = False  #: whether their certificate counts
     detail: str = ""
 
 
 @attrs.frozen
 class StoredPermissions:
-    """How many permission configurations there are in the database.
-
-    Attributes:
-        total: all of them.
-        empty: that count as none.
-        unreadable: that do not follow the schema, and refuse everybody.
-    """
+    """How many permission configurations there are in the database."""
 
     total: int
     empty: int
@@ -222,36 +170,23 @@ class StoredPermissions:
 
 @attrs.frozen
 class Online:
-    """What was found out over the network.
+    """What was found out over the network."""
 
-    Attributes:
-        fetched: the federation list; ``None`` if the configuration names none that could be fetched.
-        endpoints: of the server itself.
-        permissions: in its database; ``None`` if that could not be read.
-    """
-
+    #: The federation list; ``None`` if the configuration names none that could be fetched.
     fetched: FetchedList | None
     endpoints: tuple[Endpoint, ...]
-    permissions: StoredPermissions | None = None
+    permissions: StoredPermissions | None = None  #: in its database; ``None`` if that could not be read
 
 
 @attrs.frozen(eq=False)
 class Homeserver:
-    """A homeserver as its files describe it.
+    """A homeserver as its files describe it."""
 
-    Attributes:
-        processes: the main process first.
-        product: ``None`` if no block says so.
-        spec_version: likewise.
-        now: the moment to judge certificates at.
-        online: what was found out over the network, if anybody wanted to know.
-    """
-
-    processes: tuple[Process, ...]
-    product: Product | None
+    processes: tuple[Process, ...]  #: the main process first
+    product: Product | None  #: ``None`` if no block says so
     spec_version: SpecVersion | None
-    now: dt.datetime
-    online: Online | None = None
+    now: dt.datetime  #: the moment to judge certificates at
+    online: Online | None = None  #: what was found out over the network, if anybody wanted to know
 
     def __attrs_post_init__(self) -> None:
         for process in self.processes:
@@ -269,9 +204,6 @@ class Homeserver:
 
     def judge(self, checks: Iterable[Check]) -> list[Result]:
         """Hold every process against checks.
-
-        Args:
-            checks: the catalogue.
 
         Returns:
             The lines, in the order of the checks; of workers only what is different from the main process.

@@ -5,8 +5,6 @@ order of their names. What Synapse passes over in silence is noted: a file that 
 and a key that stands twice. Nothing in the files is replaced by the environment.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,16 +27,10 @@ class UnusableConfigError(Exception):
 
 @attrs.frozen(eq=False)
 class MergedFiles:
-    """What the files say together.
-
-    Attributes:
-        document: the top-level keys.
-        directory: that Synapse looks for further files in: of the last file.
-        remarks: what Synapse passes over.
-    """
+    """What the files say together."""
 
     document: dict[str, Any]
-    directory: Path
+    directory: Path  #: that Synapse looks for further files in: of the last file
     remarks: tuple[Found, ...]
 
 

@@ -1,7 +1,5 @@
 """Effective levels of a log configuration (``logging.config.dictConfig``), per logger."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -18,11 +16,7 @@ class LogConfigError(Exception):
 class LogLevels:
     """Levels and handlers of a log configuration.
 
-    Args:
-        config: as the file has it.
-
     Attributes:
-        handlers: the configuration of each.
         silences_others: whether loggers that were there before say nothing any more.
 
     Raises:

@@ -4,8 +4,6 @@ A file that cannot be read here need not be missing where the homeserver runs. S
 judged, a placeholder takes the place of what would be in it.
 """
 
-from __future__ import annotations
-
 import enum
 import stat
 from collections.abc import Iterator
@@ -61,21 +59,13 @@ _FILES: Final = {
 
 @attrs.frozen
 class File:
-    """A file that the configuration names.
-
-    Attributes:
-        key: where it is named.
-        path: its name.
-        secret: whether it holds one.
-        problem: why it cannot be read, or ``None``.
-        mode: its permission bits, or ``None``.
-    """
+    """A file that the configuration names."""
 
     key: str
     path: str
-    secret: bool
-    problem: str | None = None
-    mode: int | None = None
+    secret: bool  #: whether it holds one
+    problem: str | None = None  #: why it cannot be read, or ``None``
+    mode: int | None = None  #: its permission bits, or ``None``
 
 
 def look_at(key: str, path: str, *, secret: bool) -> File:
@@ -100,7 +90,6 @@ def named_files(document: dict[str, Any], directory: Path) -> list[File]:
     """All files that are named.
 
     Args:
-        document: the merged configuration.
         directory: where Synapse keeps the signing key if nobody says so.
     """
     files = []
@@ -129,7 +118,6 @@ def substitute(document: dict[str, Any], files: list[File]) -> None:
     """Put placeholders where Synapse would read files that cannot be read.
 
     Args:
-        document: to change.
         files: as ``named_files`` found them.
     """
     missing = {file.key for file in files if file.problem is not None}

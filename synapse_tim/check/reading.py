@@ -1,7 +1,5 @@
 """Reads the facts about a homeserver from its files: no server, no database; nothing is written."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

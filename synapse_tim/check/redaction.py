@@ -4,8 +4,6 @@ Nothing prints a secret on purpose. But messages of Synapse and of libraries quo
 what they do not like may be a secret in a wrong place or of a wrong type.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -19,11 +17,7 @@ _HIDDEN: Final = "…"
 
 
 class Redactor:
-    """Hides secrets in texts.
-
-    Args:
-        document: the configuration that they stand in.
-    """
+    """Hides secrets in texts."""
 
     def __init__(self, document: Any) -> None:
         found = {text for text in _secrets(document) if len(text) >= _SHORTEST}

@@ -5,8 +5,6 @@ listeners. They need neither the network nor the database. What was found is not
 addresses: the command shows it. A failure of the checks stops nothing.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -23,11 +21,7 @@ COMMAND: Final = "synapse-tim check homeserver.yaml"
 
 
 def warn_of_violations(paths: Sequence[str]) -> None:
-    """Hold the files of this process against all checks, and log a warning for each violation.
-
-    Args:
-        paths: of the files.
-    """
+    """Hold the files of this process against all checks, and log a warning for each violation."""
     try:
         for line in read_homeserver(paths, (), utc_now()).judge(CHECKS):
             if line.verdict is Verdict.VIOLATION:

@@ -1,7 +1,5 @@
 """Counts the unreadable permission configurations in a homeserver's database; read-only."""
 
-from __future__ import annotations
-
 import json
 from typing import Final
 
@@ -21,7 +19,6 @@ def count_stored_permissions(database: ReadOnlyDatabase, product: Product) -> St
     """Hold every stored document against the schema.
 
     Args:
-        database: of the homeserver.
         product: of the server, for the account data type and the schema.
 
     Raises:

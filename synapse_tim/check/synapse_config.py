@@ -7,8 +7,6 @@ here. None of that happens: those keys are taken away, or replaced, before it re
 is worked out from the file.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import io
@@ -51,8 +49,6 @@ class ReadConfig(SynapseConfig):
     """Values of a configuration as far as it was read.
 
     Args:
-        config: Synapse's object.
-        server_name: of the server.
         known: values that are worked out here rather than by Synapse, by section and attribute.
     """
 
@@ -89,9 +85,7 @@ def read_synapse(
     """Have Synapse's classes read a merged configuration.
 
     Args:
-        document: of all files.
         directory: where the last file is.
-        files: that it names.
 
     Returns:
         The values, what keeps Synapse from starting, and what is merely not installed here.

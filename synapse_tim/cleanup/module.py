@@ -27,11 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class RoomCleanup:
-    """Cleans up in one process of a homeserver.
-
-    Raises:
-        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
-    """
+    """Cleans up in one process of a homeserver."""
 
     def __init__(self, config: RoomCleanupConfig, api: ModuleApi) -> None:
         homeserver = Homeserver.of(api)

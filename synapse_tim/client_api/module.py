@@ -62,11 +62,7 @@ _THIRD_PARTY_IDS_OF_ACCOUNTS: Final = (
 
 
 class ClientApiPolicy:
-    """Guards the client API in one Synapse process.
-
-    Raises:
-        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
-    """
+    """Guards the client API in one Synapse process."""
 
     def __init__(self, config: ClientApiPolicyConfig, api: ModuleApi) -> None:
         homeserver = Homeserver.of(api)
@@ -124,19 +120,11 @@ class ClientApiPolicy:
     async def third_party_ids(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
     ) -> Answer:
-        """Refuse e-mail addresses, telephone numbers and identity servers.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
-        """
+        """Refuse e-mail addresses, telephone numbers and identity servers."""
         reject(THIRD_PARTY_ID)
 
     async def register(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Refuse registration, except by application services.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
-        """
+        """Refuse registration, except by application services."""
         try:
             return await proceed()
         except SynapseError as error:
@@ -147,11 +135,7 @@ class ClientApiPolicy:
     async def change_profile(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
     ) -> Answer:
-        """Refuse to change one's display name, the first one and taking it away included.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
-        """
+        """Refuse to change one's display name, the first one and taking it away included."""
         if path["field_name"] == "displayname":
             user_id = await self._client_api.user_of(request)
             if not await self._api.is_user_admin(user_id):

@@ -34,11 +34,7 @@ class ContactMigration:
     clock: Callable[[], int]  #: seconds since 1970
 
     def migrate_all(self, owners: Iterable[str]) -> Iterator[Done]:
-        """Migrate the lists of users, until the homeserver no longer answers.
-
-        Raises:
-            DatabaseUnusableError: the database does not answer.
-        """
+        """Migrate the lists of users, until the homeserver no longer answers."""
         answers = True
         for owner in owners:
             done = self.migrate(owner) if answers else self._pass_over(owner)
@@ -46,11 +42,7 @@ class ContactMigration:
             yield done
 
     def migrate(self, owner: str) -> Done:
-        """Migrate the list of a user, as far as that is not done.
-
-        Raises:
-            DatabaseUnusableError: the database does not answer.
-        """
+        """Migrate the list of a user, as far as that is not done."""
         user = self.lists.of(owner)
         plan = self.rules.plan(user, self.clock())
         if plan.document is None:

@@ -3,21 +3,9 @@
 from typing import Final
 
 CREATE: Final = "m.room.create"
-
-
 MEMBER: Final = "m.room.member"
-
-
 JOIN_RULES: Final = "m.room.join_rules"
-
-
 HISTORY_VISIBILITY: Final = "m.room.history_visibility"
-
-
 THIRD_PARTY_INVITE: Final = "m.room.third_party_invite"
-
-
 FEDERATE: Final = "m.federate"
-
-
 PUBLIC: Final = "public"

@@ -25,7 +25,6 @@ def rows_for(cursor: Cursor, query: str, ids: Sequence[str], *first: str) -> Ite
 
     Args:
         query: with ``{places}`` where the ids belong.
-        first: parameters before the ids.
     """
     for start in range(0, len(ids), _AT_ONCE):
         part = ids[start : start + _AT_ONCE]

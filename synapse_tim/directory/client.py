@@ -90,9 +90,6 @@ class DirectoryClient:
             user_id: in either spelling.
             ends: when the answer has to be there, as the transport's ``end_of_look_up`` said; default: from
                 now on.
-
-        Raises:
-            DirectoryError: with the reason.
         """
         user = _checked(user_id)
         ends = self._transport.end_of_look_up() if ends is None else ends

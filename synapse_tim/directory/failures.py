@@ -33,4 +33,4 @@ class DirectoryFailure(enum.StrEnum):
 
 
 class DirectoryError(ReasonError[DirectoryFailure]):
-    """There is no answer; the detail is without ids of users."""
+    """A look-up or a search has no answer; the detail is without ids of users."""

@@ -46,33 +46,21 @@ class DirectorySearch:
         self._root = f"{base_url}/fdv/search/" if insured else f"{base_url}/search/"
 
     def find_by_mxid(self, user_id: str) -> Entries:
-        """The entries of a user, in either spelling, those that are off included.
-
-        Raises:
-            DirectoryError: with the reason.
-        """
+        """The entries of a user, in either spelling, those that are off included."""
         user = user_id_of(user_id)
         if user is None:
             raise DirectoryError(DirectoryFailure.NOT_AN_ID, "no user id of the federation")
         return self._find(fhir_search.for_user(user), directory_entries.is_user(user))
 
     def find_by_telematik_id(self, telematik_id: str) -> Entries:
-        """The entries of an organisation or a practitioner that is active.
-
-        Raises:
-            DirectoryError: with the reason.
-        """
+        """The entries of an organisation or a practitioner that is active."""
         if not telematik_id or len(telematik_id) > 128 or not telematik_id.isprintable():
             raise DirectoryError(DirectoryFailure.NOT_AN_ID, "no telematik id")
         wanted = directory_entries.has_telematik_id(telematik_id)
         return self._find(fhir_search.for_telematik_id(telematik_id), wanted)
 
     def find_by_ik(self, ik: str) -> Entries:
-        """The entries of an organisation that is active, by its institution code.
-
-        Raises:
-            DirectoryError: with the reason.
-        """
+        """The entries of an organisation that is active, by its institution code."""
         if not is_code(ik):
             raise DirectoryError(DirectoryFailure.NOT_AN_ID, "no institution code")
         return self._find(fhir_search.for_ik(ik), directory_entries.has_ik(ik))

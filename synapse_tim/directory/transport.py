@@ -153,9 +153,6 @@ class DirectoryTransport:
 
         Returns:
             An answer with any status but 401, 403, 429, a redirect or a server's error.
-
-        Raises:
-            DirectoryError: with the reason.
         """
         for attempt in itertools.count(1):
             try:

@@ -89,11 +89,7 @@ class EventPolicy:
             await self._check_ban(event, self._rules.redaction_window)
 
     async def check_body(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Refuse a reaction or a redaction that Synapse would fail on before its callbacks.
-
-        Raises:
-            SynapseError: 400 ``M_BAD_JSON``.
-        """
+        """Refuse a reaction or a redaction that Synapse would fail on before its callbacks."""
         kind = path["event_type"]
         if kind in (REACTION_TYPE, REDACTION_TYPE):
             await self._client_api.user_of(request)
@@ -104,11 +100,7 @@ class EventPolicy:
         return await proceed()
 
     async def check_path(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Refuse a redaction of what cannot be an event id.
-
-        Raises:
-            SynapseError: 400 ``M_BAD_JSON``.
-        """
+        """Refuse a redaction of what cannot be an event id."""
         if not _is_event_id(path["event_id"]):
             await self._client_api.user_of(request)
             reject(REDACTION_MALFORMED)

@@ -149,9 +149,6 @@ class InvitePolicy:
 
         Not counted if it may be: it comes by ``check_local_event`` next, as those of administrators do,
         for whom Synapse does not call this.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
         if self._api.is_mine(inviter) and inviter != self._server_notices_user:
             enforce(await self._check(inviter, invitee))
@@ -164,9 +161,6 @@ class InvitePolicy:
         services and modules, delayed events included; when other servers exchange an invitation by address;
         for events of rooms that are created or upgraded; and for the templates of joins, knocks and leaves
         that other servers are given, none of which is an invitation.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
         if event.type == THIRD_PARTY_INVITE and event.content:
             reject(INVITE_BY_ADDRESS)
@@ -184,9 +178,6 @@ class InvitePolicy:
 
         Called for both versions of ``PUT /invite`` and for nothing else: before anything of the event is
         verified but its signature. What arrives in another way is for ``arriving_memberships``.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
         if "third_party_invite" in event.content:
             reject(INVITE_BY_ADDRESS)

@@ -64,11 +64,7 @@ class PermissionRoutes:
         return status, self._documents.default if ours and is_empty(document) else document
 
     async def remove(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Refuse to remove a permission configuration: it would say neither yes nor no.
-
-        Raises:
-            SynapseError: 400 ``M_BAD_JSON``.
-        """
+        """Refuse to remove a permission configuration: it would say neither yes nor no."""
         if path["account_data_type"] == self._documents.kind:
             reject(PERMISSION_REMOVED)
         return await proceed()

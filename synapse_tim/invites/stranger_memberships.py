@@ -97,9 +97,6 @@ class StrangerMemberships:
 
         Called for every event; also for the templates of other servers' joins, knocks and leaves. This comes
         before Synapse looks at who may do what: those who may not anyway learn nothing about others here.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
         membership, target = event.content.get("membership"), event.get_state_key()
         if membership == "knock":
@@ -119,9 +116,6 @@ class StrangerMemberships:
 
         Nothing of the event is verified yet. What Synapse is to refuse is left to it: otherwise another
         server could ask here for whom it likes.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``; 503 if it cannot be judged now.
         """
         content, sender = request.content.get("content"), request.content.get("sender")
         if (
@@ -142,9 +136,6 @@ class StrangerMemberships:
         Asked when it is to take effect (``ArrivingMemberships``): Synapse would show the user the
         room. Everything that makes a user of this server known to a room is made here or was delivered here,
         so it is stored, unless the room was purged since.
-
-        Raises:
-            Exception: the database's.
         """
         target = event.state_key
         if (

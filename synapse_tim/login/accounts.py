@@ -60,11 +60,7 @@ class Accounts:
     async def find_or_check(
         self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]
     ) -> str | None:
-        """The user id of the account of a person; ``None`` if one may be made.
-
-        Raises:
-            TokenRefusedError: with the reason.
-        """
+        """The user id of the account of a person; ``None`` if one may be made."""
         user_id = await self.find(provider, person)
         if user_id is not None:
             return user_id
@@ -81,9 +77,6 @@ class Accounts:
 
         Returns:
             The user id; that of an account that another request has made meanwhile for the same person.
-
-        Raises:
-            TokenRefusedError: with the reason.
         """
         name = localpart(provider.accounts.localpart, claims, self.api.server_name)
         account = await self._begin(provider, person, name)
@@ -108,11 +101,7 @@ class Accounts:
     async def begin(
         self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]
     ) -> tuple[str, NewAccount]:
-        """Note that an account is about to be made by others; its localpart, and what to make it with.
-
-        Raises:
-            TokenRefusedError: with the reason.
-        """
+        """Note that an account is about to be made by others; its localpart, and what to make it with."""
         name = await self.check_new(provider, person, claims)
         account = await self._begin(provider, person, name)
         if account is None or account.exists:
@@ -120,11 +109,7 @@ class Accounts:
         return name, account
 
     async def take_up(self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]) -> None:
-        """Link the account of a person that was made by a process that ended before it linked it, if any.
-
-        Raises:
-            TokenRefusedError: with the reason.
-        """
+        """Link the account of a person that was made by a process that ended before it linked it, if any."""
         name = localpart(provider.accounts.localpart, claims, self.api.server_name)
         if await self._look_up(provider, person, name) is Name.THEIRS:
             await self.make(provider, person, claims)

@@ -45,8 +45,6 @@ class LoginAttempts:
     """Judges the logins of one process, and keeps them apart.
 
     Args:
-        rules: which ways there are.
-        tokens: turns ID tokens into users.
         sessions: notes which session a provider may end.
         current_request: stands for the request that is being served.
     """
@@ -128,11 +126,7 @@ class LoginAttempts:
         request_info: Collection[tuple[str | None, str]],
         auth_provider_id: str | None = None,
     ) -> Literal["NOT_SPAM"]:
-        """Refuse a way to log in that is not used here, now that it shows who it is.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
-        """
+        """Refuse a way to log in that is not used here, now that it shows who it is."""
         attempt = self.current
         denial: Denial | None = LOGIN_METHOD
         by_token = attempt is not None and attempt.method == LoginMethod.ID_TOKEN

@@ -59,9 +59,6 @@ class ProviderLogout:
 
         Returns:
             How many sessions ended.
-
-        Raises:
-            TokenRefusedError: with the reason.
         """
         signed, provider, _ = self.login.read(token)
         rules = SignatureRules(provider.rules.signature.algorithms, logout_token.TYPES)

@@ -56,11 +56,7 @@ _MARK_SECONDS: Final = 15 * 60.0
 
 
 class LoginPolicy:
-    """Enforces the rules of logins in one Synapse process.
-
-    Raises:
-        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
-    """
+    """Enforces the rules of logins in one Synapse process."""
 
     def __init__(self, config: LoginPolicyConfig, api: ModuleApi) -> None:
         self._api = api
@@ -179,11 +175,7 @@ class LoginPolicy:
     async def _change_password(
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
     ) -> Answer:
-        """Let only those have a local password who may log in with one: it would confirm actions, too.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
-        """
+        """Let only those have a local password who may log in with one: it would confirm actions, too."""
         if LoginMethod.PASSWORD not in self._rules.permitted:
             user_id = await self._client_api.user_of(request)
             if user_id.lower() not in self._rules.break_glass:

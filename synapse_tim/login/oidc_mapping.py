@@ -36,9 +36,6 @@ class OidcMapping:
     """Maps people to accounts for one of Synapse's OpenID providers.
 
     Synapse makes it before any module, so the part that it needs is looked up at a login.
-
-    Raises:
-        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
     """
 
     def __init__(self, config: OidcMappingConfig, api: ModuleApi) -> None:
@@ -80,11 +77,7 @@ class OidcMapping:
     async def get_extra_attributes(
         self, userinfo: Mapping[str, Any], token: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Refuse a person who may not log in; the only callback that Synapse makes at every login.
-
-        Raises:
-            MappingException: with a text for the browser.
-        """
+        """Refuse a person who may not log in; the only callback that Synapse makes at every login."""
         context = self._context()
         if not context.permits_single_sign_on:
             raise MappingException(NOT_USED)
@@ -103,11 +96,7 @@ class OidcMapping:
     async def map_user_attributes(
         self, userinfo: Mapping[str, Any], token: Mapping[str, Any], failures: int
     ) -> dict[str, Any]:
-        """Name an account that is to be made, or that has another display name now.
-
-        Raises:
-            MappingException: with a text for the browser.
-        """
+        """Name an account that is to be made, or that has another display name now."""
         context = self._context()
         try:
             claims = _claims(userinfo, token)

@@ -162,11 +162,7 @@ class TokenLogin:
     clock: Callable[[], dt.datetime]  #: the time, with a time zone
 
     async def log_in(self, token: object) -> LoggedIn:
-        """The user of a token; the account is made if there is none and the operator wants it.
-
-        Raises:
-            TokenRefusedError: with the reason.
-        """
+        """The user of a token; the account is made if there is none and the operator wants it."""
         verified = await self._validate(token)
         whose = (verified.provider, verified.person, verified.claims)
         user_id = await self.accounts.find_or_check(*whose)
@@ -186,9 +182,6 @@ class TokenLogin:
         """Have a user who is logged in confirm something with a token.
 
         Another person's token is refused and not used up; nothing is made or changed.
-
-        Raises:
-            TokenRefusedError: with the reason.
         """
         verified = await self._validate(token)
         if await self.accounts.find(verified.provider, verified.person) != user_id:

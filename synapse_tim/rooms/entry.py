@@ -42,9 +42,6 @@ class RoomEntry:
 
         Also the templates that other servers get for joins and knocks, and the knocks that they deliver.
         ``createRoom`` gets here, too: the creator joins before there is a join rule.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
         """
         subject, membership = event.get_state_key(), event.content.get("membership")
         if subject is None or membership not in ("join", "invite", "knock"):
@@ -73,11 +70,7 @@ class RoomEntry:
             )
 
     async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
-        """Refuse an invitation to a public room of another server.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
-        """
+        """Refuse an invitation to a public room of another server."""
         if entry_rules.stripped_state_is_public(event.unsigned.get("invite_room_state")):
             reject(REMOTE_USER_IN_PUBLIC_ROOM)
         return NOT_SPAM
@@ -87,9 +80,6 @@ class RoomEntry:
 
         But one of this server's, if it is known here and not opened by others: its rules may admit a user for
         whom only a user of another server can vouch.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
         """
         room = self._rooms.of(await self._api.get_room_state(room_id, ENTRY))
         if (not room.is_own or room.is_opened) and not await self._events.is_invited(user_id, room_id):
@@ -100,9 +90,6 @@ class RoomEntry:
 
         The invitation may have said otherwise, or may be older than this policy; what was known here of one
         of this server's own may be old.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
         """
         invited = await self._events.is_invited(user_id, room_id)
         enforce(
@@ -111,11 +98,7 @@ class RoomEntry:
         )
 
     async def send_join(self, request: FederationRequest, proceed: Proceed) -> Answer:
-        """Judge a join that another server delivers without having asked for the template.
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
-        """
+        """Judge a join that another server delivers without having asked for the template."""
         subject = request.content.get("state_key")
         members = []
         # Nothing of the event is verified yet: the answer must not show whether other servers' users are

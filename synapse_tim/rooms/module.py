@@ -36,11 +36,7 @@ _CHANGED: Final = frozenset({JOIN_RULES, HISTORY_VISIBILITY})
 
 
 class RoomPolicy:
-    """Judges rooms in one Synapse process.
-
-    Raises:
-        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
-    """
+    """Judges rooms in one Synapse process."""
 
     def __init__(self, config: RoomPolicyConfig, api: ModuleApi) -> None:
         homeserver = Homeserver.of(api)
@@ -71,11 +67,7 @@ class RoomPolicy:
         return parse_block(RoomPolicyConfig, config)
 
     async def check_new_room(self, creator: str, room: CreateRoom) -> Mapping[str, Any]:
-        """Judge a new room, and put in what the client left to the server; upgrades are for ``upgrade``.
-
-        Raises:
-            SynapseError: 400 or 403, as the denial says.
-        """
+        """Judge a new room, and put in what the client left to the server; upgrades are for ``upgrade``."""
         enforce(self._rules.check_new(room, self._api.server_name), ROOM_VERSION)
         return self._rules.complete(room)
 

@@ -59,11 +59,7 @@ class RoomDirectory:
         homeserver.federation_requests.guard("FederationRoomHierarchyServlet", "GET", self.hierarchy)
 
     async def closed(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Refuse the room directory to all clients (A_28587).
-
-        Raises:
-            SynapseError: 403 ``M_FORBIDDEN``.
-        """
+        """Refuse the room directory to all clients (A_28587)."""
         reject(NO_ROOM_DIRECTORY)
 
     async def for_users(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
@@ -90,11 +86,7 @@ class RoomDirectory:
         return False
 
     async def query(self, request: FederationRequest, proceed: Proceed) -> Answer:
-        """Hide the aliases of rooms that do not federate from other servers.
-
-        Raises:
-            SynapseError: 404 ``M_NOT_FOUND``.
-        """
+        """Hide the aliases of rooms that do not federate from other servers."""
         status, body = await proceed()
         if request.path.get("query_type") == "directory":
             state = await self._api.get_room_state(body["room_id"], [(CREATE, "")])
@@ -110,9 +102,6 @@ class RoomDirectory:
         """Hide rooms that do not federate, and public ones, from other servers: in a space.
 
         By themselves, those that do not federate are hidden at all endpoints (``views``).
-
-        Raises:
-            SynapseError: 404.
         """
         status, body = await proceed()
         children = body.get("children", [])

@@ -51,32 +51,28 @@ What there is:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from synapse_tim.testing.merge import REMOVED
-    from synapse_tim.testing.ports import free_port, free_ports
-    from synapse_tim.testing.servers.client import MatrixUser
-    from synapse_tim.testing.servers.postgres import PostgresServer
-    from synapse_tim.testing.servers.processes import Child, ChildFailedError
-    from synapse_tim.testing.servers.redis import RedisServer
-    from synapse_tim.testing.servers.synapse import SynapseServer
-    from synapse_tim.testing.servers.workers import WorkerDeployment
-    from synapse_tim.testing.simulator.faults import Faults
-    from synapse_tim.testing.simulator.idp.cards import Card, InsuredPerson
-    from synapse_tim.testing.simulator.idp.jws import sign_token
-    from synapse_tim.testing.simulator.idp.relying_party import RelyingParty
-    from synapse_tim.testing.simulator.pki.world import (
-        Identity,
-        TestPki,
-        TiWorld,
-        make_world,
-        ocsp_answer,
-        sign_list,
-    )
-    from synapse_tim.testing.simulator.simulator import TiSimulator
-    from synapse_tim.testing.waiting import wait_for
+from synapse_tim.testing.merge import REMOVED
+from synapse_tim.testing.ports import free_port, free_ports
+from synapse_tim.testing.servers.client import MatrixUser
+from synapse_tim.testing.servers.postgres import PostgresServer
+from synapse_tim.testing.servers.processes import Child, ChildFailedError
+from synapse_tim.testing.servers.redis import RedisServer
+from synapse_tim.testing.servers.synapse import SynapseServer
+from synapse_tim.testing.servers.workers import WorkerDeployment
+from synapse_tim.testing.simulator.faults import Faults
+from synapse_tim.testing.simulator.idp.cards import Card, InsuredPerson
+from synapse_tim.testing.simulator.idp.jws import sign_token
+from synapse_tim.testing.simulator.idp.relying_party import RelyingParty
+from synapse_tim.testing.simulator.pki.world import (
+    Identity,
+    TestPki,
+    TiWorld,
+    make_world,
+    ocsp_answer,
+    sign_list,
+)
+from synapse_tim.testing.simulator.simulator import TiSimulator
+from synapse_tim.testing.waiting import wait_for
 
 __all__ = [
     "REMOVED",
@@ -103,29 +99,3 @@ __all__ = [
     "sign_token",
     "wait_for",
 ]
-
-_HOMES = {
-    "simulator.idp.cards": ("Card", "InsuredPerson"),
-    "servers.client": ("MatrixUser",),
-    "simulator.faults": ("Faults",),
-    "simulator.idp.jws": ("sign_token",),
-    "merge": ("REMOVED",),
-    "simulator.pki.world": ("Identity", "TestPki", "TiWorld", "make_world", "ocsp_answer", "sign_list"),
-    "ports": ("free_port", "free_ports"),
-    "servers.postgres": ("PostgresServer",),
-    "servers.processes": ("Child", "ChildFailedError"),
-    "servers.redis": ("RedisServer",),
-    "simulator.idp.relying_party": ("RelyingParty",),
-    "simulator.simulator": ("TiSimulator",),
-    "servers.synapse": ("SynapseServer",),
-    "waiting": ("wait_for",),
-    "servers.workers": ("WorkerDeployment",),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    """Import a name when it is first asked for (PEP 562), so that ``pki`` alone loads nothing else."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -1,7 +1,5 @@
 """All checks of a homeserver's configuration; ``docs/checks.md`` is generated from it."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from synapse_tim.check.catalogue import blocks, lifetimes, listeners, logging, modules, options, privacy, tls

@@ -3,8 +3,6 @@
 Each key has a default that is gematik's; what is checked here is that nobody said something else.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable
 from operator import not_

@@ -1,7 +1,5 @@
 """Checks of how long things are kept: media, messages, rooms, addresses."""
 
-from __future__ import annotations
-
 from operator import not_
 from typing import Final
 

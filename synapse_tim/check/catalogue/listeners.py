@@ -1,7 +1,5 @@
 """Checks of listeners and processes: reachability, and whether a process fetches the federation list."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any, Final

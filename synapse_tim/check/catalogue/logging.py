@@ -4,8 +4,6 @@ Whatever this project logs at INFO and above holds domains, ids of rules and cou
 INFO hold user ids, rooms and addresses, those at DEBUG whole requests.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable
 from typing import Final

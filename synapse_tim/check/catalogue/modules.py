@@ -1,7 +1,5 @@
 """Checks of the modules: that all parts are there, in an order in which they start, and are accepted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Checks of what only shows over the network: the federation list, and the server as others see it."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable
 from typing import Final

@@ -4,8 +4,6 @@ First of all the options that are checked at start-up as well; besides, what nee
 cannot be known while it starts.
 """
 
-from __future__ import annotations
-
 from operator import not_
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Checks of push, statistics and readable secrets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from operator import not_
 from typing import Final

@@ -1,7 +1,5 @@
 """Checks of TLS and certificates (gemSpec_Krypt; requirements R7.13 to R7.15)."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from operator import not_

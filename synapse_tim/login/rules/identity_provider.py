@@ -159,9 +159,6 @@ class IdentityProvider:
             known_list: the last verified federation list, also a stale one: logins go on without the
                 directory.
             now: with a time zone.
-
-        Raises:
-            TokenRefusedError: with the reason.
         """
         check_claims(claims, self.claims, now)
         check_person(claims, homeserver.product, homeserver.insurer, known_list, self.claims.profession_claim)

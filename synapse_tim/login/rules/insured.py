@@ -74,9 +74,6 @@ def check_person(
         insurer: which one this server belongs to.
         known_list: the last verified federation list, or ``None``.
         profession_claim: where the provider says the profession, besides the usual places.
-
-    Raises:
-        TokenRefusedError: with the reason.
     """
     insured = any(_says_insured(claims.get(name)) for name in (*_PROFESSION_CLAIMS, profession_claim))
     if product is Product.PRO:

@@ -34,9 +34,6 @@ def read_logout(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime) 
 
     Args:
         now: with a time zone.
-
-    Raises:
-        TokenRefusedError: with the reason.
     """
     if text(claims, "iss") != rules.issuer:
         raise TokenRefusedError(TokenRefusal.ISSUER_UNKNOWN)

@@ -71,7 +71,10 @@ class TokenRefusal(enum.StrEnum):
 
 
 class TokenRefusedError(ReasonError[TokenRefusal]):
-    """A token, or the login with it, is refused; the detail never has a value of a claim about a person."""
+    """A token, or the login with it, is refused; raised by all that judges tokens, claims and accounts.
+
+    The detail never has a value of a claim about a person.
+    """
 
 
 @contextlib.contextmanager
