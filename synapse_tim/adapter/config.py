@@ -13,8 +13,7 @@ from synapse_tim.adapter.shape import Touches, incompatible
 
 _SYNAPSE: Final = Touches("config")
 _CONFIG: Final = _SYNAPSE.reads(
-    "synapse.server.HomeServer.config",
-    "options of homeserver.yaml, by section and name",
+    "synapse.server.HomeServer.config", "options of homeserver.yaml, by section and name"
 )
 _FILES: Final = _SYNAPSE.reads(
     "synapse.config.homeserver.HomeServerConfig.config_files", "they are checked at start-up"

@@ -25,8 +25,7 @@ from synapse_tim.adapter.shape import Touches
 _SYNAPSE: Final = Touches("denied servers")
 _ALIASES: Final = _SYNAPSE.getter("get_directory_handler", "DirectoryHandler")
 _ALIAS: Final = _SYNAPSE.wraps(
-    "synapse.handlers.directory.DirectoryHandler.get_association(…, room_alias)",
-    "says who is denied",
+    "synapse.handlers.directory.DirectoryHandler.get_association(…, room_alias)", "says who is denied"
 )
 _PROFILES: Final = _SYNAPSE.getter("get_profile_handler", "ProfileHandler")
 _PROFILE: Final = _SYNAPSE.wraps(
@@ -36,16 +35,14 @@ _PROFILE: Final = _SYNAPSE.wraps(
 _MEMBERS: Final = _SYNAPSE.getter("get_room_member_handler", "RoomMemberHandler")
 _ENTRIES: Final = tuple(
     _SYNAPSE.wraps(
-        f"synapse.handlers.room_member.RoomMemberHandler.{name}(…, remote_room_hosts)",
-        "says who is denied",
+        f"synapse.handlers.room_member.RoomMemberHandler.{name}(…, remote_room_hosts)", "says who is denied"
     )
     for name in ("_remote_join", "remote_knock")
 )
 _SUMMARIES: Final = _SYNAPSE.getter("get_room_summary_handler", "RoomSummaryHandler")
 _SUMMARY: Final = tuple(
     _SYNAPSE.wraps(
-        f"synapse.handlers.room_summary.RoomSummaryHandler.{name}(…, remote_room_hosts)",
-        "says who is denied",
+        f"synapse.handlers.room_summary.RoomSummaryHandler.{name}(…, remote_room_hosts)", "says who is denied"
     )
     for name in ("get_room_summary", "get_room_hierarchy")
 )
@@ -62,9 +59,7 @@ _NOT_SHOWN = (400, 403, 404)
 
 
 def tell_of_denied_servers(
-    hs: Any,
-    why_denied: Callable[[str | None], SynapseError],
-    require_one: Callable[[Iterable[str]], None],
+    hs: Any, why_denied: Callable[[str | None], SynapseError], require_one: Callable[[Iterable[str]], None]
 ) -> None:
     """Have clients told the same about servers that are not talked to, whatever they ask for.
 

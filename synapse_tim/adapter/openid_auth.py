@@ -22,13 +22,7 @@ class OpenIdUsers:
         accept_access_tokens: whether access tokens of the client API are accepted, too.
     """
 
-    def __init__(
-        self,
-        homeserver: Homeserver,
-        denial: Denial,
-        *,
-        accept_access_tokens: bool = False,
-    ) -> None:
+    def __init__(self, homeserver: Homeserver, denial: Denial, *, accept_access_tokens: bool = False) -> None:
         self._api = homeserver.api
         self._tokens = homeserver.open_id_tokens
         self._client_api = homeserver.client_api if accept_access_tokens else None

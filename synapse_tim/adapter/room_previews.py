@@ -27,8 +27,7 @@ _READABLE: Final = _SYNAPSE.wraps(
 )
 _NOTIFIER: Final = _SYNAPSE.getter("get_notifier", "Notifier")
 _FOLLOWED: Final = _SYNAPSE.wraps(
-    "synapse.notifier.Notifier._is_world_readable(…, room_id)",
-    "`/events` follows a room from outside",
+    "synapse.notifier.Notifier._is_world_readable(…, room_id)", "`/events` follows a room from outside"
 )
 _FILTERS: Final = {
     module: _SYNAPSE.wraps(

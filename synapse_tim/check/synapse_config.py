@@ -53,10 +53,7 @@ class ReadConfig(SynapseConfig):
     """
 
     def __init__(
-        self,
-        config: Any = None,
-        server_name: str = "",
-        known: Mapping[tuple[str, str], object] | None = None,
+        self, config: Any = None, server_name: str = "", known: Mapping[tuple[str, str], object] | None = None
     ) -> None:
         super().__init__(config, server_name)
         self._known = known or {}

@@ -66,10 +66,7 @@ class ContactResource(DirectServeJsonResource):
     isLeaf = True  # noqa: N815  # Twisted's name
 
     def __init__(
-        self,
-        info: ServiceInfo,
-        store: ContactStore,
-        require_user: Callable[[SynapseRequest], Awaitable[str]],
+        self, info: ServiceInfo, store: ContactStore, require_user: Callable[[SynapseRequest], Awaitable[str]]
     ) -> None:
         super().__init__()
         self._info = info

@@ -74,8 +74,7 @@ class InvitePolicy:
         self._allowed = self._consent.denial
         self._server_notices_user = homeserver.config.server_notices_user
         api.register_spam_checker_callbacks(
-            user_may_invite=self.user_may_invite,
-            federated_user_may_invite=self.federated_user_may_invite,
+            user_may_invite=self.user_may_invite, federated_user_may_invite=self.federated_user_may_invite
         )
         api.register_third_party_rules_callbacks(
             check_threepid_can_be_invited=self.check_threepid_can_be_invited

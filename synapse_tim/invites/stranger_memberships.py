@@ -76,12 +76,7 @@ class StrangerMemberships:
     """
 
     def __init__(
-        self,
-        api: ModuleApi,
-        homeserver: Homeserver,
-        strangers: Strangers,
-        invitation: Judge,
-        allowed: Denial,
+        self, api: ModuleApi, homeserver: Homeserver, strangers: Strangers, invitation: Judge, allowed: Denial
     ) -> None:
         self._api = api
         self._strangers = strangers

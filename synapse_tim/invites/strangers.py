@@ -32,11 +32,7 @@ class Strangers:
     """Tells strangers from others in one Synapse process."""
 
     def __init__(
-        self,
-        api: ModuleApi,
-        rooms: Rooms,
-        rules: Callable[[], InviteRules],
-        consent: Consent,
+        self, api: ModuleApi, rooms: Rooms, rules: Callable[[], InviteRules], consent: Consent
     ) -> None:
         self._api = api
         self._joined = rooms.joined

@@ -38,11 +38,7 @@ from synapse_tim.login.rules.methods import LoginMethod
 from synapse_tim.login.rules.nonces import NonceMint
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.login.store import LoginStore
-from synapse_tim.login.token_login import (
-    LoginContext,
-    TokenLogin,
-    UsedTokens,
-)
+from synapse_tim.login.token_login import LoginContext, TokenLogin, UsedTokens
 
 logger = logging.getLogger(__name__)
 

@@ -159,8 +159,7 @@ def _finish(txn: LoggingTransaction, user_id: str, mark: str) -> None:
 
 def _noted(txn: LoggingTransaction, user_id: str, person: str) -> str | None:
     txn.execute(
-        "SELECT mark FROM synapse_tim_new_account WHERE user_id = ? AND person_key = ?",
-        (user_id, person),
+        "SELECT mark FROM synapse_tim_new_account WHERE user_id = ? AND person_key = ?", (user_id, person)
     )
     row = txn.fetchone()
     return None if row is None else str(row[0])

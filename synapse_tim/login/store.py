@@ -142,14 +142,7 @@ class LoginStore:
             " VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (user_id, device_id, provider, session_key) DO UPDATE SET"
             " person_key = excluded.person_key, issued_ts = excluded.issued_ts",
-            (
-                user_id,
-                device_id,
-                session.provider,
-                session.key,
-                session.person_key,
-                to_ms(session.issued_at),
-            ),
+            (user_id, device_id, session.provider, session.key, session.person_key, to_ms(session.issued_at)),
         )
         return not await self.has_ended(session)
 

@@ -24,10 +24,7 @@ from synapse_tim.pki.errors import CertificateError, CertificateReason
 CLOCK_SKEW = dt.timedelta(minutes=5)
 
 #: Certificates with other signature algorithms are refused before any arithmetic.
-SIGNATURE_ALGORITHMS = {
-    SignatureAlgorithmOID.ECDSA_WITH_SHA256,
-    SignatureAlgorithmOID.ECDSA_WITH_SHA384,
-}
+SIGNATURE_ALGORITHMS = {SignatureAlgorithmOID.ECDSA_WITH_SHA256, SignatureAlgorithmOID.ECDSA_WITH_SHA384}
 _CURVES = (ec.BrainpoolP256R1, ec.SECP256R1, ec.BrainpoolP384R1, ec.SECP384R1)
 _UNDERSTOOD_EXTENSIONS = {
     ExtensionOID.BASIC_CONSTRAINTS,

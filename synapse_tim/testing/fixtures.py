@@ -110,9 +110,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the last log lines of the servers to the report of a test that failed."""
     report = yield
     if report.when != "teardown" and report.failed:

@@ -79,10 +79,7 @@ def _simulator(directory: Path | None, mutual_tls: bool) -> TiSimulator:
 
 
 def run_commands(
-    ti: TiSimulator,
-    lines: Iterable[str],
-    out: TextIO,
-    done: Callable[[TiSimulator], None] = lambda ti: None,
+    ti: TiSimulator, lines: Iterable[str], out: TextIO, done: Callable[[TiSimulator], None] = lambda ti: None
 ) -> None:
     """Obey commands until ``quit`` or the end of the lines; a wrong one is answered with an error."""
     for line in lines:

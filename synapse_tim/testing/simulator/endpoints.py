@@ -19,13 +19,7 @@ from synapse_tim.testing.simulator.faults import Faults
 from synapse_tim.testing.simulator.idp.central import CentralIdp
 from synapse_tim.testing.simulator.idp.provider import Provider
 from synapse_tim.testing.simulator.pki.list_office import ALGORITHMS, ListOffice
-from synapse_tim.testing.simulator.pki.world import (
-    Identity,
-    TiWorld,
-    asked_about,
-    file_name,
-    ocsp_answer,
-)
+from synapse_tim.testing.simulator.pki.world import Identity, TiWorld, asked_about, file_name, ocsp_answer
 
 CLIENT_ID = "client"
 CLIENT_SECRET = "secret"

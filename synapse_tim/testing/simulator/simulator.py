@@ -108,10 +108,7 @@ class TiSimulator:
         return self.start()
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close."""
         self.close()
@@ -163,12 +160,7 @@ class TiSimulator:
         self.directory.version = value
 
     def add(
-        self,
-        domain: str,
-        *,
-        insurance: bool = False,
-        ik: Iterable[str] = (),
-        telematik_id: str | None = None,
+        self, domain: str, *, insurance: bool = False, ik: Iterable[str] = (), telematik_id: str | None = None
     ) -> None:
         """See ``Directory.add``."""
         self.directory.add(domain, insurance=insurance, ik=ik, telematik_id=telematik_id)

@@ -55,10 +55,7 @@ def _resource(kind: str, number: int) -> Resource:
             "lastUpdated": "2026-01-31T17:46:20.786+01:00",
             "profile": [f"{_PROFILE}/StructureDefinition/{kind}Directory"],
         },
-        "text": {
-            "status": "generated",
-            "div": '<div xmlns="http://www.w3.org/1999/xhtml">TEST-ONLY</div>',
-        },
+        "text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">TEST-ONLY</div>'},
     }
 
 
@@ -73,17 +70,12 @@ def _identifier(system: str, value: str) -> Resource:
 def _visibility(kind: str) -> Resource:
     return {
         "url": f"{_PROFILE}/StructureDefinition/{kind}Visibility",
-        "valueCoding": {
-            "system": f"{_PROFILE}/CodeSystem/{kind}VisibilityCS",
-            "code": "hide-versicherte",
-        },
+        "valueCoding": {"system": f"{_PROFILE}/CodeSystem/{kind}VisibilityCS", "code": "hide-versicherte"},
     }
 
 
 def _profession(entry: Entry, kind: str) -> Resource:
-    return {
-        "coding": [{"system": f"{_PROFILE}/CodeSystem/{kind}ProfessionOID", "code": entry.profession}],
-    }
+    return {"coding": [{"system": f"{_PROFILE}/CodeSystem/{kind}ProfessionOID", "code": entry.profession}]}
 
 
 def _organisation(entry: Entry) -> Resource:
@@ -124,10 +116,7 @@ def _endpoint(number: int, listed: ListedAddress) -> Resource:
         "payloadType": [
             {
                 "coding": [
-                    {
-                        "system": f"{_PROFILE}/CodeSystem/EndpointDirectoryPayloadType",
-                        "code": "tim-chat",
-                    }
+                    {"system": f"{_PROFILE}/CodeSystem/EndpointDirectoryPayloadType", "code": "tim-chat"}
                 ]
             }
         ],

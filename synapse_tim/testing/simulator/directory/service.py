@@ -50,12 +50,7 @@ class Directory:
             return tuple(self._rows)
 
     def add(
-        self,
-        domain: str,
-        *,
-        insurance: bool = False,
-        ik: Iterable[str] = (),
-        telematik_id: str | None = None,
+        self, domain: str, *, insurance: bool = False, ik: Iterable[str] = (), telematik_id: str | None = None
     ) -> None:
         """Put a domain on the list, or replace its entry.
 
@@ -130,12 +125,7 @@ class Directory:
         self._revision += 1
 
     def _put(
-        self,
-        domain: str,
-        *,
-        insurance: bool = False,
-        ik: Iterable[str] = (),
-        telematik_id: str | None = None,
+        self, domain: str, *, insurance: bool = False, ik: Iterable[str] = (), telematik_id: str | None = None
     ) -> None:
         row = {
             "domain": domain,

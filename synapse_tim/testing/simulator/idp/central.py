@@ -22,13 +22,7 @@ from synapse_tim.testing.simulator.forms import choice_page, form_of, query_of
 from synapse_tim.testing.simulator.idp import jwe
 from synapse_tim.testing.simulator.idp.cards import CARDS, Card
 from synapse_tim.testing.simulator.idp.discovery import DiscoveryOffice
-from synapse_tim.testing.simulator.idp.oauth import (
-    AuthorizationRequest,
-    Grant,
-    OAuthError,
-    redeem,
-    required,
-)
+from synapse_tim.testing.simulator.idp.oauth import AuthorizationRequest, Grant, OAuthError, redeem, required
 from synapse_tim.testing.simulator.idp.provider import (
     CERTS,
     DISCOVERY,

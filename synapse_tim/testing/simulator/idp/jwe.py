@@ -19,10 +19,7 @@ _TAG_OCTETS: Final = 16
 
 
 def encrypt(
-    plaintext: bytes,
-    key: ec.EllipticCurvePublicKey | bytes,
-    *,
-    header: Mapping[str, Any] | None = None,
+    plaintext: bytes, key: ec.EllipticCurvePublicKey | bytes, *, header: Mapping[str, Any] | None = None
 ) -> str:
     """Encrypt with A256GCM.
 

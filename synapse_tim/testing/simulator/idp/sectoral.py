@@ -19,13 +19,7 @@ from synapse_tim.testing.http import Answer, Request
 from synapse_tim.testing.simulator.forms import choice_page, form_of, query_of
 from synapse_tim.testing.simulator.idp import jwe
 from synapse_tim.testing.simulator.idp.cards import INSURED_PERSONS, InsuredPerson
-from synapse_tim.testing.simulator.idp.oauth import (
-    AuthorizationRequest,
-    Grant,
-    OAuthError,
-    redeem,
-    required,
-)
+from synapse_tim.testing.simulator.idp.oauth import AuthorizationRequest, Grant, OAuthError, redeem, required
 from synapse_tim.testing.simulator.idp.provider import (
     AUTHORIZATION,
     CERTS,
