@@ -1,4 +1,4 @@
-"""Table of what is touched in Synapse beyond its module API: asserted at start-up, printed as reference.
+"""Table of what is used of Synapse beyond its module API: asserted at start-up, printed as reference.
 
 A new release may look different. Then start-up fails with a ``ConfigError`` that says so, for every
 capability; nothing silently stops enforcing. Each capability of the adapter declares here what it touches,

@@ -76,7 +76,7 @@ def add_command(commands: Any) -> None:
         epilog=_EXAMPLE,
     )
     parser.add_argument(
-        "ids", nargs="*", metavar="ID", help="of a requirement, such as A_28271; default: all"
+        "ids", nargs="*", metavar="ID", help="id of a requirement, such as A_28271; default: all"
     )
     parser.add_argument("--status", action="append", choices=list(Status), help="may be given several times")
     parser.add_argument("--product", choices=list(Product))

@@ -67,7 +67,7 @@ class _Answer:
 def add_command(commands: Any) -> None:
     """Add ``directory`` to the commands."""
     parser = commands.add_parser(
-        "directory", help="ask the directory who is listed, and as what", epilog=_EXAMPLE
+        "directory", help="look users and organisations up in the directory", epilog=_EXAMPLE
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     lookup = actions.add_parser(

@@ -47,7 +47,7 @@ def add_command(commands: Any) -> None:
     shared = _shared_options()
 
     verify = actions.add_parser(
-        "verify", parents=[shared], help="verify a list and say what it is", epilog=_EXAMPLE
+        "verify", parents=[shared], help="verify a list and summarise it", epilog=_EXAMPLE
     )
     verify.add_argument("list", metavar="FILE|URL")
     verify.set_defaults(run=_guarded(_verify))
@@ -55,7 +55,7 @@ def add_command(commands: Any) -> None:
     show = actions.add_parser(
         "show",
         parents=[shared],
-        help="verify a list and show its domains, or one of them",
+        help="verify a list and show its domains (all, or one)",
         epilog="Example: synapse-tim federation-list show list.jws messenger.example.de --pinned-root …",
     )
     show.add_argument("list", metavar="FILE|URL")

@@ -1,4 +1,4 @@
-"""``synapse-tim reference``: every key, denial, option, check, and what is touched in Synapse.
+"""``synapse-tim reference``: every key, denial, option, check, and what is used of Synapse.
 
 The pages ``docs/configuration-reference.md``, ``docs/denials.md``, ``docs/homeserver-options.md``,
 ``docs/checks.md`` and ``docs/synapse-internals.md`` are its output.
@@ -112,7 +112,7 @@ def configuration() -> Page:
 
 
 def synapse() -> Page:
-    """Everything of Synapse that is touched beyond its module API."""
+    """Everything of Synapse that is used beyond its module API."""
     # Synapse is imported for the adapter, and for nothing else here.
     from synapse_tim.adapter.reference import touched
 
@@ -143,7 +143,7 @@ def add_command(commands: Any) -> None:
     """Add ``reference`` to the commands."""
     parser = commands.add_parser(
         "reference",
-        help="list the keys of the configuration, denials, options, checks, or what is touched in Synapse",
+        help="list the keys of the configuration, denials, options, checks, or what is used of Synapse",
         epilog=_EXAMPLE,
     )
     parser.add_argument("page", choices=sorted(PAGES))
