@@ -42,20 +42,12 @@ MODULES: Final = {
 
 
 def of_generation(spec_version: SpecVersion | None) -> dict[str, str]:
-    """The parts of a generation, and the requirement that is violated first where one is missing.
-
-    Args:
-        spec_version: the generation; ``None`` is taken for the current ones.
-    """
+    """Parts of a generation (``None``: the current ones), each with the requirement it is needed for."""
     legacy = spec_version is not None and spec_version.is_legacy
     found = {name: part.legacy if legacy else part.requirement for name, part in PARTS.items()}
     return {name: requirement for name, requirement in found.items() if requirement is not None}
 
 
 def load(name: str) -> Any:
-    """Import a class; only now, so that rules, services and commands work without Synapse.
-
-    Args:
-        name: out of ``MODULES``.
-    """
+    """Import a class of ``MODULES``; only now, so that rules and commands work without Synapse."""
     return getattr(import_module(MODULES[name]), name)

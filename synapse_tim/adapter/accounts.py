@@ -67,11 +67,7 @@ class SynapseAccounts:
         )
 
     def mark_registrations(self, mark: Mark) -> None:
-        """Give accounts that single sign-on makes a password hash.
-
-        Args:
-            mark: called with the provider's id and the localpart; the hash, or ``None`` for none.
-        """
+        """Give accounts that single sign-on makes the password hash that ``mark`` names, if any."""
         self._mark = mark
 
     async def _with_mark(self, proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:

@@ -40,11 +40,7 @@ def error_of(denial: Denial) -> SynapseError:
 
 
 def reject(denial: Denial) -> NoReturn:
-    """Count a denial and answer with it.
-
-    Raises:
-        SynapseError: always.
-    """
+    """Count a denial, and raise it as a ``SynapseError``."""
     count_denied(denial)
     raise error_of(denial)
 

@@ -109,11 +109,7 @@ class LocalMembership:
 
 
 class ArrivingEvents:
-    """Judges events of other servers where Synapse stores them.
-
-    Args:
-        is_mine: whether a user id is of this server.
-    """
+    """Judges events of other servers where Synapse stores them; ``is_mine`` recognises local users."""
 
     def __init__(self, hs: Any, is_mine: Callable[[str], bool]) -> None:
         self._is_mine = is_mine
@@ -261,11 +257,7 @@ class ArrivingEvents:
         return None if membership is None else LocalMembership(membership, event_id)
 
     async def is_answered(self, invitation: EventBase, now: LocalMembership) -> bool:
-        """Whether an invitation led to a membership: it was accepted, declined or withdrawn.
-
-        Args:
-            now: what the user is in the room at the moment.
-        """
+        """Whether an invitation was accepted, declined or withdrawn; ``now`` is the current membership."""
         latest = await self._store.get_event(now.event_id, allow_none=True)
         return latest is not None and invitation.event_id in latest.auth_event_ids()
 

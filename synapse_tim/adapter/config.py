@@ -56,11 +56,7 @@ class OidcProvider:
 
 
 class SynapseConfig:
-    """Hands out values of one configuration.
-
-    Args:
-        config: Synapse's ``HomeServerConfig``.
-    """
+    """Hands out values of a ``HomeServerConfig`` of Synapse."""
 
     def __init__(self, config: Any, server_name: str) -> None:
         self._config = config

@@ -45,11 +45,7 @@ def _wrong_value(error: ErrorDetails) -> WrongValueError:
 
 
 class BlockError(ConfigError):
-    """A block with values that are wrong.
-
-    Args:
-        values: at least one; the same twice is told once.
-    """
+    """A block with wrong values, at least one; the same value twice is told once."""
 
     def __init__(self, values: Sequence[WrongValueError]) -> None:
         #: The path of each key that is wrong, and what is expected there.

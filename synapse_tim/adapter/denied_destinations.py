@@ -49,11 +49,7 @@ _SEND: Final = _SYNAPSE.wraps(
 
 
 class DeniedDestinations:
-    """What servers missed, in a process that sends to other servers; the others do nothing.
-
-    Args:
-        allows: whether a server is talked to at the moment.
-    """
+    """What denied servers missed, in a process that sends to other servers; the others do nothing."""
 
     def __init__(self, hs: Any, allows: Callable[[str], bool]) -> None:
         self._allows = allows

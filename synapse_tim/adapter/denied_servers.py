@@ -3,7 +3,7 @@
 Synapse asks its allow-list before each request to another server, and has words of its own for a denial; in
 some places it takes one for a server that is down. All of these get the same answer as an invitation:
 
-- room lists, keys, media and whatever else asks one server: the error that Synapse raises says it;
+- room lists, keys, media (A_26328) and other requests to one server: the error that Synapse raises says it;
 - profiles: before Synapse asks for a room in common;
 - aliases, joins and knocks: before Synapse makes another error of it;
 - summaries of rooms and of spaces: once Synapse has found nothing.

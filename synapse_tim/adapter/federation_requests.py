@@ -103,11 +103,7 @@ class _Endpoint:
 
 
 class FederationRequests:
-    """Guards requests of other servers.
-
-    Args:
-        secret: that all processes of this server share.
-    """
+    """Guards requests of other servers; ``secret`` is one that all processes of this server share."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret

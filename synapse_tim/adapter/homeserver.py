@@ -66,11 +66,7 @@ class Homeserver:
 
     @property
     def modules_api(self) -> ModuleApi:
-        """The module API that all modules have.
-
-        Raises:
-            ConfigError: Synapse has none that is shared.
-        """
+        """The module API that all modules share; ``ConfigError`` if Synapse has none."""
         api: ModuleApi = _MODULE_API.of(self._hs)()
         return api
 

@@ -65,11 +65,7 @@ def find(api: ModuleApi, name: str) -> Any:
 
 
 def require(api: ModuleApi, name: str, needed_by: str) -> Any:
-    """A part that another one needs.
-
-    Raises:
-        ConfigError: it is not loaded.
-    """
+    """A part that another one needs; ``ConfigError`` if it is not loaded."""
     part = find(api, name)
     if part is None:
         raise ConfigError(

@@ -125,11 +125,7 @@ class RoomPreviews:
         return [each for each in seen if not is_public(each.event)]
 
     def close_summaries(self, is_shown: OfViewer) -> None:
-        """Have summaries of rooms, in spaces and by themselves, checked once Synapse would give them.
-
-        Args:
-            is_shown: whether a room is shown to a local user, or to another server.
-        """
+        """Have summaries of rooms, also in spaces, checked once Synapse would give them."""
 
         async def check(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
             shown = await proceed()

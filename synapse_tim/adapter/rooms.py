@@ -49,11 +49,7 @@ class Rooms:
         self._update = _UPDATE.of(_MEMBERS.of(hs)())
 
     async def joined(self, user_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
-        """The rooms of this server that users are in, out of a cache that all processes keep up to date.
-
-        Args:
-            user_ids: of any server, each of them once.
-        """
+        """Rooms of this server that users (each named once) are in, from a cache that is kept up to date."""
         known = {user_id: self._cached(user_id, None) for user_id in user_ids}
         missing = [user_id for user_id, rooms in known.items() if rooms is None]
         return known | await self._rooms_of(missing) if missing else known

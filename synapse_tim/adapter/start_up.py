@@ -60,11 +60,7 @@ def refuse_wrong_options(config: SynapseConfig, parts: Iterable[str], product: P
 
 
 def report(problems: Iterable[Found]) -> None:
-    """Refuse to start with violations that a part has found; log the others as warnings.
-
-    Raises:
-        ConfigError: naming every violation.
-    """
+    """Refuse to start with violations (``ConfigError`` names them); log the others as warnings."""
     violations = []
     for each in problems:
         if each.verdict is Verdict.VIOLATION:

@@ -116,11 +116,7 @@ class HomeserverAdmin:
                 self._send("POST", f"{_CLIENT}/logout", session, b"{}")
 
     def _send(self, method: str, path: str, token: str, content: bytes | None = None) -> dict[str, Any]:
-        """Send a request, again if the homeserver is busy.
-
-        Raises:
-            StoringError: there was no answer, or an error.
-        """
+        """Send a request, again if the homeserver is busy; ``StoringError`` without a good answer."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         for attempt in range(1, _ATTEMPTS + 1):
             try:

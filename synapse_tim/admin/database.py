@@ -32,11 +32,7 @@ class ReadOnlyDatabase:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[_Cursor]:
-        """A cursor of a transaction; placeholders are question marks.
-
-        Raises:
-            DatabaseUnusableError: a query failed.
-        """
+        """A cursor with question marks as placeholders; ``DatabaseUnusableError`` if a query fails."""
         cursor = self._connection.cursor()
         try:
             yield _Cursor(cursor, "%s" if self.postgresql else "?")
@@ -63,11 +59,7 @@ class WritableDatabase(ReadOnlyDatabase):
 
     @contextlib.contextmanager
     def change(self) -> Iterator[_Cursor]:
-        """A cursor of a transaction that is kept if nothing fails.
-
-        Raises:
-            DatabaseUnusableError: a statement failed, and nothing was changed.
-        """
+        """A cursor of a transaction; ``DatabaseUnusableError``, and no change, if a statement fails."""
         with self.transaction() as cursor:
             yield cursor
             self._connection.commit()

@@ -64,11 +64,7 @@ def progress(what: str) -> Iterator[None]:
 
 
 def moment(text: str) -> dt.datetime:
-    """A time that was given as an argument; without a zone it is UTC.
-
-    Raises:
-        argparse.ArgumentTypeError: it is none.
-    """
+    """A time that was given as an argument, in UTC unless it names a zone; for ``argparse``."""
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError:

@@ -47,11 +47,7 @@ def look_at_endpoints(
     seconds: float = 30.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Endpoint]:
-    """Visit the well-known document and the federation API of a server.
-
-    Args:
-        clock: in seconds.
-    """
+    """Visit the well-known document and the federation API of a server; ``clock`` is in seconds."""
     fetcher = Fetcher(context)
     until = clock() + seconds
     try:

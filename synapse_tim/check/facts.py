@@ -88,11 +88,7 @@ class Process:
         return "worker_log_config" if self.is_worker else "log_config"
 
     def option(self, section: str, attribute: str) -> object:
-        """A value of Synapse's configuration object.
-
-        Raises:
-            NotRead: it is not known.
-        """
+        """A value of Synapse's configuration object; ``NotRead`` if it is not known."""
         return self.synapse.option(section, attribute)
 
     def listeners(self) -> list[tuple[str, Any]]:
@@ -106,11 +102,7 @@ class Process:
         return [(f"{name}[{position}]", listener) for position, listener in enumerate(found)]
 
     def block(self, kind: type[_Config]) -> tuple[str, _Config]:
-        """The last block of a part, and its key.
-
-        Raises:
-            NotRead: the part is not loaded, or its block cannot be used.
-        """
+        """The last block of a part, and its key; ``NotRead`` without one that can be used."""
         for module in reversed(self.modules):
             config = module.block(kind)
             if config is not None:
@@ -203,11 +195,7 @@ class Homeserver:
         return str(self.main.document.get("server_name"))
 
     def judge(self, checks: Iterable[Check]) -> list[Result]:
-        """Hold every process against checks.
-
-        Returns:
-            The lines, in the order of the checks; of workers only what is different from the main process.
-        """
+        """Lines of all checks, in their order; of workers only what differs from the main process."""
         lines: list[Result] = []
         for check in checks:
             seen: set[tuple[str, str, str, Verdict]] = set()

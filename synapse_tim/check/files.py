@@ -61,11 +61,7 @@ def read_config(paths: Sequence[str]) -> MergedFiles:
 
 
 def read_yaml(file: Path) -> Any:
-    """Read one file.
-
-    Raises:
-        UnusableConfigError: it cannot be read or is no YAML.
-    """
+    """Read one file; ``UnusableConfigError`` if that fails or it is not YAML."""
     return _read(file, [])
 
 

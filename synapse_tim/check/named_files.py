@@ -87,11 +87,7 @@ def look_at(key: str, path: str, *, secret: bool) -> File:
 
 
 def named_files(document: dict[str, Any], directory: Path) -> list[File]:
-    """All files that are named.
-
-    Args:
-        directory: where Synapse keeps the signing key if nobody says so.
-    """
+    """All files that are named; ``directory`` is where the signing key is by default."""
     files = []
     if "signing_key" not in document and document.get("signing_key_path") is None:
         default = directory / f"{document.get('server_name')}.signing.key"
@@ -115,11 +111,7 @@ def inline_secrets(document: Any) -> Iterator[str]:
 
 
 def substitute(document: dict[str, Any], files: list[File]) -> None:
-    """Put placeholders where Synapse would read files that cannot be read.
-
-    Args:
-        files: as ``named_files`` found them.
-    """
+    """Put placeholders where Synapse would read those of the named files that cannot be read."""
     missing = {file.key for file in files if file.problem is not None}
     if "signing_key_path" in missing:
         document["signing_key"] = _SIGNING_KEY

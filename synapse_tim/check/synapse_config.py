@@ -46,11 +46,7 @@ _LONGEST: Final = 200
 
 
 class ReadConfig(SynapseConfig):
-    """Values of a configuration as far as it was read.
-
-    Args:
-        known: values that are worked out here rather than by Synapse, by section and attribute.
-    """
+    """Values of a configuration as far as it was read; ``known`` are those not taken from Synapse."""
 
     def __init__(
         self, config: Any = None, server_name: str = "", known: Mapping[tuple[str, str], object] | None = None
@@ -61,11 +57,7 @@ class ReadConfig(SynapseConfig):
         self.refused: set[str] = set()
 
     def option(self, section: str, attribute: str) -> object:
-        """See ``SynapseConfig.option``.
-
-        Raises:
-            NotRead: it is not known.
-        """
+        """See ``SynapseConfig.option``; ``NotRead`` if it is not known."""
         if (section, attribute) in self._known:
             return self._known[section, attribute]
         if section in self.refused:

@@ -54,11 +54,7 @@ class Progress:
         return self.seen_ts >= self.acts_from_ts
 
     def is_due(self, now_ms: int, interval_ms: int) -> bool:
-        """Whether there is a round to go on with, or to begin.
-
-        Args:
-            now_ms: the time. A clock that was ahead and is right again keeps nothing waiting.
-        """
+        """Whether a round is due or unfinished. A clock that was ahead and is right again delays nothing."""
         waited = now_ms - self.finished_ts
         return bool(self.after_room_id) or waited < 0 or waited >= interval_ms
 

@@ -92,11 +92,7 @@ class RoomRemoval:
         return untold is not None and not any(map(self._may_reach, untold))
 
     async def delete(self, room_id: str) -> bool:
-        """Have Synapse delete a room, also if it has tried in vain before.
-
-        Returns:
-            Whether it is going to; false if that is under way already, or forbidden by another module.
-        """
+        """Have Synapse delete a room, again if need be; false if it does so already or may not."""
         try:
             await self._api.delete_room(room_id)
         except SynapseError:
@@ -110,11 +106,7 @@ class RoomRemoval:
         )
 
     async def leave(self, room_id: str) -> int:
-        """Have the local users leave a room; what they have read stays readable for them.
-
-        Returns:
-            How many could not.
-        """
+        """Have the local users leave a room, which they can still read; returns how many could not."""
         users = await self._api.run_db_interaction(
             "synapse_tim_cleanup_users", self._survey.local_users, room_id
         )

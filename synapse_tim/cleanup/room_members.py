@@ -61,11 +61,7 @@ def read_attendance(cursor: Cursor, room_id: str, server_name: str) -> Attendanc
 
 
 def read_untold(cursor: Cursor, room_id: str) -> frozenset[str] | None:
-    """The servers that have not got what Synapse wanted to send them of a room.
-
-    Returns:
-        ``None`` if Synapse has not computed yet what to send where.
-    """
+    """Servers that Synapse has yet to send events of a room; ``None`` if it has not computed them yet."""
     cursor.execute(_UNPROCESSED, (room_id,))
     if list(cursor.fetchall()):
         return None

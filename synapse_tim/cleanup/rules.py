@@ -123,11 +123,7 @@ class CleanupRules:
         )
 
     def may_be_due(self, last_message_ts: int | None, now_ms: int) -> bool:
-        """Whether more has to be known of a room than when something was said last.
-
-        Args:
-            last_message_ts: when the newest event that is not state arrived, or ``None`` if there is none.
-        """
+        """Whether more has to be known of a room than when its last message arrived, if ever."""
         if last_message_ts is None:
             return self.inactive_ms is not None or self.orphaned_ms is not None
         return self.inactive_ms is not None and last_message_ts < now_ms - self.inactive_ms

@@ -128,11 +128,7 @@ class RoomSurvey:
         return self._last_messages(cursor, "=", room_id, 1)
 
     def facts(self, cursor: Cursor, last_messages: Mapping[str, int | None]) -> Iterator[RoomFacts]:
-        """The rest of what is to be known of some rooms, those left out that are being deleted already.
-
-        Args:
-            last_messages: as ``page`` gave them.
-        """
+        """The other facts about rooms of a ``page``, without those that are being deleted already."""
         rooms = list(last_messages)
         leaving = {room_id for (room_id,) in rows_for(cursor, _LEAVING, rooms)}
         newest = self.activity.newest(cursor, rooms)

@@ -8,11 +8,7 @@ from synapse_tim import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Returns:
-        The exit code: 0 for success, 1 for a refusal or a deviation, 2 for wrong usage.
-    """
+    """Run a command; the exit code is 0 for success, 1 for a refusal or a deviation, 2 for wrong usage."""
     # "import synapse_tim.cli" alone loads no command.
     from synapse_tim.admin.api import AdminUnusableError
     from synapse_tim.admin.database import DatabaseUnusableError

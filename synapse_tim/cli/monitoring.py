@@ -44,11 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _page(text: str) -> str:
-    """The URL of a page.
-
-    Raises:
-        argparse.ArgumentTypeError: it is none, or leads to a section.
-    """
+    """The URL of a page, without a fragment; for ``argparse``."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -61,9 +57,5 @@ def _page(text: str) -> str:
 
 
 def text_of(what: str) -> str:
-    """The text of a file.
-
-    Args:
-        what: a key of ``FILES``.
-    """
+    """The text of a file, by its key in ``FILES``."""
     return importlib.resources.files("synapse_tim").joinpath("monitoring", FILES[what]).read_text("utf-8")

@@ -25,11 +25,7 @@ def newest_version(spec_version: SpecVersion) -> Version:
 def versions(
     body: Mapping[str, Any], unstable_features: Collection[str] | None, newest: Version = _NEWEST
 ) -> dict[str, Any]:
-    """The answer to ``/_matrix/client/versions``.
-
-    Args:
-        unstable_features: those that may stay; ``None`` for all.
-    """
+    """The answer to ``/_matrix/client/versions`` with the unstable features that may stay (``None``: all)."""
     named = [name for name in body.get("versions", []) if not _is_newer(name, newest)]
     newest_name = "v{}.{}".format(*newest)
     if newest_name not in named:

@@ -133,11 +133,7 @@ class MigrationRules:
     skipped: frozenset[str] = frozenset()  #: user ids of users whose lists are not looked at
 
     def plan(self, user: UserList, now: int) -> Plan:
-        """Decide what to do about a user.
-
-        Args:
-            now: seconds since 1970.
-        """
+        """Decide what to do about a user at ``now``, in seconds since 1970."""
         outcomes = {contact: self._in_itself(user, contact, now) for contact in user.contacts}
         wanted = [contact for contact, outcome in outcomes.items() if outcome is Outcome.MIGRATED]
         if user.owner in self.skipped or user.account is Account.GONE:

@@ -124,11 +124,7 @@ class ContactResource(DirectServeJsonResource):
 
 
 def _methods(path: tuple[bytes, ...]) -> tuple[str, ...]:
-    """Those that a path has.
-
-    Raises:
-        SynapseError: 404, there is nothing at this path.
-    """
+    """The methods of a path; a path that does not exist is answered 404."""
     if path in ((), (b"",)):
         return ("GET",)
     if path == (b"contacts",):
@@ -139,11 +135,7 @@ def _methods(path: tuple[bytes, ...]) -> tuple[str, ...]:
 
 
 def _require_own(asked: _Asked) -> None:
-    """Refuse access to another user's contacts.
-
-    Raises:
-        SynapseError: 400 or 403.
-    """
+    """Refuse access to another user's contacts, with 400 or 403."""
     named = asked.request.requestHeaders.getRawHeaders(OWNER_HEADER.encode()) or ()
     if len(named) != 1:
         reject(CONTACTS_HEADER)

@@ -48,11 +48,7 @@ class Contact:
 
     @classmethod
     def from_json(cls, value: object) -> Self:
-        """Read the ``Contact`` of the interface; members that it does not know are ignored.
-
-        Raises:
-            ContactError: with what is wrong.
-        """
+        """Read the interface's ``Contact``, unknown members ignored; ``ContactError`` says what is wrong."""
         if not isinstance(value, Mapping):
             raise ContactError("expected an object")
         name = value.get("displayName")
@@ -78,28 +74,16 @@ class Contact:
         return {"displayName": self.display_name, "mxid": self.mxid, "inviteSettings": settings}
 
     def permits(self, now: int) -> bool:
-        """Whether the contact may invite the owner of the list.
-
-        Args:
-            now: seconds since 1970.
-        """
+        """Whether the contact may invite the owner of the list at ``now``, in seconds since 1970."""
         return self.start <= now and not self.is_expired(now)
 
     def is_expired(self, now: int) -> bool:
-        """Whether the contact may never again invite the owner of the list.
-
-        Args:
-            now: seconds since 1970.
-        """
+        """Whether the contact may never again invite the owner, from ``now`` (seconds since 1970) on."""
         return self.end is not None and self.end < now
 
 
 def parse_contact(body: bytes) -> Contact:
-    """Read the body of a request.
-
-    Raises:
-        ContactError: with what is wrong.
-    """
+    """Read the body of a request; ``ContactError`` says what is wrong."""
     if len(body) > MAX_OCTETS:
         raise ContactError(f"more than {MAX_OCTETS} bytes")
     try:

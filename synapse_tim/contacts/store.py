@@ -70,11 +70,7 @@ class ContactStore:
         await create_tables(self._api, TABLES, "synapse_tim_create_contact_tables")
 
     async def contacts_of(self, owner: str, now: int) -> list[Contact]:
-        """The contacts of a user that have not expired, by user id.
-
-        Args:
-            now: seconds since 1970.
-        """
+        """The contacts of a user that have not expired at ``now`` (seconds since 1970), by user id."""
 
         def select(txn: LoggingTransaction) -> list[Contact]:
             txn.execute(_ALL + " ORDER BY contact", (owner, now))
@@ -83,11 +79,7 @@ class ContactStore:
         return await self._api.run_db_interaction("synapse_tim_contacts", select)
 
     async def contact_of(self, owner: str, mxid: str, now: int) -> Contact | None:
-        """One contact of a user, if there is one that has not expired.
-
-        Args:
-            now: seconds since 1970.
-        """
+        """One contact of a user, unless it has expired at ``now`` (seconds since 1970)."""
 
         def select(txn: LoggingTransaction) -> Contact | None:
             return _find(txn, owner, mxid, now)
@@ -136,11 +128,7 @@ class ContactStore:
         return await self._writes.run("synapse_tim_delete_contact", write)
 
     async def remove_expired(self, now: int) -> None:
-        """Remove what has expired, of all users.
-
-        Args:
-            now: seconds since 1970.
-        """
+        """Remove the contacts of all users that have expired at ``now``, in seconds since 1970."""
         await self._writes.run(
             "synapse_tim_expired_contacts",
             lambda txn: txn.execute("DELETE FROM synapse_tim_contacts WHERE end_s < ?", (now,)),

@@ -16,11 +16,7 @@ from synapse_tim.invites.denials import INVITEE_NOT_APPROVED
 
 
 def decided_by_invitee(invitee: OwnerType) -> bool:
-    """Whether stage 3 is decided without asking who the inviter is.
-
-    Args:
-        invitee: who owns the invitee's entries in the directory.
-    """
+    """Whether the owner of the invitee's entries decides stage 3 alone, whoever invites."""
     return invitee.is_organisation or not invitee.is_practitioner
 
 

@@ -14,11 +14,7 @@ _BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 
 
 def bearer_token(headers: Sequence[bytes]) -> str | None:
-    """The token, or ``None`` if there is not exactly one.
-
-    Args:
-        headers: the values of all ``Authorization`` headers of a request.
-    """
+    """The token; ``None`` if the ``Authorization`` headers of a request do not hold exactly one."""
     if len(headers) != 1 or len(headers[0]) > MAX_BYTES:
         return None
     found = _BEARER.fullmatch(headers[0])

@@ -63,11 +63,7 @@ class Facts(Protocol):
         ...
 
     def option(self, section: str, attribute: str) -> object:
-        """A value of Synapse's configuration object.
-
-        Raises:
-            NotRead: it is not known.
-        """
+        """A value of Synapse's configuration object; ``NotRead`` if it is not known."""
         ...
 
 

@@ -27,11 +27,7 @@ class RequestRate:
         return len(self._paid_at)
 
     def allows(self, who: bytes, now: float) -> bool:
-        """Whether there may be another request now; if so it is noted.
-
-        Args:
-            now: seconds of a monotonic clock.
-        """
+        """Whether there may be a request ``now`` (seconds of a monotonic clock); if so it is noted."""
         self._forget(now)
         paid_at = max(self._paid_at.get(who, now), now)
         if paid_at + self._interval - now > self._interval * self._burst:

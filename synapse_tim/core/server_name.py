@@ -40,10 +40,6 @@ def are_normal(names: Collection[str]) -> bool:
 
 
 def of_matrix_id(matrix_id: str) -> str | None:
-    """The server name of a user id, room alias or old-style room id (Matrix v1.11, Appendices §4).
-
-    Returns:
-        What follows the first colon, as it is written, or ``None`` if there is no colon.
-    """
+    """The server name of a user id, alias or old room id (Matrix v1.11, Appendices §4), as written."""
     _, colon, name = matrix_id.partition(":")
     return name if colon else None

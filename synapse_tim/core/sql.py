@@ -21,11 +21,7 @@ class Cursor(Protocol):
 
 
 def rows_for(cursor: Cursor, query: str, ids: Sequence[str], *first: str) -> Iterator[Sequence[Any]]:
-    """The rows of a query about some ids, not too many of them at once.
-
-    Args:
-        query: with ``{places}`` where the ids belong.
-    """
+    """The rows of a query about some ids, a few at a time; ``{places}`` in it is where the ids belong."""
     for start in range(0, len(ids), _AT_ONCE):
         part = ids[start : start + _AT_ONCE]
         cursor.execute(query.replace("{places}", places(part)), (*first, *part))

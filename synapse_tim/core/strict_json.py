@@ -21,11 +21,7 @@ class StrictJsonError(ValueError):
 
 
 def unique(pairs: Pairs) -> dict[str, Any]:
-    """Make an object of its members; a repeated member is an error.
-
-    Raises:
-        StrictJsonError: a member name occurs twice.
-    """
+    """Make an object of its members; ``StrictJsonError`` if a name occurs twice."""
     members = dict(pairs)
     if len(members) != len(pairs):
         raise StrictJsonError("a member occurs twice in one object")

@@ -75,11 +75,7 @@ def _say(what: str) -> None:
 
 
 def _story(world: DemoWorld) -> Iterator[Attempt]:
-    """All attempts.
-
-    Raises:
-        ChildFailedError: a server gave no answer.
-    """
+    """All attempts; ``ChildFailedError`` if a server gives no answer."""
     try:
         yield from play(world)
     except (TimeoutError, httpx.HTTPError) as error:

@@ -111,11 +111,7 @@ class DemoWorld:
         ]
 
     def settle(self) -> None:
-        """Wait until every member enforces the directory's current list.
-
-        Raises:
-            ChildFailedError: one does not get it.
-        """
+        """Wait until every member enforces the directory's current list; else ``ChildFailedError``."""
         for server in self.members:
             try:
                 wait_for(functools.partial(self._follows, server), what=f"{server.name} to enforce the list")

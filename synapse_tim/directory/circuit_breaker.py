@@ -25,11 +25,7 @@ class State(enum.Enum):
 
 
 class CircuitBreaker:
-    """Counts failures in a row. May be used by several threads.
-
-    Args:
-        on_change: called with whether the directory is down, when that changes; has to return at once.
-    """
+    """Counts failures in a row, in any thread; tells ``on_change`` whether the directory is down."""
 
     def __init__(self, on_change: Callable[[bool], None] = lambda down: None) -> None:
         self._lock = threading.Lock()
@@ -40,11 +36,7 @@ class CircuitBreaker:
         self._probing = False
 
     def enter(self, now: float) -> State:
-        """Want to ask; who is let in has to call ``succeeded``, ``failed`` or ``undecided`` at the end.
-
-        Args:
-            now: seconds that only ever grow, as everywhere here.
-        """
+        """Ask to be let in; the caller then has to call ``succeeded``, ``failed`` or ``undecided``."""
         with self._lock:
             if not self._failures:
                 return State.CLOSED

@@ -74,11 +74,7 @@ class DirectoryClient:
         self._flights: dict[str, Future[OwnerType]] = {}
 
     def known(self, user_id: str) -> OwnerType | None:
-        """The answer of a moment ago, if there is one; does not block.
-
-        Raises:
-            DirectoryError: ``not_an_id``.
-        """
+        """The recent answer, if there is one, without blocking; ``DirectoryError`` ``not_an_id``."""
         user = _checked(user_id)
         with self._lock:
             return self._answers.get(user)

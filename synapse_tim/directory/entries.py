@@ -117,11 +117,7 @@ class Entries:
 
 
 def is_user(user_id: str) -> Callable[[DirectoryEntry], bool]:
-    """Picks the entries of a user.
-
-    Args:
-        user_id: as ``user_id_of`` gives it.
-    """
+    """Picks the entries of a user id, as ``user_id_of`` gives it."""
     return lambda entry: entry.endpoint is not None and entry.endpoint.user_id == user_id
 
 

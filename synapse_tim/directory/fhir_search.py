@@ -52,11 +52,7 @@ def escaped(value: str) -> str:
 
 
 def for_user(user_id: str) -> Iterator[str]:
-    """The searches for a user; ``HealthcareService?…`` and so on, without the path.
-
-    Args:
-        user_id: as ``user_id_of`` gives it.
-    """
+    """The searches (``HealthcareService?…`` and so on) for a user id, as ``user_id_of`` gives it."""
     for address in spellings(user_id):
         for search in (_ORGANISATIONS, _PRACTITIONERS):
             yield _search(search, ("endpoint.address:exact", escaped(address)))
@@ -90,11 +86,7 @@ class ResultPage:
 
 
 def read_page(body: bytes | bytearray) -> ResultPage:
-    """Read the body of an answer.
-
-    Raises:
-        DirectoryError: ``too_large`` or ``answer_malformed``.
-    """
+    """Read the body of an answer; ``DirectoryError`` ``too_large`` or ``answer_malformed``."""
     if len(body) > MAX_BYTES:
         raise DirectoryError(DirectoryFailure.TOO_LARGE, f"more than {MAX_BYTES} bytes")
     try:

@@ -114,11 +114,7 @@ def user_id_of(address: str) -> str | None:
 
 
 def uri_of(user_id: str) -> str:
-    """A user id as a Matrix URI, as the directory's interface wants it (Matrix v1.11, Appendices §4.7).
-
-    Args:
-        user_id: as ``user_id_of`` gives it.
-    """
+    """A user id of ``user_id_of`` as the directory's Matrix URI (Matrix v1.11, Appendices §4.7)."""
     localpart, _, server = user_id[1:].partition(":")
     return f"{_SCHEME}{quote(localpart, safe=_SEGMENT)}:{server}"
 

@@ -38,11 +38,7 @@ class ProviderCredentials:
 
 
 class DirectorySession:
-    """Keeps a token for the directory. May be used by several threads.
-
-    Args:
-        monotonic: seconds that only ever grow.
-    """
+    """Keeps a token for the directory, in any thread; ``monotonic`` is in seconds."""
 
     def __init__(
         self, fetcher: Fetcher, credentials: ProviderCredentials, monotonic: Callable[[], float]
@@ -76,11 +72,7 @@ class DirectorySession:
             self._lock.release()
 
     def forget(self, refused: str | None = None) -> None:
-        """Drop a token that the directory refused.
-
-        Args:
-            refused: the token; one that came in its place meanwhile is kept. By default any.
-        """
+        """Drop the token that was refused, but not one that has replaced it; by default any."""
         # Without the lock: a login may be under way, and it brings another token in any case.
         if refused in (None, self._token):
             self._token = ""

@@ -220,11 +220,7 @@ def _failure(error: TransportError | DirectoryError, *, is_down: bool) -> _Excha
 
 
 def _usable(response: Response) -> Response:
-    """An answer that says something about what was asked.
-
-    Raises:
-        _ExchangeError: it does not.
-    """
+    """An answer that says something about what was asked; else ``_ExchangeError``."""
     status = response.status
     if status in (401, 403):
         is_down = status == 401  # also with a new token

@@ -45,11 +45,7 @@ class EventRules:
         return None
 
     def check_redaction(self, age: dt.timedelta) -> Denial | None:
-        """Judge a redaction.
-
-        Args:
-            age: of the event that is to be redacted.
-        """
+        """Judge a redaction by the age of the event that it redacts."""
         window = self.redaction_window
         return REDACTION_TOO_LATE if window is not None and age > window else None
 

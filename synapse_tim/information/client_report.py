@@ -94,11 +94,7 @@ def parse_report(body: bytes, procedures: Collection[str] | None = None) -> Mapp
 
 
 def within(labels: Iterable[Label], known: Collection[Label], limit: int) -> dict[Label, Label]:
-    """Under which label events are counted where the number of labels is limited.
-
-    Args:
-        limit: for all of them; ``other`` does not count.
-    """
+    """Labels under which events count where there may be ``limit`` of them, besides ``other``."""
     there = {label for label in known if label != label.as_other}
     counted = {}
     for label in sorted(labels):

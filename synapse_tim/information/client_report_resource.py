@@ -44,11 +44,7 @@ MAX_LABELS: Final = 200
 
 
 class ClientReports:
-    """Counts what clients report.
-
-    Args:
-        procedures: those that are counted by their names; ``None`` for all with a usual name.
-    """
+    """Counts what clients report, by the names of ``procedures``; ``None`` for all usual names."""
 
     def __init__(self, api: ModuleApi, homeserver: Homeserver, procedures: Collection[str] | None) -> None:
         self._api = api

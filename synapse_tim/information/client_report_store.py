@@ -54,11 +54,7 @@ class ClientReportStore:
         await create_tables(self._api, _TABLES, "synapse_tim_create_report_tables")
 
     async def add(self, day: dt.date, events: Mapping[Label, int]) -> dict[Label, int]:
-        """Add what a client reports.
-
-        Returns:
-            The same under the labels that it was stored under.
-        """
+        """Add what a client reports; returns the same under the labels that it was stored under."""
 
         def write(txn: LoggingTransaction) -> dict[Label, int]:
             txn.execute(_LABELS, (str(day),))

@@ -50,11 +50,7 @@ class QueryError(ValueError):
 
 
 def institution_code(query: Query) -> str:
-    """The institution code that a query names (R5.9).
-
-    Raises:
-        QueryError: it names none, or not exactly one.
-    """
+    """The institution code of a query (R5.9); ``QueryError`` unless there is exactly one."""
     code = _only(query, "ikNumber")
     if not is_code(code):
         raise QueryError("'ikNumber' has to have nine digits")
@@ -62,11 +58,7 @@ def institution_code(query: Query) -> str:
 
 
 def server_name(query: Query) -> str:
-    """The server name that a query names, as the federation list writes it.
-
-    Raises:
-        QueryError: it names none, or not exactly one.
-    """
+    """The server name of a query in the list's spelling; ``QueryError`` unless there is exactly one."""
     name = _only(query, "serverName")
     if _IPV6.fullmatch(name):
         return name
@@ -87,18 +79,10 @@ def _only(query: Query, parameter: str) -> str:
 
 
 def server_of(code: str, federation: FederationList) -> str | None:
-    """The server of the insurer with an institution code, or ``None`` if the list has no such code.
-
-    Args:
-        federation: the last verified list.
-    """
+    """The server of the insurer with an institution code in the last list; ``None`` without one."""
     return federation.ik_to_domain.get(code)
 
 
 def is_insurers(name: str, federation: FederationList) -> bool:
-    """Whether a server is an insurer's.
-
-    Args:
-        federation: the last verified list.
-    """
+    """Whether a server is an insurer's, by the last verified list."""
     return name in federation.insurance_domains

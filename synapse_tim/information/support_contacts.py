@@ -39,11 +39,7 @@ class SupportContact:
 
 
 def support_document(contacts: Sequence[SupportContact], page: str | None) -> dict[str, Any]:
-    """As clients read it.
-
-    Args:
-        page: https address of a page, or ``None``.
-    """
+    """The document for clients, with the ``https`` address of a page if there is one."""
     document: dict[str, Any] = {}
     if contacts:
         document["contacts"] = [contact.document() for contact in contacts]

@@ -29,11 +29,7 @@ MAX_REFUSED: Final = 10_000
 
 
 class ArrivingMemberships:
-    """Judges memberships when they take effect, in one Synapse process.
-
-    Args:
-        invitation: says why one user may not invite another.
-    """
+    """Judges memberships when they take effect; ``invitation`` says why a user may not invite another."""
 
     def __init__(
         self, api: ModuleApi, arrivals: ArrivingEvents, invitation: Judge, strangers: StrangerMemberships

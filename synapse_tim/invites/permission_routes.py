@@ -20,11 +20,7 @@ from synapse_tim.invites.permission_documents import PermissionDocuments
 
 
 class PermissionRoutes:
-    """Guards the account data of the permission configuration in one Synapse process.
-
-    Args:
-        documents: knows the account data type, the schema and the default.
-    """
+    """Guards the account data of the permission configuration in one Synapse process."""
 
     def __init__(self, homeserver: Homeserver, documents: PermissionDocuments) -> None:
         self._client_api = homeserver.client_api

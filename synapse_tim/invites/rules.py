@@ -60,11 +60,7 @@ class InviteRules:
 
 
 def check_new_room(room: CreateRoom, *, one_invitation: bool) -> Denial | None:
-    """Check the number and form of invitations in createRoom (A_25368-01).
-
-    Args:
-        one_invitation: one at most; not in the legacy generation.
-    """
+    """Check number and form of invitations in ``createRoom`` (A_25368-01); legacy: any number."""
     types = [event.type for event in room.initial_state]
     if MEMBER in types:
         return MEMBERSHIP_IN_INITIAL_STATE

@@ -47,11 +47,7 @@ class DecryptionKey:
 
     @classmethod
     def of(cls, key: ec.EllipticCurvePrivateKey) -> DecryptionKey:
-        """Wrap a private key.
-
-        Raises:
-            jwk.JwkError: it is on another curve.
-        """
+        """Wrap a private key; ``JwkError`` if it is on another curve."""
         return cls(jwk.thumbprint(key.public_key()), key)
 
     @property
@@ -124,11 +120,7 @@ def decrypt_with(token: bytes, key: bytes) -> bytes:
 
 
 def derive(shared: bytes, parties: bytes) -> bytes:
-    """The content encryption key out of a shared secret (RFC 7518 §4.6.2).
-
-    Args:
-        parties: ``apu`` and ``apv``, each with its length in front.
-    """
+    """Derive the content encryption key (RFC 7518 §4.6.2); ``parties``: ``apu``, ``apv`` with lengths."""
     fixed = length_and(CONTENT_ENCRYPTION.encode()) + parties + struct.pack(">I", _KEY_BYTES * 8)
     return ConcatKDFHash(hashes.SHA256(), _KEY_BYTES, fixed).derive(shared)
 

@@ -101,11 +101,7 @@ def parse_key_set(document: bytes | bytearray) -> KeySet:
 
 
 def verification_key(jwk: object) -> VerificationKey:
-    """Read one key of a set.
-
-    Raises:
-        JwkError: it cannot be used to verify signatures.
-    """
+    """Read one key of a set; ``JwkError`` if it cannot verify signatures."""
     key = public_key(jwk)
     members: dict[str, Any] = jwk  # type: ignore[assignment]  # public_key takes nothing else
     operations = members.get("key_ops", ["verify"])
@@ -154,11 +150,7 @@ def public_key(jwk: object) -> PublicKey:
 
 
 def to_jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
-    """The required members of the JWK of an EC key.
-
-    Raises:
-        JwkError: it is on a curve outside ``CURVES``.
-    """
+    """The required members of the JWK of an EC key; ``JwkError`` for a curve outside ``CURVES``."""
     names = [name for name, curve in CURVES.items() if isinstance(key.curve, curve)]
     if not names:
         raise JwkError("the curve is not supported")
@@ -178,11 +170,7 @@ def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
 
 
 def x5c_der(text: str) -> bytes:
-    """A certificate of ``x5c``: standard base64 of DER (RFC 7517 §4.7).
-
-    Raises:
-        JwkError: it is no base64.
-    """
+    """A certificate of ``x5c``: standard base64 of DER (RFC 7517 §4.7), or ``JwkError``."""
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:

@@ -138,11 +138,7 @@ class CompactJws:
             raise JoseError(JoseReason.SIGNATURE_INVALID) from None
 
     def payload(self) -> bytearray:
-        """Decode the payload.
-
-        Raises:
-            JoseError: ``base64``.
-        """
+        """Decode the payload; ``JoseError`` ``base64`` if that fails."""
         return decode_segment(self._data[self._payload_start : self._payload_end], "payload")
 
     def verified_payload(self) -> bytearray:

@@ -29,11 +29,7 @@ def read_header(segment: bytes) -> dict[str, Any]:
 
 
 def parse_object(document: bytes | bytearray, reason: JoseReason) -> dict[str, Any]:
-    """Parse a strict JSON object.
-
-    Raises:
-        JoseError: for this reason, if it is none.
-    """
+    """Parse a strict JSON object; ``JoseError`` for this reason if it is not one."""
     try:
         parsed = strict_json.parse(document)
     except strict_json.StrictJsonError as error:

@@ -36,11 +36,7 @@ class Accounts:
     new: NewAccounts
 
     async def find(self, provider: IdentityProvider, person: Person) -> str | None:
-        """The user id of the account that is linked to a person; ``None`` if there is none.
-
-        Raises:
-            TokenRefusedError: ``deactivated`` or ``locked``.
-        """
+        """The user id linked to a person, if any; refused if ``deactivated`` or ``locked``."""
         user_id = await self.synapse.by_external_id(provider.id, person.subject)
         return None if user_id is None else await self._usable(user_id)
 
@@ -73,11 +69,7 @@ class Accounts:
         return None
 
     async def make(self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]) -> str:
-        """Make an account that ``find_or_check`` found missing, or go on with one that is half made.
-
-        Returns:
-            The user id; that of an account that another request has made meanwhile for the same person.
-        """
+        """Make or finish the account that ``find_or_check`` missed; another request may be first."""
         name = localpart(provider.accounts.localpart, claims, self.api.server_name)
         account = await self._begin(provider, person, name)
         if account is not None and not account.exists:

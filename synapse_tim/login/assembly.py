@@ -88,11 +88,7 @@ def _source(
 
 
 def read_key_file(path: Path, position: int) -> KeyFile:
-    """Read the keys of a provider from a file.
-
-    Raises:
-        ConfigError: it holds none.
-    """
+    """Read the keys of a provider from a file; ``ConfigError`` if it has none."""
     file = KeyFile(path)
     try:
         file.fetch()

@@ -184,11 +184,7 @@ class LoginConfig(Block):
         return self
 
     def read_decryption_keys(self) -> tuple[DecryptionKey, ...]:
-        """The private keys that tokens are encrypted for, the current one first.
-
-        Raises:
-            ConfigError: a file holds none.
-        """
+        """The private keys for tokens, the current one first; ``ConfigError`` if a file has none."""
         return tuple(_decryption_key(path, n) for n, path in enumerate(self.decryption_keys))
 
 

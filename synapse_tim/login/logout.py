@@ -55,11 +55,7 @@ class ProviderLogout:
             await self.store.remove_session(logged_in.user_id, device_id)
 
     async def end(self, token: object) -> int:
-        """End what a logout token says is over.
-
-        Returns:
-            How many sessions ended.
-        """
+        """End the sessions that a logout token names; returns how many they were."""
         signed, provider, _ = self.login.read(token)
         rules = SignatureRules(provider.rules.signature.algorithms, logout_token.TYPES)
         claims = await provider.verify(signed, rules)

@@ -144,11 +144,7 @@ class OidcMapping:
         return context
 
     def _own_provider(self, config: OidcMappingConfig) -> OidcProvider:
-        """The provider of this mapping, which Synapse does not pass to it.
-
-        Raises:
-            ConfigError: there is none.
-        """
+        """The provider of this mapping, which Synapse does not pass; ``ConfigError`` without one."""
         own = [each for each in self._homeserver.config.oidc_providers() if each.mapping_config is config]
         if len(own) != 1:
             raise ConfigError(

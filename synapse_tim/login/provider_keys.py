@@ -45,11 +45,7 @@ class KeySource(Protocol):
     """Fetches keys; blocks."""
 
     def fetch(self) -> jwk.KeySet:
-        """The keys as they are now.
-
-        Raises:
-            KeysUnavailableError: with the reason.
-        """
+        """The keys as they are now; ``KeysUnavailableError`` with the reason."""
         ...
 
 
@@ -220,11 +216,7 @@ class ProviderKeys:
         return None if self._has_to_fetch(kid) else self._known
 
     def for_token(self, kid: str | None) -> jwk.KeySet:
-        """The keys to verify a token with; blocks while they are fetched, by whomever.
-
-        Raises:
-            KeysUnavailableError: there are none.
-        """
+        """The keys for a token, once they are fetched; ``KeysUnavailableError`` if there are none."""
         with self._lock:
             if self._has_to_fetch(kid):
                 self._fetch()

@@ -25,11 +25,7 @@ _CACHE_SECONDS: Final = 300
 
 
 class KeyResource(Resource):
-    """Serves a JWK set.
-
-    Args:
-        keys: ours; only the first one is served, the others are on their way out.
-    """
+    """Serves a JWK set with the first of our keys; the others are on their way out."""
 
     isLeaf = True  # noqa: N815  # Twisted's name
 
@@ -63,11 +59,7 @@ class NonceResource(DirectServeJsonResource):
 
 
 class LogoutResource(DirectServeJsonResource):
-    """Takes logout tokens.
-
-    Args:
-        end: ends what a token says is over; says whether the token was accepted.
-    """
+    """Takes logout tokens; ``end`` ends the sessions and says whether the token was accepted."""
 
     isLeaf = True  # noqa: N815  # Twisted's name
 

@@ -28,11 +28,7 @@ class CertificateSource(Protocol):
     """Hands out unverified certificates."""
 
     def roots(self) -> bytes | bytearray:
-        """Content of ``roots.json``.
-
-        Raises:
-            TransportError: it cannot be had.
-        """
+        """Content of ``roots.json``, or ``TransportError``."""
         ...
 
     def sub_ca(self, file_name: str) -> bytes | bytearray:

@@ -172,11 +172,7 @@ def is_test_certificate(certificate: x509.Certificate) -> bool:
 
 
 def check_environment(certificate: x509.Certificate, *, allow_test: bool) -> None:
-    """Refuse certificates of a test environment unless they are allowed.
-
-    Raises:
-        CertificateError: ``test_certificate``.
-    """
+    """Refuse a certificate of a test environment (``test_certificate``) unless those are allowed."""
     if not allow_test and is_test_certificate(certificate):
         raise CertificateError(CertificateReason.TEST_CERTIFICATE, describe(certificate))
 

@@ -113,11 +113,7 @@ class TrustAnchors:
         return tuple(link.certificate for link in self.links.values())
 
     def with_pinned(self, certificates: Iterable[x509.Certificate], at: dt.datetime) -> TrustAnchors:
-        """Add those among the certificates that are pinned.
-
-        Raises:
-            CertificateError: a pinned certificate belongs to a test environment and none is allowed.
-        """
+        """Add the pinned ones of these; ``CertificateError`` for a test certificate that is not allowed."""
         links = dict(self.links)
         for certificate in certificates:
             name = fingerprint(certificate)

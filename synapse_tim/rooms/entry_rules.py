@@ -80,11 +80,7 @@ def check_local_join(room: Room, membership: object, *, is_withheld: bool = Fals
 
 
 def check_remote_entry(room: Room, membership: object) -> Denial | None:
-    """Judge an invitation or a join of another server's user.
-
-    Args:
-        membership: of that user until now; ``invite`` if that is what is being made.
-    """
+    """Judge an invitation or a join of another server's user, by their membership until now."""
     if room.join_rule == PUBLIC or not room.federates:
         return REMOTE_USER_IN_PUBLIC_ROOM
     if room.is_opened and membership not in ("invite", "join"):
@@ -98,11 +94,7 @@ def check_knock(room: Room) -> Denial | None:
 
 
 def stripped_state_is_public(stripped_state: object) -> bool:
-    """Whether the state that comes with an invitation shows a public room.
-
-    Args:
-        stripped_state: ``invite_room_state``, as another server sent it: nothing in it can be relied on.
-    """
+    """Whether an invitation's ``invite_room_state``, which may be forged, shows a public room."""
     if not isinstance(stripped_state, list | tuple):
         return False
     for event in stripped_state:

@@ -63,11 +63,7 @@ class RoomDirectory:
         reject(NO_ROOM_DIRECTORY)
 
     async def for_users(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
-        """Demand an access token (A_26518).
-
-        Raises:
-            SynapseError: 401 without one.
-        """
+        """Demand an access token (A_26518); 401 without one."""
         await self._client_api.user_of(request)
         return await proceed()
 

@@ -83,11 +83,7 @@ class RoomRules:
         return None
 
     def complete(self, room: CreateRoom) -> dict[str, Any]:
-        """The members of a ``createRoom`` body that have to be put in the place of the client's.
-
-        Args:
-            room: that is asked for and may be made.
-        """
+        """The members that replace the client's in the ``createRoom`` body of a permitted room."""
         changes: dict[str, Any] = {"room_version": self._version(room)}
         if room.is_public:
             changes["creation_content"] = {**room.creation_content, FEDERATE: False}
@@ -146,19 +142,11 @@ class RoomRules:
         return None
 
     def may_be_world_readable(self, creation: Mapping[str, Any]) -> bool:
-        """Whether the history of a room may be world-readable (requirement R3.8).
-
-        Args:
-            creation: content of its ``m.room.create``.
-        """
+        """Whether a room's history may be world-readable (R3.8), by its ``m.room.create`` content."""
         return self.product is Product.PRO and not may_federate(creation)
 
     def capabilities(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer to ``/_matrix/client/v3/capabilities``: room versions that clients are told of (A_25641-01).
-
-        Args:
-            body: Synapse's answer.
-        """
+        """Synapse's ``/_matrix/client/v3/capabilities`` with our room versions (A_25641-01)."""
         named = body.get("capabilities", {})
         available = named.get("m.room_versions", {}).get("available", {})
         offered = {version: available.get(version, "stable") for version in self.versions}
@@ -173,9 +161,5 @@ class RoomRules:
 
 
 def may_federate(creation: Mapping[str, Any]) -> bool:
-    """Whether other servers may take part in a room.
-
-    Args:
-        creation: content of its ``m.room.create``.
-    """
+    """Whether other servers may take part in a room, by the content of its ``m.room.create``."""
     return creation.get(FEDERATE, True) is not False

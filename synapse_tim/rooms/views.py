@@ -46,11 +46,7 @@ class RoomStates:
         self._federating: dict[str, bool] = {}
 
     def of(self, state: State) -> Room:
-        """What a room is.
-
-        Args:
-            state: at least ``ENTRY`` of it, as far as there is any.
-        """
+        """What a room is, by at least the ``ENTRY`` part of its state."""
         created, rule = state.get((CREATE, "")), state.get((JOIN_RULES, ""))
         return Room(
             product=self._product,

@@ -25,11 +25,7 @@ def free_port() -> int:
 
 
 def free_ports(n: int) -> list[int]:
-    """Several different ones; none is handed out twice in one process.
-
-    Raises:
-        OSError: there are not as many.
-    """
+    """Several different ports, none of them handed out before by this process."""
     found: list[int] = []
     first, last = _outgoing()
     candidates = [*range(_LOWEST, first), *range(max(last + 1, _LOWEST), _HIGHEST + 1)]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from synapse_tim.check.catalogue import blocks, lifetimes, listeners, logging, modules, options, privacy, tls
+from synapse_tim.check.catalogue import blocks, listeners, logging, modules, options, privacy, retention, tls
 from synapse_tim.check.catalogue.online import CHECKS as ONLINE_CHECKS
 from synapse_tim.core.checks import Check
 
@@ -12,7 +12,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *modules.CHECKS,
     *blocks.CHECKS,
     *options.CHECKS,
-    *lifetimes.CHECKS,
+    *retention.CHECKS,
     *listeners.CHECKS,
     *tls.CHECKS,
     *logging.CHECKS,

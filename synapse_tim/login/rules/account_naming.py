@@ -81,11 +81,7 @@ class KeyedHash:
 
 
 def localpart(rule: LocalpartRule, claims: Mapping[str, Any], server_name: str) -> str:
-    """The localpart of an account.
-
-    Raises:
-        TokenRefusedError: ``localpart``, or a claim is missing.
-    """
+    """The localpart of an account; refused: ``localpart``, or a claim is missing."""
     named = rule(claims)
     made = named.lower()
     if not named.isascii() or not _LOCALPART.fullmatch(made) or made.isdigit():

@@ -58,11 +58,7 @@ class ClaimRules:
 
 
 def text(claims: Mapping[str, Any], name: str) -> str:
-    """A claim that has to be a text that can be stored.
-
-    Raises:
-        TokenRefusedError: ``claim_missing`` or ``claims_malformed``.
-    """
+    """A claim that has to be storable text; else ``claim_missing`` or ``claims_malformed``."""
     value = claims.get(name)
     if value is None or value == "":
         raise TokenRefusedError(TokenRefusal.CLAIM_MISSING, name)
@@ -95,11 +91,7 @@ def check_claims(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime)
 
 
 def check_audience(claims: Mapping[str, Any], audience: str) -> None:
-    """Refuse a token that is meant for another client.
-
-    Raises:
-        TokenRefusedError: ``audience``.
-    """
+    """Refuse a token that is meant for another client (``audience``)."""
     found = claims.get("aud")
     audiences = [found] if isinstance(found, str) else found
     if not isinstance(audiences, list) or not all(isinstance(entry, str) for entry in audiences):
@@ -134,11 +126,7 @@ def check_times(claims: Mapping[str, Any], max_age: dt.timedelta, now: dt.dateti
 
 
 def numeric_date(claims: Mapping[str, Any], name: str) -> dt.datetime:
-    """A claim that has to be a time (RFC 7519 §2).
-
-    Raises:
-        TokenRefusedError: ``claim_missing`` or ``claims_malformed``.
-    """
+    """A time (RFC 7519 §2) in a claim; else ``claim_missing`` or ``claims_malformed``."""
     value = claims.get(name)
     if value is None:
         raise TokenRefusedError(TokenRefusal.CLAIM_MISSING, name)

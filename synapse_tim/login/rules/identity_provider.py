@@ -168,11 +168,7 @@ class IdentityProvider:
         )
 
     def use(self, claims: Mapping[str, Any], digest: str) -> UsedToken:
-        """What to remember of a token.
-
-        Raises:
-            TokenRefusedError: a claim is malformed.
-        """
+        """What to remember of a token; refused if a claim is malformed."""
         issued_at = numeric_date(claims, "iat")
         return UsedToken(
             replay_key=replay_key(claims, digest),

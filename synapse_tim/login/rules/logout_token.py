@@ -30,11 +30,7 @@ class Logout:
 
 
 def read_logout(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime) -> Logout:
-    """Judge a logout token whose signature is verified.
-
-    Args:
-        now: with a time zone.
-    """
+    """Judge a logout token whose signature is verified, at ``now`` with a time zone."""
     if text(claims, "iss") != rules.issuer:
         raise TokenRefusedError(TokenRefusal.ISSUER_UNKNOWN)
     check_audience(claims, rules.audience)

@@ -125,11 +125,7 @@ def homeserver_config(
 
 
 def needed_options(modules: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What homeserver.yaml has to say for the modules of this project that are in it.
-
-    Args:
-        modules: the entries of ``modules:``.
-    """
+    """The options that homeserver.yaml needs for the entries of ``modules:`` of this project."""
     options: dict[str, Any] = {}
     for module in modules:
         if str(module.get("module", "")).startswith("synapse_tim."):

@@ -80,11 +80,7 @@ class PostgresServer:
         )
 
     def start(self, timeout: float = HANGING_SECONDS) -> Self:
-        """Make the cluster if there is none, start it, and wait until it answers.
-
-        Raises:
-            ChildFailedError: it did not start.
-        """
+        """Make the cluster if need be, start it, and wait until it answers; else ``ChildFailedError``."""
         if not (self.directory / "data").exists():
             options = ["-U", _USER, "--auth=trust", "--locale=C", "-E", "UTF8", "--no-sync"]
             self._run("initdb", "-D", str(self.directory / "data"), *options, user=self._run_as)
@@ -106,11 +102,7 @@ class PostgresServer:
         )
 
     def query(self, database: str, sql: str) -> str:
-        """Run SQL; returns rows as lines, columns separated by ``|``.
-
-        Raises:
-            RuntimeError: with what PostgreSQL says.
-        """
+        """Run SQL; rows as lines, columns separated by ``|``; ``RuntimeError`` with PostgreSQL's words."""
         connection = ["-h", "127.0.0.1", "-p", str(self.port), "-U", _USER, "-d", database]
         return self._run("psql", *connection, "-v", "ON_ERROR_STOP=1", "-AtXqc", sql)
 

@@ -72,11 +72,7 @@ class Child:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start it.
-
-        Raises:
-            RuntimeError: it runs already.
-        """
+        """Start it, unless it runs already (``RuntimeError``)."""
         if self.running:
             raise RuntimeError(f"{self.name} is running")
         self.output.parent.mkdir(parents=True, exist_ok=True)
@@ -130,11 +126,7 @@ class Child:
             time.sleep(0.03)
 
     def wait_end(self, timeout: float) -> int:
-        """Wait until it ends by itself; returns its exit status.
-
-        Raises:
-            ChildFailedError: it goes on.
-        """
+        """Wait until it ends by itself; returns its exit status, or raises ``ChildFailedError``."""
         if self._process is None:
             raise RuntimeError(f"{self.name} was not started")
         try:

@@ -24,11 +24,7 @@ def available() -> str | None:
 
 
 class RedisServer:
-    """One server.
-
-    Args:
-        directory: where its output goes; default a temporary directory, removed at the end.
-    """
+    """One server; its output goes to ``directory``, by default a temporary one."""
 
     def __init__(self, directory: Path | None = None) -> None:
         program = find_program()
@@ -43,11 +39,7 @@ class RedisServer:
         self._process = Child("redis", [program, *options], output, cwd=self.directory)
 
     def start(self, timeout: float = HANGING_SECONDS) -> Self:
-        """Start and wait until it answers.
-
-        Raises:
-            ChildFailedError: it did not start.
-        """
+        """Start and wait until it answers; else ``ChildFailedError``."""
         self._process.start()
         self._process.wait_ready(self._answers, timeout)
         return self

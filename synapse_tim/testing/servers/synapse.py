@@ -168,11 +168,7 @@ class SynapseServer:
         return self.start().wait()
 
     def start_expecting_failure(self, timeout: float = HANGING_SECONDS) -> str:
-        """Start a server that is expected to refuse; returns what it wrote.
-
-        Raises:
-            ChildFailedError: it starts, or ends as if all were well.
-        """
+        """What a server wrote that refused to start; ``ChildFailedError`` if it did start."""
         before = len(self.output_text())
         self.write()
         self._main.start()

@@ -67,11 +67,7 @@ def open_simulator(directory: Path, *, require_client_certificate: bool = False)
 
 
 def save(ti: TiSimulator) -> None:
-    """Keep a simulator as it is now in its directory.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Keep a simulator as it is now in its directory."""
     world = ti.world
     kept = {
         "ports": ti.ports,

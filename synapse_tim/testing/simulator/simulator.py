@@ -114,11 +114,7 @@ class TiSimulator:
         self.close()
 
     def start(self) -> Self:
-        """Listen; on the ports of before if it was stopped. Nothing happens if it runs.
-
-        Raises:
-            OSError: a port is taken.
-        """
+        """Listen, on the ports of before if it was stopped; nothing happens if it runs."""
         if not self._servers:
             plain = LoopbackServer(self.ports[0], self._endpoints, self._log, self.faults)
             self._servers = (plain,)
@@ -295,11 +291,7 @@ class TiSimulator:
         return deep_merge(block, copy.deepcopy(overrides))
 
     def directory_config(self, **overrides: Any) -> dict[str, Any]:
-        """The ``directory`` block of ``homeserver.yaml`` for a server that looks users up in this simulator.
-
-        Args:
-            **overrides: as for ``federation_list_config``.
-        """
+        """The ``directory`` block of ``homeserver.yaml``; overrides as for ``federation_list_config``."""
         block: dict[str, Any] = {
             "url": self.directory_url,
             "vzd_credentials": self.vzd_credentials,

@@ -104,11 +104,7 @@ class DirectoryEntries:
         )
 
     def remove(self, telematik_id: str) -> None:
-        """Remove the entries of a telematik id.
-
-        Raises:
-            KeyError: there are none.
-        """
+        """Remove the entries of a telematik id; ``KeyError`` if there are none."""
         with self._lock:
             found = [key for key in self._entries if key[1] == telematik_id]
             if not found:

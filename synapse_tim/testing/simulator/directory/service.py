@@ -65,11 +65,7 @@ class Directory:
             self._changed()
 
     def remove(self, domain: str) -> None:
-        """Take a domain off the list.
-
-        Raises:
-            KeyError: it is not on it.
-        """
+        """Take a domain off the list; ``KeyError`` if it is not on it."""
         with self._lock:
             del self._rows[domain]
             self._changed()
@@ -95,11 +91,7 @@ class Directory:
             return [dict(row) for row in self._rows.values()]
 
     def restore(self, rows: Iterable[Mapping[str, Any]], version: int) -> None:
-        """Set the entries, as ``rows`` gave them, and the version.
-
-        Raises:
-            KeyError: a row has no domain.
-        """
+        """Set the entries, as ``rows`` gave them, and the version."""
         with self._lock:
             self._rows = {row["domain"]: dict(row) for row in rows}
             self._version = version

@@ -113,11 +113,7 @@ class Broker(Provider[rsa.RSAPrivateKey]):
             return tuple(self._sessions)
 
     def oidc_provider_config(self, **overrides: Any) -> dict[str, Any]:
-        """An entry of ``oidc_providers`` in ``homeserver.yaml``.
-
-        Args:
-            **overrides: merged into the entry, nested ones too; ``None`` takes a key out.
-        """
+        """An entry of ``oidc_providers``, with overrides merged in; ``None`` takes a key out."""
         entry: dict[str, Any] = {
             "idp_id": "broker",
             "idp_name": "Broker",

@@ -25,11 +25,7 @@ class DiscoveryOffice:
         self._signers: dict[str, Identity] = {}
 
     def signed(self, members: Mapping[str, str]) -> bytes:
-        """The document as it would be served now.
-
-        Args:
-            members: its content, without times.
-        """
+        """The document with these members, without times, as it would be served now."""
         issued = self._now()
         if self._faults.idp_expired_discovery:
             issued -= 2 * _VALIDITY

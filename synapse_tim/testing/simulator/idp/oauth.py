@@ -49,11 +49,7 @@ def basic_credentials(request: Request) -> dict[str, str]:
 
 
 def required(parameters: Mapping[str, str], name: str) -> str:
-    """A parameter that has to be there.
-
-    Raises:
-        OAuthError: it is not.
-    """
+    """A parameter that has to be there; ``OAuthError`` if it is not."""
     if not parameters.get(name):
         raise OAuthError("invalid_request", f"{name} is missing")
     return parameters[name]

@@ -158,11 +158,7 @@ class Provider(Generic[K]):
 
 
 def pick(people: Mapping[str, P], name: str) -> P:
-    """The person of a name.
-
-    Raises:
-        OAuthError: there is none.
-    """
+    """The person of a name; ``OAuthError`` without one."""
     if name not in people:
         raise OAuthError("access_denied", "nobody has that name")
     return people[name]

@@ -42,11 +42,7 @@ class SignatureKeys(Generic[K]):
             return self._last()
 
     def rotate(self, kid: str | None = None) -> NamedKey[K]:
-        """Replace it.
-
-        Args:
-            kid: the name of the new one; default the first name with a number.
-        """
+        """Replace the key; the new name is by default the first one with a number."""
         with self._lock:
             self._last()  # so that there is one to replace
             name = kid or f"{self._kid}_{len(self._made) + 1}"

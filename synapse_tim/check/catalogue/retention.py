@@ -1,4 +1,4 @@
-"""Checks of how long things are kept: media, messages, rooms, addresses."""
+"""Checks of retention: how long media, messages, rooms and addresses are kept."""
 
 from operator import not_
 from typing import Final
