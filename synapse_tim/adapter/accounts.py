@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from synapse.handlers.sso import MappingException as MappingException
-from synapse.logging.context import ContextRequest, current_context
 
 from synapse_tim.adapter.shape import Touches
 from synapse_tim.adapter.stores import main_store
@@ -23,11 +22,7 @@ _DEVICES: Final = _SYNAPSE.getter("get_device_handler", "DeviceHandler")
 _DELETE: Final = _SYNAPSE.calls(
     "synapse.handlers.device.DeviceHandler.delete_devices(user_id, device_ids, …)", "ends sessions"
 )
-_REQUESTER: Final = _SYNAPSE.reads(
-    "synapse.logging.context.ContextRequest.requester", "who makes a request that a callback is not told"
-)
 
-_SYNAPSE.calls("synapse.logging.context.current_context", "which request is being served")
 _SYNAPSE.calls("synapse.handlers.sso.MappingException", "shows a page when a user mapping provider raises it")
 
 #: Says which password hash an account gets: provider's id and localpart in, the hash or ``None`` out.
@@ -42,7 +37,6 @@ class SynapseAccounts:
         self._by_external_id = _EXTERNAL_ID.of(store)
         self._locked = _LOCKED.of(store)
         self._delete_devices = _DELETE.of(_DEVICES.of(hs)())
-        _REQUESTER.of(ContextRequest)
         self._mark: Mark = lambda provider, localpart: None
         self._registration = _REGISTRATION.of(hs)()
         _REGISTER.wrap(self._registration, self._with_mark)
@@ -79,14 +73,3 @@ class SynapseAccounts:
     async def end_sessions(self, user_id: str, device_ids: Iterable[str]) -> None:
         """Delete devices of a user, and with them their access tokens, on all workers."""
         await self._delete_devices(user_id, list(device_ids))
-
-
-def current_requester() -> str | None:
-    """Who makes the request that is being served, as far as Synapse knows by now."""
-    request = current_context().request
-    return None if request is None else request.requester
-
-
-def current_request() -> object:
-    """What stands for the request that is being served, the same for all that belongs to it."""
-    return current_context().request

@@ -19,6 +19,7 @@ from synapse_tim.adapter.accounts import SynapseAccounts
 from synapse_tim.adapter.arriving_events import ArrivingEvents
 from synapse_tim.adapter.client_api import ClientApi
 from synapse_tim.adapter.config import HomeserverConfig
+from synapse_tim.adapter.current_request import assert_shape
 from synapse_tim.adapter.device_inbox import DeviceInbox
 from synapse_tim.adapter.events import LocalEvents, NewRooms, ReceivedEvents
 from synapse_tim.adapter.federation import SynapseFederation
@@ -47,6 +48,7 @@ class Homeserver:
     """
 
     def __init__(self, api: ModuleApi) -> None:
+        assert_shape()
         self.api = api
         self._hs = _HS.of(api)
         self.clock = _CLOCK.of(api)

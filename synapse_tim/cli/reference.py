@@ -37,6 +37,7 @@ def denials() -> Page:
             ", ".join(each.requirements),
             each.policy,
             f"{each.status} {each.errcode}",
+            "yes" if each.has_reference else "",
             each.text,
         )
         for name, each in CATALOGUE.items()
@@ -44,9 +45,13 @@ def denials() -> Page:
     introduction = (
         "Whatever is refused is refused with one of these answers. Each is counted under its policy and\n"
         'its first requirement in `synapse_tim_decisions_total{policy,rule,outcome="denied"}`.\n'
-        "Answers with status 503 carry `Retry-After`: the same request may succeed later."
+        "Answers with status 503 carry `Retry-After`: the same request may succeed later. Those with a\n"
+        'reference end in `[Reference: abcd2345]` and have it as `"synapse_tim.reference"` in the JSON; it\n'
+        "leads to a [line in the log](operations.md#why-was-this-refused)."
     )
-    return Page("Denials", introduction, ("name", "requirements", "policy", "answer", "text"), rows)
+    return Page(
+        "Denials", introduction, ("name", "requirements", "policy", "answer", "reference", "text"), rows
+    )
 
 
 def options() -> Page:

@@ -4,26 +4,39 @@ from synapse_tim.core.denial import Denial
 
 #: The profile of an insured person, without a room in common.
 PROFILE_HIDDEN = Denial(
-    "client_api", ("A_26290",), "Profile isn't available without a room in common. (A_26290)"
+    "profile_hidden",
+    "client_api",
+    ("A_26290",),
+    "Profile isn't available without a room in common. (A_26290)",
 )
 
 #: Changing one's display name.
 DISPLAY_NAME = Denial(
-    "client_api", ("R4.15",), "The organisation sets display names; ask your administrator. (R4.15)"
+    "display_name",
+    "client_api",
+    ("R4.15",),
+    "The organisation sets display names; ask your administrator. (R4.15)",
 )
 
 #: E-mail addresses, telephone numbers, identity servers.
 THIRD_PARTY_ID = Denial(
-    "client_api", ("R4.10",), "E-mail addresses and telephone numbers are not used here. (R4.10)"
+    "third_party_id",
+    "client_api",
+    ("R4.10",),
+    "E-mail addresses and telephone numbers are not used here. (R4.10)",
 )
 
 #: Registering an account by oneself.
 REGISTRATION = Denial(
-    "client_api", ("R4.3",), "The organisation creates accounts; ask your administrator. (R4.3)"
+    "registration",
+    "client_api",
+    ("R4.3",),
+    "The organisation creates accounts; ask your administrator. (R4.3)",
 )
 
 #: A search in the user directory that cannot be read.
 SEARCH_MALFORMED = Denial(
+    "search_malformed",
     "client_api",
     ("A_26375", "AF_10104-03"),
     "'search_term' has to be a string, 'limit' an integer.",
@@ -32,6 +45,7 @@ SEARCH_MALFORMED = Denial(
 
 #: Common rooms of users could not be looked up.
 LOOKUP_UNAVAILABLE = Denial(
+    "lookup_unavailable",
     "client_api",
     ("A_26290", "A_26375"),
     "Common rooms could not be looked up. Try again later. (A_26290, A_26375)",

@@ -14,7 +14,8 @@ from synapse_tim.invites import denials as invites
 from synapse_tim.login import denials as login
 from synapse_tim.rooms import denials as rooms
 
-_SUBJECTS: Final = (
+#: The modules that have them.
+SUBJECTS: Final = (
     federation,
     invites,
     rooms,
@@ -28,8 +29,5 @@ _SUBJECTS: Final = (
 
 #: Every denial there is by its name, that of its constant, in the order of the page.
 CATALOGUE: Final[Mapping[str, Denial]] = {
-    name.lower(): value
-    for subject in _SUBJECTS
-    for name, value in vars(subject).items()
-    if isinstance(value, Denial)
+    value.name: value for subject in SUBJECTS for value in vars(subject).values() if isinstance(value, Denial)
 }

@@ -29,6 +29,7 @@ _USUAL: Final[Mapping[int, str]] = {
 class Denial:
     """A request that is refused."""
 
+    name: str  #: that of its constant, in lower case
     policy: str  #: the part that decides, a label of ``synapse_tim_decisions_total``
     #: Gematik's ids, or the numbers of the requirements (``R4.10``) where gematik has no id; the first one is
     #: the ``rule`` label of ``synapse_tim_decisions_total``.
@@ -39,6 +40,12 @@ class Denial:
     #: Seconds after which the same request may succeed, or ``None``; by default for 503 only.
     retry_after: int | None = attrs.field()
     detail: str = ""  #: what exactly is wrong, for denials that leave that open
+    #: Whether the answer carries a reference to a line of the log: not where there is nothing to explain, or
+    #: where it must not differ from Synapse's own answer.
+    has_reference: bool = True
+    server: str | None = attrs.field(
+        default=None, eq=False
+    )  #: the other server that it is about, for the log
 
     @errcode.default
     def _usual(self) -> str:
@@ -61,3 +68,7 @@ class Denial:
     def with_detail(self, detail: str) -> Denial:
         """The same denial that says what exactly is wrong."""
         return attrs.evolve(self, detail=detail)
+
+    def about(self, server: str | None) -> Denial:
+        """The same denial with the other server that it is about."""
+        return attrs.evolve(self, server=server)

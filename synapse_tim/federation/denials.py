@@ -6,6 +6,7 @@ from synapse_tim.core.denial import Denial
 
 #: The other server is not in the federation list in force.
 NOT_A_MEMBER = Denial(
+    "not_a_member",
     policy="federation",
     requirements=(
         "AF_10064-02",
@@ -27,6 +28,7 @@ NOT_A_MEMBER = Denial(
 
 #: There is no usable list, so no server may be talked to (R1.14).
 NO_USABLE_LIST = Denial(
+    "no_usable_list",
     policy="federation",
     requirements=(
         "AF_10064-02",
@@ -46,6 +48,7 @@ NO_USABLE_LIST = Denial(
 
 #: An event of a server that left the federation, relayed by a member.
 RELAYED_FOR_NON_MEMBER = Denial(
+    "relayed_for_non_member",
     policy="relayed_event",
     requirements=("AF_10064-02", "AF_10062-03", "AF_10062-01"),
     text="The event was sent by a server that is not part of the federation. (AF_10064-02)",
@@ -53,6 +56,7 @@ RELAYED_FOR_NON_MEMBER = Denial(
 
 #: A createRoom body that invites by e-mail address or the like: whose server that is shows too late.
 INVITES_BY_ADDRESS = Denial(
+    "invites_by_address",
     policy="federation",
     requirements=("AF_10064-02", "A_25368-01"),
     text="Create the room without 'invite_3pid', then invite by user id. (AF_10064-02, A_25368-01)",
@@ -60,6 +64,7 @@ INVITES_BY_ADDRESS = Denial(
 
 #: A createRoom body whose invitations cannot be read: nothing to decide on.
 INVITES_MALFORMED = Denial(
+    "invites_malformed",
     policy="federation",
     requirements=("AF_10064-02",),
     status=400,

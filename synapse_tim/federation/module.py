@@ -172,7 +172,7 @@ class FederationAllowList:
             if denial is not None:
                 if server is not None:
                     self._ask_about(server)
-                reject(denial)
+                reject(denial.about(server))
         count_allowed(NOT_A_MEMBER)
 
     def _require_one(self, servers: Iterable[str]) -> None:
@@ -183,7 +183,7 @@ class FederationAllowList:
 
     def _why_denied(self, server: str | None) -> Denial:
         """Why Synapse's whitelist denied a server: a list that is being applied names it a moment later."""
-        return self._in_force.members.check(server) or NO_USABLE_LIST
+        return (self._in_force.members.check(server) or NO_USABLE_LIST).about(server)
 
     def _denied(self, server: str) -> None:
         """Count what Synapse's whitelist denied, and find out whether the server has joined recently."""

@@ -9,6 +9,7 @@ REPORT_SECONDS: Final = 60
 
 #: An information service that does not know who asks.
 INFORMATION_TOKEN = Denial(
+    "information_token",
     "information",
     ("R5.6", "R5.1"),
     "A valid OpenID token of this server has to be in the Authorization header, as Bearer. (R5.6)",
@@ -17,6 +18,7 @@ INFORMATION_TOKEN = Denial(
 
 #: A query that cannot be answered; the fault is added to the text.
 INFORMATION_QUERY = Denial(
+    "information_query",
     "information",
     ("R5.2", "R5.3", "R5.9"),
     "The query cannot be answered",
@@ -26,6 +28,7 @@ INFORMATION_QUERY = Denial(
 
 #: An institution code that the federation list does not have.
 IK_UNKNOWN = Denial(
+    "ik_unknown",
     "information",
     ("R5.2",),
     "The federation list has no insurer with this institution code (IK). (R5.2)",
@@ -34,6 +37,7 @@ IK_UNKNOWN = Denial(
 
 #: There has never been a verified list, or it could not be looked up who asks.
 INFORMATION_UNAVAILABLE = Denial(
+    "information_unavailable",
     "information",
     ("R5.7", "R5.6"),
     "This cannot be answered at the moment. Try again later. (R5.7)",
@@ -41,10 +45,13 @@ INFORMATION_UNAVAILABLE = Denial(
 )
 
 #: A client's report that does not follow gematik's schema; the fault is added to the text.
-REPORT_MALFORMED = Denial("information", ("R5.10",), "Not a client report, nothing was counted", status=400)
+REPORT_MALFORMED = Denial(
+    "report_malformed", "information", ("R5.10",), "Not a client report, nothing was counted", status=400
+)
 
 #: More reports than a client has to send.
 REPORT_TOO_OFTEN = Denial(
+    "report_too_often",
     "information",
     ("R5.10", "A_22817"),
     "Too many reports. Send the next one later, with all events since the last successful one. (R5.10)",
@@ -54,5 +61,9 @@ REPORT_TOO_OFTEN = Denial(
 
 #: A report that could not be counted.
 REPORT_UNAVAILABLE = Denial(
-    "information", ("R5.10",), "The report could not be counted. Send it again later. (R5.10)", status=503
+    "report_unavailable",
+    "information",
+    ("R5.10",),
+    "The report could not be counted. Send it again later. (R5.10)",
+    status=503,
 )

@@ -31,6 +31,7 @@ from synapse_tim.adapter.users import LocalUsers
 from synapse_tim.core.create_room import CreateRoom, is_user_id, names_address
 from synapse_tim.core.denial import Denial
 from synapse_tim.core.matrix import MEMBER, THIRD_PARTY_INVITE
+from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.federation.federation_members import Federation
 from synapse_tim.invites.arriving_memberships import ArrivingMemberships
 from synapse_tim.invites.config import InvitePolicyConfig
@@ -200,6 +201,11 @@ class InvitePolicy:
         return False
 
     async def _check(self, inviter: str, invitee: str) -> Denial | None:
+        denial = await self._judge(inviter, invitee)
+        other = of_matrix_id(invitee if self._api.is_mine(inviter) else inviter)
+        return None if denial is None else denial.about(other)
+
+    async def _judge(self, inviter: str, invitee: str) -> Denial | None:
         rules = self._rules()
         denial = rules.check(inviter, invitee)
         if denial is not None:

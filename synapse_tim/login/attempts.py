@@ -15,11 +15,11 @@ import attrs
 from synapse.module_api import NOT_SPAM, ModuleApi, SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
-from synapse_tim.adapter.accounts import current_request, current_requester
-from synapse_tim.adapter.answers import Answer, Proceed, enforce, reject
+from synapse_tim.adapter.answers import Answer, Proceed, enforce, login_error_of, reject
+from synapse_tim.adapter.current_request import current_request, current_requester
 from synapse_tim.adapter.request_body import read_json, replace_json
 from synapse_tim.core.denial import Denial
-from synapse_tim.login.denials import LOGIN_METHOD, LOGIN_UNAVAILABLE
+from synapse_tim.login.denials import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE
 from synapse_tim.login.logout import ProviderLogout, SessionEndedError
 from synapse_tim.login.rules.methods import LoginMethod, LoginRules
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
@@ -95,26 +95,29 @@ class LoginAttempts:
 
     async def check_id_token(
         self, username: str, login_type: str, login: dict[str, Any]
-    ) -> tuple[str, _AfterLogin] | None:
+    ) -> tuple[str, _AfterLogin]:
         """Log a user in with an ID token, or have them confirm something with one.
 
         The user id that the client names does not matter. Confirming is for those who are logged in, with a
         token of their own (user-interactive authentication).
 
         Returns:
-            The user id and what to do once there is a session; ``None`` if the token is refused.
+            The user id and what to do once there is a session.
+
+        Raises:
+            LoginError: 403 ``M_FORBIDDEN`` in Synapse's words, whatever the reason.
         """
         try:
             logged_in = await self._log_in_or_confirm(login.get("token"))
         except TokenRefusedError as error:
             count_refused(error)
-            return None
+            raise login_error_of(ID_TOKEN) from None
         except Exception as error:
             # Its text may hold something about the person.
             logger.error("An ID token could not be checked: %s", type(error).__name__)
             logger.debug("An ID token could not be checked", exc_info=True)
             count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
-            return None
+            raise login_error_of(ID_TOKEN) from None
         count_accepted()
         return logged_in.user_id, self._after_login(logged_in)
 

@@ -14,6 +14,7 @@ from synapse.module_api.errors import ConfigError
 
 from synapse_tim.adapter import registry
 from synapse_tim.adapter.accounts import MappingException
+from synapse_tim.adapter.answers import referred
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config import OidcProvider
 from synapse_tim.adapter.config_block import parse_block
@@ -21,6 +22,7 @@ from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.jose.signed_token import SignatureRules, SignedToken
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.claims_config import OidcMappingConfig
+from synapse_tim.login.denials import ID_TOKEN, LOGIN_METHOD
 from synapse_tim.login.pending_accounts import NewAccounts
 from synapse_tim.login.rules.claims import text
 from synapse_tim.login.rules.identity_provider import IdentityProvider, Person
@@ -80,16 +82,16 @@ class OidcMapping:
         """Refuse a person who may not log in; the only callback that Synapse makes at every login."""
         context = self._context()
         if not context.permits_single_sign_on:
-            raise MappingException(NOT_USED)
+            raise MappingException(referred(LOGIN_METHOD, NOT_USED))
         try:
             await self._check(context, userinfo, token)
         except TokenRefusedError as error:
             count_refused(error)
-            raise MappingException(page_text(error.reason)) from None
+            raise MappingException(referred(ID_TOKEN, page_text(error.reason))) from None
         except Exception as error:
             logger.error("Single sign-on could not be checked: %s", type(error).__name__)
             count_refused(TokenRefusedError(TokenRefusal.INTERNAL))
-            raise MappingException(page_text(TokenRefusal.INTERNAL)) from None
+            raise MappingException(referred(ID_TOKEN, page_text(TokenRefusal.INTERNAL))) from None
         count_accepted()
         return {}
 
@@ -106,7 +108,7 @@ class OidcMapping:
             name = None if user_id else await self._begin(context, person, claims)
         except TokenRefusedError as error:
             count_refused(error)
-            raise MappingException(page_text(error.reason)) from None
+            raise MappingException(referred(ID_TOKEN, page_text(error.reason))) from None
         return {
             "localpart": name,
             "confirm_localpart": False,

@@ -4,6 +4,7 @@ from synapse_tim.core.denial import Denial
 
 #: A room version that may be neither created nor upgraded to.
 ROOM_VERSION = Denial(
+    "room_version",
     "room",
     ("A_26202", "A_26203", "A_26248"),
     "Rooms of this version are not created here; leave 'room_version' out for the default. (A_26203)",
@@ -12,10 +13,11 @@ ROOM_VERSION = Denial(
 )
 
 #: A createRoom body that cannot be read; the fault is added to the text.
-ROOM_MALFORMED = Denial("room", ("A_25323-01",), "The room was not created", status=400)
+ROOM_MALFORMED = Denial("room_malformed", "room", ("A_25323-01",), "The room was not created", status=400)
 
 #: A world-readable history, in a room that may federate or of an insurer.
 WORLD_READABLE = Denial(
+    "world_readable",
     "room",
     ("A_25481", "A_26515-01", "A_25996"),
     "History visibility 'world_readable' is not allowed in this room. (A_26515-01)",
@@ -25,6 +27,7 @@ WORLD_READABLE = Denial(
 
 #: A public room, or one that can be entered without an invitation, on an insurer's server.
 PUBLIC_ROOM_OF_INSURED = Denial(
+    "public_room_of_insured",
     "room",
     ("A_25996", "A_26015-02"),
     "Rooms of insured persons are private: they are entered by invitation only. (A_25996)",
@@ -32,6 +35,7 @@ PUBLIC_ROOM_OF_INSURED = Denial(
 
 #: The join rule ``public`` after creation; for insured persons, any but ``invite``.
 JOIN_RULE = Denial(
+    "join_rule",
     "room",
     ("A_28271", "A_26015-02"),
     "This join rule cannot be set. Create a new room if it is to be public. (A_28271)",
@@ -41,6 +45,7 @@ JOIN_RULE = Denial(
 
 #: Upgrading a room that could not be created like this.
 PUBLIC_ROOM_UPGRADE = Denial(
+    "public_room_upgrade",
     "room",
     ("A_26515-01", "A_28271"),
     "A public room that other servers take part in, or a room that they have opened, cannot be upgraded; "
@@ -50,15 +55,21 @@ PUBLIC_ROOM_UPGRADE = Denial(
 )
 
 #: State whose content cannot be read; the fault is added to the text.
-STATE_MALFORMED = Denial("room", ("A_28271", "A_25481"), "Malformed state", status=400)
+STATE_MALFORMED = Denial("state_malformed", "room", ("A_28271", "A_25481"), "Malformed state", status=400)
 
 #: Listing a room in the directory that may federate.
 PUBLISHED_FEDERATING = Denial(
-    "room", ("A_26515-01", "A_26515"), "Not allowed to publish room", status=403, errcode="M_UNKNOWN"
+    "published_federating",
+    "room",
+    ("A_26515-01", "A_26515"),
+    "Not allowed to publish room",
+    status=403,
+    errcode="M_UNKNOWN",
 )
 
 #: A user of another server in a public room.
 REMOTE_USER_IN_PUBLIC_ROOM = Denial(
+    "remote_user_in_public_room",
     "room",
     ("A_26515-01", "A_26515", "A_25324-01", "A_25325-01"),
     "Public rooms are for users of their own server only. (A_26515-01)",
@@ -67,6 +78,7 @@ REMOTE_USER_IN_PUBLIC_ROOM = Denial(
 #: Joining a room of another server, or one that another server has opened, without being invited; a public
 #: one at all; knocking at one that another server has opened.
 JOIN_WITHOUT_INVITE = Denial(
+    "join_without_invite",
     "room",
     ("A_26515-01", "A_26515", "R3.11"),
     "Public rooms of other servers cannot be joined; other rooms need an invitation. (A_26515-01)",
@@ -74,14 +86,22 @@ JOIN_WITHOUT_INVITE = Denial(
 
 #: What other servers ask about a room that does not federate, in Synapse's words for what is not there.
 ROOM_NOT_FOUND = Denial(
-    "room", ("A_26520", "A_28590"), "Unknown room or alias, in Synapse's own words.", status=404
+    "room_not_found",
+    "room",
+    ("A_26520", "A_28590"),
+    "Unknown room or alias, in Synapse's own words.",
+    status=404,
+    has_reference=False,
 )
 
 #: The room directory of an insurer's server.
-NO_ROOM_DIRECTORY = Denial("client_api", ("A_28587",), "There are no public rooms here. (A_28587)")
+NO_ROOM_DIRECTORY = Denial(
+    "no_room_directory", "client_api", ("A_28587",), "There are no public rooms here. (A_28587)"
+)
 
 #: The room type that clients of the next generation may join, and no user may create.
 ROOM_TYPE_V2 = Denial(
+    "room_type_v2",
     "room",
     ("A_28596",),
     "Rooms of the type de.gematik.tim.roomtype.default.v2 are not created here. (A_28596)",

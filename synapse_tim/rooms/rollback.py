@@ -13,8 +13,8 @@ import attrs
 from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
-from synapse_tim.adapter.accounts import current_request
 from synapse_tim.adapter.answers import Answer, Proceed
+from synapse_tim.adapter.current_request import current_request
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.matrix import CREATE, MEMBER

@@ -193,6 +193,13 @@ def at_worker(server, user):
     return WorkerUser(user.user_id, user.access_token, worker.client_url, user.device_id, server.client_url)
 
 
+def error_text(answer):
+    """The text of an error without its reference, which is in the JSON as well."""
+    body = answer.json()
+    text, reference = body["error"], body.get("synapse_tim.reference")
+    return text if reference is None else text.removesuffix(f" [Reference: {reference}]")
+
+
 def versions_at(server):
     name = "synapse_tim_federation_list_version"
     processes = [server, *getattr(server, "workers", ())]

@@ -16,6 +16,7 @@ from tests.support.world import (
     allow,
     block,
     code,
+    error_text,
     invite_silently,
     invited,
     together,
@@ -328,7 +329,7 @@ def test_a_28590_a_knock_in_somebody_elses_name_tells_nothing(world):
             pdu, event_id = signed(world.lax, {**pdu, "sender": sender.user_id})
             path = f"/_matrix/federation/v1/send_knock/{room}/{event_id}"
             answer = world.lax.federation_request("PUT", path, to=world.hospital, content=pdu)
-            text = answer.json()["error"].replace(event_id, "EVENT").replace(sender.user_id, "SENDER")
+            text = error_text(answer).replace(event_id, "EVENT").replace(sender.user_id, "SENDER")
             answers.add((answer.status_code, text))
         assert len(answers) == 1, answers
     # In one's own name it is judged where the room takes knocks, and by Synapse where it does not.
@@ -350,7 +351,7 @@ def test_a_28590_whoever_is_not_in_a_room_learns_nothing_by_a_ban_or_a_knock(wor
     answers = {
         (
             answer.status_code,
-            answer.json()["error"].replace(outsider.user_id, "OUTSIDER").replace(room, "ROOM"),
+            error_text(answer).replace(outsider.user_id, "OUTSIDER").replace(room, "ROOM"),
         )
         for target in (member, refusing)
         for answer in (ban(outsider, room, target), put_membership(outsider, room, target, "ban"))

@@ -6,7 +6,16 @@ from synapse_tim.testing import wait_for
 from tests.invites.e2e.test_invitations import WAYS
 from tests.legacy.e2e.world import HOUR_S, approve, contacts_api, disapprove
 from tests.support.pdus import next_in_room, send
-from tests.support.world import PRIVATE, block, code, decisions, invite_silently, invited, together
+from tests.support.world import (
+    PRIVATE,
+    block,
+    code,
+    decisions,
+    error_text,
+    invite_silently,
+    invited,
+    together,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -220,7 +229,7 @@ def test_af_10104_01_r2_14_who_has_no_account_is_not_invited(world):
         for user_id in (left.user_id, nobody):
             answer = inviter.invite(room, user_id)
             assert code(answer) == FORBIDDEN
-            texts.add(answer.json()["error"])
+            texts.add(error_text(answer))
     assert len(texts) == 1
 
 

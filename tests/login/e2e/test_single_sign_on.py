@@ -68,6 +68,7 @@ class Browser:
         answer = self.log_in(idp)
         assert answer.status_code == 400, answer.headers
         assert text in page(answer)
+        assert " [Reference: " in page(answer)
         assert reasons(self.server)[reason] == before + 1
 
 

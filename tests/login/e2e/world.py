@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from synapse_tim.jose.jwe import DecryptionKey
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment, loopback
 from synapse_tim.testing.simulator.idp.cards import Card, InsuredPerson
+from tests.support.world import error_text
 
 CLIENT = "/_matrix/client/v3"
 ADMIN = "/_synapse/admin"
@@ -237,7 +238,7 @@ def refused(server, token, reason, **more):
     before = reasons(server)
     answer = log_in(server, token, **more)
     assert code(answer) == FORBIDDEN, answer.text
-    assert answer.json()["error"] == "Invalid username or password"
+    assert error_text(answer) == "Invalid username or password"
     after = reasons(server)
     assert {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)} == {
         reason: 1
