@@ -36,7 +36,7 @@ class SynapseFederation:
         _ALLOWED.of(self._config)
 
     def install_allow_list(self, on_denied: Callable[[str], None]) -> AllowList:
-        """Put a dictionary that can be changed in the place of the configured, empty one.
+        """Put a view of the members in the place of the configured, empty dictionary.
 
         Called before Synapse opens its listeners, whose parts keep a reference to it. Should the module
         never get to fill it, everything stays denied.

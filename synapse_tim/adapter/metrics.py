@@ -42,6 +42,11 @@ LIST_UPDATES = Counter(
     "Update attempts: accepted, confirmed, or the reason of the refusal.",
     labelnames=["result"],
 )
+LIST_COMPILED_REFUSED = Counter(
+    "synapse_tim_federation_list_compiled_refused",
+    "Compiled lists in the database that were refused: not_authentic, or a contradiction to the signed list.",
+    labelnames=["reason"],
+)
 LIST_UPDATE_DURATION = Histogram(
     "synapse_tim_federation_list_update_duration_seconds",
     "Duration of an update attempt, network included.",

@@ -18,10 +18,11 @@ from synapse_tim.check.stored_permissions import count_stored_permissions
 from synapse_tim.check.synapse_config import without_log
 from synapse_tim.core.checks import NotRead
 from synapse_tim.core.server_name import normalise
+from synapse_tim.federation.acceptance import ListState
 from synapse_tim.federation.assembly import Fetchers, build_updater, list_trust, read_files
 from synapse_tim.federation.config import AllowListConfig
 from synapse_tim.federation.refusals import Refusal
-from synapse_tim.federation.updater import ListState, Update
+from synapse_tim.federation.updater import Update
 from synapse_tim.pki.certificates import describe
 
 #: For the list, and once more for the server itself.

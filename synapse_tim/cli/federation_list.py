@@ -199,12 +199,12 @@ def _show(options: argparse.Namespace) -> int:
     if options.domain is not None:
         name = normalise(options.domain)
         domains = [name] if name is not None and name in content else []
-    iks: dict[str, list[str]] = {}
+    insurers, iks = content.insurance_domains, dict[str, list[str]]()
     for ik, name in content.ik_to_domain.items():
         iks.setdefault(name, []).append(ik)
     if options.json:
         rows = [
-            {"domain": name, "insurance": content.domains[name], "ik": sorted(iks.get(name, []))}
+            {"domain": name, "insurance": name in insurers, "ik": sorted(iks.get(name, []))}
             for name in domains
         ]
         print_json({"version": content.version, "domains": rows})
@@ -212,7 +212,11 @@ def _show(options: argparse.Namespace) -> int:
         print_table(
             ("domain", "insurer", "institution codes"),
             (
-                (name, "yes" if content.domains[name] else "", " ".join(sorted(iks.get(name, []))))
+                (
+                    name,
+                    "yes" if name in insurers else "",
+                    " ".join(sorted(iks.get(name, []))),
+                )
                 for name in domains
             ),
             title=f"Federation list, version {content.version}",
@@ -225,11 +229,9 @@ def _show(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     bench = _Bench(options)
     old, new = (bench.verify(where).content for where in (options.old, options.new))
-    added = sorted(name for name in new.domains if name not in old)
-    removed = sorted(name for name in old.domains if name not in new)
-    changed = sorted(
-        name for name, insurer in new.domains.items() if old.domains.get(name, insurer) != insurer
-    )
+    before, after = set(old.domains), set(new.domains)
+    added, removed = sorted(after - before), sorted(before - after)
+    changed = sorted((old.insurance_domains ^ new.insurance_domains) & before & after)
     if options.json:
         print_json(
             {
@@ -242,8 +244,8 @@ def _diff(options: argparse.Namespace) -> int:
         )
         return 0
     rows = [("added", name) for name in added]
-    rows += [("removed", name) for name in removed]
-    rows += [("now an insurer" if new.domains[name] else "no longer an insurer", name) for name in changed]
+    insurers = new.insurance_domains
+    rows += [("now an insurer" if name in insurers else "no longer an insurer", name) for name in changed]
     print(f"version {old.version} to {new.version}: {len(added)} added, {len(removed)} removed")
     if rows:
         print_table(("change", "domain"), rows)

@@ -17,6 +17,7 @@ from typing import Final
 
 import attrs
 
+from synapse_tim.federation.compiled import CompiledList
 from synapse_tim.federation.list import FederationList
 from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificates import CLOCK_SKEW
@@ -80,11 +81,26 @@ class VerifiedList:
         content: the snapshot.
         path: the verified path of its signer.
         jws_digest: SHA-256 over the whole serialization, in hex.
+        compiled: the form in which it is handed to other processes.
     """
 
     content: FederationList
     path: SignerPath
     jws_digest: str
+    compiled: CompiledList | None = None
+
+
+@attrs.frozen(eq=False)
+class ListState:
+    """Where the update cycle stands.
+
+    Attributes:
+        remembered: the floor, or ``None`` before the first list.
+        in_force: the list in use, or ``None`` if there is none that can be believed.
+    """
+
+    remembered: Acceptance | None = None
+    in_force: VerifiedList | None = None
 
 
 def check_clock(remembered: Acceptance | None, now: dt.datetime) -> None:

@@ -20,15 +20,18 @@ from synapse_tim.adapter.threads import Threads
 from synapse_tim.core.products import Product
 from synapse_tim.directory.config import read_credentials
 from synapse_tim.directory.session import DirectorySession, ProviderCredentials
+from synapse_tim.federation.compiled import Seal
 from synapse_tim.federation.config import AllowListConfig, FederationListConfig
 from synapse_tim.federation.enforcement import ListInForce, StalenessPolicy
 from synapse_tim.federation.follower import ListFollower
 from synapse_tim.federation.leader import ListLeader
+from synapse_tim.federation.list_reader import Reader, read
+from synapse_tim.federation.reader_process import ReaderProcess
 from synapse_tim.federation.schedule import RefreshSchedule
-from synapse_tim.federation.services import ListServices
 from synapse_tim.federation.signals import ListSignals
 from synapse_tim.federation.source import ListSource
 from synapse_tim.federation.store import ListStore
+from synapse_tim.federation.stored_list import StoredList
 from synapse_tim.federation.updater import Updater
 from synapse_tim.federation.verifier import ListVerifier
 from synapse_tim.pki.config import trust_store
@@ -36,8 +39,6 @@ from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.signer_path import ROLE_VZD_TI
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.transport.fetcher import Fetcher
-
-_JUDGE_MS = 1000
 
 
 @attrs.frozen(eq=False)
@@ -81,66 +82,63 @@ def read_files(config: FederationListConfig) -> ListParts:
 
 
 @attrs.frozen(eq=False)
-class FederationListEngine:
-    """The running parts of one process.
+class RunningList:
+    """The list of one process.
 
     Attributes:
-        api: Synapse's module API.
         in_force: what is enforced.
-        driver: the leader or a follower.
+        driver: the leader or a follower, not started yet.
         session: the login to the directory, if the list is there.
     """
 
-    api: ModuleApi
     in_force: ListInForce
     driver: ListLeader | ListFollower
     session: DirectorySession | None
 
-    @classmethod
-    def build(
-        cls,
-        config: AllowListConfig,
-        parts: ListParts,
-        api: ModuleApi,
-        homeserver: Homeserver,
-        allow_list: AllowList,
-        on_applied: Callable[[], None],
-    ) -> FederationListEngine:
-        """Connect the parts; nothing runs before ``start``."""
-        settings = config.federation_list
-        fetchers = Fetchers(parts)
-        threads = Threads(api, fetchers.close)
-        in_force = ListInForce(
-            api,
-            allow_list,
-            StalenessPolicy(dt.timedelta(milliseconds=settings.max_age), settings.on_stale),
-            product_is_insurance=config.product is Product.EPA,
-            threads=threads,
-            clock=utc_now,
-            on_applied=on_applied,
-        )
-        leads = api.should_run_background_tasks()
-        trust = list_trust(settings, parts, fetchers.open if leads else None)
-        services = ListServices(
-            api=api,
-            database=ListStore(api),
-            signals=ListSignals(api, homeserver),
-            threads=threads,
-            in_force=in_force,
-            updater=build_updater(settings, parts, fetchers, trust),
-            trust=trust,
-        )
-        if leads:
-            schedule = RefreshSchedule(settings.refresh_interval / 1000)
-            return cls(api, in_force, ListLeader(services, schedule), fetchers.session)
-        return cls(api, in_force, ListFollower(services), fetchers.session)
 
-    def start(self) -> None:
-        """Begin to follow the list, and to judge every second whether it may still be used."""
-        self.driver.start()
-        self.api.looping_background_call(
-            self.in_force.judge, _JUDGE_MS, desc="synapse_tim_judge", run_on_all_instances=True
-        )
+def build_list(
+    config: AllowListConfig,
+    parts: ListParts,
+    api: ModuleApi,
+    homeserver: Homeserver,
+    allow_list: AllowList,
+    on_applied: Callable[[], None],
+) -> RunningList:
+    """Connect what a process needs, as leader or follower; nothing runs yet.
+
+    Args:
+        config: the block of the part.
+        parts: what its files hold.
+        api: Synapse's module API.
+        homeserver: the adapter.
+        allow_list: Synapse's.
+        on_applied: called when others are members than before.
+    """
+    settings, leads = config.federation_list, api.should_run_background_tasks()
+    fetchers, reader = Fetchers(parts), ReaderProcess()
+
+    def end() -> None:
+        fetchers.close()
+        reader.close()
+
+    threads, signals = Threads(api, end), ListSignals(api, homeserver)
+    in_force = ListInForce(
+        api,
+        allow_list,
+        StalenessPolicy(dt.timedelta(milliseconds=settings.max_age), settings.on_stale),
+        product_is_insurance=config.product is Product.EPA,
+        clock=utc_now,
+        on_applied=on_applied,
+    )
+    trust = list_trust(settings, parts, fetchers.open if leads else None)
+    updater = build_updater(settings, parts, fetchers, trust, reader=reader)
+    seal = Seal.of(homeserver.config.shared_secret, api.server_name)
+    stored = StoredList(ListStore(api), updater, trust, threads, seal)
+    if not leads:
+        return RunningList(in_force, ListFollower(api, in_force, stored, signals), fetchers.session)
+    schedule = RefreshSchedule(settings.refresh_interval / 1000)
+    leader = ListLeader(api, in_force, stored, signals, updater, threads, schedule)
+    return RunningList(in_force, leader, fetchers.session)
 
 
 class Fetchers:
@@ -180,6 +178,7 @@ def build_updater(
     fetchers: Fetchers,
     trust: TrustStore,
     clock: Callable[[], dt.datetime] = utc_now,
+    reader: Reader = read,
 ) -> Updater:
     """Put together what fetches, verifies and judges the list; nothing is fetched yet.
 
@@ -189,8 +188,9 @@ def build_updater(
         fetchers: the transports.
         trust: as ``list_trust`` gave it.
         clock: the current time, with a time zone.
+        reader: verifies the signature and reads the payload.
     """
     ocsp = OcspClient(config.trust.ocsp, fetchers.open, config.trust.ocsp_responder_url)
     source = ListSource(fetchers.list, config.url, config.signature_algorithms[0], fetchers.session)
-    verifier = ListVerifier(trust, ocsp, frozenset(config.signature_algorithms))
+    verifier = ListVerifier(trust, ocsp, frozenset(config.signature_algorithms), reader=reader)
     return Updater(source, verifier, clock, config.minimum_version)

@@ -1,9 +1,8 @@
 """Enforces the federation list in this process.
 
-Holds the verified list, judges every second whether it may still be used, and keeps Synapse's allow-list in
-step with it. What leaves the list is denied before anything else happens; what is new is let in slice by
-slice, so that half a million domains do not hold up the reactor. While there is no usable list the allow-list
-is empty: remote traffic stops, local traffic does not notice.
+Holds the verified list, judges every second whether it may still be used, and lets Synapse's allow-list be a
+view of it: what leaves the list is denied, and what is new let in, at the same instant. While there is no
+usable list the allow-list is empty: remote traffic stops, local traffic does not notice.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -19,21 +18,15 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.allow_list import AllowList
-from synapse_tim.adapter.threads import Threads
-from synapse_tim.federation.acceptance import OnStale, Staleness, VerifiedList, staleness
+from synapse_tim.federation.acceptance import ListState, OnStale, Staleness, VerifiedList, staleness
 from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.federation.list import FederationList
-from synapse_tim.federation.updater import ListState
 from synapse_tim.pki.certificates import describe
 
 logger = logging.getLogger(__name__)
 
-_SLICE: Final = 5_000
-#: Removing more than this at once empties the allow-list and fills it again, which takes less time.
-_MANY: Final = 5_000
 #: After a start: longer than fetching the list may take.
 _QUIET_SECONDS: Final = 120.0
-_NOTHING: Final[Mapping[str, bool]] = {}
 
 
 @attrs.frozen
@@ -57,9 +50,8 @@ class ListInForce:
         allow_list: Synapse's allow-list.
         policy: when a list may no longer be used.
         product_is_insurance: whether this server is one of TI-M ePA.
-        threads: where large lists are compared.
         clock: the current time, with a time zone.
-        on_applied: called when the allow-list names exactly the members of a list.
+        on_applied: called when others are members than before.
     """
 
     def __init__(
@@ -69,7 +61,6 @@ class ListInForce:
         policy: StalenessPolicy,
         *,
         product_is_insurance: bool,
-        threads: Threads,
         clock: Callable[[], dt.datetime],
         on_applied: Callable[[], None] = lambda: None,
     ) -> None:
@@ -79,13 +70,10 @@ class ListInForce:
         self._policy = policy
         self._product_is_insurance = product_is_insurance
         self._clock = clock
-        self._threads = threads
         self._state = ListState()
         self._confirmed_at = 0.0  # monotonic
         self._stale: Staleness | None = None  # as it was logged
         self._quiet_until = 0.0  # monotonic
-        self._wanted: FederationList | None = None  # what the allow-list is to name
-        self._filled: FederationList | None = None  # what it names, once it is complete
         self.members = FederationMembers(api.server_name)
 
     @property
@@ -98,7 +86,7 @@ class ListInForce:
         """What the update cycle goes on from."""
         return self._state
 
-    async def take(self, state: ListState, *, restored: bool = False) -> None:
+    def take(self, state: ListState, *, restored: bool = False) -> None:
         """Enforce a state from now on.
 
         Args:
@@ -111,7 +99,7 @@ class ListInForce:
         if state.remembered is not None:
             age = self._clock() - state.remembered.confirmed_at
             self._confirmed_at = time.monotonic() - max(0.0, age.total_seconds())
-        await self.judge()
+        self.judge()
         self._report()
         if state.in_force is not None and state.in_force is not before.in_force:
             self._announce(state.in_force)
@@ -120,24 +108,17 @@ class ListInForce:
         """Log from now on that a restored list is stale: nobody has confirmed it."""
         self._quiet_until = 0.0
 
-    async def judge(self) -> None:
+    def judge(self) -> None:
         """Judge whether the list may be used now, and let the allow-list follow."""
         usable = self._usable_list()
-        if usable is self._wanted:
+        if usable is self.members.usable_list:
             return
-        self._wanted = usable
         self.members = FederationMembers(self._api.server_name, usable)
         if usable is None:
-            self._empty()
+            self._allow_list.deny_all()
             return
-        try:
-            await self._fill(usable)
-        except BaseException:
-            # Whoever is still named may have been removed: deny everybody, and try again next time.
-            if self._wanted is usable:
-                self._empty()
-                self._wanted = None
-            raise
+        self._allow_list.members = usable.domains
+        self._on_applied()
 
     def _usable_list(self) -> FederationList | None:
         verified = self._state.in_force
@@ -168,31 +149,6 @@ class ListInForce:
             logger.error("The federation list is stale (%s): remote traffic is denied", stale.value)
         else:
             logger.error("The federation list is stale (%s): it stays in use", stale.value)
-
-    async def _fill(self, wanted: FederationList) -> None:
-        """Make the allow-list name exactly the members of a list, unless another is wanted meanwhile."""
-        old = self._filled.domains if self._filled is not None else _NOTHING
-        gone, added = await self._threads.run(_difference, old, wanted.domains)
-        if self._wanted is not wanted:
-            return
-        if len(gone) > _MANY or len(self._allow_list) != len(old):
-            self._empty()
-            gone, added = [], await self._threads.run(list[str], wanted.domains)
-        for name in gone:
-            self._allow_list.pop(name, None)
-        self._filled = None
-        for start in range(0, len(added), _SLICE):
-            if self._wanted is not wanted:
-                return
-            self._allow_list.update(dict.fromkeys(added[start : start + _SLICE], True))
-            await self._api.sleep(0)
-        if self._wanted is wanted:
-            self._filled = wanted
-            self._on_applied()
-
-    def _empty(self) -> None:
-        self._allow_list.clear()
-        self._filled = None
 
     def _report(self) -> None:
         remembered, verified = self._state.remembered, self._state.in_force
@@ -230,8 +186,3 @@ class ListInForce:
             )
         if self._api.server_name not in content:
             logger.warning("The federation list does not name this server: others will not talk to it")
-
-
-def _difference(old: Mapping[str, bool], new: Mapping[str, bool]) -> tuple[list[str], list[str]]:
-    """Names that only one of them has; in Python, so that the reactor can run in between."""
-    return [name for name in old if name not in new], [name for name in new if name not in old]

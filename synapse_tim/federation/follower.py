@@ -1,21 +1,29 @@
-"""Follower, in every process that does not fetch: reads what the leader has stored, verifies and enforces it.
+"""Follower, in every process that does not fetch: reads what the leader has stored, enforces and verifies it.
 
 The leader's signal arrives within milliseconds; a poll once a minute makes up for one that got lost. At the
 very first start the tables may not exist yet: then this process denies and looks again soon, and says so as a
 warning only if it lasts.
+
+The compiled list is in force at once. The signed one is verified later, and by all processes at different
+times: that takes a process each, with memory for the whole list.
 """
 
 from __future__ import annotations
 
 import logging
+import random
 import time
 from typing import Final
 
+from synapse.module_api import ModuleApi
+
 from synapse_tim.adapter.database import is_missing_table
-from synapse_tim.federation.acceptance import Acceptance
+from synapse_tim.federation.acceptance import Acceptance, ListState
+from synapse_tim.federation.enforcement import ListInForce
+from synapse_tim.federation.refusals import ListRefusedError
 from synapse_tim.federation.schedule import Throttle
-from synapse_tim.federation.services import ListServices
-from synapse_tim.federation.updater import ListState
+from synapse_tim.federation.signals import ListSignals
+from synapse_tim.federation.stored_list import StoredList
 
 logger = logging.getLogger(__name__)
 
@@ -23,17 +31,29 @@ _TICK_MS: Final = 1000
 _POLL_SECONDS: Final = 60.0
 #: Within this time the process that makes the tables is expected to have started.
 _FIRST_START_SECONDS: Final = 120.0
+#: A list is verified again within so many seconds for each domain: half a minute for half a million.
+_VERIFY_WITHIN: Final = 30 / 500_000
+_VERIFY_AGAIN_SECONDS: Final = 300.0
 
 
 class ListFollower:
     """Keeps one process in step with the leader.
 
     Args:
-        services: of this process.
+        api: Synapse's module API.
+        in_force: what this process enforces.
+        stored: what the leader has stored.
+        signals: to and from the other processes.
     """
 
-    def __init__(self, services: ListServices) -> None:
-        self._services = services
+    def __init__(
+        self, api: ModuleApi, in_force: ListInForce, stored: StoredList, signals: ListSignals
+    ) -> None:
+        self._api = api
+        self._in_force = in_force
+        self._stored_list = stored
+        self._signals = signals
+        self._refused: str | None = None  # digest of a list whose compiled form is not used any more
         self._wish = Throttle()
         self._read_again_at = 0.0
         self._failures = 0
@@ -44,8 +64,8 @@ class ListFollower:
     def start(self) -> None:
         """Begin as soon as the reactor is free."""
         self._started_at = time.monotonic()
-        self._services.api.delayed_background_call(0, self._list_stored, desc="synapse_tim_first_list")
-        self._services.api.looping_background_call(
+        self._api.delayed_background_call(0, self._list_stored, desc="synapse_tim_first_list")
+        self._api.looping_background_call(
             self._tick, _TICK_MS, desc="synapse_tim_follow", run_on_all_instances=True
         )
 
@@ -56,7 +76,7 @@ class ListFollower:
     async def _list_stored(self) -> None:
         # Listen before reading: whatever is stored while reading is then read as well.
         self._stored = True
-        await self._services.signals.on_list_stored(self._list_stored)
+        await self._signals.on_list_stored(self._list_stored)
         await self._read()
 
     async def _tick(self) -> None:
@@ -66,7 +86,7 @@ class ListFollower:
             await self._read()
         if self._wish.take(now):
             try:
-                await self._services.signals.ask_for_refresh()
+                await self._signals.ask_for_refresh()
             except Exception:
                 self._wish.ask(now)
                 raise
@@ -78,7 +98,7 @@ class ListFollower:
         try:
             while self._stored:
                 self._stored = False
-                await self._take(await self._services.database.read_acceptance())
+                await self._take(await self._stored_list.read_acceptance())
                 self._failures = 0
                 self._read_again_at = time.monotonic() + _POLL_SECONDS
         except Exception as error:
@@ -93,7 +113,7 @@ class ListFollower:
             self._running = False
 
     async def _take(self, remembered: Acceptance | None) -> None:
-        state = self._services.in_force.state
+        state = self._in_force.state
         if remembered is None or remembered == state.remembered:
             return
         if state.remembered is not None and remembered.version < state.remembered.version:
@@ -101,10 +121,44 @@ class ListFollower:
             return
         same = state.in_force is not None and remembered.jws_digest == state.in_force.jws_digest
         if state.in_force is not None and same and state.in_force.path.valid_at(remembered.confirmed_at):
-            await self._services.in_force.take(ListState(remembered, state.in_force))
+            self._in_force.take(ListState(remembered, state.in_force))
             return
-        restored = await self._services.restore()
+        compiled = None
+        if remembered.jws_digest != self._refused:
+            compiled = await self._stored_list.compiled()
+        if compiled is not None:
+            self._in_force.take(compiled, restored=True)
+            self._verify_later(compiled)
+            return
+        restored = await self._stored_list.verified()
         if restored.in_force is None and state.in_force is not None:
             logger.error("The stored federation list does not verify here; the one in force stays")
             return
-        await self._services.in_force.take(restored, restored=True)
+        self._in_force.take(restored, restored=True)
+
+    def _verify_later(self, compiled: ListState) -> None:
+        domains = len(compiled.in_force.content.domains) if compiled.in_force is not None else 0
+        seconds = random.random() * domains * _VERIFY_WITHIN
+        self._verify_in(seconds, compiled)
+
+    def _verify_in(self, seconds: float, compiled: ListState) -> None:
+        self._api.delayed_background_call(
+            seconds * 1000, self._verify, compiled, desc="synapse_tim_verify_again"
+        )
+
+    async def _verify(self, compiled: ListState) -> None:
+        if not self._in_use(compiled):
+            return
+        try:
+            instead = await self._stored_list.contradiction(compiled)
+        except Exception as error:
+            reason = error if isinstance(error, ListRefusedError) else type(error).__name__
+            logger.warning("The stored federation list could not be verified again: %s", reason)
+            self._verify_in(_VERIFY_AGAIN_SECONDS, compiled)
+            return
+        if instead is not None and self._in_use(compiled):
+            self._refused = instead.remembered.jws_digest if instead.remembered is not None else None
+            self._in_force.take(instead, restored=True)
+
+    def _in_use(self, compiled: ListState) -> bool:
+        return self._in_force.state.in_force is compiled.in_force

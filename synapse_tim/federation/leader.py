@@ -11,10 +11,18 @@ import logging
 import time
 from typing import Final
 
+import attrs
+from synapse.module_api import ModuleApi
+
 from synapse_tim.adapter import metrics
+from synapse_tim.adapter.threads import Threads
+from synapse_tim.federation.acceptance import ListState
+from synapse_tim.federation.enforcement import ListInForce
+from synapse_tim.federation.refusals import ListRefusedError
 from synapse_tim.federation.schedule import RefreshSchedule
-from synapse_tim.federation.services import ListServices
-from synapse_tim.federation.updater import Update
+from synapse_tim.federation.signals import ListSignals
+from synapse_tim.federation.stored_list import StoredList
+from synapse_tim.federation.updater import Update, Updater
 
 logger = logging.getLogger(__name__)
 
@@ -25,28 +33,47 @@ class ListLeader:
     """Runs the update cycle.
 
     Args:
-        services: of this process.
+        api: Synapse's module API.
+        in_force: what this process enforces.
+        stored: what is kept of it.
+        signals: to and from the other processes.
+        updater: makes the steps of the update cycle.
+        threads: where network and verification run.
         schedule: says when.
     """
 
-    def __init__(self, services: ListServices, schedule: RefreshSchedule) -> None:
-        self._services = services
+    def __init__(
+        self,
+        api: ModuleApi,
+        in_force: ListInForce,
+        stored: StoredList,
+        signals: ListSignals,
+        updater: Updater,
+        threads: Threads,
+        schedule: RefreshSchedule,
+    ) -> None:
+        self._api = api
+        self._in_force = in_force
+        self._stored = stored
+        self._signals = signals
+        self._updater = updater
+        self._threads = threads
         self._schedule = schedule
         self._loaded = False
         self._running = False
 
     def start(self) -> None:
         """Begin as soon as the reactor is free; everything else follows from the schedule."""
-        self._services.api.delayed_background_call(0, self._listen, desc="synapse_tim_listen")
-        self._services.api.delayed_background_call(0, self._tick, desc="synapse_tim_first_refresh")
-        self._services.api.looping_background_call(self._tick, _TICK_MS, desc="synapse_tim_refresh")
+        self._api.delayed_background_call(0, self._listen, desc="synapse_tim_listen")
+        self._api.delayed_background_call(0, self._tick, desc="synapse_tim_first_refresh")
+        self._api.looping_background_call(self._tick, _TICK_MS, desc="synapse_tim_refresh")
 
     def force(self) -> None:
         """Have the list fetched out of turn."""
         self._schedule.force(time.monotonic())
 
     async def _listen(self) -> None:
-        await self._services.signals.on_refresh_wanted(self._refresh_wanted)
+        await self._signals.on_refresh_wanted(self._refresh_wanted)
 
     async def _refresh_wanted(self) -> None:
         self.force()
@@ -59,7 +86,7 @@ class ListLeader:
         try:
             if not self._loaded:
                 await self._load()
-                if self._services.in_force.members.usable_list is not None:
+                if self._in_force.members.usable_list is not None:
                     self._schedule.restored(time.monotonic())
                     return
             await self._refresh()
@@ -72,15 +99,36 @@ class ListLeader:
             self._running = False
 
     async def _load(self) -> None:
-        services = self._services
-        await services.database.create_tables()
-        await services.in_force.take(await services.restore(), restored=True)
+        """Put what is stored into force at once, verify it, and see to it that it is stored compiled."""
+        await self._stored.create_tables()
+        compiled = await self._stored.compiled()
+        if compiled is None:
+            state: ListState | None = await self._stored.verified()
+        else:
+            self._in_force.take(compiled, restored=True)
+            state = await self._contradiction(compiled)
+        if state is not None:
+            self._in_force.take(state, restored=True)
+            if state.in_force is not None:
+                await self._stored.write_compiled(state.in_force)
+                await self._signals.tell_list_stored()
         self._loaded = True
 
+    async def _contradiction(self, compiled: ListState) -> ListState | None:
+        try:
+            return await self._stored.contradiction(compiled)
+        except ListRefusedError as error:
+            logger.error("The stored federation list could not be verified again: %s", error)
+            return None
+
+    def _step(self, before: ListState) -> Update:
+        """Ask the source; of a new list only what is stored is kept, which is an eighth of it."""
+        return attrs.evolve(self._updater.refresh(before), data=None)
+
     async def _refresh(self) -> None:
-        before = self._services.in_force.state
+        before = self._in_force.state
         with metrics.LIST_UPDATE_DURATION.time():
-            update = await self._services.threads.run(self._services.updater.refresh, before)
+            update = await self._threads.run(self._step, before)
         metrics.LIST_UPDATES.labels(update.result).inc()
         if update.refusal is not None or update.state.remembered is None:
             logger.error(
@@ -88,22 +136,14 @@ class ListLeader:
                 update.refusal,
                 before.in_force.content.version if before.in_force else "none",
             )
-            self._services.in_force.not_confirmed()
+            self._in_force.not_confirmed()
             self._schedule.failed(time.monotonic())
             return
-        if await self._store_and_take(update):
+        if await self._stored.write(update, before):
+            self._in_force.take(update.state)
+            await self._signals.tell_list_stored()
             self._schedule.succeeded(time.monotonic())
         else:
             logger.warning("Another process has stored a later federation list: reading that one")
             self._loaded = False
             self._schedule.failed(time.monotonic())
-
-    async def _store_and_take(self, update: Update) -> bool:
-        remembered, services = update.state.remembered, self._services
-        if remembered is None or not await services.database.write(
-            remembered, update.data, services.trust.material
-        ):
-            return False
-        await services.in_force.take(update.state)
-        await services.signals.tell_list_stored()
-        return True

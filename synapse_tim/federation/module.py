@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 from synapse.module_api.errors import Codes
@@ -31,7 +31,7 @@ from synapse_tim.core.denial import Denial
 from synapse_tim.core.effect import Effect
 from synapse_tim.core.server_name import normalise, of_matrix_id
 from synapse_tim.directory.config import SharedLogIn
-from synapse_tim.federation.assembly import FederationListEngine, read_files
+from synapse_tim.federation.assembly import build_list, read_files
 from synapse_tim.federation.config import AllowListConfig
 from synapse_tim.federation.denials import (
     INVITES_BY_ADDRESS,
@@ -46,6 +46,8 @@ from synapse_tim.federation.relayed import ROOM_FRAME, effect_of_relayed
 from synapse_tim.federation.schedule import UnknownDomains
 
 logger = logging.getLogger(__name__)
+
+_JUDGE_MS: Final = 1000
 
 
 class FederationAllowList:
@@ -72,18 +74,19 @@ class FederationAllowList:
         homeserver.remote_joins.fetch_complete_state()
         self._own_server_name = api.server_name
         self._unknown = UnknownDomains(config.federation_list.refresh_interval / 1000)
-        self._engine = FederationListEngine.build(
-            config, files, api, homeserver, allow_list, on_applied=missed.resume
-        )
-        self._in_force = self._engine.in_force
+        running = build_list(config, files, api, homeserver, allow_list, on_applied=missed.resume)
+        self._in_force, self._driver = running.in_force, running.driver
         api.register_spam_checker_callbacks(user_may_invite=self.user_may_invite)
         homeserver.new_rooms.add_check(self.check_new_room)
         homeserver.received_events.add_check(self.check_received_event)
         homeserver.arrivals.limit_effect(self.effect_of, ROOM_FRAME.__contains__)
         registry.register(api, self, config)
-        registry.register(api, SharedLogIn(config.federation_list, self._engine.session))
+        registry.register(api, SharedLogIn(config.federation_list, running.session))
         check_files(api, homeserver.config)
-        self._engine.start()
+        self._driver.start()
+        api.looping_background_call(
+            self._in_force.judge, _JUDGE_MS, desc="synapse_tim_judge", run_on_all_instances=True
+        )
 
     @property
     def members(self) -> FederationMembers:
@@ -182,7 +185,7 @@ class FederationAllowList:
             self._require_members(others)
 
     def _why_denied(self, server: str | None) -> Denial:
-        """Why Synapse's whitelist denied a server: a list that is being applied names it a moment later."""
+        """Why Synapse's whitelist denied a server."""
         return (self._in_force.members.check(server) or NO_USABLE_LIST).about(server)
 
     def _denied(self, server: str) -> None:
@@ -194,4 +197,4 @@ class FederationAllowList:
         if server == self._own_server_name or normalise(server) != server:
             return
         if self._in_force.members.check(server) and self._unknown.is_new(server):
-            self._engine.driver.force()
+            self._driver.force()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import enum
 from collections.abc import Iterator
+from typing import Final
 
 from synapse_tim.core.errors import ReasonError
 from synapse_tim.directory.failures import DirectoryError
@@ -94,8 +95,17 @@ class Refusal(enum.StrEnum):
     HTTP_STATUS = "http_status"
     AUTHENTICATION = "authentication"
 
+    # The process that reads the list, which is bounded in time and memory
+    READER_TOO_SLOW = "reader_too_slow"
+    READER_OUT_OF_MEMORY = "reader_out_of_memory"
+    READER_FAILED = "reader_failed"
+
     # A mistake of our own; the log has the details
     INTERNAL = "internal"
+
+
+#: What says nothing about the list: it could not be read here and now.
+NOT_READ: Final = frozenset({Refusal.READER_TOO_SLOW, Refusal.READER_OUT_OF_MEMORY, Refusal.READER_FAILED})
 
 
 class ListRefusedError(ReasonError[Refusal]):

@@ -1,24 +1,26 @@
 """Store of the accepted list in Synapse's own database, SQLite or PostgreSQL.
 
-Stored are the signed bytes, so that everyone who reads them verifies them again; what is remembered of
-accepted lists, which is the floor for later ones; and the certificates that signer paths are built from.
+Stored are the signed bytes, so that everyone who reads them verifies them again; the same list compiled and
+sealed, so that nobody has to wait for that; what is remembered of accepted lists, which is the floor for
+later ones; and the certificates that signer paths are built from.
 Transactions may be retried by Synapse, so each can run twice.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import logging
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from cryptography import x509
 from synapse.module_api import LoggingTransaction, ModuleApi
 
-from synapse_tim.adapter.database import create_tables
+from synapse_tim.adapter.database import create_tables, is_missing_table
 from synapse_tim.federation.acceptance import Acceptance
 from synapse_tim.federation.list import parse_payload
+from synapse_tim.federation.list_reader import pack, unpack
 from synapse_tim.federation.refusals import ListRefusedError, as_refusals
 from synapse_tim.jose.large_jws import CompactJws, JwsLimits
 from synapse_tim.pki.certificates import fingerprint, parse_certificate, to_der
@@ -29,7 +31,6 @@ from synapse_tim.pki.trust_store import TrustMaterial
 logger = logging.getLogger(__name__)
 
 _CHUNK: Final = 256 * 1024
-_SLICE: Final = 1 << 20
 
 TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS synapse_tim_federation_list (
@@ -47,6 +48,12 @@ TABLES: Final = (
         data BYTEA NOT NULL,
         PRIMARY KEY (jws_digest, position)
     )""",
+    """CREATE TABLE IF NOT EXISTS synapse_tim_federation_list_compiled (
+        jws_digest TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        data BYTEA NOT NULL,
+        PRIMARY KEY (jws_digest, position)
+    )""",
     """CREATE TABLE IF NOT EXISTS synapse_tim_trust_certificate (
         fingerprint TEXT PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -55,7 +62,12 @@ TABLES: Final = (
         followed_ts BIGINT NOT NULL
     )""",
 )
+_SIGNED: Final = "synapse_tim_federation_list_chunk"
+_COMPILED: Final = "synapse_tim_federation_list_compiled"
 _ROW: Final = 1
+
+#: What is remembered, the list in one of its forms, and the certificates that it rests on.
+Stored = tuple[Acceptance | None, bytearray | None, TrustMaterial]
 _ROOT, _SUB_CA = "root", "sub_ca"
 
 
@@ -77,47 +89,79 @@ class ListStore:
         """What is remembered of accepted lists."""
         return await self._api.run_db_interaction("synapse_tim_read_acceptance", _read_acceptance)
 
-    async def read(self, max_bytes: int) -> tuple[Acceptance | None, bytearray | None, TrustMaterial]:
-        """Everything, in one transaction.
+    async def read(self, max_bytes: int) -> Stored:
+        """What is remembered, the list as it is stored, and the certificates, in one transaction.
 
         Args:
             max_bytes: a stored list over this size is left out.
         """
-        return await self._api.run_db_interaction("synapse_tim_read_list", read_stored, max_bytes)
+        return await self._api.run_db_interaction("synapse_tim_read_list", _read, _SIGNED, max_bytes)
 
-    async def write(self, remembered: Acceptance, data: bytearray | None, material: TrustMaterial) -> bool:
+    async def read_compiled(self, max_bytes: int) -> Stored:
+        """The same with the compiled list; without one if nobody has made the table yet."""
+        try:
+            return await self._api.run_db_interaction(
+                "synapse_tim_read_compiled_list", _read, _COMPILED, max_bytes
+            )
+        except Exception as error:
+            if not is_missing_table(error):
+                raise
+            return await self.read_acceptance(), None, TrustMaterial()
+
+    async def write(
+        self,
+        remembered: Acceptance,
+        packed: bytes | bytearray | None,
+        material: TrustMaterial,
+        sealed: bytes | None = None,
+    ) -> bool:
         """Store a step of the update cycle, unless a later version is stored already.
 
         Args:
             remembered: what to remember.
-            data: the list itself, unless it is stored already.
+            packed: the list itself, unless it is stored already.
             material: the certificates that it rests on.
+            sealed: the compiled list, unless it is stored already.
 
         Returns:
             Whether it was stored. Two processes may fetch for a while, when background tasks move.
         """
         return await self._api.run_db_interaction(
-            "synapse_tim_write_list", write_step, remembered, data, material
+            "synapse_tim_write_list", _write, remembered, packed, material, sealed
         )
 
+    async def write_compiled(self, jws_digest: str, sealed: bytes) -> None:
+        """Store the compiled form of the list that is stored, unless it is another one by now."""
 
-def read_stored(txn: Any, max_bytes: int) -> tuple[Acceptance | None, bytearray | None, TrustMaterial]:
-    """Everything that is stored, with the cursor of a transaction; arguments as for ``ListStore.read``."""
-    remembered = _read_acceptance(txn)
-    data = _read_list(txn, remembered.jws_digest, max_bytes) if remembered else None
-    return remembered, data, _read_material(txn)
+        def write(txn: LoggingTransaction) -> None:
+            stored = _read_acceptance(txn)
+            if stored is not None and stored.jws_digest == jws_digest:
+                _write_chunks(txn, _COMPILED, jws_digest, sealed)
+
+        await self._api.run_db_interaction("synapse_tim_write_compiled_list", write)
+
+
+def read_stored(txn: Any, max_bytes: int) -> Stored:
+    """What is remembered, the list itself, and the certificates, with the cursor of a transaction.
+
+    Args:
+        txn: the cursor.
+        max_bytes: a stored list over this size is left out.
+    """
+    remembered, packed, material = _read(txn, _SIGNED, max_bytes)
+    return remembered, unpack(packed, max_bytes) if packed is not None else None, material
 
 
 def write_step(txn: Any, remembered: Acceptance, data: bytearray | None, material: TrustMaterial) -> bool:
-    """Store a step with the cursor of a transaction; arguments and result as for ``ListStore.write``."""
-    stored = _read_acceptance(txn)
-    if stored is not None and stored.version > remembered.version:
-        return False
-    if data is not None:
-        _write_list(txn, remembered.jws_digest, data)
-    _write_acceptance(txn, remembered)
-    _write_material(txn, material)
-    return True
+    """Store a step with the cursor of a transaction, unless a later version is stored already.
+
+    Args:
+        txn: the cursor.
+        remembered: what to remember.
+        data: the list itself, unless it is stored already.
+        material: the certificates that it rests on.
+    """
+    return _write(txn, remembered, pack(data) if data is not None else None, material, None)
 
 
 def read_stored_insurers(cursor: Any) -> frozenset[str] | None:
@@ -129,9 +173,11 @@ def read_stored_insurers(cursor: Any) -> frozenset[str] | None:
         cursor: of a transaction.
     """
     remembered = _read_acceptance(cursor)
-    data = _read_list(cursor, remembered.jws_digest, JwsLimits().total) if remembered else None
+    limit = JwsLimits().total
+    packed = _read_chunks(cursor, _SIGNED, remembered.jws_digest, limit) if remembered else None
     try:
         with as_refusals():
+            data = unpack(packed, limit) if packed else None
             payload = CompactJws.parse(data).verified_payload() if data else None
         return parse_payload(payload).insurance_domains if payload is not None else None
     except ListRefusedError as error:
@@ -172,54 +218,59 @@ def _write_acceptance(txn: LoggingTransaction, remembered: Acceptance) -> None:
     )
 
 
-def _read_list(txn: LoggingTransaction, digest: str, max_bytes: int) -> bytearray | None:
-    """Read a list chunk by chunk, so that no single step keeps other threads waiting."""
-    inflate, data = zlib.decompressobj(), bytearray()
-    try:
-        for chunk in _chunks(txn, digest):
-            data += inflate.decompress(chunk, max_bytes + 1 - len(data))
-            if len(data) > max_bytes:
-                logger.error("The stored federation list is larger than a list may be")
-                return None
-    except zlib.error:
-        logger.error("The stored federation list is damaged")
-        return None
-    return data if inflate.eof else None
+def _read(txn: Any, table: str, max_bytes: int) -> Stored:
+    remembered = _read_acceptance(txn)
+    data = _read_chunks(txn, table, remembered.jws_digest, max_bytes) if remembered else None
+    return remembered, data, _read_material(txn)
 
 
-def _chunks(txn: LoggingTransaction, digest: str) -> Iterator[bytes]:
-    position = 0
-    while True:
+def _write(
+    txn: Any,
+    remembered: Acceptance,
+    packed: bytes | bytearray | None,
+    material: TrustMaterial,
+    sealed: bytes | None,
+) -> bool:
+    stored = _read_acceptance(txn)
+    if stored is not None and stored.version > remembered.version:
+        return False
+    for table, data in ((_SIGNED, packed), (_COMPILED, sealed)):
+        if data is not None:
+            _write_chunks(txn, table, remembered.jws_digest, data)
+    _write_acceptance(txn, remembered)
+    _write_material(txn, material)
+    return True
+
+
+def _read_chunks(txn: LoggingTransaction, table: str, digest: str, max_bytes: int) -> bytearray | None:
+    """Read chunk by chunk, so that no single step keeps other threads waiting; ``None`` if there is none."""
+    data = bytearray()
+    for position in itertools.count():
         txn.execute(
-            "SELECT data FROM synapse_tim_federation_list_chunk WHERE jws_digest = ? AND position = ?",
+            f"SELECT data FROM {table} WHERE jws_digest = ? AND position = ?",  # noqa: S608  # one of ours
             (digest, position),
         )
         row = txn.fetchone()
         if row is None:
-            return
-        yield bytes(row[0])
-        position += 1
+            break
+        data += row[0]
+        if len(data) > max_bytes:
+            logger.error("The stored federation list is larger than a list may be")
+            return None
+    return data or None
 
 
-def _write_list(txn: LoggingTransaction, digest: str, data: bytearray) -> None:
-    txn.execute("DELETE FROM synapse_tim_federation_list_chunk")
-    for position, chunk in enumerate(_deflated(data)):
+def _write_chunks(txn: LoggingTransaction, table: str, digest: str, data: bytes | bytearray) -> None:
+    txn.execute(f"DELETE FROM {table}")  # noqa: S608  # one of ours
+    for position, start in enumerate(range(0, len(data), _CHUNK)):
         txn.execute(
-            "INSERT INTO synapse_tim_federation_list_chunk (jws_digest, position, data) VALUES (?, ?, ?)",
-            (digest, position, bytearray(chunk)),  # Synapse refuses bytes on PostgreSQL
+            f"INSERT INTO {table} (jws_digest, position, data) VALUES (?, ?, ?)",  # noqa: S608
+            (
+                digest,
+                position,
+                bytearray(data[start : start + _CHUNK]),
+            ),  # Synapse refuses bytes on PostgreSQL
         )
-
-
-def _deflated(data: bytearray) -> Iterator[bytes]:
-    deflate, pending, view = zlib.compressobj(1), bytearray(), memoryview(data)
-    for start in range(0, len(data), _SLICE):
-        pending += deflate.compress(view[start : start + _SLICE])
-        while len(pending) >= _CHUNK:
-            yield bytes(pending[:_CHUNK])
-            del pending[:_CHUNK]
-    pending += deflate.flush()
-    for start in range(0, len(pending), _CHUNK):
-        yield bytes(pending[start : start + _CHUNK])
 
 
 def _read_material(txn: LoggingTransaction) -> TrustMaterial:

@@ -13,8 +13,18 @@ from collections.abc import Callable
 from typing import Final
 
 import attrs
+from cryptography import x509
 
-from synapse_tim.federation.acceptance import Acceptance, VerifiedList, accept, check_clock, check_times
+from synapse_tim.federation import list_reader
+from synapse_tim.federation.acceptance import (
+    Acceptance,
+    ListState,
+    VerifiedList,
+    accept,
+    check_clock,
+    check_times,
+)
+from synapse_tim.federation.compiled import CompiledList
 from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.federation.source import ListSource
 from synapse_tim.federation.verifier import ListVerifier
@@ -26,19 +36,6 @@ FULL_FETCH_INTERVAL: Final = dt.timedelta(hours=24)
 
 
 @attrs.frozen(eq=False)
-class ListState:
-    """Where the update cycle stands.
-
-    Attributes:
-        remembered: the floor, or ``None`` before the first list.
-        in_force: the list in use, or ``None`` if there is none that verifies.
-    """
-
-    remembered: Acceptance | None = None
-    in_force: VerifiedList | None = None
-
-
-@attrs.frozen(eq=False)
 class Update:
     """The outcome of one step.
 
@@ -46,18 +43,20 @@ class Update:
         state: where the cycle stands now.
         refusal: why nothing changed, or ``None``.
         data: the serialization, if it has to be stored anew.
+        packed: the same as it is stored.
     """
 
     state: ListState
     refusal: ListRefusedError | None = None
     data: bytearray | None = None
+    packed: bytes | None = None
 
     @property
     def result(self) -> str:
         """The label for metrics: ``accepted``, ``confirmed`` or the name of the refusal."""
         if self.refusal is not None:
             return self.refusal.reason.value
-        return "accepted" if self.data is not None else "confirmed"
+        return "accepted" if self.packed is not None else "confirmed"
 
 
 class Updater:
@@ -83,20 +82,50 @@ class Updater:
         self._minimum_version = minimum_version
         self._full_fetch_at: dt.datetime | None = None
 
-    def restore(self, remembered: Acceptance | None, data: bytearray | None) -> ListState:
+    def restore(self, remembered: Acceptance | None, data: bytes | bytearray | None) -> ListState:
         """Verify what was stored; what does not verify is left out, its version stays the floor."""
         if remembered is None or data is None:
             return ListState(remembered)
+        return self.restore_packed(remembered, list_reader.pack(data))
+
+    def restore_packed(self, remembered: Acceptance | None, packed: bytes | bytearray | None) -> ListState:
+        """The same with a list as it is stored."""
+        if remembered is None or packed is None:
+            return ListState(remembered)
         try:
-            kept = self._verifier.verify_kept(data, remembered.confirmed_at)
-            if kept.jws_digest != remembered.jws_digest or kept.content.version != remembered.version:
-                raise ListRefusedError(Refusal.EQUIVOCATION, "the stored list is not the accepted one")
-            if kept.content.version < self._minimum_version:
-                raise ListRefusedError(Refusal.BELOW_MINIMUM_VERSION, f"{kept.content.version}")
+            return ListState(remembered, self.verify_kept(remembered, packed))
         except ListRefusedError as error:
             logger.error("The stored federation list is not usable: %s", error)
             return ListState(remembered)
-        return ListState(remembered, kept)
+
+    def verify_kept(self, remembered: Acceptance, packed: bytes | bytearray | None) -> VerifiedList:
+        """Verify the stored list, which has to be the accepted one.
+
+        Raises:
+            ListRefusedError: with the reason.
+        """
+        if packed is None:
+            raise ListRefusedError(Refusal.EQUIVOCATION, "the accepted list is not stored")
+        kept = self._verifier.verify_kept(packed, remembered.confirmed_at)
+        return self._the_accepted(kept, remembered)
+
+    def verify_compiled(
+        self, remembered: Acceptance, compiled: CompiledList, certificates: tuple[x509.Certificate, ...]
+    ) -> VerifiedList:
+        """Verify a compiled list of this homeserver, which has to be the accepted one.
+
+        Raises:
+            ListRefusedError: with the reason.
+        """
+        kept = self._verifier.verify_compiled(compiled, certificates, remembered.confirmed_at)
+        return self._the_accepted(kept, remembered)
+
+    def _the_accepted(self, kept: VerifiedList, remembered: Acceptance) -> VerifiedList:
+        if kept.jws_digest != remembered.jws_digest or kept.content.version != remembered.version:
+            raise ListRefusedError(Refusal.EQUIVOCATION, "the stored list is not the accepted one")
+        if kept.content.version < self._minimum_version:
+            raise ListRefusedError(Refusal.BELOW_MINIMUM_VERSION, f"{kept.content.version}")
+        return kept
 
     def refresh(self, state: ListState) -> Update:
         """Ask the source and decide on its answer; takes as long as the network does."""
@@ -119,9 +148,9 @@ class Updater:
         self._full_fetch_at = now
         if state.in_force is not None and self._verifier.digest(data) == state.in_force.jws_digest:
             return self._confirm(state, now, age)
-        candidate = self._verifier.verify(data, now)
+        candidate, packed = self._verifier.verify_to_store(data, now)
         remembered = accept(candidate, state.remembered, state.in_force, now, self._minimum_version, age)
-        return Update(ListState(remembered, candidate), data=data)
+        return Update(ListState(remembered, candidate), data=data, packed=packed)
 
     def _version_to_name(self, state: ListState, now: dt.datetime) -> int | None:
         if state.in_force is None or self._full_fetch_at is None:

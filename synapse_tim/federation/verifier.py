@@ -1,6 +1,7 @@
 """Verifies a list: header, path (A_25632), revocation (A_25635), signature, payload, in this order.
 
 The path comes before the signature, so that a key that nobody vouches for makes this server hash nothing.
+Signature and payload are left to a reader: in the modules, to a process of its own.
 """
 
 from __future__ import annotations
@@ -8,12 +9,16 @@ from __future__ import annotations
 import datetime as dt
 
 import attrs
+from cryptography import x509
 
+from synapse_tim.federation import list_reader
 from synapse_tim.federation.acceptance import VerifiedList
-from synapse_tim.federation.list import parse_payload
-from synapse_tim.federation.refusals import as_refusals
+from synapse_tim.federation.compiled import CompiledList
+from synapse_tim.federation.list_reader import Reader, ReadList, Task
+from synapse_tim.federation.refusals import ListRefusedError, Refusal, as_refusals
 from synapse_tim.jose.large_jws import CompactJws, JwsLimits
 from synapse_tim.pki.ocsp_client import OcspClient
+from synapse_tim.pki.signer_path import SignerPath
 from synapse_tim.pki.trust_store import TrustStore
 
 
@@ -26,37 +31,70 @@ class ListVerifier:
         ocsp: judges its revocation.
         algorithms: the signature algorithms that the operator allows.
         limits: the bounds of the serialization.
+        reader: verifies the signature and reads the payload.
     """
 
     trust: TrustStore
     ocsp: OcspClient
     algorithms: frozenset[str]
     limits: JwsLimits = attrs.field(factory=JwsLimits)
+    reader: Reader = list_reader.read
 
-    @as_refusals()
     def verify(self, data: bytes | bytearray, now: dt.datetime) -> VerifiedList:
         """Verify a list that was received.
 
         Raises:
             ListRefusedError: with the reason.
         """
+        return self._verify(data, now, pack=False)[0]
+
+    def verify_to_store(self, data: bytes | bytearray, now: dt.datetime) -> tuple[VerifiedList, bytes]:
+        """The same, and the serialization as it is stored."""
+        verified, read = self._verify(data, now, pack=True)
+        return verified, read.packed or b""
+
+    @as_refusals()
+    def _verify(
+        self, data: bytes | bytearray, now: dt.datetime, *, pack: bool
+    ) -> tuple[VerifiedList, ReadList]:
         jws = self._parse(data)
         path = self.trust.find(jws.signer, jws.certificates[1:], now)
         self.ocsp.check(path, now)
-        return VerifiedList(parse_payload(jws.verified_payload()), path, jws.digest)
+        read = self.reader(Task(data, self.algorithms, self.limits, pack=pack))
+        if read.certificates != jws.certificates:
+            raise ListRefusedError(Refusal.INTERNAL, "another list was read than was given")
+        return _verified(read.compiled, path), read
 
     @as_refusals()
-    def verify_kept(self, data: bytes | bytearray, at: dt.datetime) -> VerifiedList:
+    def verify_kept(self, packed: bytes | bytearray, at: dt.datetime) -> VerifiedList:
         """Verify a list that was accepted before, as of then and without any network.
 
         Whether it may still be used now is a matter of its staleness.
 
+        Args:
+            packed: the serialization as it is stored.
+            at: when it was confirmed last.
+
         Raises:
             ListRefusedError: with the reason.
         """
-        jws = self._parse(data)
-        path = self.trust.verify(jws.signer, jws.certificates[1:], at)
-        return VerifiedList(parse_payload(jws.verified_payload()), path, jws.digest)
+        read = self.reader(Task(packed, self.algorithms, self.limits, packed=True))
+        return _verified(read.compiled, self.trust.verify(read.certificates[0], read.certificates[1:], at))
+
+    @as_refusals()
+    def verify_compiled(
+        self, compiled: CompiledList, certificates: tuple[x509.Certificate, ...], at: dt.datetime
+    ) -> VerifiedList:
+        """Verify the signer of a list that this homeserver has compiled, as of then and without any network.
+
+        Its signature was verified before it was compiled.
+
+        Raises:
+            ListRefusedError: with the reason.
+        """
+        if compiled.algorithm not in self.algorithms:
+            raise ListRefusedError(Refusal.ALGORITHM_NOT_ALLOWED, compiled.algorithm)
+        return _verified(compiled, self.trust.verify(certificates[0], certificates[1:], at))
 
     @as_refusals()
     def confirm(self, verified: VerifiedList, now: dt.datetime) -> VerifiedList:
@@ -87,3 +125,7 @@ class ListVerifier:
         jws = CompactJws.parse(data, self.limits)
         jws.require_algorithm(self.algorithms)
         return jws
+
+
+def _verified(compiled: CompiledList, path: SignerPath) -> VerifiedList:
+    return VerifiedList(compiled.content, path, compiled.jws_digest, compiled)

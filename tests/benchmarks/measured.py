@@ -20,7 +20,12 @@ _TICK = 0.0005
 
 def resident(field: str = "VmRSS") -> int:
     """Resident memory of this process, or with ``VmHWM`` the most it ever was, in bytes."""
-    status = Path("/proc/self/status").read_text()
+    return resident_of("self", field)
+
+
+def resident_of(process: int | str, field: str = "VmRSS") -> int:
+    """The same of another process."""
+    status = Path(f"/proc/{process}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith(field))
     return int(line.split()[1]) * 1024
 

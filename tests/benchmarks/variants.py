@@ -17,20 +17,21 @@ Read = Callable[[bytes], object]
 
 def synapse_tim(directory: Path) -> Read:
     """What the modules of this project do with a list that was received."""
-    from synapse_tim.federation.list import parse_payload
-    from synapse_tim.jose.large_jws import CompactJws
+    from synapse_tim.federation.list_reader import Task
+    from synapse_tim.federation.reader_process import ReaderProcess
+    from synapse_tim.jose.large_jws import CompactJws, JwsLimits
     from synapse_tim.pki.certificates import parse_certificate
     from synapse_tim.pki.signer_path import verify_signer_path
 
     sub_ca, root = (
         parse_certificate((directory / f"{name}.der").read_bytes()) for name in ("sub_ca", "root")
     )
+    read_there, algorithms = ReaderProcess(), frozenset({"BP256R1"})
 
     def read(octets: bytes) -> object:
         jws = CompactJws.parse(octets)
-        jws.require_algorithm(frozenset({"BP256R1"}))
         verify_signer_path(jws.signer, (sub_ca,), (root,), NOW, allow_test=True)
-        return parse_payload(jws.verified_payload())
+        return read_there(Task(octets, algorithms, JwsLimits())).compiled
 
     return read
 

@@ -7,8 +7,9 @@ import attrs
 import pytest
 
 from synapse_tim.directory.session import DirectorySession, ProviderCredentials
+from synapse_tim.federation.acceptance import ListState
 from synapse_tim.federation.source import ListSource
-from synapse_tim.federation.updater import ListState, Updater
+from synapse_tim.federation.updater import Updater
 from synapse_tim.federation.verifier import ListVerifier
 from synapse_tim.jose.large_jws import JwsLimits
 from synapse_tim.pki.certificate_source import DownloadServer

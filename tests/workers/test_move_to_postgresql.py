@@ -91,7 +91,8 @@ def test_lists_logins_and_clean_up_move_to_postgresql(moved, ti, capsys):
 
     assert main([*command, "--json"]) == 0
     done = json.loads(capsys.readouterr().out)
-    for table in ("federation_list", "federation_list_chunk", "trust_certificate", "used_token", "cleanup"):
+    lists = ("federation_list", "federation_list_chunk", "federation_list_compiled")
+    for table in (*lists, "trust_certificate", "used_token", "cleanup"):
         assert done["tables"][f"synapse_tim_{table}"] > 0, done
     assert "events_stream_seq" in {each["sequence"] for each in done["sequences"]}
     assert all(each["was"] < each["now"] for each in done["sequences"])

@@ -7,10 +7,9 @@ import json
 import pytest
 
 from synapse_tim.adapter.allow_list import AllowList
-from synapse_tim.federation.acceptance import Acceptance, OnStale, VerifiedList
+from synapse_tim.federation.acceptance import Acceptance, ListState, OnStale, VerifiedList
 from synapse_tim.federation.enforcement import ListInForce, StalenessPolicy
 from synapse_tim.federation.list import parse_payload
-from synapse_tim.federation.updater import ListState
 from synapse_tim.pki.signer_path import SignerPath
 from synapse_tim.testing.simulator.pki.world import make_world
 
@@ -42,24 +41,8 @@ def clock():
     return Clock()
 
 
-class Threads:
-    """Runs everything at once; fails when told to."""
-
-    failing = False
-
-    async def run(self, function, *args):
-        if self.failing:
-            raise RuntimeError("can't start new thread")
-        return function(*args)
-
-
 @pytest.fixture
-def threads():
-    return Threads()
-
-
-@pytest.fixture
-def make(api, clock, threads):
+def make(api, clock):
     def make(on_stale=OnStale.DENY):
         denied = []
         allow_list = AllowList(denied.append)
@@ -68,7 +51,6 @@ def make(api, clock, threads):
             allow_list,
             StalenessPolicy(dt.timedelta(hours=72), on_stale),
             product_is_insurance=False,
-            threads=threads,
             clock=clock,
         )
         return in_force, allow_list, denied
@@ -83,14 +65,14 @@ def test_it_starts_with_nobody(make):
     assert in_force.members.check("hospital.example") is None
 
 
-def test_it_follows_in_place(make, run):
+def test_it_follows_in_place(make):
     in_force, allow_list, denied = make()
     names = [f"h{i}.example" for i in range(12_000)]
-    run(in_force.take(state(1, *names)))
+    in_force.take(state(1, *names))
     assert set(allow_list) == set(names)
-    run(in_force.take(state(2, "a.example", *names[10:])))
+    in_force.take(state(2, "a.example", *names[10:]))
     assert set(allow_list) == {"a.example", *names[10:]}
-    run(in_force.take(state(3, "b.example")))
+    in_force.take(state(3, "b.example"))
     assert dict(allow_list) == {"b.example": True}
     assert "b.example" in allow_list
     assert "c.example" not in allow_list
@@ -98,103 +80,103 @@ def test_it_follows_in_place(make, run):
 
 
 @pytest.mark.parametrize(("on_stale", "left"), [(OnStale.DENY, set()), (OnStale.KEEP, {"a.example"})])
-def test_r1_11_stale(make, run, clock, on_stale, left):
+def test_r1_11_stale(make, clock, on_stale, left):
     in_force, allow_list, _ = make(on_stale)
-    run(in_force.take(state(1, "a.example")))
+    in_force.take(state(1, "a.example"))
     clock.now = NOW + dt.timedelta(hours=71)
-    run(in_force.judge())
+    in_force.judge()
     assert set(allow_list) == {"a.example"}
     clock.now = NOW + dt.timedelta(hours=73)
-    run(in_force.judge())
+    in_force.judge()
     assert set(allow_list) == left
     assert bool(in_force.members.check("a.example")) is not bool(left)
-    run(in_force.take(state(1, "a.example", confirmed=clock.now)))
+    in_force.take(state(1, "a.example", confirmed=clock.now))
     assert set(allow_list) == {"a.example"}
 
 
-def test_a_signer_that_has_expired_makes_the_list_stale(make, run, clock):
+def test_a_signer_that_has_expired_makes_the_list_stale(make, clock):
     in_force, allow_list, _ = make()
     clock.now = path().not_after - dt.timedelta(days=1)
-    run(in_force.take(state(1, "a.example", confirmed=clock.now)))
+    in_force.take(state(1, "a.example", confirmed=clock.now))
     assert set(allow_list) == {"a.example"}
     clock.now = path().not_after + dt.timedelta(hours=1)
-    run(in_force.judge())
+    in_force.judge()
     assert not allow_list
 
 
-def test_a_clock_set_back_keeps_the_list_but_not_for_ever(make, run, clock, monkeypatch):
+def test_a_clock_set_back_keeps_the_list_but_not_for_ever(make, clock, monkeypatch):
     seconds = [1000.0]
     monkeypatch.setattr("time.monotonic", lambda: seconds[0])
     in_force, allow_list, _ = make()
-    run(in_force.take(state(1, "a.example")))
+    in_force.take(state(1, "a.example"))
     clock.now = NOW - dt.timedelta(days=30)
-    run(in_force.judge())
+    in_force.judge()
     assert set(allow_list) == {"a.example"}
     seconds[0] += 73 * 3600
-    run(in_force.judge())
+    in_force.judge()
     assert not allow_list
 
 
-def test_a_list_that_is_replaced_while_it_is_applied_is_abandoned(make, run, api):
+def test_a_change_is_one_assignment(make):
+    """Whoever was removed is not allowed for an instant longer than who was added is denied."""
     in_force, allow_list, _ = make()
-    names = [f"h{i}.example" for i in range(12_000)]
-    first, second = state(1, *names), state(2, "b.example")
-    applied = []
+    in_force.take(state(1, "a.example", "evil.example"))
+    seen = []
 
-    async def interrupt(_):
-        if not applied:
-            applied.append(True)
-            await in_force.take(second)
+    class Watched(type(allow_list)):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            seen.append((set(self), set(in_force.members.usable_list.domains)))
 
-    api.sleep = interrupt
-    run(in_force.take(first))
-    assert set(allow_list) == {"b.example"}
-    assert in_force.members.usable_list is second.in_force.content
+    allow_list.__class__ = Watched
+    in_force.take(state(2, "a.example", "b.example"))
+    assert seen == [({"a.example", "b.example"},) * 2]
 
 
-def test_a_failure_on_the_way_denies_everybody_and_is_made_up_for(make, run, threads):
-    """Whoever was removed must not stay allowed because something went wrong while removing it."""
-    in_force, allow_list, _ = make()
-    run(in_force.take(state(1, "a.example", "evil.example")))
-    threads.failing = True
+def test_an_error_of_who_is_told_changes_nothing(api, clock):
+    allow_list = AllowList(lambda _: None)
+    policy = StalenessPolicy(dt.timedelta(hours=72), OnStale.DENY)
+
+    def fail():
+        raise RuntimeError("the sender is gone")
+
+    in_force = ListInForce(api, allow_list, policy, product_is_insurance=False, clock=clock, on_applied=fail)
     with pytest.raises(RuntimeError):
-        run(in_force.take(state(2, "a.example")))
-    assert not allow_list
-    threads.failing = False
-    run(in_force.judge())
+        in_force.take(state(1, "a.example"))
     assert set(allow_list) == {"a.example"}
+    assert in_force.members.check("a.example") is None
 
 
-def test_the_last_verified_list_is_known_also_when_it_is_stale(make, run, clock):
+def test_the_last_verified_list_is_known_also_when_it_is_stale(make, clock):
     in_force, allow_list, _ = make()
     assert in_force.known_list is None
-    run(in_force.take(state(1, "a.example")))
+    in_force.take(state(1, "a.example"))
     clock.now = NOW + dt.timedelta(hours=73)
-    run(in_force.judge())
+    in_force.judge()
     assert not allow_list
     assert "a.example" in in_force.known_list
 
 
-def test_a_list_that_was_stored_long_ago_is_said_to_be_stale_once_nobody_confirms_it(make, run, caplog):
+def test_a_list_that_was_stored_long_ago_is_said_to_be_stale_once_nobody_confirms_it(make, caplog):
     old = NOW - dt.timedelta(days=10)
     caplog.set_level("INFO")
     in_force, allow_list, _ = make()
-    run(in_force.take(state(1, "a.example", confirmed=old), restored=True))
-    run(in_force.judge())
+    in_force.take(state(1, "a.example", confirmed=old), restored=True)
+    in_force.judge()
     assert dict(allow_list) == {}
     assert "stale" not in caplog.text
     in_force.not_confirmed()
-    run(in_force.judge())
+    in_force.judge()
     assert "The federation list is stale (not_confirmed)" in caplog.text
-    run(in_force.take(state(1, "a.example")))
+    in_force.take(state(1, "a.example"))
     assert "current again" in caplog.text
 
 
-def test_or_not_at_all_if_somebody_does(make, run, caplog):
+def test_or_not_at_all_if_somebody_does(make, caplog):
     caplog.set_level("INFO")
     in_force, allow_list, _ = make()
-    run(in_force.take(state(1, "a.example", confirmed=NOW - dt.timedelta(days=10)), restored=True))
-    run(in_force.take(state(1, "a.example")))
+    in_force.take(state(1, "a.example", confirmed=NOW - dt.timedelta(days=10)), restored=True)
+    in_force.take(state(1, "a.example"))
     assert dict(allow_list) == {"a.example": True}
     assert "stale" not in caplog.text
     assert "current again" not in caplog.text

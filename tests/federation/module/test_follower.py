@@ -7,7 +7,7 @@ import pytest
 
 from synapse_tim.federation import follower as list_follower
 from synapse_tim.federation.follower import ListFollower
-from synapse_tim.federation.services import ListServices
+from synapse_tim.federation.stored_list import StoredList
 
 
 class UndefinedError(Exception):
@@ -19,10 +19,10 @@ class UnreachableError(Exception):
 
 
 @pytest.fixture
-def services(api):
-    services = Mock(spec=ListServices, api=api, database=Mock(), signals=AsyncMock())
-    services.database.read_acceptance = AsyncMock(return_value=None)
-    return services
+def stored():
+    stored = Mock(spec=StoredList)
+    stored.read_acceptance = AsyncMock(return_value=None)
+    return stored
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def clock(monkeypatch):
     return clock
 
 
-def read(services, clock, run, error, *, after):
+def read(api, stored, clock, run, error, *, after):
     """What is logged about an error so long after the start."""
-    services.database.read_acceptance.side_effect = error
-    follower = ListFollower(services)
+    stored.read_acceptance.side_effect = error
+    follower = ListFollower(api, Mock(), stored, AsyncMock())
     follower.start()
     clock.return_value += after
-    (_, first) = services.api.delayed_background_call.mock_calls[-1].args
+    (_, first) = api.delayed_background_call.mock_calls[-1].args
     run(first())
 
 
@@ -53,9 +53,9 @@ def read(services, clock, run, error, *, after):
     ],
 )
 def test_tables_that_are_not_there_yet_are_a_warning_only_if_it_lasts(
-    services, clock, run, caplog, error, after, warns
+    api, stored, clock, run, caplog, error, after, warns
 ):
     with caplog.at_level(logging.INFO):
-        read(services, clock, run, error, after=after)
+        read(api, stored, clock, run, error, after=after)
     levels = {record.levelno for record in caplog.records}
     assert levels == ({logging.WARNING} if warns else {logging.INFO})

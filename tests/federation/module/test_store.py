@@ -6,6 +6,7 @@ import random
 import pytest
 
 from synapse_tim.federation.acceptance import Acceptance
+from synapse_tim.federation.list_reader import pack, unpack
 from synapse_tim.federation.store import ListStore
 from synapse_tim.pki.trust_anchors import TrustAnchors, parse_roots
 from synapse_tim.pki.trust_store import TrustMaterial
@@ -46,8 +47,9 @@ def test_creating_the_tables_twice_does_nothing(store, run):
 def test_what_is_written_comes_back(store, run, material, size):
     octets = bytearray(random.Random(1).randbytes(size))
     for _ in range(2):
-        run(store.write(acceptance(), octets, material))
-    remembered, read, kept = run(store.read(LIMIT))
+        run(store.write(acceptance(), pack(octets), material))
+    remembered, packed, kept = run(store.read(LIMIT))
+    read = unpack(packed, LIMIT)
     assert remembered == acceptance() == run(store.read_acceptance())
     assert read == octets
     assert [link.certificate for link in kept.links] == sorted(
@@ -89,17 +91,51 @@ def test_a_later_version_is_never_overwritten(store, run):
     ],
 )
 def test_a_damaged_list_is_no_list_and_the_floor_stays(store, run, database, damage):
-    run(store.write(acceptance(), bytearray(b"list" * 1000), TrustMaterial()))
+    run(store.write(acceptance(), pack(b"list" * 1000), TrustMaterial()))
     database.execute(damage)
-    remembered, octets, _ = run(store.read(LIMIT))
+    remembered, packed, _ = run(store.read(LIMIT))
     assert remembered.version == 7
-    assert octets is None
+    assert packed is None or unpack(packed, LIMIT) is None
 
 
-def test_a_list_that_unpacks_to_too_much_is_left_out(store, run):
-    run(store.write(acceptance(), bytearray(1_000_000), TrustMaterial()))
-    assert run(store.read(999_999))[1] is None
-    assert len(run(store.read(1_000_000))[1]) == 1_000_000
+def test_a_list_that_is_or_unpacks_to_too_much_is_left_out(store, run):
+    packed = pack(bytes(1_000_000))
+    run(store.write(acceptance(), packed, TrustMaterial(), packed))
+    for read in (store.read, store.read_compiled):
+        assert run(read(len(packed) - 1))[1] is None
+        assert run(read(len(packed)))[1] == packed
+    assert unpack(packed, 999_999) is None
+    assert len(unpack(packed, 1_000_000)) == 1_000_000
+
+
+def test_the_compiled_list_belongs_to_the_list_that_is_stored(store, run, database):
+    run(store.write(acceptance(), pack(b"list"), TrustMaterial(), b"compiled"))
+    assert run(store.read_compiled(LIMIT))[:2] == (acceptance(), b"compiled")
+    run(store.write(acceptance().confirmed(NOW + dt.timedelta(days=1)), None, TrustMaterial()))
+    assert run(store.read_compiled(LIMIT))[1] == b"compiled"
+    run(store.write(acceptance(8, "d2"), pack(b"new"), TrustMaterial()))  # as an older release does
+    assert run(store.read_compiled(LIMIT))[:2] == (acceptance(8, "d2"), None)
+    run(store.write_compiled("d1", b"late"))
+    assert run(store.read_compiled(LIMIT))[1] is None
+    run(store.write_compiled("d2", b"in time"))
+    assert run(store.read_compiled(LIMIT))[1] == b"in time"
+    assert database.execute("SELECT COUNT(*) FROM synapse_tim_federation_list_compiled").fetchone() == (1,)
+
+
+def test_before_the_table_is_made_there_is_no_compiled_list(store, run, api):
+    run(store.write(acceptance(), pack(b"list"), TrustMaterial()))
+    works = api.run_db_interaction
+
+    class UndefinedTableError(Exception):
+        pgcode = "42P01"
+
+    async def without_the_table(desc, function, *args):
+        if "compiled" in desc:
+            raise UndefinedTableError
+        return await works(desc, function, *args)
+
+    api.run_db_interaction = without_the_table
+    assert run(store.read_compiled(LIMIT))[:2] == (acceptance(), None)
 
 
 def test_a_damaged_certificate_is_left_out(store, run, database, material):
