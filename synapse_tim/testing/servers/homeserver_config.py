@@ -20,6 +20,14 @@ from synapse_tim.testing.simulator.pki.identity import Identity
 from synapse_tim.testing.simulator.pki.world import TestPki
 
 _UNLIMITED = {"per_second": 10000, "burst_count": 10000}
+_NOT_WITH_MAS = (
+    "enable_registration",
+    "enable_registration_without_verification",
+    "refreshable_access_token_lifetime",
+    "refresh_token_lifetime",
+    "nonrefreshable_access_token_lifetime",
+    "session_lifetime",
+)
 
 
 @attrs.frozen
@@ -137,6 +145,22 @@ def needed_options(modules: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
                         value = {key: value}
                     options = deep_merge(options, value)
     return options
+
+
+def delegated(config: Mapping[str, Any], endpoint: str, secret: str) -> dict[str, Any]:
+    """A configuration with Matrix Authentication Service, which Synapse refuses beside its own logins.
+
+    Args:
+        config: of the homeserver.
+        endpoint: where the service is.
+        secret: shared with it.
+    """
+    without = dict.fromkeys(_NOT_WITH_MAS)
+    service = {"enabled": True, "endpoint": endpoint, "secret": secret}
+    return deep_merge(
+        config,
+        {**without, "password_config": {"enabled": False}, "matrix_authentication_service": service},
+    )
 
 
 def http_listener(port: int, names: list[str], *, tls: bool = False) -> dict[str, Any]:

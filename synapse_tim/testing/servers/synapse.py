@@ -35,6 +35,7 @@ from synapse_tim.testing.servers.client import MatrixUser
 from synapse_tim.testing.servers.federation import FederationSigner
 from synapse_tim.testing.servers.homeserver_config import (
     HomeserverPorts,
+    delegated,
     homeserver_config,
     log_config,
     needed_options,
@@ -42,6 +43,7 @@ from synapse_tim.testing.servers.homeserver_config import (
 )
 from synapse_tim.testing.servers.processes import Child, ChildFailedError, tail
 from synapse_tim.testing.servers.registration import register_user
+from synapse_tim.testing.simulator.mas.service import AuthenticationService, mas_config
 from synapse_tim.testing.simulator.pki.identity import Identity
 from synapse_tim.testing.simulator.pki.world import TiWorld
 from synapse_tim.testing.waiting import HANGING_SECONDS, wait_for
@@ -59,9 +61,12 @@ class SynapseServer:
         extra: merged into the homeserver configuration, nested keys too; ``None`` takes a key out.
         server_name: default ``localhost:PORT`` with the port of the federation listener.
         python: the interpreter whose Synapse is started.
+        mas: merged into the configuration of a stand-in for Matrix Authentication Service, which logs users
+            in then, and starts and stops with the server; ``None`` for none.
 
     Attributes:
         config: the homeserver configuration; may be changed until ``start()``.
+        mas: the stand-in for Matrix Authentication Service, if there is one.
         server_name: the Matrix server name.
     """
 
@@ -75,6 +80,7 @@ class SynapseServer:
         extra: Mapping[str, Any] | None = None,
         server_name: str | None = None,
         python: str = sys.executable,
+        mas: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.directory = directory
@@ -87,6 +93,10 @@ class SynapseServer:
         base = homeserver_config(self.server_name, directory, self.ports, self.secrets)
         needed = deep_merge({**base, "modules": list(modules)}, needed_options(modules))
         self.config: dict[str, Any] = deep_merge(needed, extra or {})
+        self.mas: AuthenticationService | None = None
+        if mas is not None:
+            self.mas = AuthenticationService(mas_config(self.server_name, self.client_url, **mas))
+            self.config = delegated(self.config, self.mas.url, self.mas.config.secret)
         self.federation = FederationSigner(self.server_name, self.secrets.signing_key)
         self._tls = ssl.create_default_context(cadata=ca.pem.decode("ascii"))
         self._main = Child(
@@ -131,6 +141,8 @@ class SynapseServer:
     def start(self) -> Self:
         """Write the configuration and start; returns at once."""
         self.write()
+        if self.mas is not None:
+            self.mas.start()
         self._main.start()
         return self
 
@@ -161,6 +173,8 @@ class SynapseServer:
             process.send_signal(signal.SIGTERM)
         for process in reversed(self.processes):
             process.stop()
+        if self.mas is not None:
+            self.mas.stop()
 
     def restart(self) -> Self:
         """Stop, start with the configuration as it is now, and wait."""
@@ -212,7 +226,11 @@ class SynapseServer:
     # What one can do to it
 
     def register(self, user: str, admin: bool = False, password: str = "password") -> MatrixUser:
-        """Register a user, through the admin API with the shared secret."""
+        """Register a user, through the admin API with the shared secret, or as ``mas-cli`` does it."""
+        if self.mas is not None:
+            self.mas.register_user(user, admin=admin)
+            token, device = self.mas.issue_compatibility_token(user, synapse_admin=admin)
+            return MatrixUser(f"@{user}:{self.server_name}", token, self.client_url, device)
         return register_user(
             self.client_url, self.secrets.registration_secret, user, admin=admin, password=password
         )

@@ -14,7 +14,7 @@ import yaml
 from synapse_tim.testing.merge import deep_merge
 from synapse_tim.testing.ports import free_ports
 from synapse_tim.testing.servers import postgres, redis
-from synapse_tim.testing.servers.homeserver_config import http_listener, log_config
+from synapse_tim.testing.servers.homeserver_config import delegated, http_listener, log_config
 from synapse_tim.testing.servers.postgres import PostgresServer
 from synapse_tim.testing.servers.processes import Child
 from synapse_tim.testing.servers.redis import RedisServer
@@ -88,8 +88,11 @@ class WorkerDeployment(SynapseServer):
         extra: Mapping[str, Any] | None = None,
         server_name: str | None = None,
         python: str = sys.executable,
+        mas: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(name, directory, tls_ca, modules=modules, server_name=server_name, python=python)
+        super().__init__(
+            name, directory, tls_ca, modules=modules, server_name=server_name, python=python, mas=mas
+        )
         self._postgres = postgres_server
         self.database = re.sub(r"\W", "_", name) + "_" + secrets.token_hex(4)
         self._database_made = False
@@ -114,6 +117,8 @@ class WorkerDeployment(SynapseServer):
             "worker_replication_secret": secrets.token_hex(16),
         }
         self.config = deep_merge({**self.config, **shared}, extra or {})
+        if self.mas is not None:
+            self.config = delegated(self.config, self.mas.url, self.mas.config.secret)
         self.workers = tuple(
             self._worker(f"worker{i + 1}", ports[2 * i], ports[2 * i + 1]) for i in range(n_workers)
         )

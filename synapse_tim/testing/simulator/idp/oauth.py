@@ -72,12 +72,13 @@ class AuthorizationRequest:
     challenge: str | None = None  #: of PKCE; ``None`` without it
 
     @classmethod
-    def of(cls, parameters: Mapping[str, str], *demanded: str) -> AuthorizationRequest:
+    def of(cls, parameters: Mapping[str, str], *demanded: str, openid: bool = True) -> AuthorizationRequest:
         """Read a request.
 
         Args:
             parameters: the query, or the form of a pushed request.
             demanded: further parameters that have to be there, for instance ``code_challenge``.
+            openid: whether the scope has to say so.
 
         Raises:
             OAuthError: a parameter is missing or not supported.
@@ -89,7 +90,7 @@ class AuthorizationRequest:
         if required(parameters, "response_type") != "code":
             raise OAuthError("unsupported_response_type", "only code")
         scope = required(parameters, "scope")
-        if "openid" not in scope.split():
+        if openid and "openid" not in scope.split():
             raise OAuthError("invalid_scope", "openid is missing")
         for name in demanded:
             required(parameters, name)
