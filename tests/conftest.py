@@ -35,6 +35,11 @@ def pytest_addoption(parser):
         action="store_true",
         help="run scenarios against servers of several processes, except those that one process shows",
     )
+    parser.addoption(
+        "--with-mas",
+        action="store_true",
+        help="run scenarios against servers whose users Matrix Authentication Service (a stand-in) logs in",
+    )
 
 
 def pytest_collection_modifyitems(config, items):

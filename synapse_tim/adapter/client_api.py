@@ -32,6 +32,11 @@ _REQUESTER: Final = _SYNAPSE.changes(
 )
 _SETTER: Final = _SYNAPSE.reads("synapse.http.site.SynapseRequest.requester", "it sets `_requester`")
 
+_AUTH: Final = _SYNAPSE.getter("get_auth", "Auth")
+_IS_ADMIN: Final = _SYNAPSE.calls(
+    "synapse.api.auth.base.BaseAuth.is_server_admin(requester)", "administrators may change display names"
+)
+
 #: Guards a route: request, how to go on, the parts of the path by their names.
 ClientGuard = Callable[[SynapseRequest, Proceed, Mapping[str, str]], Awaitable[Answer]]
 
@@ -45,6 +50,7 @@ class ClientApi:
             raise _REQUESTER.unexpected()
         for touched in (_ENTRY, _CALLBACK):
             touched.of(server._PathEntry)
+        self._is_server_admin = _IS_ADMIN.of(_AUTH.of(hs)())
         self._is_worker = _WORKER.of(_SECTION.of(_CONFIG.of(hs))) is not None
         self._hs = hs
         self._api = api
@@ -110,6 +116,16 @@ class ClientApi:
         requester = await self._api.get_user_by_req(request, allow_guest=allow_guest)
         request._requester = None
         return requester.user.to_string()
+
+    async def is_admin(self, request: SynapseRequest) -> bool:
+        """Whether a server administrator makes a request; by the token, if Synapse does not log users in.
+
+        Raises:
+            SynapseError: 401, if it does not show who makes it.
+        """
+        requester = await self._api.get_user_by_req(request)
+        request._requester = None
+        return bool(await self._is_server_admin(requester))
 
 
 def _guarded(callback: Callable[..., Awaitable[Answer] | Answer], guard: ClientGuard) -> Callable[..., Any]:

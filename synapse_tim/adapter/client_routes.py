@@ -35,6 +35,7 @@ ROUTES: Final[dict[tuple[str, str], Touched]] = {
         ("profile.UnstableProfileFieldRestServlet", "PUT DELETE", "display names belong to the organisation"),
         ("register.EmailRegisterRequestTokenRestServlet", "POST", _THIRD_PARTY_IDS),
         ("register.MsisdnRegisterRequestTokenRestServlet", "POST", _THIRD_PARTY_IDS),
+        ("register.RegisterAppServiceOnlyRestServlet", "POST", "users cannot register themselves"),
         ("register.RegisterRestServlet", "POST", "users cannot register themselves"),
         ("room.PublicRoomListRestServlet", "GET POST", "the room directory is closed"),
         ("room.RoomCreateRestServlet", "POST PUT", "what is left of a refused room is removed"),

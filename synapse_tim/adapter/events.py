@@ -6,6 +6,7 @@ registered for the type of the event. For all others, messages above all, it cos
 
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any, Final, Literal
 
 from synapse.events.snapshot import EventContext
@@ -45,6 +46,19 @@ _MEMBERSHIP: Final = _SYNAPSE.calls(
     f"{_STORE}.get_local_current_membership_for_user_in_room", "whether a user is invited at the moment"
 )
 
+_CREATION: Final = _SYNAPSE.getter("get_event_creation_handler", "EventCreationHandler")
+_CREATE: Final = _SYNAPSE.wraps(
+    "synapse.handlers.message.EventCreationHandler.create_new_client_event(…, requester)",
+    "with Matrix Authentication Service, whether an administrator makes an event depends on the session",
+)
+_AUTH: Final = _SYNAPSE.getter("get_auth", "Auth")
+_IS_ADMIN: Final = _SYNAPSE.calls(
+    "synapse.api.auth.base.BaseAuth.is_server_admin(requester)", "likewise: the scope of its token says so"
+)
+
+#: Who makes the event that is being made, with the scope of their token.
+_REQUESTER: ContextVar[Any] = ContextVar("synapse_tim_requester", default=None)
+
 #: Some of the state before an event: types and state keys in, events out.
 StateBefore = Callable[[Iterable[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], EventBase]]]
 #: Judges an event that is being made here; raises to refuse it.
@@ -57,10 +71,19 @@ NewRoomCheck = Callable[[str, CreateRoom], Awaitable[Mapping[str, Any]]]
 
 
 class LocalEvents:
-    """Has events checked that are made here, and looks up stored ones."""
+    """Has events checked that are made here, and looks up stored ones.
 
-    def __init__(self, hs: Any) -> None:
+    Args:
+        delegates_authentication: whether Matrix Authentication Service says who is an administrator.
+    """
+
+    def __init__(self, hs: Any, api: ModuleApi, *, delegates_authentication: bool) -> None:
         store = main_store(hs)
+        self._is_user_admin = api.is_user_admin
+        self._is_admin: Callable[[Any], Awaitable[bool]] | None = None
+        if delegates_authentication:
+            self._is_admin = _IS_ADMIN.of(_AUTH.of(hs)())
+            _CREATE.wrap(_CREATION.of(hs)(), self._with_requester)
         self._get_events = _GET_EVENTS.of(store)
         self._membership = _MEMBERSHIP.of(store)
         self._get_event = _GET_EVENT.of(_EVENTS.of(hs)())
@@ -89,6 +112,20 @@ class LocalEvents:
             return
         for kind in types:
             self._checks[kind] = (check, *self._checks.get(kind, self._all))
+
+    async def is_made_by_admin(self, event: EventBase) -> bool:
+        """Whether a server administrator makes the event that is being checked."""
+        if self._is_admin is None:
+            return await self._is_user_admin(event.sender)
+        requester = _REQUESTER.get()
+        return requester is not None and await self._is_admin(requester)
+
+    async def _with_requester(self, proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+        before = _REQUESTER.set(arguments.get("requester"))
+        try:
+            return await proceed()
+        finally:
+            _REQUESTER.reset(before)
 
     def _hook(self, original: Callable[[EventBase, Any], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(original)

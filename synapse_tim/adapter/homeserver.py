@@ -95,7 +95,8 @@ class Homeserver:
     @functools.cached_property
     def events(self) -> LocalEvents:
         """Events that are made here."""
-        return LocalEvents(self._hs)
+        delegated = self.config.delegates_authentication
+        return LocalEvents(self._hs, self.api, delegates_authentication=delegated)
 
     @functools.cached_property
     def federation(self) -> SynapseFederation:

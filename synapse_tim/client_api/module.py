@@ -49,7 +49,7 @@ _THIRD_PARTY_IDS: Final = (
     ("account.ThreepidBindRestServlet", "POST"),
     ("account.ThreepidUnbindRestServlet", "POST"),
 )
-#: The same, of endpoints that Synapse leaves to an authentication service if it has one.
+#: The same, of endpoints that Synapse leaves to Matrix Authentication Service if it has one.
 _THIRD_PARTY_IDS_OF_ACCOUNTS: Final = (
     ("account.ThreepidAddRestServlet", "POST"),
     ("account.ThreepidDeleteRestServlet", "POST"),
@@ -95,7 +95,9 @@ class ClientApiPolicy:
             (_PROFILE_FIELD, "DELETE"): self.change_profile,
             **dict.fromkeys(_THIRD_PARTY_IDS, self.third_party_ids),
         }
-        if not homeserver.config.option("mas", "enabled"):
+        if homeserver.config.delegates_authentication:
+            guards["register.RegisterAppServiceOnlyRestServlet", "POST"] = self.register
+        else:
             guards["register.RegisterRestServlet", "POST"] = self.register
             guards.update(dict.fromkeys(_THIRD_PARTY_IDS_OF_ACCOUNTS, self.third_party_ids))
         if homeserver.config.option("experimental", "msc4133_enabled"):
@@ -136,10 +138,8 @@ class ClientApiPolicy:
         self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]
     ) -> Answer:
         """Refuse to change one's display name, the first one and taking it away included."""
-        if path["field_name"] == "displayname":
-            user_id = await self._client_api.user_of(request)
-            if not await self._api.is_user_admin(user_id):
-                reject(DISPLAY_NAME)
+        if path["field_name"] == "displayname" and not await self._client_api.is_admin(request):
+            reject(DISPLAY_NAME)
         return await proceed()
 
     async def search(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:

@@ -111,7 +111,7 @@ class EventPolicy:
         if not isinstance(target, str):
             reject(REDACTION_MALFORMED)
         try:
-            if await self._api.is_user_admin(event.sender):
+            if await self._events.is_made_by_admin(event):
                 return
             age = await self._age(event, target)
         except Exception as error:
@@ -135,7 +135,7 @@ class EventPolicy:
             return txn.fetchone() is not None
 
         try:
-            if await self._api.is_user_admin(event.sender):
+            if await self._events.is_made_by_admin(event):
                 return
             is_too_late = await self._api.run_db_interaction("synapse_tim_older_events", is_older)
         except Exception as error:

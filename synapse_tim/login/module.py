@@ -28,6 +28,7 @@ from synapse_tim.login.assembly import build_providers
 from synapse_tim.login.attempts import LoginAttempts
 from synapse_tim.login.checks import judge_logins, judge_registration, judge_single_sign_on
 from synapse_tim.login.config import LoginPolicyConfig
+from synapse_tim.login.delegated import log_what_holds
 from synapse_tim.login.denials import LOGIN_METHOD, LOGIN_UNAVAILABLE
 from synapse_tim.login.logout import ProviderLogout
 from synapse_tim.login.pending_accounts import NewAccounts
@@ -99,11 +100,7 @@ class LoginPolicy:
         registry.register(api, self, config)
         registry.register(api, context)
         if homeserver.config.delegates_authentication:
-            logger.warning(
-                "Matrix Authentication Service logs users in, so synapse_tim.LoginPolicy does not: configure "
-                "the identity providers, a policy for their claims and the lifetimes of sessions there "
-                "(docs/login.md). All other parts are in force."
-            )
+            log_what_holds()
             return
         report([*judge_registration(homeserver.config), *judge_logins(homeserver.config, config)])
         self._synapse.mark_registrations(lambda *named: marks.pop(named, None))

@@ -9,7 +9,7 @@ import contextlib
 import pytest
 
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment
-from tests.support.world import AppService, World, make_faulty, module
+from tests.support.world import AppService, World, make_faulty, module, with_mas
 
 #: Events may be sent later (MSC4140) and account data removed (MSC3391): more ways to try.
 ENFORCING = {
@@ -61,6 +61,7 @@ def world(request, tmp_path_factory):
             options = {
                 "modules": [module(ti, product)] if product else [],
                 "extra": ENFORCING if product else {},
+                **(with_mas(request) if product else {}),
             }
             if several and request.config.getoption("--with-workers"):
                 databases = [request.getfixturevalue(f"{kind}_server") for kind in ("postgres", "redis")]

@@ -5,7 +5,8 @@
 - ``lax``: a member that enforces nothing, as another vendor's faulty server might.
 
 With ``--with-workers`` the hospital and the insurer consist of several processes: federation arrives at one
-worker, clients at another, and the main process serves what only it can.
+worker, clients at another, and the main process serves what only it can. With ``--with-mas`` a stand-in for
+Matrix Authentication Service logs in the users of those that enforce.
 """
 
 import contextlib
@@ -151,6 +152,11 @@ def module(ti, product="pro", spec_version="1.2", **policies):
         **policies,
     }
     return {"module": "synapse_tim.TiMessenger", "config": block}
+
+
+def with_mas(request):
+    """Options of a server: whether Matrix Authentication Service logs its users in (``--with-mas``)."""
+    return {"mas": {}} if request.config.getoption("--with-mas") else {}
 
 
 @attrs.define

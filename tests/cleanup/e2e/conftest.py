@@ -6,7 +6,7 @@ import pytest
 
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment, wait_for
 from tests.cleanup.e2e.world import CleanupWorld, cleaning, wait_until_updated
-from tests.support.world import versions_at
+from tests.support.world import versions_at, with_mas
 
 pytestmark = pytest.mark.servers
 
@@ -21,6 +21,7 @@ def world(request, tmp_path_factory):
         def server(name, product=None, spec_version=None, several=False):
             options = {}
             if product:
+                options |= with_mas(request)
                 options["modules"] = [cleaning(ti, product, spec_version)]
                 options["extra"] = {
                     "federation_domain_whitelist": [],

@@ -8,6 +8,7 @@ from synapse_tim.testing import SynapseServer, WorkerDeployment, wait_for
 from synapse_tim.testing.ports import free_port
 from synapse_tim.testing.servers.homeserver_config import http_listener
 from tests.contacts.e2e.world import ASKER, MAX_CONTACTS, ContactWorld, part
+from tests.support.world import with_mas
 
 pytestmark = pytest.mark.servers
 
@@ -18,6 +19,7 @@ def world(request, ti_world, tmp_path_factory):
     directory = tmp_path_factory.mktemp("contacts") / "clinic"
     contacts = {"contact": "it@clinic.example", "max_contacts": MAX_CONTACTS}
     options = {"modules": [part(contacts=contacts), {"module": "asker.Asker", "config": {}}]}
+    options |= with_mas(request)
     with contextlib.ExitStack() as stack:
         if request.config.getoption("--with-workers"):
             databases = [request.getfixturevalue(f"{kind}_server") for kind in ("postgres", "redis")]

@@ -8,7 +8,7 @@ from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment, wa
 from synapse_tim.testing.ports import free_ports
 from synapse_tim.testing.servers.homeserver_config import http_listener
 from tests.information.e2e.world import CONTACTS, IK, OTHER_IK, OTHER_INSURER, PAGE, InformationWorld, module
-from tests.support.world import versions_at
+from tests.support.world import versions_at, with_mas
 
 pytestmark = pytest.mark.servers
 
@@ -27,6 +27,7 @@ def world(request, tmp_path_factory):
             options = {
                 "modules": [module(ti, product, information=information)],
                 "extra": {"federation_domain_whitelist": [], **extra},
+                **with_mas(request),
             }
             if several and request.config.getoption("--with-workers"):
                 databases = [request.getfixturevalue(f"{kind}_server") for kind in ("postgres", "redis")]

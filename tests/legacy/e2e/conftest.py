@@ -6,7 +6,7 @@ import pytest
 
 from synapse_tim.testing import SynapseServer, TiSimulator, WorkerDeployment
 from tests.legacy.e2e.world import LegacyWorld, legacy
-from tests.support.world import make_faulty, module
+from tests.support.world import make_faulty, module, with_mas
 
 pytestmark = pytest.mark.servers
 
@@ -22,6 +22,7 @@ def world(request, tmp_path_factory):
         def server(name, entry=None, several=False):
             options = {"modules": [entry] if entry else []}
             if entry:
+                options |= with_mas(request)
                 options["extra"] = {
                     "federation_domain_whitelist": [],
                     "background_updates": {"sleep_enabled": False},

@@ -466,7 +466,11 @@ def test_with_matrix_authentication_service_it_says_what_it_does_not_do(ti, tmp_
     ):
         server.config.pop(option, None)
     start(server)
-    assert "Matrix Authentication Service logs users in" in server.log_text()
+    said = server.log_text()
+    assert "Matrix Authentication Service logs users in" in said
+    assert "With Matrix Authentication Service holds: the federation list" in said
+    assert "In Matrix Authentication Service has to hold: passwords.enabled: false" in said
+    assert "synapse-tim check homeserver.yaml --mas mas.yaml" in said
     flows = loopback.get(f"{server.client_url}{CLIENT}/login")
     assert code(flows) == (404, "M_UNRECOGNIZED")
     ti.add(server.server_name)
