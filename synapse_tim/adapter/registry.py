@@ -5,6 +5,7 @@ listener. A part that needs another one, that is there twice, or that takes the 
 than another one does, stops start-up.
 """
 
+import logging
 import weakref
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ from synapse.module_api.errors import ConfigError
 
 from synapse_tim.adapter.config_block import wrong
 from synapse_tim.core.config_types import PartConfig
+from synapse_tim.core.products import SpecVersion
+
+logger = logging.getLogger(__name__)
 
 _LOADED: Final[weakref.WeakKeyDictionary[ModuleApi, dict[str, object]]] = weakref.WeakKeyDictionary()
 _BLOCKS: Final[weakref.WeakKeyDictionary[ModuleApi, PartConfig]] = weakref.WeakKeyDictionary()
@@ -29,6 +33,11 @@ def register(api: ModuleApi, part: object, config: PartConfig | None = None) -> 
         ConfigError: it is already, or its block says something else than that of another part.
     """
     if config is not None:
+        if api not in _BLOCKS and config.spec_version is SpecVersion.DRAFT_1_15:
+            logger.warning(
+                "spec_version draft-1.15 follows gematik's proposal GSC327 for Matrix 1.15, "
+                "which is published, not in force, and may change"
+            )
         _require_same(config, _BLOCKS.setdefault(api, config))
     loaded = _LOADED.setdefault(api, {})
     name = type(part).__name__

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import attrs
 from cryptography import x509
 
+from synapse_tim.check.mas_files import MasFiles
 from synapse_tim.check.named_files import File
 from synapse_tim.check.synapse_config import ReadConfig
 from synapse_tim.core.checks import Check, Found, NotRead, Result, Verdict
@@ -179,6 +180,7 @@ class Homeserver:
     spec_version: SpecVersion | None
     now: dt.datetime  #: the moment to judge certificates at
     online: Online | None = None  #: what was found out over the network, if anybody wanted to know
+    mas: MasFiles | None = None  #: what the files of Matrix Authentication Service say, if they were given
 
     def __attrs_post_init__(self) -> None:
         for process in self.processes:

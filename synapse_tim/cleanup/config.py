@@ -19,7 +19,7 @@ from synapse_tim.core.config_types import (
     duration_or_off,
 )
 from synapse_tim.core.durations import DAY
-from synapse_tim.core.products import Product, SpecVersion
+from synapse_tim.core.products import Product
 
 
 def _period(value: object) -> int | None:
@@ -72,7 +72,7 @@ class RoomCleanupConfig(PartConfig):
     @model_validator(mode="after")
     def _periods_are_permitted(self) -> Self:
         epa = self.product is Product.EPA
-        if epa and self.spec_version is SpecVersion.V1_2 and self.cleanup.inactive_rooms is not None:
+        if epa and self.spec_version.has_rules_of_1_2 and self.cleanup.inactive_rooms is not None:
             raise WrongValueError(
                 "what insured persons wrote is not deleted without their consent (R3.29); leave it out",
                 "cleanup",

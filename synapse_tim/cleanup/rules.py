@@ -115,7 +115,7 @@ class CleanupRules:
     @classmethod
     def of(cls, product: Product, spec_version: SpecVersion) -> CleanupRules:
         """What gematik demands of a product in a generation (R3.28, R3.31, R3.34)."""
-        newer = spec_version is SpecVersion.V1_2
+        newer = spec_version.has_rules_of_1_2
         return cls(
             inactive_ms=None if newer else 182 * DAY,
             orphaned_ms=14 * DAY if newer else None,

@@ -20,7 +20,10 @@ from synapse_tim.core.checks import Result, Verdict
 if TYPE_CHECKING:
     from synapse_tim.check.facts import Homeserver, Online
 
-_EXAMPLE: Final = "Example: synapse-tim check homeserver.yaml conf.d --worker worker1.yaml --online"
+_EXAMPLE: Final = (
+    "Examples: synapse-tim check homeserver.yaml conf.d --worker worker1.yaml --online; "
+    "synapse-tim check homeserver.yaml --mas mas.yaml"
+)
 _ORDER: Final = (Verdict.VIOLATION, Verdict.WARNING, Verdict.OK, Verdict.NOT_APPLICABLE)
 _LISTED_AS: Final = {None: "not listed", True: "epa", False: "pro"}
 _PROBLEMS: Final = (Verdict.VIOLATION, Verdict.WARNING)
@@ -48,6 +51,13 @@ def add_command(commands: Any) -> None:
         help="a worker's configuration file; may be repeated",
     )
     parser.add_argument(
+        "--mas",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="also check the configuration of Matrix Authentication Service; may be repeated",
+    )
+    parser.add_argument(
         "--online",
         action="store_true",
         help="also fetch and verify the federation list, visit the server, and look into the database",
@@ -62,18 +72,21 @@ def run(options: argparse.Namespace) -> int:
     """Check a configuration."""
     # Synapse takes a second to load; the other commands need not wait for it.
     from synapse_tim.adapter.clock import utc_now
-    from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
+    from synapse_tim.check.catalogue import CHECKS, MAS_CHECKS, ONLINE_CHECKS
     from synapse_tim.check.files import UnusableConfigError
+    from synapse_tim.check.mas_files import read_mas
     from synapse_tim.check.reading import read_homeserver
     from synapse_tim.check.redaction import Redactor
 
     try:
         with progress("Reading the configuration"):
             homeserver = read_homeserver(options.files, options.worker, utc_now())
+            if options.mas:
+                homeserver = attrs.evolve(homeserver, mas=read_mas(options.mas))
     except UnusableConfigError as error:
         print(f"synapse-tim: {error}", file=sys.stderr)
         return 2
-    checks = [*CHECKS]
+    checks = [*CHECKS, *(MAS_CHECKS if homeserver.mas is not None else ())]
     if options.online:
         from synapse_tim.check.online import look_online
 
@@ -81,7 +94,8 @@ def run(options: argparse.Namespace) -> int:
             homeserver = attrs.evolve(homeserver, online=look_online(homeserver, utc_now))
         checks += ONLINE_CHECKS
     online = homeserver.online
-    redactor = Redactor([process.document for process in homeserver.processes])
+    mas = [] if homeserver.mas is None else [homeserver.mas.document]
+    redactor = Redactor([*(process.document for process in homeserver.processes), *mas])
     results = [_redacted(each, redactor.hide) for each in homeserver.judge(checks)]
     counts = Counter(each.verdict for each in results)
     if options.json:

@@ -77,7 +77,11 @@ def options() -> Page:
 
 def checks() -> Page:
     """Everything that ``synapse-tim check`` looks at."""
-    from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS  # with Synapse, which takes a second
+    from synapse_tim.check.catalogue import (
+        CHECKS,
+        MAS_CHECKS,
+        ONLINE_CHECKS,
+    )  # with Synapse, which takes a second
 
     rows = [
         (
@@ -90,12 +94,13 @@ def checks() -> Page:
             each.severity.value,
             each.reason,
         )
-        for each in (*CHECKS, *ONLINE_CHECKS)
+        for each in (*CHECKS, *ONLINE_CHECKS, *MAS_CHECKS)
     ]
     introduction = (
         "What `synapse-tim check` holds a configuration against; [check.md](check.md) says how to use it.\n"
         "`otherwise` is the verdict on another value; where it depends on it, the worse one is shown.\n"
-        "What is named `online.…` is looked at with `--online` only."
+        "What is named `online.…` is looked at with `--online` only, and `mas.…`, whose keys are those of\n"
+        "`mas.yaml`, with `--mas`."
     )
     columns = ("check", "requirement", "key", "wanted", "product", "spec_version", "otherwise", "because")
     return Page("Checks of a configuration", introduction, columns, rows)

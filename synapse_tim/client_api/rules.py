@@ -1,7 +1,8 @@
 """Versions and features that clients are told of (A_25641-01).
 
-Left out: versions of the Matrix specification after that of the generation (v1.11; v1.3 for the legacy one),
-which clients of TI-M would take for a promise; unstable features that the operator does not want.
+Left out: versions of the Matrix specification after that of the generation (v1.11; v1.3 for the legacy one,
+v1.15 for the draft of the next one), which clients of TI-M would take for a promise; unstable features that
+the operator does not want.
 """
 
 import re
@@ -14,11 +15,14 @@ Version = tuple[int, int]
 
 _NEWEST: Final[Version] = (1, 11)
 _NEWEST_OF_LEGACY: Final[Version] = (1, 3)
+_NEWEST_OF_DRAFT: Final[Version] = (1, 15)
 _VERSION = re.compile(r"v([0-9]{1,4})\.([0-9]{1,4})")
 
 
 def newest_version(spec_version: SpecVersion) -> Version:
     """The newest version of the Matrix specification that a generation speaks (A_25641-01, §7.4)."""
+    if spec_version is SpecVersion.DRAFT_1_15:
+        return _NEWEST_OF_DRAFT
     return _NEWEST_OF_LEGACY if spec_version.is_legacy else _NEWEST
 
 

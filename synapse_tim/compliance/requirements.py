@@ -5,6 +5,7 @@ found by its id, which denials, options of ``homeserver.yaml`` and docstrings na
 """
 
 import enum
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,11 @@ MEANING: Final = {
 }
 
 
+#: Of gematik's proposal for Matrix 1.15, whose requirements have no numbers of their own yet.
+_PROPOSAL: Final = "GSC327-A_[1-4]"
+_USUAL: Final = ("1.1", "1.2")
+
+
 def _products(names: Iterable[str]) -> frozenset[Product]:
     return frozenset(map(Product, names))
 
@@ -55,13 +61,14 @@ def _generations(names: Iterable[str]) -> frozenset[SpecVersion]:
 class Requirement:
     """One requirement or use case, as ``requirements.yaml`` has it."""
 
-    id: str = attrs.field(validator=attrs.validators.matches_re(ID))  #: gematik's, with the version
+    #: gematik's, with the version
+    id: str = attrs.field(validator=attrs.validators.matches_re(re.compile(f"{ID.pattern}|{_PROPOSAL}")))
     title: str  #: in our own words
     status: Status = attrs.field(converter=Status)  #: who sees to it
     #: For which it counts.
     products: frozenset[Product] = attrs.field(default=tuple(Product), converter=_products)
     #: For which it counts.
-    generations: frozenset[SpecVersion] = attrs.field(default=("1.1", "1.2"), converter=_generations)
+    generations: frozenset[SpecVersion] = attrs.field(default=_USUAL, converter=_generations)
     note: str = ""  #: what is missing, who does it instead, or why it does not apply
     #: Other ids that mean the same, under which code and tests know it.
     also: tuple[str, ...] = attrs.field(default=(), converter=tuple)
@@ -116,7 +123,16 @@ class Requirement:
 
 def _load() -> tuple[Requirement, ...]:
     document: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
-    return tuple(Requirement(**entry) for entry in document["requirements"])
+    return tuple(Requirement(**_with_draft(entry)) for entry in document["requirements"])
+
+
+def _with_draft(entry: dict[str, Any]) -> dict[str, Any]:
+    """What counts for 1.2 counts for the draft of the next generation, too, unless the proposal drops it."""
+    generations = entry.get("generations", _USUAL)
+    goes = entry.get("goes_with_1_2", False)
+    drafted = [*generations, SpecVersion.DRAFT_1_15] if "1.2" in generations and not goes else generations
+    kept = {name: value for name, value in entry.items() if name != "goes_with_1_2"}
+    return {**kept, "generations": drafted}
 
 
 #: All requirements, in the order of the page.

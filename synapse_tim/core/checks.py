@@ -23,9 +23,11 @@ ALL_PRODUCTS: Final = frozenset(Product)
 ALL_GENERATIONS: Final = frozenset(SpecVersion)
 EPA: Final = frozenset({Product.EPA})
 PRO: Final = frozenset({Product.PRO})
-V1_2: Final = frozenset({SpecVersion.V1_2})
+#: Generations that have what came with 1.2.
+V1_2: Final = frozenset(version for version in SpecVersion if version.has_rules_of_1_2)
+DRAFT: Final = frozenset({SpecVersion.DRAFT_1_15})
 #: TI-M Basis, Pro and ePA: everything after the legacy generation.
-CURRENT: Final = frozenset({SpecVersion.V1_1, SpecVersion.V1_2})
+CURRENT: Final = frozenset(version for version in SpecVersion if not version.is_legacy)
 LEGACY: Final = ALL_GENERATIONS - CURRENT
 
 _LONGEST_TEXT: Final = 160

@@ -183,7 +183,8 @@ class PartConfig(Block):
     spec_version: Annotated[SpecVersion, enum_value(SpecVersion)]
     """In quotes. In 1.2 threads are allowed, redactions have a time limit, rooms of the type
     `de.gematik.tim.roomtype.default.v2` are not created, and orphaned rooms are deleted instead of inactive
-    ones. `legacy-1.1` is TI-Messenger-Dienst 1.1.x ([legacy.md](legacy.md)), for `pro` only.
+    ones. `draft-1.15` is 1.2 with gematik's proposal for Matrix 1.15 ([login.md](login.md)); it may change.
+    `legacy-1.1` is TI-Messenger-Dienst 1.1.x ([legacy.md](legacy.md)), for `pro` only.
     """
 
     @field_validator("spec_version")

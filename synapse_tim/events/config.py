@@ -19,7 +19,7 @@ class EventsConfig(Block):
     threads: Annotated[bool | None, ByProduct(lambda _, version: version is not SpecVersion.V1_1)] = None
     """Whether threads are allowed (A_25395)."""
     redaction_window: Annotated[
-        DurationOrOff, ByProduct(lambda _, version: DAY if version is SpecVersion.V1_2 else None)
+        DurationOrOff, ByProduct(lambda _, version: DAY if version.has_rules_of_1_2 else None)
     ] = None
     """How old an event may be when it is redacted (A_28358)."""
 

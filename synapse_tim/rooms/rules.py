@@ -157,7 +157,7 @@ class RoomRules:
         return self.default_version if room.room_version is None else room.room_version
 
     def _is_forbidden_type(self, creation: Mapping[str, Any]) -> bool:
-        return self.spec_version is SpecVersion.V1_2 and creation.get("type") == ROOM_TYPE_V2_NAME
+        return self.spec_version.has_rules_of_1_2 and creation.get("type") == ROOM_TYPE_V2_NAME
 
 
 def may_federate(creation: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
+from synapse_tim.check.catalogue import CHECKS, MAS_CHECKS, ONLINE_CHECKS
 from synapse_tim.cli import main, reference
 from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.core.homeserver_options import OPTIONS
@@ -33,7 +33,7 @@ def test_the_documentation_is_up_to_date(page, file, capsys):
     [
         ("denials", len(CATALOGUE)),
         ("options", len(OPTIONS)),
-        ("checks", len(CHECKS) + len(ONLINE_CHECKS)),
+        ("checks", len(CHECKS) + len(ONLINE_CHECKS) + len(MAS_CHECKS)),
     ],
 )
 def test_json(page, number, capsys):

@@ -134,7 +134,7 @@ CHECKS: Final = (
     # Whether 1.2 still demands it is not known.
     _setting("events.single_emoji_reactions", bool, "A_26228-01", VIOLATION, "true",
              "a reaction has to be exactly one emoji", spec_versions=CURRENT,
-             tolerable=lambda process, value: process.spec_version is SpecVersion.V1_2),
+             tolerable=lambda process, value: process.spec_version in V1_2),
     _setting("events.threads", not_, "A_25395-02", WARNING, "false",
              "clients of this generation have no threads", spec_versions=frozenset({SpecVersion.V1_1})),
     _setting("events.redaction_window", at_most(DAY), "A_28358",

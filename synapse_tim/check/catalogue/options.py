@@ -7,7 +7,17 @@ cannot be known while it starts.
 from operator import not_
 from typing import Final
 
-from synapse_tim.core.checks import GOOD_PRACTICE, PRO, V1_2, VIOLATION, WARNING, option, show_value
+from synapse_tim.core.checks import (
+    ALL_GENERATIONS,
+    DRAFT,
+    GOOD_PRACTICE,
+    PRO,
+    V1_2,
+    VIOLATION,
+    WARNING,
+    option,
+    show_value,
+)
 from synapse_tim.core.homeserver_options import OPTIONS
 
 
@@ -48,7 +58,12 @@ CHECKS: Final = (
            "false", "redacted content must not be shown to any user"),
     option("matrix_authentication_service.enabled", "mas.enabled", not_, "AF_10057, AF_10234", WARNING,
            "false", "Matrix Authentication Service logs users in then: ways to log in, claims and sessions "
-           "are configured there, and not checked here", lambda value: show_value(bool(value))),
+           "are configured there, and checked with --mas only", lambda value: show_value(bool(value)),
+           spec_versions=ALL_GENERATIONS - DRAFT),
+    option("matrix_authentication_service.oauth", "mas.enabled", bool, "GSC327-A_3", VIOLATION, "true",
+           "users have to be able to log in with the OAuth 2.0 APIs, too",
+           lambda value: show_value(bool(value)), key="matrix_authentication_service.enabled",
+           spec_versions=DRAFT),
     option("allow_device_name_lookup_over_federation", "federation", not_, "R4.18", WARNING, "false",
            "other servers have no need to know the names of devices"),
     option("default_identity_server", "registration", not_, "R4.10", WARNING, "not set",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import synapse_tim
 from synapse_tim import parts
-from synapse_tim.check.catalogue import CHECKS, ONLINE_CHECKS
+from synapse_tim.check.catalogue import CHECKS, MAS_CHECKS, ONLINE_CHECKS
 from synapse_tim.check.facts import Homeserver, Process
 from synapse_tim.check.synapse_config import ReadConfig
 from synapse_tim.core.checks import (
@@ -29,8 +29,8 @@ from tests.support.helpers import NOW, for_each
 
 PRO, EPA = Product.PRO, Product.EPA
 V1_1, V1_2 = SpecVersion.V1_1, SpecVersion.V1_2
-ALL = (*CHECKS, *ONLINE_CHECKS)
-ID = re.compile(r"(GS-)?AF?_[0-9]{4,5}(-[0-9]{2})?|R[0-9]\.[0-9]{1,2}")
+ALL = (*CHECKS, *ONLINE_CHECKS, *MAS_CHECKS)
+ID = re.compile(r"(GS-)?AF?_[0-9]{4,5}(-[0-9]{2})?|GSC327-A_[1-4]|R[0-9]\.[0-9]{1,2}")
 OK, VIOLATION, WARNING, NOT_APPLICABLE = (
     Verdict.OK,
     Verdict.VIOLATION,

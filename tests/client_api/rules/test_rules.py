@@ -41,7 +41,12 @@ def test_a_25641_01_versions_are_numbers_not_text():
 
 @pytest.mark.parametrize(
     ("spec_version", "last"),
-    [(SpecVersion.LEGACY_1_1, "v1.3"), (SpecVersion.V1_1, "v1.11"), (SpecVersion.V1_2, "v1.11")],
+    [
+        (SpecVersion.LEGACY_1_1, "v1.3"),
+        (SpecVersion.V1_1, "v1.11"),
+        (SpecVersion.V1_2, "v1.11"),
+        (SpecVersion.DRAFT_1_15, "v1.15"),
+    ],
 )
 def test_a_25641_01_each_generation_has_a_newest_version(spec_version, last):
     before = ["r0.6.1", *(f"v1.{minor}" for minor in range(1, 17))]

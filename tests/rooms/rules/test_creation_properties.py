@@ -97,7 +97,7 @@ def check_room(rules, room):
         assert not public and set(join_rules) <= {"invite", "private"}
     if "world_readable" in visibilities:
         assert rules.product is Product.PRO and federates is False
-    if rules.spec_version is SpecVersion.V1_2:
+    if rules.spec_version in (SpecVersion.V1_2, SpecVersion.DRAFT_1_15):
         assert room.get("creation_content", {}).get("type") != ROOM_TYPE_V2_NAME
 
 
