@@ -252,6 +252,10 @@ def _without(config):
         ({"scope": "urn:matrix:client:api:read"}, (401, "M_UNKNOWN_TOKEN")),
         ({"device_id": "ANOTHERDEVICE"}, (401, "M_UNKNOWN_TOKEN")),
         ({"device_id": "x" * 256}, (500, "M_UNKNOWN")),
+        (
+            {"device_id": None, "scope": f"{API[0]} {DEVICE[0]}ABCDEFGHIJ {DEVICE[0]}KLMNOPQRST"},
+            (500, "M_UNKNOWN"),
+        ),
         ({"username": "nobody"}, (500, "M_UNKNOWN")),
         ({"username": "doctor:elsewhere.example"}, (500, "M_UNKNOWN")),
         ({"username": None}, (500, "M_UNKNOWN")),
@@ -271,6 +275,18 @@ def test_what_the_introspection_says_counts_and_nothing_else(clinic, answer, exp
     assert [each.status_code for each in refused] == [expected[0]] * len(refused)
     clinic.mas.issue_compatibility_token(user.localpart)
     assert user_of(clinic, user.localpart).try_create_room().status_code == 200
+
+
+def test_a_28271_a_session_without_a_device_is_judged_like_any_other(clinic, client):
+    user, _ = logged_in(clinic, client, scope=API[0])
+    colleague = user_of(clinic)
+    assert not user.device_id
+    body = {"messages": {colleague.user_id: {"*": {"body": "x"}}}}
+    sent = user.request("PUT", f"{CLIENT}/sendToDevice/de.example/{secrets.token_hex(4)}", body)
+    assert sent.status_code in (200, 403)
+    room = user.create_room()
+    assert code(user.put_state(room, "m.room.join_rules", {"join_rule": "public"})) == (403, "M_FORBIDDEN")
+    assert user.invite(room, colleague.user_id).status_code == 200
 
 
 def test_without_the_service_clients_try_again(clinic):

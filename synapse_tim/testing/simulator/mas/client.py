@@ -1,7 +1,5 @@
 """A Matrix client that logs in with the OAuth 2.0 APIs (Matrix 1.15), and the browser of its user."""
 
-from __future__ import annotations
-
 import secrets
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, urljoin, urlsplit

@@ -1,7 +1,5 @@
 """Clients that register themselves (RFC 7591), by MAS's default policy."""
 
-from __future__ import annotations
-
 import json
 import secrets
 import time

@@ -1,7 +1,5 @@
 """The compatibility layer: Matrix's former APIs of logins, which a reverse proxy sends here."""
 
-from __future__ import annotations
-
 import json
 import re
 import secrets
@@ -66,7 +64,7 @@ class CompatibilityLayer:
     def begin(self, session: Session) -> Session:
         """Begin a session with its device."""
         if session.device is not None:
-            self._homeserver.upsert_device(session.user.name, session.device)
+            self._homeserver.call("upsert_device", session.user.name, device_id=session.device)
         return self._sessions.begin(session)
 
     def _log_in(self, body: dict[str, Any]) -> Answer:
@@ -115,7 +113,7 @@ class CompatibilityLayer:
             raise MatrixError(401, "M_UNKNOWN_TOKEN", "Invalid access token")
         user = found.session.user
         self._sessions.end(lambda each: each is found.session or (everywhere and each.user is user))
-        self._homeserver.sync_devices(user.name, self._sessions.devices(user))
+        self._homeserver.call("sync_devices", user.name, devices=self._sessions.devices(user))
         return Answer.of_json({})
 
 

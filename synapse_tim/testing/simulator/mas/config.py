@@ -1,7 +1,5 @@
 """The settings of MAS that the stand-in knows, out of a ``mas.yaml``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,35 +16,20 @@ _CLAIMS: Final = {
 
 @attrs.frozen
 class Upstream:
-    """One of ``upstream_oauth2.providers``.
+    """One of ``upstream_oauth2.providers``."""
 
-    Attributes:
-        id: a ULID.
-        issuer: of its tokens.
-        client_id: that of MAS there.
-        client_secret: to it.
-        auth_method: ``token_endpoint_auth_method``.
-        scope: asked for.
-        algorithm: ``id_token_signed_response_alg``.
-        pkce: ``pkce_method``.
-        fetch_userinfo: whether claims also come from the userinfo endpoint.
-        on_logout: ``on_backchannel_logout``.
-        skip_confirmation: whether nobody is asked before an account is made.
-        claims: ``claims_imports``, by attribute.
-    """
-
-    id: str
+    id: str  #: a ULID
     issuer: str
-    client_id: str
+    client_id: str  #: that of MAS there
     client_secret: str = attrs.field(repr=False)
-    auth_method: str = "client_secret_basic"
+    auth_method: str = "client_secret_basic"  #: ``token_endpoint_auth_method``
     scope: str = "openid"
-    algorithm: str = "RS256"
-    pkce: str = "auto"
+    algorithm: str = "RS256"  #: ``id_token_signed_response_alg``
+    pkce: str = "auto"  #: ``pkce_method``
     fetch_userinfo: bool = False
-    on_logout: str = "do_nothing"
+    on_logout: str = "do_nothing"  #: ``on_backchannel_logout``
     skip_confirmation: bool = False
-    claims: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    claims: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)  #: ``claims_imports``, by attribute
 
     @classmethod
     def of(cls, block: Mapping[str, Any]) -> Self:
@@ -72,31 +55,18 @@ class Upstream:
 
 @attrs.frozen
 class MasConfig:
-    """A ``mas.yaml``.
+    """A ``mas.yaml``."""
 
-    Attributes:
-        port: of its first listener.
-        public_base: what its addresses start with, without a slash at the end.
-        server_name: of the homeserver.
-        homeserver: where it is.
-        secret: shared with the homeserver.
-        upstreams: the providers, by id.
-        policy: ``policy.data``.
-        device_grant: whether there is the device authorization grant.
-        access_ttl: how long access tokens are valid, in seconds.
-        compat_ttl: how long those of the compatibility layer are, if they can be refreshed.
-    """
-
-    port: int
-    public_base: str
-    server_name: str
-    homeserver: str
+    port: int  #: of its first listener
+    public_base: str  #: without a slash at the end
+    server_name: str  #: of the homeserver
+    homeserver: str  #: where it is
     secret: str = attrs.field(repr=False)
     upstreams: Mapping[str, Upstream]
-    policy: Mapping[str, Any]
+    policy: Mapping[str, Any]  #: ``policy.data``
     device_grant: bool
-    access_ttl: int
-    compat_ttl: int
+    access_ttl: int  #: of access tokens, in seconds
+    compat_ttl: int  #: those of the compatibility layer, if they can be refreshed
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:

@@ -1,7 +1,5 @@
 """The OAuth 2.0 APIs: authorization code with PKCE, device grant, tokens, revocation, introspection."""
 
-from __future__ import annotations
-
 import re
 import secrets
 import time
@@ -169,7 +167,7 @@ class OAuth:
         devices = [each for each in scope.split() if each.startswith(DEVICE)]
         device = next((each.removeprefix(DEVICE[0]).removeprefix(DEVICE[1]) for each in devices), None)
         if device is not None:
-            self._homeserver.upsert_device(browser.user.name, device)
+            self._homeserver.call("upsert_device", browser.user.name, device_id=device)
         return self._answer(self._sessions.begin(Session(browser.user, scope, client_id, device, browser)))
 
     def _answer(self, session: Session) -> Answer:
@@ -189,7 +187,7 @@ class OAuth:
         found = self._sessions.find(token) or self._sessions.find(token, refresh=True)
         if found is not None:
             for user in self._sessions.end(lambda each: each is found.session):
-                self._homeserver.sync_devices(user.name, self._sessions.devices(user))
+                self._homeserver.call("sync_devices", user.name, devices=self._sessions.devices(user))
         return Answer.of_json({})
 
     def _introspect(self, request: Request) -> Answer:

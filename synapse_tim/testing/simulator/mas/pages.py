@@ -1,7 +1,5 @@
 """Pages that MAS shows to people: a heading, a text, and a button or links."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Mapping
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """A running stand-in for Matrix Authentication Service."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 from collections.abc import Mapping
@@ -94,7 +92,7 @@ class AuthenticationService:
     def register_user(self, name: str, *, admin: bool = False, display_name: str | None = None) -> User:
         """``mas-cli manage register-user``: make an account; the homeserver has to run."""
         shown = {} if display_name is None else {"set_displayname": display_name}
-        self._homeserver.provision(name, set_emails=[], **shown)
+        self._homeserver.call("provision_user", name, set_emails=[], **shown)
         user = self.sessions.users[name] = User(name, admin=admin)
         return user
 
@@ -116,20 +114,20 @@ class AuthenticationService:
         user = self.sessions.users[name]
         user.locked, user.deactivated = True, deactivate
         if deactivate:
-            self._homeserver.delete_user(name, erase=False)
+            self._homeserver.call("delete_user", name, erase=False)
 
     def unlock_user(self, name: str, *, reactivate: bool = False) -> None:
         """``mas-cli manage unlock-user [--reactivate]``."""
         user = self.sessions.users[name]
         if reactivate:
-            self._homeserver.reactivate_user(name)
+            self._homeserver.call("reactivate_user", name)
             user.deactivated = False
         user.locked = False
 
     def kill_sessions(self, name: str) -> None:
         """``mas-cli manage kill-sessions``."""
         self.sessions.end(lambda session: session.user.name == name)
-        self._homeserver.sync_devices(name, [])
+        self._homeserver.call("sync_devices", name, devices=[])
 
     # What it serves
 
@@ -184,13 +182,13 @@ class AuthenticationService:
             return page("Your account", browser.user.name)
         if request.method == "GET":
             return page("Reset your identity?", browser.user.name, button="Finish reset")
-        self._homeserver.allow_cross_signing_reset(browser.user.name)
+        self._homeserver.call("allow_cross_signing_reset", browser.user.name)
         return page("Identity reset successfully")
 
     def _log_out(self, request: Request, provider: str) -> Answer:
         answer, over = self._upstream.log_out(request, provider)
         for user in self.sessions.end(lambda session: any(session.browser is each for each in over)):
-            self._homeserver.sync_devices(user.name, self.sessions.devices(user))
+            self._homeserver.call("sync_devices", user.name, devices=self.sessions.devices(user))
         return answer
 
 

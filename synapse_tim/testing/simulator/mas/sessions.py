@@ -1,7 +1,5 @@
 """Users, their sessions, and tokens, in memory; thread-safe."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 import time
@@ -17,20 +15,12 @@ SYNAPSE_ADMIN: Final = "urn:synapse:admin:*"
 
 @attrs.define(eq=False)
 class User:
-    """A user.
+    """A user."""
 
-    Attributes:
-        name: the localpart.
-        admin: ``can_request_admin``.
-        locked: an administrator has locked the account.
-        deactivated: or deactivated it.
-        sub: what tokens call the user.
-    """
-
-    name: str
-    admin: bool = False
-    locked: bool = False
-    deactivated: bool = False
+    name: str  #: the localpart
+    admin: bool = False  #: ``can_request_admin``
+    locked: bool = False  #: an administrator has locked the account
+    deactivated: bool = False  #: or deactivated it
     sub: str = attrs.field(factory=lambda: secrets.token_hex(13).upper())
 
     @property
@@ -41,42 +31,25 @@ class User:
 
 @attrs.define(eq=False)
 class BrowserSession:
-    """Somebody logged in in a browser, and by which session of which upstream provider.
-
-    Attributes:
-        user: who.
-        provider: id of the upstream provider.
-        subject: there.
-        sid: of the session there.
-        over: whether it has ended.
-    """
+    """Somebody logged in in a browser, by a session at an upstream provider."""
 
     user: User
-    provider: str
+    provider: str  #: its id
     subject: str
-    sid: str | None
-    over: bool = False
+    sid: str | None  #: of the session there
+    over: bool = False  #: whether it has ended
 
 
 @attrs.define(eq=False)
 class Session:
-    """A session of a client.
-
-    Attributes:
-        user: whose.
-        scope: what it may do; a compatibility session's is that of the whole client API.
-        client: its id; ``None`` for the compatibility layer.
-        device: its id.
-        browser: in which the user agreed.
-        over: whether it has ended.
-    """
+    """A session of a client."""
 
     user: User
-    scope: str
-    client: str | None
+    scope: str  #: what it may do
+    client: str | None  #: its id; ``None`` for the compatibility layer
     device: str | None
-    browser: BrowserSession | None = None
-    over: bool = False
+    browser: BrowserSession | None = None  #: in which the user agreed
+    over: bool = False  #: whether it has ended
 
     @property
     def is_compat(self) -> bool:
@@ -91,17 +64,11 @@ class Session:
 
 @attrs.frozen
 class Token:
-    """A token.
-
-    Attributes:
-        session: whose.
-        refresh: whether it is a refresh token.
-        end: when it expires, of ``time.time``; ``None`` for never.
-    """
+    """A token."""
 
     session: Session
-    refresh: bool
-    end: float | None
+    refresh: bool  #: whether it is a refresh token
+    end: float | None  #: when it expires, of ``time.time``; ``None`` for never
 
     @property
     def is_valid(self) -> bool:

@@ -1,7 +1,5 @@
 """Log-in at an upstream OpenID provider, the account that follows from its claims, and its logout tokens."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Mapping
@@ -209,7 +207,7 @@ class UpstreamLogin:
                 return page("A claim is missing", attribute, status=400)
             if action != "ignore" and value:
                 known[key] = [value] if attribute == "email" else value
-        self._homeserver.provision(name, **known)
+        self._homeserver.call("provision_user", name, **known)
         self._sessions.users[name] = self._sessions.links[_link(person)] = user
         return self._enter(user, person)
 
