@@ -4,17 +4,20 @@ First of all the options that are checked at start-up as well; besides, what nee
 cannot be known while it starts.
 """
 
+from collections.abc import Iterable
 from operator import not_
 from typing import Final
 
+from synapse_tim.check.facts import Process
 from synapse_tim.core.checks import (
-    ALL_GENERATIONS,
     DRAFT,
     GOOD_PRACTICE,
     PRO,
     V1_2,
     VIOLATION,
     WARNING,
+    Check,
+    Found,
     option,
     show_value,
 )
@@ -32,6 +35,11 @@ def _room_version(value: object) -> str | None:
 def _show_key_servers(value: object) -> str:
     servers = value if isinstance(value, list) else []
     return show_value([str(getattr(each, "server_name", "?")) for each in servers])
+
+
+def _unchecked_logins(process: Process) -> Iterable[Found]:
+    enabled = bool(process.option("mas", "enabled"))
+    yield Found(show_value(enabled), not enabled or process.homeserver.mas is not None)
 
 
 # fmt: off
@@ -56,10 +64,10 @@ CHECKS: Final = (
            VIOLATION, "true", "clients need dehydrated devices", spec_versions=V1_2),
     option("experimental_features.msc2815_enabled", "experimental.msc2815_enabled", not_, "R3.19", VIOLATION,
            "false", "redacted content must not be shown to any user"),
-    option("matrix_authentication_service.enabled", "mas.enabled", not_, "AF_10057, AF_10234", WARNING,
-           "false", "Matrix Authentication Service logs users in then: ways to log in, claims and sessions "
-           "are configured there, and checked with --mas only", lambda value: show_value(bool(value)),
-           spec_versions=ALL_GENERATIONS - DRAFT),
+    Check("matrix_authentication_service.enabled", "matrix_authentication_service.enabled",
+          "AF_10057, AF_10234", WARNING, _unchecked_logins, "false, or --mas",
+          "Matrix Authentication Service logs users in then: ways to log in, claims and sessions are "
+          "configured there, and checked with --mas only"),
     option("matrix_authentication_service.oauth", "mas.enabled", bool, "GSC327-A_3", VIOLATION, "true",
            "users have to be able to log in with the OAuth 2.0 APIs, too",
            lambda value: show_value(bool(value)), key="matrix_authentication_service.enabled",
