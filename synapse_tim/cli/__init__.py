@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         monitoring,
         reference,
         settings,
+        status,
     )
     from synapse_tim.demo import run as demo
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         federation_list,
         monitoring,
         reference,
+        status,
     ):
         command.add_command(commands)
     parsed = parser.parse_args(arguments)

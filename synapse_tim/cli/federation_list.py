@@ -1,7 +1,7 @@
-"""``synapse-tim federation-list verify|show|diff``: verifies a signed list and shows it.
+"""``synapse-tim federation-list verify|show|diff|mirror``: verifies a signed list and shows it.
 
-All three verify before they say anything: what is not signed by the directory is not shown. Revocation is
-not looked up unless ``--ocsp`` says so, since a responder is seldom reachable from where one looks at files.
+The first three verify before they say anything: what is not signed by the directory is not shown. Revocation
+is not looked up unless ``--ocsp`` says so: a responder is seldom reachable from where one looks at files.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from synapse_tim.admin.output import moment, print_facts, print_json, print_table, progress
+from synapse_tim.cli import mirror
 from synapse_tim.core.errors import ReasonError
 from synapse_tim.core.server_name import normalise
 from synapse_tim.federation.acceptance import VerifiedList, check_times
@@ -41,7 +42,7 @@ _EXAMPLE = (
 def add_command(commands: Any) -> None:
     """Add ``federation-list`` to the commands."""
     parser = commands.add_parser(
-        "federation-list", help="verify, show or compare signed federation lists", epilog=_EXAMPLE
+        "federation-list", help="verify, show, compare or mirror signed federation lists", epilog=_EXAMPLE
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     shared = _shared_options()
@@ -71,6 +72,7 @@ def add_command(commands: Any) -> None:
     diff.add_argument("old", metavar="OLD")
     diff.add_argument("new", metavar="NEW")
     diff.set_defaults(run=_guarded(_diff))
+    mirror.add_action(actions)
 
 
 def _shared_options() -> argparse.ArgumentParser:

@@ -83,16 +83,27 @@ class OcspClient:
         if self._fetcher is None or self._url is None:
             raise CertificateError(CertificateReason.OCSP_UNAVAILABLE, "no responder is configured")
         nonce = secrets.token_bytes(16)
-        try:
-            response = self._fetcher.post(
-                self._url,
-                content=build_request(certificate, issuer, nonce),
-                headers=_HEADERS,
-                max_bytes=_MAX_BYTES,
-                deadline=_DEADLINE_SECONDS,
-            )
-        except TransportError as error:
-            raise CertificateError(CertificateReason.OCSP_UNAVAILABLE, str(error)) from None
-        if response.status != 200:
-            raise CertificateError(CertificateReason.OCSP_UNAVAILABLE, f"status {response.status}")
-        return judge_answer(bytes(response.body), certificate, issuer, now, nonce)
+        answer = ask_responder(self._fetcher, self._url, build_request(certificate, issuer, nonce))
+        return judge_answer(answer, certificate, issuer, now, nonce)
+
+
+def ask_responder(fetcher: Fetcher, url: str, question: bytes) -> bytes:
+    """Send an OCSP request; the answer is not verified.
+
+    Args:
+        fetcher: transport.
+        url: the responder.
+        question: the DER request.
+
+    Raises:
+        CertificateError: ``ocsp_unavailable``.
+    """
+    try:
+        response = fetcher.post(
+            url, content=question, headers=_HEADERS, max_bytes=_MAX_BYTES, deadline=_DEADLINE_SECONDS
+        )
+    except TransportError as error:
+        raise CertificateError(CertificateReason.OCSP_UNAVAILABLE, str(error)) from None
+    if response.status != 200:
+        raise CertificateError(CertificateReason.OCSP_UNAVAILABLE, f"status {response.status}")
+    return bytes(response.body)

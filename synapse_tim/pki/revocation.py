@@ -8,6 +8,7 @@ than nonRepudiation, so digitalSignature is not demanded of them.
 
 import datetime as dt
 import enum
+from collections.abc import Callable
 
 import attrs
 from cryptography import x509
@@ -84,22 +85,80 @@ def judge_answer(
     Raises:
         CertificateError: one of the reasons ``ocsp_…``.
     """
+    return _judge(
+        answer, lambda each: _is_about(each, certificate, issuer), describe(certificate), issuer, at, nonce
+    )
+
+
+def judge_relayed(
+    answer: bytes, serial_number: int, issuer: x509.Certificate, at: dt.datetime
+) -> OcspStatement:
+    """Verify an answer about a certificate of which no more is known than its number.
+
+    Args:
+        answer: the DER bytes of the responder.
+        serial_number: of the certificate that was asked about.
+        issuer: as for ``judge_answer``.
+        at: now.
+
+    Raises:
+        CertificateError: one of the reasons ``ocsp_…``.
+    """
+
+    def is_about(single: ocsp.OCSPSingleResponse) -> bool:
+        try:
+            named = issuer_hashes(issuer, single.hash_algorithm)
+        except (ValueError, UnsupportedAlgorithm):
+            return False
+        return single.serial_number == serial_number and named == (
+            single.issuer_name_hash,
+            single.issuer_key_hash,
+        )
+
+    return _judge(answer, is_about, f"serial number {serial_number}", issuer, at, None)
+
+
+def issuer_hashes(issuer: x509.Certificate, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:
+    """The name and the key of an issuer, hashed as in a ``CertID`` (RFC 6960 §4.1.1)."""
+    key = issuer.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        bits = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    else:
+        bits = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+
+    def digest(data: bytes) -> bytes:
+        running = hashes.Hash(algorithm)
+        running.update(data)
+        return running.finalize()
+
+    return digest(issuer.subject.public_bytes()), digest(bits)
+
+
+def _judge(
+    answer: bytes,
+    is_about: Callable[[ocsp.OCSPSingleResponse], bool],
+    name: str,
+    issuer: x509.Certificate,
+    at: dt.datetime,
+    nonce: bytes | None,
+) -> OcspStatement:
     try:
-        return _judge(ocsp.load_der_ocsp_response(answer), certificate, issuer, at, nonce)
+        return _judge_parsed(ocsp.load_der_ocsp_response(answer), is_about, name, issuer, at, nonce)
     except (*MALFORMED, OverflowError) as error:
         raise CertificateError(CertificateReason.OCSP_MALFORMED, str(error)[:120]) from None
 
 
-def _judge(
+def _judge_parsed(
     response: ocsp.OCSPResponse,
-    certificate: x509.Certificate,
+    is_about: Callable[[ocsp.OCSPSingleResponse], bool],
+    name: str,
     issuer: x509.Certificate,
     at: dt.datetime,
     nonce: bytes | None,
 ) -> OcspStatement:
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise CertificateError(CertificateReason.OCSP_REFUSED, response.response_status.name.lower())
-    ours = [each for each in response.responses if _is_about(each, certificate, issuer)]
+    ours = [each for each in response.responses if is_about(each)]
     if not ours:
         raise CertificateError(CertificateReason.OCSP_FOREIGN, "the answer is about another certificate")
     _verify_signature(response, issuer, at)
@@ -121,7 +180,7 @@ def _judge(
     # A responder that says several things about one certificate is believed the worst.
     status, statement = max(current, key=lambda each: (_SEVERITY.index(each[0]), each[1].this_update))
     if status is ocsp.OCSPCertStatus.UNKNOWN:
-        raise CertificateError(CertificateReason.OCSP_UNKNOWN_CERTIFICATE, describe(certificate))
+        raise CertificateError(CertificateReason.OCSP_UNKNOWN_CERTIFICATE, name)
     return statement
 
 

@@ -20,12 +20,15 @@ import pytest
 import yaml
 
 import synapse_tim
+from synapse_tim.adapter.config_block import validate_block
 from synapse_tim.cli import main
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.directory.failures import DirectoryFailure
+from synapse_tim.federation.config import FederationListConfig
 from synapse_tim.federation.refusals import Refusal
 from synapse_tim.federation.store import TABLES as LIST_TABLES
 from synapse_tim.login.rules.refusals import TokenRefusal
+from synapse_tim.mirror.config import MirrorConfig
 from synapse_tim.testing import SynapseServer, TiSimulator, loopback, make_world, wait_for
 from tests.cleanup.synapse_tables import SCHEMA
 from tests.cli.configurations import Place, make_files, sound
@@ -75,7 +78,15 @@ def module_blocks(document):
 
 @pytest.mark.parametrize("body", blocks("yaml"))
 def test_yaml_is_a_valid_configuration(body, files):
-    document = yaml.safe_load(body.replace("/etc/synapse", str(files)))
+    body = body.replace("/etc/synapse-tim", str(files)).replace("/etc/synapse", str(files))
+    document = yaml.safe_load(body)
+    if "listen" in document:
+        assert isinstance(validate_block(MirrorConfig, document), MirrorConfig)
+        return
+    if [*document] == ["federation_list"]:  # of a homeserver that has a mirror
+        found = validate_block(FederationListConfig, document["federation_list"])
+        assert isinstance(found, FederationListConfig)
+        return
     if "scrape_configs" in document:
         return  # of Prometheus: tests/monitoring has it checked
     if "upstream_oauth2" in document:

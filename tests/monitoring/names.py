@@ -8,6 +8,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from synapse_tim.adapter import metrics
 from synapse_tim.cli.monitoring import text_of
+from synapse_tim.mirror import metrics as mirror
 
 RULES = [rule for group in yaml.safe_load(text_of("alerts"))["groups"] for rule in group["rules"]]
 ALERTS = [rule["expr"] for rule in RULES]
@@ -23,9 +24,9 @@ _GROUPED = re.compile(r"\b(?:by|on|ignoring|group_left)\s*\(([^)]*)\)")
 
 
 def of_this_project():
-    """Names, as Prometheus has them, and labels of all metrics in ``adapter/metrics.py``."""
+    """Names, as Prometheus has them, and labels of all metrics of homeservers and of the mirror."""
     found = {}
-    for metric in vars(metrics).values():
+    for metric in [*vars(metrics).values(), *vars(mirror).values()]:
         if isinstance(metric, MetricWrapperBase):
             labels = set(metric._labelnames)
             if isinstance(metric, Counter):

@@ -23,9 +23,9 @@ WELL = {
     'synapse_tim_directory_lookups_total{kind="owner_type",result="none"}': "0+1x{n}",
     'synapse_tim_login_tokens_total{result="accepted"}': "0+10x{n}",
 }
-#: Two homeservers that one Prometheus watches.
+#: Three homeservers that one Prometheus watches.
 HOSPITAL = [("hospital", "127.0.0.1:9101"), ("hospital", "127.0.0.1:9102"), ("hospital", "127.0.0.1:9103")]
-PRACTICE = [("practice", "127.0.0.1:9201")]
+OTHERS = [("practice", "127.0.0.1:9201"), ("clinic", "127.0.0.1:9301"), ("clinic", "127.0.0.1:9302")]
 
 LIST = "synapse_tim_federation_list_"
 NO_LIST = {f"{LIST}{name}": "0x{n}" for name in ("version", "domains", "own_domain_listed")}
@@ -127,7 +127,7 @@ def case(name):
         "interval": "1m",
         "input_series": [
             *(each for process in HOSPITAL for each in series(process, {**WELL, **different}, minutes)),
-            *(each for process in PRACTICE for each in series(process, WELL, minutes)),
+            *(each for process in OTHERS for each in series(process, WELL, minutes)),
         ],
         "promql_expr_test": [
             {

@@ -3,6 +3,7 @@
 import pytest
 
 from synapse_tim.testing import SynapseServer, loopback, wait_for
+from synapse_tim.testing.servers.mirror import MirrorServer
 
 pytestmark = pytest.mark.workers
 
@@ -151,6 +152,23 @@ def test_background_tasks_may_run_on_a_worker(ti, clinic, member):
     assert name not in clinic.metrics()
     ti.remove(member.server_name)
     wait_for(lambda: status(member, clinic) == 403, what="the removal")
+
+
+def test_all_processes_follow_a_mirror(ti, clinic, member, tmp_path):
+    """And nothing else: the source is down when they start."""
+    mirror = MirrorServer(tmp_path / "mirror", ti).start()
+    try:
+        wait_for(lambda: version(mirror.metrics()) == ti.version, what="the mirror")
+        ti.stop()
+        clinic = clinic(**mirror.list_config(ti))
+        wait_for(lambda: set(everywhere(clinic)) == {ti.version}, what="all processes")
+        assert [status(member, clinic, worker) for worker in clinic.workers] == [200, 200]
+        ti.start()
+        ti.remove(member.server_name)
+        wait_for(lambda: set(everywhere(clinic)) == {ti.version}, what="the removal")
+        assert [status(member, clinic, worker) for worker in clinic.workers] == [403, 403]
+    finally:
+        mirror.stop()
 
 
 def test_a_stale_list_denies_in_every_process(ti, clinic, member):
