@@ -1,15 +1,17 @@
-"""Requests of clients: guards of routes, and who makes a request."""
+"""Requests of clients: guards of routes, bodies before Synapse reads them, and who makes a request."""
 
 import functools
 import inspect
+import io
+import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import attr
 from synapse import rest
 from synapse.http import server
-from synapse.module_api import ModuleApi, SynapseRequest
+from synapse.module_api import ModuleApi, SynapseRequest, parse_json_object_from_request
 
 from synapse_tim.adapter.answers import Answer, Proceed
 from synapse_tim.adapter.client_routes import ROUTES
@@ -138,3 +140,35 @@ def _guarded(callback: Callable[..., Awaitable[Answer] | Answer], guard: ClientG
         return await guard(request, proceed, path)
 
     return guarded
+
+
+def read_json(request: SynapseRequest) -> dict[str, Any]:
+    """The JSON object of a request, whose body can be read again afterwards.
+
+    Raises:
+        SynapseError: 400, as Synapse says it: ``M_NOT_JSON`` if it is not JSON, ``M_BAD_JSON`` if it is
+            something else than an object.
+    """
+    try:
+        body: dict[str, Any] = parse_json_object_from_request(request)
+    finally:
+        _content(request).seek(0)
+    return body
+
+
+def octets(request: SynapseRequest) -> int:
+    """The length of the body of a request."""
+    content = _content(request)
+    end = content.seek(0, io.SEEK_END)
+    content.seek(0)
+    return end
+
+
+def replace_json(request: SynapseRequest, body: Mapping[str, Any]) -> None:
+    """Let Synapse read another JSON object than the client sent."""
+    request.content = io.BytesIO(json.dumps(body).encode("utf-8"))
+
+
+def _content(request: SynapseRequest) -> BinaryIO:
+    content: BinaryIO | None = request.content
+    return io.BytesIO() if content is None else content

@@ -16,11 +16,10 @@ from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter import registry
 from synapse_tim.adapter.answers import Answer, Proceed, looked_up, reject
-from synapse_tim.adapter.client_api import ClientGuard
+from synapse_tim.adapter.client_api import ClientGuard, read_json, replace_json
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.federation_requests import FederationRequest
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.request_body import read_json, replace_json
 from synapse_tim.adapter.shared_rooms import SharedRooms
 from synapse_tim.adapter.start_up import check_options
 from synapse_tim.client_api import rules as client_api

@@ -16,9 +16,9 @@ from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter.answers import count_allowed, reject
+from synapse_tim.adapter.client_api import octets
 from synapse_tim.adapter.clock import now_s
 from synapse_tim.adapter.endpoints import error_answer, finish, require_method
-from synapse_tim.adapter.request_body import octets
 from synapse_tim.contacts.denials import (
     CONTACT_ID,
     CONTACT_MALFORMED,

@@ -16,11 +16,11 @@ from synapse.module_api import EventBase, LoggingTransaction, ModuleApi, Synapse
 
 from synapse_tim.adapter import registry
 from synapse_tim.adapter.answers import Answer, Proceed, count_allowed, enforce, reject
+from synapse_tim.adapter.client_api import read_json
 from synapse_tim.adapter.clock import now_ms
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.request_body import read_json
 from synapse_tim.core.matrix import MEMBER
 from synapse_tim.core.text import is_storable
 from synapse_tim.events.config import EventPolicyConfig

@@ -17,11 +17,10 @@ from synapse.module_api import DirectServeJsonResource, ModuleApi, SynapseReques
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.answers import count_allowed, reject
-from synapse_tim.adapter.client_api import ClientApi
+from synapse_tim.adapter.client_api import ClientApi, octets
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.endpoints import require_method
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.request_body import octets
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.core.rate_limit import RequestRate
 from synapse_tim.core.web_denials import ENDPOINT_UNRECOGNIZED

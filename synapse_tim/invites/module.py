@@ -22,11 +22,11 @@ from synapse.module_api import NOT_SPAM, EventBase, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import registry
 from synapse_tim.adapter.answers import Answer, Proceed, count_denied, enforce, reject
+from synapse_tim.adapter.client_api import read_json
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.federation_requests import FederationRequest
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.users import LocalUsers
 from synapse_tim.core.create_room import CreateRoom, is_user_id, names_address
 from synapse_tim.core.denial import Denial

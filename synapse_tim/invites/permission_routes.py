@@ -11,9 +11,8 @@ from synapse.module_api import SynapseRequest
 from synapse.module_api.errors import SynapseError
 
 from synapse_tim.adapter.answers import Answer, Proceed, enforce, reject
-from synapse_tim.adapter.client_api import ClientGuard
+from synapse_tim.adapter.client_api import ClientGuard, octets, read_json
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.request_body import octets, read_json
 from synapse_tim.invites.denials import PERMISSION_MALFORMED, PERMISSION_REMOVED
 from synapse_tim.invites.permission_config import MAX_OCTETS, is_empty
 from synapse_tim.invites.permission_documents import PermissionDocuments

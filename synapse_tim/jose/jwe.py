@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 
 from synapse_tim.jose import jwk
+from synapse_tim.jose.compact import decode_segment, read_header
 from synapse_tim.jose.errors import JoseError, JoseReason
-from synapse_tim.jose.segments import decode_segment, read_header
 
 #: The only content encryption.
 CONTENT_ENCRYPTION: Final = "A256GCM"

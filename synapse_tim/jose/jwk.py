@@ -23,7 +23,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
 from synapse_tim.core import strict_json
-from synapse_tim.jose import base64url
+from synapse_tim.jose.compact import base64url_decode, base64url_encode
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | Ed25519PublicKey
 
@@ -155,7 +155,7 @@ def to_jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
     if not names:
         raise JwkError("the curve is not supported")
     numbers, data = key.public_numbers(), (key.curve.key_size + 7) // 8
-    x, y = (base64url.encode(value.to_bytes(data, "big")).decode() for value in (numbers.x, numbers.y))
+    x, y = (base64url_encode(value.to_bytes(data, "big")).decode() for value in (numbers.x, numbers.y))
     return {"kty": "EC", "crv": names[0], "x": x, "y": y}
 
 
@@ -166,7 +166,7 @@ def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
         JwkError: it is on a curve outside ``CURVES``.
     """
     canonical = json.dumps(to_jwk(key), sort_keys=True, separators=(",", ":"))
-    return base64url.encode(hashlib.sha256(canonical.encode()).digest()).decode()
+    return base64url_encode(hashlib.sha256(canonical.encode()).digest()).decode()
 
 
 def x5c_der(text: str) -> bytes:
@@ -178,7 +178,7 @@ def x5c_der(text: str) -> bytes:
 
 
 def _brainpool_key(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
-    x, y = (base64url.decode(jwk[member].encode()) for member in ("x", "y"))
+    x, y = (base64url_decode(jwk[member].encode()) for member in ("x", "y"))
     if len(x) != _BYTES_256 or len(y) != _BYTES_256:
         raise JwkError("a coordinate of another size")
     point = ec.EllipticCurvePublicNumbers(

@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
+from synapse_tim.jose.compact import decode_segment, parse_object
 from synapse_tim.jose.errors import JoseError, JoseReason
-from synapse_tim.jose.segments import decode_segment, parse_object
 from synapse_tim.pki.certificates import parse_certificate
 
 #: Each algorithm is bound to one curve. BP256R1 is gematik's name, not registered with IANA.

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 from jwt.exceptions import PyJWTError
 
+from synapse_tim.jose.compact import decode_segment, parse_object, read_header
 from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.jwk import KeySet, VerificationKey
-from synapse_tim.jose.segments import decode_segment, parse_object, read_header
 
 #: Upper bound of a signed token, in bytes.
 MAX_BYTES: Final = 32 * 1024

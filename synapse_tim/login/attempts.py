@@ -16,8 +16,8 @@ from synapse.module_api import NOT_SPAM, ModuleApi, SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
 from synapse_tim.adapter.answers import Answer, Proceed, enforce, login_error_of, reject
+from synapse_tim.adapter.client_api import read_json, replace_json
 from synapse_tim.adapter.current_request import current_request, current_requester
-from synapse_tim.adapter.request_body import read_json, replace_json
 from synapse_tim.core.denial import Denial
 from synapse_tim.login.denials import ID_TOKEN, LOGIN_METHOD, LOGIN_UNAVAILABLE
 from synapse_tim.login.logout import ProviderLogout, SessionEndedError
@@ -90,7 +90,7 @@ class LoginAttempts:
                 return await proceed()
             except SynapseError as error:
                 if attempt.used and error.code in _TRY_AGAIN and not attempt.may_have_session:
-                    await self._tokens.used.release(attempt.used)
+                    await self._tokens.context.used.release(attempt.used)
                 raise
 
     async def check_id_token(

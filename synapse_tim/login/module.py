@@ -22,7 +22,6 @@ from synapse_tim.adapter.start_up import check_options, report
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.core.products import Product
 from synapse_tim.federation.federation_members import Federation
-from synapse_tim.federation.list import FederationList
 from synapse_tim.login.accounts import Accounts
 from synapse_tim.login.assembly import build_providers
 from synapse_tim.login.attempts import LoginAttempts
@@ -60,43 +59,33 @@ class LoginPolicy:
         homeserver = Homeserver.of(api)
         self._synapse, self._client_api = homeserver.accounts, homeserver.client_api
         check_options(homeserver.config, "login", config.product)
-        # Knows the insurers' institution codes.
-        self._federation: Federation | None = (
+        federation: Federation | None = (
             registry.require(api, "FederationAllowList", "LoginPolicy")
             if config.product is Product.EPA
             else registry.find(api, "FederationAllowList")
         )
-        self._store = LoginStore(api)
-        self._new_accounts = NewAccounts(api)
-        keys = config.login.read_decryption_keys()
-        nonces = NonceMint(homeserver.config.shared_secret)
-        self.login = TokenLogin(
-            providers=build_providers(config, api),
-            decryption_keys=keys,
-            homeserver=ThisServer(
-                config.product, Insurer(api.server_name, frozenset(config.login.further_iks))
-            ),
-            known_list=self.known_list,
-            accounts=Accounts(api, self._synapse, self._new_accounts),
-            used=UsedTokens(self._store, nonces),
-            clock=utc_now,
-        )
-        self._logout = ProviderLogout(self.login, self._store, self._synapse, utc_now)
         report(judge_single_sign_on(homeserver.config, config))
         # Insured persons use those of single sign-on that check claims; others use all.
         providers = frozenset(provider.id for provider in homeserver.config.oidc_providers())
         self._rules = config.login_rules(
             api.server_name, providers if config.product is Product.EPA else None
         )
-        self._attempts = LoginAttempts(api, self._rules, self.login, self._logout)
+        self._store = LoginStore(api)
+        self._new_accounts = NewAccounts(api)
+        nonces = NonceMint(homeserver.config.shared_secret)
         marks: MutableMapping[tuple[str, str], str] = TTLCache(_MARKS, _MARK_SECONDS)
         context = LoginContext(
-            self.login.homeserver,
-            self.known_list,
+            ThisServer(config.product, Insurer(api.server_name, frozenset(config.login.further_iks))),
+            federation,
+            UsedTokens(self._store, nonces),
             LoginMethod.SSO in self._rules.permitted,
-            self.login.used,
             marks,
         )
+        keys = config.login.read_decryption_keys()
+        accounts = Accounts(api, self._synapse, self._new_accounts)
+        self.login = TokenLogin(build_providers(config, api), keys, context, accounts, utc_now)
+        self._logout = ProviderLogout(self.login, self._store, self._synapse, utc_now)
+        self._attempts = LoginAttempts(api, self._rules, self.login, self._logout)
         registry.register(api, self, config)
         registry.register(api, context)
         if homeserver.config.delegates_authentication:
@@ -114,10 +103,6 @@ class LoginPolicy:
     def parse_config(config: dict[str, Any]) -> LoginPolicyConfig:
         """Check the block of ``homeserver.yaml``; the ``ConfigError`` names the key and what is expected."""
         return parse_block(LoginPolicyConfig, config)
-
-    def known_list(self) -> FederationList | None:
-        """The last verified federation list, also when it is stale: logins go on without the directory."""
-        return None if self._federation is None else self._federation.known_list
 
     async def end_session(self, token: str) -> bool:
         """End a session because its provider says so; says whether the token was accepted."""

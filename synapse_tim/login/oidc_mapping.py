@@ -137,7 +137,7 @@ class OidcMapping:
         return name
 
     def _person(self, context: LoginContext, claims: Mapping[str, Any]) -> Person:
-        return self._rules.person(claims, context.homeserver, context.known_list(), utc_now())
+        return context.person(self._rules, claims, utc_now())
 
     def _context(self) -> LoginContext:
         context: LoginContext | None = registry.find(self._homeserver.modules_api, "LoginContext")

@@ -14,7 +14,7 @@ from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from twisted.web.resource import Resource
 
 from synapse_tim.adapter.answers import reject
-from synapse_tim.adapter.request_body import octets
+from synapse_tim.adapter.client_api import octets
 from synapse_tim.jose.jwe import MAX_BYTES, DecryptionKey
 from synapse_tim.login.denials import LOGOUT_TOKEN
 from synapse_tim.login.rules.nonces import LIFETIME

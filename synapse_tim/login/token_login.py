@@ -14,7 +14,7 @@ import attrs
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.answers import count_allowed, count_denied
 from synapse_tim.adapter.threads import Threads
-from synapse_tim.federation.list import FederationList
+from synapse_tim.federation.federation_members import Federation
 from synapse_tim.jose import jwe
 from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.jose.signed_token import SignatureRules, SignedToken
@@ -139,14 +139,18 @@ class UsedTokens:
 
 @attrs.frozen(eq=False)
 class LoginContext:
-    """The rules of single sign-on at this homeserver."""
+    """What logins with tokens and through single sign-on share at this homeserver."""
 
     homeserver: ThisServer
-    #: The last verified federation list, or ``None`` if there is none.
-    known_list: Callable[[], FederationList | None]
-    permits_single_sign_on: bool  #: whether single sign-on is a way to log in here
+    federation: Federation | None  #: knows the insurers' institution codes
     used: UsedTokens
+    permits_single_sign_on: bool  #: whether single sign-on is a way to log in here
     marks: MutableMapping[tuple[str, str], str]  #: of accounts that are being made, by provider and localpart
+
+    def person(self, provider: IdentityProvider, claims: Mapping[str, Any], now: dt.datetime) -> Person:
+        """The person, by the last verified list, also a stale one: logins go on without the directory."""
+        known_list = None if self.federation is None else self.federation.known_list
+        return provider.person(claims, self.homeserver, known_list, now)
 
 
 @attrs.frozen(eq=False)
@@ -155,10 +159,8 @@ class TokenLogin:
 
     providers: Mapping[str, Provider]
     decryption_keys: tuple[jwe.DecryptionKey, ...]
-    homeserver: ThisServer
-    known_list: Callable[[], FederationList | None]  #: the last verified federation list, or ``None``
+    context: LoginContext
     accounts: Accounts
-    used: UsedTokens
     clock: Callable[[], dt.datetime]  #: the time, with a time zone
 
     async def log_in(self, token: object) -> LoggedIn:
@@ -166,14 +168,14 @@ class TokenLogin:
         verified = await self._validate(token)
         whose = (verified.provider, verified.person, verified.claims)
         user_id = await self.accounts.find_or_check(*whose)
-        used = await self.used.use(verified)
+        used = await self.context.used.use(verified)
         if user_id is None:
             try:
                 user_id = await self.accounts.make(*whose)
             except TokenRefusedError:
                 raise
             except Exception:
-                await self.used.release(used)  # there is no session yet
+                await self.context.used.release(used)  # there is no session yet
                 raise
         await self.accounts.rename(user_id, verified.person.display_name)
         return LoggedIn(user_id, verified.session, used)
@@ -186,7 +188,7 @@ class TokenLogin:
         verified = await self._validate(token)
         if await self.accounts.find(verified.provider, verified.person) != user_id:
             raise TokenRefusedError(TokenRefusal.NOT_LINKED)
-        return LoggedIn(user_id, verified.session, await self.used.use(verified))
+        return LoggedIn(user_id, verified.session, await self.context.used.use(verified))
 
     async def _validate(self, token: object) -> VerifiedLogin:
         signed, provider, encrypted = self.read(token)
@@ -194,7 +196,7 @@ class TokenLogin:
             raise TokenRefusedError(TokenRefusal.NOT_ENCRYPTED)
         claims = await provider.verify(signed, provider.rules.signature)
         now, rules = self.clock(), provider.rules
-        person = rules.person(claims, self.homeserver, self.known_list(), now)
+        person = self.context.person(rules, claims, now)
         return VerifiedLogin(rules, claims, person, rules.use(claims, signed.digest), now)
 
     def read(self, token: object) -> tuple[SignedToken, Provider, bool]:

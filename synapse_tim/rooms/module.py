@@ -17,10 +17,10 @@ from synapse.module_api import EventBase, ModuleApi, SynapseRequest
 
 from synapse_tim.adapter import registry
 from synapse_tim.adapter.answers import Answer, Proceed, enforce
+from synapse_tim.adapter.client_api import read_json
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.adapter.request_body import read_json
 from synapse_tim.adapter.start_up import check_options
 from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER

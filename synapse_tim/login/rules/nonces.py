@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from synapse_tim.jose import base64url
+from synapse_tim.jose.compact import base64url_decode, base64url_encode
 
 #: How long it may take to log in at the provider.
 LIFETIME: Final = dt.timedelta(minutes=10)
@@ -33,12 +33,12 @@ class NonceMint:
         """A new nonce: 75 characters of base64url."""
         until = int((now + LIFETIME).timestamp()).to_bytes(_TIME_OCTETS, "big")
         value = secrets.token_bytes(_RANDOM_OCTETS) + until
-        return base64url.encode(value + self._code(value)).decode()
+        return base64url_encode(value + self._code(value)).decode()
 
     def holds_until(self, nonce: str, now: dt.datetime) -> dt.datetime | None:
         """Until when a nonce holds; ``None`` if it is none of this server's, or over."""
         try:
-            octets = bytes(base64url.decode(nonce.encode("ascii")))
+            octets = bytes(base64url_decode(nonce.encode("ascii")))
         except ValueError:
             return None
         value, code = octets[:-_CODE_OCTETS], octets[-_CODE_OCTETS:]

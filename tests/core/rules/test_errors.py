@@ -9,7 +9,7 @@ from synapse_tim.core.errors import ReasonError
 from synapse_tim.directory.failures import DirectoryError, DirectoryFailure
 from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.federation.refusals import as_refusals as as_refusals_of_lists
-from synapse_tim.jose import jwe, large_jws, segments, signed_token
+from synapse_tim.jose import compact, jwe, large_jws, signed_token
 from synapse_tim.jose.errors import JoseError, JoseReason
 from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 from synapse_tim.login.rules.refusals import as_refusals as as_refusals_of_tokens
@@ -33,7 +33,7 @@ def test_every_reason_of_transport_and_of_certificates_is_a_refusal_of_a_list():
     for error in (
         *(TransportError(reason, "why") for reason in TransportReason),
         *(CertificateError(reason, "why") for reason in CertificateReason),
-        *(JoseError(reason, "why") for reason in reasons_in(large_jws, segments)),
+        *(JoseError(reason, "why") for reason in reasons_in(large_jws, compact)),
         DirectoryError(DirectoryFailure.AUTHENTICATION, "why"),
         DirectoryError(DirectoryFailure.HTTP_STATUS, "why"),
         DirectoryError(DirectoryFailure.DEADLINE, "why"),
@@ -45,7 +45,7 @@ def test_every_reason_of_transport_and_of_certificates_is_a_refusal_of_a_list():
 
 
 def test_every_reason_of_a_token_is_a_refusal_of_it():
-    for reason in reasons_in(signed_token, jwe, segments):
+    for reason in reasons_in(signed_token, jwe, compact):
         with pytest.raises(TokenRefusedError) as caught, as_refusals_of_tokens():
             raise JoseError(reason, "why")
         assert caught.value.reason is TokenRefusal(reason.value)
@@ -53,7 +53,7 @@ def test_every_reason_of_a_token_is_a_refusal_of_it():
 
 
 def test_every_reason_of_jose_is_one_of_a_list_or_of_a_token():
-    assert reasons_in(signed_token, jwe, segments, large_jws) == set(JoseReason)
+    assert reasons_in(signed_token, jwe, compact, large_jws) == set(JoseReason)
 
 
 def test_every_reason_of_transport_is_a_failure_of_the_directory():

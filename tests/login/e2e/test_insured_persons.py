@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from synapse_tim.jose import jwk
-from synapse_tim.jose.base64url import encode as base64url
+from synapse_tim.jose.compact import base64url_encode as base64url
 from synapse_tim.jose.jwe import DecryptionKey
 from synapse_tim.testing import loopback, wait_for
 from synapse_tim.testing.merge import REMOVED

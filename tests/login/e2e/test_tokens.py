@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.jose.base64url import encode
+from synapse_tim.jose.compact import base64url_encode
 from synapse_tim.testing import loopback, wait_for
 from synapse_tim.testing.merge import REMOVED
 from synapse_tim.testing.simulator.idp.jws import sign_token
@@ -228,7 +228,7 @@ def test_signatures_that_are_refused(world):
     for what, (token, reason) in attempts.items():
         refused(world.clinic, token, reason), what
     tampered = world.card_token(card).split(".")
-    tampered[1] = encode(json.dumps({**claims, "idNummer": "somebody-else"}).encode()).decode()
+    tampered[1] = base64url_encode(json.dumps({**claims, "idNummer": "somebody-else"}).encode()).decode()
     refused(world.clinic, ".".join(tampered), "signature_invalid")
     logged_in(world.clinic, world.card_token(card))
 

@@ -34,7 +34,7 @@ class Server:
     def __init__(self):
         self.serving = None
         tokens = Mock()
-        tokens.used.release = self.release
+        tokens.context.used.release = self.release
         self.attempts = LoginAttempts(Mock(), RULES, tokens, Mock(), lambda: self.serving)
         self.seen = []
         self.released = []

@@ -12,7 +12,7 @@ from typing import Any, Final, Unpack
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.jose.base64url import Base64UrlError, decode
+from synapse_tim.jose.compact import Base64UrlError, base64url_decode
 from synapse_tim.jose.errors import JoseError
 from synapse_tim.jose.jwe import DecryptionKey, decrypt
 from synapse_tim.testing import paths
@@ -163,7 +163,10 @@ class CentralIdp(Provider[Identity]):
         """The key that the tokens are to be encrypted with, and the verifier of PKCE."""
         try:
             members = json.loads(decrypt(key_verifier.encode(), [self._encryption_key]))
-            token_key, verifier = bytes(decode(members["token_key"].encode())), members["code_verifier"]
+            token_key, verifier = (
+                bytes(base64url_decode(members["token_key"].encode())),
+                members["code_verifier"],
+            )
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, Base64UrlError):
             raise OAuthError("invalid_request", "key_verifier cannot be read") from None
         if len(token_key) != _KEY_OCTETS or not isinstance(verifier, str):

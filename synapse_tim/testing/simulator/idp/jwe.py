@@ -7,8 +7,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from synapse_tim.jose.base64url import Base64UrlError, decode
-from synapse_tim.jose.base64url import encode as base64url
+from synapse_tim.jose.compact import Base64UrlError, base64url_decode
+from synapse_tim.jose.compact import base64url_encode as base64url
 from synapse_tim.jose.jwe import CONTENT_ENCRYPTION, derive, length_and
 from synapse_tim.jose.jwk import to_jwk
 from synapse_tim.testing.merge import overlaid
@@ -51,6 +51,6 @@ def encrypt(
 
 def _party(header: Mapping[str, Any], member: str) -> bytes:
     try:
-        return length_and(decode(header.get(member, "").encode()))
+        return length_and(base64url_decode(header.get(member, "").encode()))
     except (AttributeError, Base64UrlError):
         return length_and(b"")

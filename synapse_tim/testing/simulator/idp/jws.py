@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from synapse_tim.jose.base64url import encode as base64url
+from synapse_tim.jose.compact import base64url_encode as base64url
 from synapse_tim.testing.merge import overlaid
 from synapse_tim.testing.simulator.pki.signing import compact_json, raw_signature
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus, urlencode
 
 import attrs
 
-from synapse_tim.jose.base64url import encode as base64url
+from synapse_tim.jose.compact import base64url_encode as base64url
 from synapse_tim.testing.http import Answer, Request
 from synapse_tim.testing.simulator.one_shot import OneShot
 

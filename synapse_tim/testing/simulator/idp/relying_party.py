@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from synapse_tim.jose import base64url
+from synapse_tim.jose.compact import base64url_decode, base64url_encode
 from synapse_tim.jose.jwe import decrypt_with
 from synapse_tim.jose.jwk import public_key
 from synapse_tim.testing.simulator.idp import jwe
@@ -59,7 +59,7 @@ class RelyingParty:
             recipient = public_key(http.get(document["uri_puk_idp_enc"]).raise_for_status().json())
             if not isinstance(recipient, ec.EllipticCurvePublicKey):
                 raise TypeError("puk_idp_enc is no EC key")
-            secret = {"token_key": base64url.encode(token_key).decode(), "code_verifier": verifier}
+            secret = {"token_key": base64url_encode(token_key).decode(), "code_verifier": verifier}
             key_verifier = jwe.encrypt(compact_json(secret), recipient, header={"cty": "JSON"})
             form = {"code": _code_of(answer, asked["state"]), "key_verifier": key_verifier}
             tokens = self._tokens(http, document["token_endpoint"], form)
@@ -129,5 +129,5 @@ def _code_of(answer: httpx.Response, state: str) -> str:
 
 
 def _json_of(segment: str) -> dict[str, Any]:
-    members: dict[str, Any] = json.loads(base64url.decode(segment.encode()))
+    members: dict[str, Any] = json.loads(base64url_decode(segment.encode()))
     return members

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from synapse_tim.jose.base64url import encode as base64url
+from synapse_tim.jose.compact import base64url_encode as base64url
 from synapse_tim.testing.simulator.pki.identity import Identity
 
 

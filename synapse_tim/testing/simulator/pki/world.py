@@ -20,7 +20,7 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from synapse_tim.jose.base64url import encode as base64url
+from synapse_tim.jose.compact import base64url_encode as base64url
 from synapse_tim.testing.simulator.pki.authority import (
     POLICY_GEM_OR_CP,
     ROLES,
