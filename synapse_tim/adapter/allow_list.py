@@ -13,9 +13,6 @@ class AllowList(Mapping[str, bool]):
     Synapse asks it with ``in`` at each signed request that comes in, each request that goes out, and for
     media and keys.
 
-    Args:
-        on_denied: called with each name that is not in it.
-
     Attributes:
         members: whose names are in it. To assign others lets them in and keeps the rest out at once.
     """

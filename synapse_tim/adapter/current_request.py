@@ -18,11 +18,7 @@ _SERVER_NAME: Final = _SYNAPSE.reads(
 
 
 def assert_shape() -> None:
-    """Assert what the functions here use.
-
-    Raises:
-        ConfigError: this is an unknown Synapse.
-    """
+    """Assert what the functions here use."""
     _REQUESTER.of(ContextRequest)
     _SERVER_NAME.of(current_context())
 

@@ -1,7 +1,5 @@
 """Finds out what only shows over the network: with the same parts as the modules, and no homeserver."""
 
-from __future__ import annotations
-
 import datetime as dt
 import ssl
 import threading
@@ -33,7 +31,6 @@ def look_online(homeserver: Homeserver, clock: Callable[[], dt.datetime]) -> Onl
     """Fetch and verify the list, visit the server as others do, and look into its database.
 
     Args:
-        homeserver: whose configuration says how.
         clock: the current time, with a time zone.
     """
     cas = homeserver.main.document.get("federation_custom_ca_list")

@@ -4,8 +4,6 @@ Nothing has to run, and nothing is changed: no key is made, no directory, no log
 is violated (with ``--strict`` also if there is a warning), 2 if a configuration cannot be read.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence

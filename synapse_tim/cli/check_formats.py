@@ -24,19 +24,12 @@ _COLUMNS: Final = ("requirement", "verdict", "key", "found", "wanted", "because"
 
 @attrs.frozen(eq=False)
 class Checked:
-    """One homeserver, and what was found.
+    """One homeserver, and what was found."""
 
-    Attributes:
-        name: of the file or directory that it was named by.
-        homeserver: its facts; ``None`` if its files cannot be read.
-        results: the lines, problems first, fit to be printed.
-        error: why its files cannot be read.
-    """
-
-    name: str
-    homeserver: Homeserver | None
-    results: Sequence[Result] = ()
-    error: str = ""
+    name: str  #: of the file or directory that it was named by
+    homeserver: Homeserver | None  #: its facts; ``None`` if its files cannot be read
+    results: Sequence[Result] = ()  #: the lines, problems first, fit to be printed
+    error: str = ""  #: why its files cannot be read
 
     @property
     def counts(self) -> Counter[Verdict]:
@@ -50,17 +43,11 @@ class Checked:
 
 @attrs.frozen
 class Form:
-    """How it is to be printed.
+    """How it is to be printed."""
 
-    Attributes:
-        each: whether there may be several homeservers.
-        everything: whether people see what is right as well.
-        strict: whether warnings count.
-    """
-
-    each: bool
-    everything: bool
-    strict: bool
+    each: bool  #: whether there may be several homeservers
+    everything: bool  #: whether people see what is right as well
+    strict: bool  #: whether warnings count
 
 
 def one_line(text: str) -> str:

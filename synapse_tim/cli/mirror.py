@@ -1,7 +1,5 @@
 """``synapse-tim federation-list mirror``: one process that serves the list to many homeservers."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import sys

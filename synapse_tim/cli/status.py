@@ -1,7 +1,5 @@
 """``synapse-tim status``: how the lists of many homeservers are, from their metrics."""
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 import re
@@ -35,15 +33,10 @@ _LIST: Final = "synapse_tim_federation_list_"
 
 @attrs.frozen
 class Process:
-    """What the metrics of one process say; ``None`` for what they do not.
-
-    Attributes:
-        url: of its metrics.
-        error: why there are none; the rest is ``None`` then.
-    """
+    """What the metrics of one process say; ``None`` for what they do not."""
 
     url: str
-    error: str | None = None
+    error: str | None = None  #: why there are none; the rest is ``None`` then
     version: int | None = None
     confirmed_at: float | None = None
     stale: bool | None = None

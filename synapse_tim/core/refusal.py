@@ -34,21 +34,13 @@ def is_reference(text: str) -> bool:
 
 @attrs.frozen
 class Refusal:
-    """One line of the log.
+    """One line of the log."""
 
-    Attributes:
-        reference: what the answer carries.
-        rule: the requirement that is counted.
-        denial: the name of the denial, see docs/denials.md.
-        server: the homeserver that refused.
-        other: the name of the other server, or ``None`` if there is none.
-    """
-
-    reference: str
-    rule: str
-    denial: str
-    server: str
-    other: str | None
+    reference: str  #: what the answer carries
+    rule: str  #: the requirement that is counted
+    denial: str  #: the name of the denial, see docs/denials.md
+    server: str  #: the homeserver that refused
+    other: str | None  #: the name of the other server, or ``None`` if there is none
 
     def __str__(self) -> str:
         return (

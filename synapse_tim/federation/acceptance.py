@@ -44,21 +44,13 @@ class Staleness(enum.StrEnum):
 
 @attrs.frozen
 class Acceptance:
-    """What is remembered of accepted lists; the floor below which nothing is accepted again.
-
-    Attributes:
-        version: the highest version ever accepted.
-        jws_digest: SHA-256 over the whole serialization of the list in force, in hex.
-        payload_digest: SHA-256 over its payload alone: the same content signed anew has the same.
-        accepted_at: when that list was first accepted.
-        confirmed_at: when its source last delivered or confirmed it; behind a mirror, the mirror's source.
-        latest_time: the latest moment ever seen.
-    """
+    """What is remembered of accepted lists; the floor below which nothing is accepted again."""
 
     version: int
-    jws_digest: str
-    payload_digest: str
-    accepted_at: dt.datetime
+    jws_digest: str  #: SHA-256 over the whole serialization of the list in force, in hex
+    payload_digest: str  #: SHA-256 over its payload alone: the same content signed anew has the same
+    accepted_at: dt.datetime  #: when that list was first accepted
+    #: When its source last delivered or confirmed it; behind a mirror, the mirror's source.
     confirmed_at: dt.datetime
     latest_time: dt.datetime
 
@@ -66,7 +58,6 @@ class Acceptance:
         """The same list, confirmed by its source.
 
         Args:
-            at: now.
             age: how long ago that was, if a mirror says it.
         """
         confirmed_at = max(at - age, self.confirmed_at) if age else at
@@ -75,31 +66,20 @@ class Acceptance:
 
 @attrs.frozen(eq=False)
 class VerifiedList:
-    """A list and why it can be believed.
-
-    Attributes:
-        content: the snapshot.
-        path: the verified path of its signer.
-        jws_digest: SHA-256 over the whole serialization, in hex.
-        compiled: the form in which it is handed to other processes.
-    """
+    """A list and why it can be believed."""
 
     content: FederationList
-    path: SignerPath
-    jws_digest: str
-    compiled: CompiledList | None = None
+    path: SignerPath  #: the verified path of its signer
+    jws_digest: str  #: SHA-256 over the whole serialization, in hex
+    compiled: CompiledList | None = None  #: the form in which it is handed to other processes
 
 
 @attrs.frozen(eq=False)
 class ListState:
-    """Where the update cycle stands.
+    """Where the update cycle stands."""
 
-    Attributes:
-        remembered: the floor, or ``None`` before the first list.
-        in_force: the list in use, or ``None`` if there is none that can be believed.
-    """
-
-    remembered: Acceptance | None = None
+    remembered: Acceptance | None = None  #: the floor, or ``None`` before the first list
+    #: The list in use, or ``None`` if there is none that can be believed.
     in_force: VerifiedList | None = None
 
 
@@ -141,10 +121,8 @@ def accept(
     """Decide on a verified list.
 
     Args:
-        candidate: the list that was received.
         remembered: what was accepted before, ``None`` on first use.
         in_force: the list in use, if it could be loaded.
-        now: the moment of the decision.
         minimum_version: the operator's floor for first use.
         age: how long ago its source delivered it, if a mirror says it.
 
@@ -180,10 +158,8 @@ def staleness(
     """Why a list is stale, or ``None`` while it is fresh.
 
     Args:
-        verified: the list in force.
         age: the time since its last confirmation.
         max_age: how old that may be.
-        now: the moment to judge.
     """
     if age > max_age:
         return Staleness.NOT_CONFIRMED

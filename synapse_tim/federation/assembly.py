@@ -1,7 +1,5 @@
 """Builds the parts of the federation list, from the configuration block down to the threads."""
 
-from __future__ import annotations
-
 import datetime as dt
 import ssl
 import time
@@ -43,20 +41,13 @@ from synapse_tim.transport.fetcher import Fetcher
 
 @attrs.frozen(eq=False)
 class ListParts:
-    """What the files of a configuration block hold, read once at start-up.
+    """What the files of a configuration block hold, read once at start-up."""
 
-    Attributes:
-        context: TLS towards the URL of the list.
-        directory_context: TLS towards the directory's login; without the client certificate, which is
-            meant for the list alone.
-        roots: pinned roots that were given as files.
-        credentials: how to log in to the directory, or ``None``.
-    """
-
-    context: ssl.SSLContext
+    context: ssl.SSLContext  #: TLS towards the URL of the list
+    #: TLS towards the directory's login; without the client certificate, which is meant for the list alone.
     directory_context: ssl.SSLContext
-    roots: tuple[x509.Certificate, ...]
-    credentials: ProviderCredentials | None
+    roots: tuple[x509.Certificate, ...]  #: pinned roots that were given as files
+    credentials: ProviderCredentials | None  #: how to log in to the directory, or ``None``
 
 
 def read_files(config: FederationListConfig) -> ListParts:
@@ -83,17 +74,11 @@ def read_files(config: FederationListConfig) -> ListParts:
 
 @attrs.frozen(eq=False)
 class RunningList:
-    """The list of one process.
-
-    Attributes:
-        in_force: what is enforced.
-        driver: the leader or a follower, not started yet.
-        session: the login to the directory, if the list is there.
-    """
+    """The list of one process."""
 
     in_force: ListInForce
-    driver: ListLeader | ListFollower
-    session: DirectorySession | None
+    driver: ListLeader | ListFollower  #: the leader or a follower, not started yet
+    session: DirectorySession | None  #: the login to the directory, if the list is there
 
 
 def build_list(
@@ -104,16 +89,7 @@ def build_list(
     allow_list: AllowList,
     on_applied: Callable[[], None],
 ) -> RunningList:
-    """Connect what a process needs, as leader or follower; nothing runs yet.
-
-    Args:
-        config: the block of the part.
-        parts: what its files hold.
-        api: Synapse's module API.
-        homeserver: the adapter.
-        allow_list: Synapse's.
-        on_applied: called when others are members than before.
-    """
+    """Connect what a process needs, as leader or follower; nothing runs yet."""
     settings, leads = config.federation_list, api.should_run_background_tasks()
     fetchers, reader = Fetchers(parts), ReaderProcess()
 
@@ -165,8 +141,6 @@ def list_trust(config: FederationListConfig, parts: ListParts, fetcher: Fetcher 
     """What the signature of the list has to rest on.
 
     Args:
-        config: the block.
-        parts: what its files hold.
         fetcher: to the download server; ``None`` to work with what is known.
     """
     return trust_store(config.trust, parts.roots, fetcher, ROLE_VZD_TI)
@@ -183,9 +157,6 @@ def build_updater(
     """Put together what fetches, verifies and judges the list; nothing is fetched yet.
 
     Args:
-        config: the block.
-        parts: what its files hold.
-        fetchers: the transports.
         trust: as ``list_trust`` gave it.
         clock: the current time, with a time zone.
         reader: verifies the signature and reads the payload.

@@ -58,10 +58,7 @@ class CompactDomains(Mapping[str, bool]):
 
     Args:
         blocks: deflated lines with names, one block after the other.
-        ends: where each block ends.
         heads: the first name of each block.
-        count: of names.
-        insurers: those that belong to insurers.
     """
 
     def __init__(
@@ -107,29 +104,16 @@ def _has(names: functools.partial[list[str]], heads: Sequence[str], name: str) -
 
 @attrs.frozen(eq=False)
 class CompiledList:
-    """A list as other processes get it.
+    """A list as other processes get it."""
 
-    Attributes:
-        data: the compact form; the same list has the same bytes.
-        content: the list, which uses these bytes.
-        jws_digest: SHA-256 over the whole serialization of the signed list, in hex.
-        algorithm: of its signature.
-    """
-
-    data: bytes
-    content: FederationList
-    jws_digest: str
+    data: bytes  #: the compact form; the same list has the same bytes
+    content: FederationList  #: the list, which uses these bytes
+    jws_digest: str  #: SHA-256 over the whole serialization of the signed list, in hex
     algorithm: str
 
     @classmethod
     def of(cls, content: FederationList, jws_digest: str, algorithm: str) -> CompiledList:
-        """Compile a list whose signature has been verified.
-
-        Args:
-            content: as it was read.
-            jws_digest: of the signed list.
-            algorithm: of its signature.
-        """
+        """Compile a list whose signature has been verified."""
         names = list(content.domains)
         heads = names[::_BLOCK]
         blocks = [
@@ -193,13 +177,9 @@ class CompiledList:
 
 @attrs.frozen(eq=False)
 class Seal:
-    """Makes and judges the code that makes a stored form believable.
+    """Makes and judges the code that makes a stored form believable."""
 
-    Attributes:
-        key: known to the processes of one homeserver only.
-    """
-
-    key: bytes = attrs.field(repr=False)
+    key: bytes = attrs.field(repr=False)  #: known to the processes of one homeserver only
 
     @classmethod
     def of(cls, secret: bytes, server_name: str) -> Seal:

@@ -1,7 +1,5 @@
 """Denials because of the federation list."""
 
-from __future__ import annotations
-
 from synapse_tim.core.denial import Denial
 
 #: The other server is not in the federation list in force.

@@ -5,8 +5,6 @@ view of it: what leaves the list is denied, and what is new let in, at the same 
 usable list the allow-list is empty: remote traffic stops, local traffic does not notice.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
 import time
@@ -31,23 +29,16 @@ _QUIET_SECONDS: Final = 120.0
 
 @attrs.frozen
 class StalenessPolicy:
-    """The operator's choice.
+    """The operator's choice."""
 
-    Attributes:
-        max_age: time since the last confirmation after which a list is stale.
-        on_stale: what becomes of remote traffic then.
-    """
-
-    max_age: dt.timedelta
-    on_stale: OnStale
+    max_age: dt.timedelta  #: time since the last confirmation after which a list is stale
+    on_stale: OnStale  #: what becomes of remote traffic then
 
 
 class ListInForce:
     """Enforces a list in one process.
 
     Args:
-        api: Synapse's module API.
-        allow_list: Synapse's allow-list.
         policy: when a list may no longer be used.
         product_is_insurance: whether this server is one of TI-M ePA.
         clock: the current time, with a time zone.

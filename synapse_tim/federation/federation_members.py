@@ -4,8 +4,6 @@ The own server always counts as a member (UC_10064), with or without a list. Any
 unless the list in force names it exactly, and every other server is refused while there is no usable list.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -18,14 +16,10 @@ from synapse_tim.federation.list import FederationList
 
 @attrs.frozen(eq=False)
 class FederationMembers:
-    """The federation as this server sees it at the moment.
-
-    Attributes:
-        own_server_name: always a member.
-        usable_list: the list in force, or ``None`` if there is none or it is stale and denied.
-    """
+    """The federation as this server sees it at the moment."""
 
     own_server_name: str
+    #: The list in force, or ``None`` if there is none or it is stale and denied.
     usable_list: FederationList | None = None
 
     def check(self, server_name: str | None) -> Denial | None:

@@ -8,8 +8,6 @@ The compiled list is in force at once. The signed one is verified later, and by 
 times: that takes a process each, with memory for the whole list.
 """
 
-from __future__ import annotations
-
 import logging
 import random
 import time
@@ -37,14 +35,7 @@ _VERIFY_AGAIN_SECONDS: Final = 300.0
 
 
 class ListFollower:
-    """Keeps one process in step with the leader.
-
-    Args:
-        api: Synapse's module API.
-        in_force: what this process enforces.
-        stored: what the leader has stored.
-        signals: to and from the other processes.
-    """
+    """Keeps one process in step with the leader."""
 
     def __init__(
         self, api: ModuleApi, in_force: ListInForce, stored: StoredList, signals: ListSignals

@@ -5,8 +5,6 @@ the others. A step is stored before it is enforced: after a crash the floor is n
 force.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from typing import Final
@@ -30,17 +28,7 @@ _TICK_MS: Final = 1000
 
 
 class ListLeader:
-    """Runs the update cycle.
-
-    Args:
-        api: Synapse's module API.
-        in_force: what this process enforces.
-        stored: what is kept of it.
-        signals: to and from the other processes.
-        updater: makes the steps of the update cycle.
-        threads: where network and verification run.
-        schedule: says when.
-    """
+    """Runs the update cycle."""
 
     def __init__(
         self,

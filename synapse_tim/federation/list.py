@@ -42,28 +42,18 @@ _ENTRY: Final = object()
 
 @attrs.frozen(eq=False, repr=False)
 class FederationList:
-    """The members of the federation as one verified list names them.
-
-    Attributes:
-        version: grows with every change.
-        domains: each member's server name, in lower case and with its port if it has one, to whether it
-            belongs to an insurer (``isInsurance``). Iterates and tests like a set of names, in their order.
-        insurance_domains: the names of the insurers' messenger services.
-        ik_to_domain: institution code (nine digits) to the insurer's server name.
-        issued_at: ``iat``, if the list has one.
-        expires_at: ``exp``, if the list has one.
-        digest: SHA-256 of the payload, in hex.
-        skipped: entries and institution codes left out because they were unusable.
-    """
+    """The members of the federation as one verified list names them."""
 
     version: int
+    #: Each member's server name, in lower case and with its port if it has one, to whether it belongs to an
+    #: insurer (``isInsurance``). Iterates and tests like a set of names, in their order.
     domains: Mapping[str, bool]
-    insurance_domains: frozenset[str]
-    ik_to_domain: Mapping[str, str]
-    issued_at: dt.datetime | None
-    expires_at: dt.datetime | None
-    digest: str
-    skipped: int
+    insurance_domains: frozenset[str]  #: the names of the insurers' messenger services
+    ik_to_domain: Mapping[str, str]  #: institution code (nine digits) to the insurer's server name
+    issued_at: dt.datetime | None  #: ``iat``, if the list has one
+    expires_at: dt.datetime | None  #: ``exp``, if the list has one
+    digest: str  #: SHA-256 of the payload, in hex
+    skipped: int  #: entries and institution codes left out because they were unusable
 
     def __repr__(self) -> str:
         return (

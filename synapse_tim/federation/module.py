@@ -12,8 +12,6 @@ This module keeps that whitelist in step with the verified list and closes what 
 - what a server misses while it is not a member is sent when it is one again (``denied_destinations``).
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
@@ -51,15 +49,7 @@ _JUDGE_MS: Final = 1000
 
 
 class FederationAllowList:
-    """Enforces the federation list in one Synapse process.
-
-    Args:
-        config: the checked block.
-        api: Synapse's module API.
-
-    Raises:
-        ConfigError: the homeserver is not configured for it, or is an unknown Synapse.
-    """
+    """Enforces the federation list in one Synapse process."""
 
     def __init__(self, config: AllowListConfig, api: ModuleApi) -> None:
         files = read_files(config.federation_list)

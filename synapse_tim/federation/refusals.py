@@ -6,8 +6,6 @@ what the log says and what ``synapse-tim federation-list verify`` prints, so the
 add, never rename.
 """
 
-from __future__ import annotations
-
 import contextlib
 import enum
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ read what there. Without that, this server would hold another room than the othe
 with users who have left. Of memberships, only the membership itself counts: no name, no picture, no reason.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from synapse_tim.core.effect import Effect
@@ -30,7 +28,6 @@ def effect_of_relayed(kind: str, *, is_state: bool) -> Effect:
     """The effect of an event of a server outside the federation.
 
     Args:
-        kind: the type of the event.
         is_state: whether it is a state event.
     """
     if not is_state or kind not in ROOM_FRAME:

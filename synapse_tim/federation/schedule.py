@@ -4,8 +4,6 @@ All times are seconds of a monotonic clock. Nothing here sleeps; whoever owns th
 request is due.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable
@@ -99,7 +97,6 @@ class UnknownDomains:
 
     Args:
         lifetime: seconds for which a domain is not asked for again.
-        capacity: how many domains are remembered.
         monotonic: seconds that only ever grow.
     """
 

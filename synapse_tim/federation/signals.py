@@ -5,8 +5,6 @@ function of no interest in itself: whoever waits for it has called it, whoever r
 Without workers, and on SQLite, there is only one process and a signal goes nowhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,12 +16,7 @@ _KEY = "federation_list"
 
 
 class ListSignals:
-    """The two signals of the federation list.
-
-    Args:
-        api: Synapse's module API.
-        homeserver: for what Synapse's cache descriptor needs.
-    """
+    """The two signals of the federation list."""
 
     def __init__(self, api: ModuleApi, homeserver: Homeserver) -> None:
         self._api = api

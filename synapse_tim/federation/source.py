@@ -6,8 +6,6 @@ answer to such a request. A mirror says in ``Age`` (RFC 9111 §5.1) how long ago
 own source; a list is never fresher here than there.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Final
 
@@ -23,36 +21,22 @@ DEADLINE_SECONDS: Final = 60.0
 
 @attrs.frozen(eq=False)
 class Fetched:
-    """An answer of the source.
+    """An answer of the source."""
 
-    Attributes:
-        data: the list, or ``None`` if the version at hand is current.
-        age: how long ago that was so, if a mirror says it.
-    """
-
-    data: bytearray | None
-    age: dt.timedelta
+    data: bytearray | None  #: the list, or ``None`` if the version at hand is current
+    age: dt.timedelta  #: how long ago that was so, if a mirror says it
 
 
 @attrs.frozen
 class ListSource:
-    """Where the list comes from.
+    """Where the list comes from."""
 
-    Attributes:
-        fetcher: transport, with mutual TLS if the operator configured it.
-        url: of the signed list.
-        algorithm: asked for by ``sigAlg``.
-        session: login to the directory, if the URL is the directory's.
-        limits: the cap of the body is that of the list.
-        deadline: seconds for the whole download.
-    """
-
-    fetcher: Fetcher
+    fetcher: Fetcher  #: transport, with mutual TLS if the operator configured it
     url: str
-    algorithm: str
-    session: DirectorySession | None = None
-    limits: JwsLimits = attrs.field(factory=JwsLimits)
-    deadline: float = DEADLINE_SECONDS
+    algorithm: str  #: asked for by ``sigAlg``
+    session: DirectorySession | None = None  #: login to the directory, if the URL is the directory's
+    limits: JwsLimits = attrs.field(factory=JwsLimits)  #: the cap of the body is that of the list
+    deadline: float = DEADLINE_SECONDS  #: seconds for the whole download
 
     @as_refusals()
     def fetch(self, version: int | None) -> Fetched:

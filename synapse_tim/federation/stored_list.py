@@ -6,8 +6,6 @@ the homeserver, could have made another one. Where both contradict each other th
 does not verify, nobody is allowed.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Final
 
@@ -27,15 +25,7 @@ _MAX_BYTES: Final = JwsLimits().total
 
 
 class StoredList:
-    """Reads the stored list into force, and stores what was accepted.
-
-    Args:
-        store: the tables.
-        updater: judges what was stored.
-        trust: the certificates to keep along with the list.
-        threads: where all that takes time runs.
-        seal: of this homeserver.
-    """
+    """Reads the stored list into force, and stores what was accepted."""
 
     def __init__(
         self, store: ListStore, updater: Updater, trust: TrustStore, threads: Threads, seal: Seal
@@ -90,9 +80,6 @@ class StoredList:
     async def contradiction(self, state: ListState) -> ListState | None:
         """Verify the signed list behind a compiled one that is in force.
 
-        Args:
-            state: with the compiled list.
-
         Returns:
             ``None`` if they say the same, or another list is stored by now, which is somebody else's turn;
             otherwise what has to be in force instead.
@@ -123,10 +110,6 @@ class StoredList:
 
     async def write(self, update: Update, before: ListState) -> bool:
         """Store a step of the update cycle.
-
-        Args:
-            update: the step.
-            before: where the cycle stood.
 
         Returns:
             Whether it was stored; another process may have stored a later list.

@@ -5,8 +5,6 @@ decide, and this module only puts them in order. A refusal is a result, not an e
 state as it was.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
 from collections.abc import Callable
@@ -37,19 +35,12 @@ FULL_FETCH_INTERVAL: Final = dt.timedelta(hours=24)
 
 @attrs.frozen(eq=False)
 class Update:
-    """The outcome of one step.
-
-    Attributes:
-        state: where the cycle stands now.
-        refusal: why nothing changed, or ``None``.
-        data: the serialization, if it has to be stored anew.
-        packed: the same as it is stored.
-    """
+    """The outcome of one step."""
 
     state: ListState
-    refusal: ListRefusedError | None = None
-    data: bytearray | None = None
-    packed: bytes | None = None
+    refusal: ListRefusedError | None = None  #: why nothing changed, or ``None``
+    data: bytearray | None = None  #: the serialization, if it has to be stored anew
+    packed: bytes | None = None  #: the same as it is stored
 
     @property
     def result(self) -> str:
@@ -63,8 +54,6 @@ class Updater:
     """Makes the steps of the update cycle.
 
     Args:
-        source: where the list comes from.
-        verifier: what makes it believable.
         clock: the current time, with a time zone.
         minimum_version: nothing older is accepted on first use.
     """

@@ -4,8 +4,6 @@ The path comes before the signature, so that a key that nobody vouches for makes
 Signature and payload are left to a reader: in the modules, to a process of its own.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 
 import attrs
@@ -24,15 +22,7 @@ from synapse_tim.pki.trust_store import TrustStore
 
 @attrs.frozen
 class ListVerifier:
-    """Turns bytes into a list that can be believed.
-
-    Attributes:
-        trust: builds the signer's path.
-        ocsp: judges its revocation.
-        algorithms: the signature algorithms that the operator allows.
-        limits: the bounds of the serialization.
-        reader: verifies the signature and reads the payload.
-    """
+    """Turns bytes into a list that can be believed."""
 
     trust: TrustStore
     ocsp: OcspClient

@@ -1,7 +1,5 @@
 """What start-up says with Matrix Authentication Service: what holds, and what has to hold there."""
 
-from __future__ import annotations
-
 import logging
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The file of the mirror: where it listens, what it keeps, where the list comes from."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

@@ -3,8 +3,6 @@
 A step takes as long as the network does and runs in a thread; what is served changes by one assignment.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import logging
 import sqlite3
@@ -53,11 +51,8 @@ class ListMirror:
     """Follows the source.
 
     Args:
-        updater: makes the steps.
         trust: the certificates to keep along with the list.
         lookups: learn from each step which certificates the list rests on.
-        store: keeps all of it.
-        schedule: says when.
         max_age: how old a list that is served may be.
         on_stale: whether an older one is served all the same.
         clock: the current time, with a time zone.

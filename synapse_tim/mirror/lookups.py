@@ -5,8 +5,6 @@ long as there are no newer ones, an OCSP answer until its ``nextUpdate``. Refuse
 a pinned root, and questions about certificates of other issuers than those known.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import functools
 import logging
@@ -60,11 +58,7 @@ _SUB_CA_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.de
 
 
 class LookupFailedError(Exception):
-    """There is nothing to answer.
-
-    Attributes:
-        status: of the answer.
-    """
+    """There is nothing to answer."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -82,10 +76,7 @@ class Lookups:
     """What homeservers need besides the list.
 
     Args:
-        source: of roots and sub-CAs.
         ask_responder: POSTs an OCSP request, gives the answer; ``None`` if there is no responder.
-        anchors: the pinned roots.
-        store: keeps what was looked up.
         clock: the current time, with a time zone.
     """
 
@@ -116,11 +107,7 @@ class Lookups:
                 self._sub_cas[fingerprint(sub_ca)] = sub_ca
 
     def warm(self, path: SignerPath) -> None:
-        """Have at hand what homeservers ask for when they verify a list, before its source is down.
-
-        Args:
-            path: of the list's signer.
-        """
+        """Have at hand what homeservers ask for when they verify a list, before its source is down."""
         pairs = ((path.signer, path.sub_ca), (path.sub_ca, path.root))
         questions = [build_request(certificate, issuer, None) for certificate, issuer in pairs]
         if self._ask_responder is None:

@@ -1,7 +1,5 @@
 """Metrics of the mirror: those of the list, as homeservers have them, and its own."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector

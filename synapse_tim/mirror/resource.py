@@ -1,7 +1,5 @@
 """Endpoints of the mirror: the list, roots, sub-CAs, OCSP, and whether it works."""
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 import logging
@@ -41,11 +39,8 @@ class MirrorResource(Resource):
     """Answers homeservers.
 
     Args:
-        mirror: the list.
-        lookups: everything else.
         algorithm: with which the list is signed.
         pool: the threads in which things are looked up.
-        reactor: Twisted's.
         clock: the current time, with a time zone.
     """
 

@@ -1,7 +1,5 @@
 """Puts the mirror together and runs it until it is told to stop."""
 
-from __future__ import annotations
-
 import datetime as dt
 import functools
 import logging
@@ -46,9 +44,6 @@ class MirrorError(Exception):
 
 def run_mirror(config: MirrorConfig) -> None:
     """Run until SIGTERM or SIGINT.
-
-    Args:
-        config: the file.
 
     Raises:
         ConfigError: a file that it names does not hold what it should.

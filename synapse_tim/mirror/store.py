@@ -3,8 +3,6 @@
 Everything that is read from it is verified again. Used by one thread at a time.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sqlite3
 import threading

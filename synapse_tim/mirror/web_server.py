@@ -82,7 +82,6 @@ class HardenedSite(Site):
     """A site with limits.
 
     Args:
-        resource: answers all requests.
         max_connections: at the same time; further ones are closed.
         measured: whether the metrics are about this site.
     """

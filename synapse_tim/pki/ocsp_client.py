@@ -91,8 +91,6 @@ def ask_responder(fetcher: Fetcher, url: str, question: bytes) -> bytes:
     """Send an OCSP request; the answer is not verified.
 
     Args:
-        fetcher: transport.
-        url: the responder.
         question: the DER request.
 
     Raises:

@@ -99,7 +99,6 @@ def judge_relayed(
         answer: the DER bytes of the responder.
         serial_number: of the certificate that was asked about.
         issuer: as for ``judge_answer``.
-        at: now.
 
     Raises:
         CertificateError: one of the reasons ``ocsp_…``.
