@@ -184,3 +184,44 @@ def test_a_stale_list_denies_in_every_process(ti, clinic, member):
         lambda: [status(member, clinic, worker) for worker in clinic.workers] == [200, 200],
         what="the list to be confirmed",
     )
+
+
+def refused(process, reason):
+    name = f'synapse_tim_federation_list_compiled_refused_total{{reason="{reason}"}}'
+    return process.metrics().get(name, 0)
+
+
+def restart_a_worker(clinic):
+    clinic.workers[0].process.start()
+    clinic.wait()
+
+
+def test_a_worker_has_the_compiled_list_and_verifies_the_signed_one(ti, clinic, member, postgres_server):
+    """Edited by somebody while a worker is down: it refuses what is wrong, and the others go on."""
+    clinic = clinic()
+    wait_for(lambda: set(everywhere(clinic)) == {ti.version}, what="all processes")
+    worker = clinic.workers[0]
+    ti.stop()
+    # Not authentic: the signed list is used.
+    worker.process.stop()
+    edited = "UPDATE synapse_tim_federation_list_compiled SET data = overlay(data placing 'x' from 100)"
+    postgres_server.query(clinic.database, edited.replace("'x'", "'x'::bytea"))
+    restart_a_worker(clinic)
+    wait_for(lambda: refused(worker, "not_authentic") == 1, what="the refusal")
+    wait_for(lambda: status(member, clinic, worker) == 200, what="the signed list")
+    # The process that fetches makes another one when it starts.
+    clinic.restart()
+    wait_for(lambda: [status(member, clinic, each) for each in clinic.workers] == [200, 200], what="the list")
+    # Authentic, but the signed list does not verify: nobody is allowed there.
+    worker.process.stop()
+    damaged = "UPDATE synapse_tim_federation_list_chunk SET data = '\\x00'::bytea"
+    postgres_server.query(clinic.database, damaged)
+    restart_a_worker(clinic)
+    wait_for(lambda: refused(worker, "contradiction") == 1, what="the contradiction")
+    wait_for(lambda: status(member, clinic, worker) == 403, what="nobody to be allowed")
+    assert "remote traffic is denied" in worker.log_text()
+    assert status(member, clinic, clinic.workers[1]) == 200
+    # A restart of the process that fetches puts it right for all.
+    ti.start()
+    clinic.restart()
+    wait_for(lambda: [status(member, clinic, each) for each in clinic.workers] == [200, 200], what="the list")
