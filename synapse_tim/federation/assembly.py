@@ -13,6 +13,7 @@ from synapse_tim.adapter.allow_list import AllowList
 from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import read_cas, wrong
 from synapse_tim.adapter.homeserver import Homeserver
+from synapse_tim.adapter.memory import return_large_buffers
 from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.adapter.threads import Threads
 from synapse_tim.core.products import Product
@@ -90,6 +91,7 @@ def build_list(
     on_applied: Callable[[], None],
 ) -> RunningList:
     """Connect what a process needs, as leader or follower; nothing runs yet."""
+    return_large_buffers()
     settings, leads = config.federation_list, api.should_run_background_tasks()
     fetchers, reader = Fetchers(parts), ReaderProcess()
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import attrs
 from cryptography import x509
@@ -35,11 +35,12 @@ from synapse_tim.pki.certificates import parse_certificate, to_der
 #: What the interpreter takes, and what each byte of a list may: half a million entries take half of that.
 _BASE_MEMORY: Final = 384 << 20
 _MEMORY_PER_BYTE: Final = 8
-#: All else is more urgent, but a list does come into force on a busy machine.
-_NICE: Final = 5
+#: All else is more urgent than to verify again what was verified.
+_NICE: Final = 10
 #: As they are stored, lists have an eighth of their size.
 _MOST_INFLATED: Final = 16
 _SLICE: Final = 1 << 20
+_MAX_LINE: Final = 1 << 20
 
 
 @attrs.frozen(eq=False)
@@ -130,22 +131,24 @@ def request(task: Task) -> bytes:
     return json.dumps(facts).encode() + b"\n"
 
 
-def answer_of(output: bytes) -> ReadList:
+def answer_of(output: IO[bytes], max_bytes: int) -> ReadList:
     """Read the answer of the process.
 
     Raises:
         ListRefusedError: that the process has answered.
-        ValueError: it is no complete answer.
+        ValueError: it is no complete answer, or one over ``max_bytes``.
     """
-    line, _, rest = output.partition(b"\n")
-    answer = json.loads(line)
+    answer = json.loads(output.readline(_MAX_LINE))
     if "refusal" in answer:
         raise ListRefusedError(Refusal(answer["refusal"]), answer["detail"])
-    end = answer["compiled"]
-    if len(rest) != end + answer["packed"]:
-        raise ValueError("the answer is incomplete")
+    sizes = (answer["compiled"], answer["packed"])
+    if not 0 <= sum(sizes) <= max_bytes:
+        raise ValueError("the answer is too long")
+    compiled, packed = (output.read(size) for size in sizes)
+    if (len(compiled), len(packed)) != sizes or output.read(1):
+        raise ValueError("the answer is incomplete, or goes on")
     certificates = tuple(parse_certificate(base64.b64decode(text)) for text in answer["certificates"])
-    return ReadList(CompiledList.read(rest[:end]), certificates, rest[end:] or None)
+    return ReadList(CompiledList.read(compiled), certificates, packed or None)
 
 
 def main() -> None:
@@ -157,7 +160,8 @@ def main() -> None:
     assert isinstance(source, BufferedReader)  # noqa: S101  # as the interpreter opens it
     facts = json.loads(source.readline())
     size = facts["bytes"]
-    os.nice(_NICE)
+    if facts["packed"]:  # a list that was verified before
+        os.nice(_NICE)
     inflated = size * _MOST_INFLATED if facts["packed"] else size
     _limit(resource.RLIMIT_AS, _BASE_MEMORY + _MEMORY_PER_BYTE * min(inflated, facts["limits"]["total"]))
     for what in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):

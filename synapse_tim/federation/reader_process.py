@@ -21,8 +21,7 @@ from synapse_tim.federation.refusals import ListRefusedError, Refusal
 
 #: For the longest list on a slow machine; half a million entries take two to three seconds.
 SECONDS: Final = 120.0
-#: In the answer, beside the list as it is stored.
-_MAX_ANSWER: Final = 2
+_DYING_SECONDS: Final = 1.0
 _INHERITED: Final = ("LD_LIBRARY_PATH", "PATH")
 
 
@@ -60,15 +59,25 @@ class ReaderProcess:
         timer = threading.Timer(self._seconds, kill)
         timer.daemon = True
         self._running.add(process)
+        failure: Exception | None = None
         try:
             timer.start()
-            output = _exchange(process, task)
+            return _exchange(process, task)
+        except ListRefusedError:
+            raise
+        except Exception as error:
+            failure = error
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_DYING_SECONDS)  # to tell what it died of
         finally:
             timer.cancel()
             process.kill()  # which does nothing to one that has ended
             process.wait()
             self._running.discard(process)
-        return self._answer(output, process.returncode, late=late.is_set())
+        if late.is_set():
+            raise ListRefusedError(Refusal.READER_TOO_SLOW, f"not done within {self._seconds:g} s")
+        detail = f"{_how_it_ended(process.returncode)}; {type(failure).__name__}"
+        raise ListRefusedError(Refusal.READER_FAILED, detail)
 
     def close(self) -> None:
         """End what is under way, at shutdown."""
@@ -86,40 +95,21 @@ class ReaderProcess:
             stdout=subprocess.PIPE,
             env=environment,
             cwd="/",
-            bufsize=0,
         )
 
-    def _answer(self, output: bytes, status: int, *, late: bool) -> ReadList:
-        try:
-            return list_reader.answer_of(output)
-        except ListRefusedError:
-            raise
-        except Exception:
-            if late:
-                detail = f"not done within {self._seconds:g} s"
-                raise ListRefusedError(Refusal.READER_TOO_SLOW, detail) from None
-            raise ListRefusedError(Refusal.READER_FAILED, _how_it_ended(status)) from None
 
-
-def _exchange(process: subprocess.Popen[bytes], task: Task) -> bytes:
+def _exchange(process: subprocess.Popen[bytes], task: Task) -> ReadList:
     """Give the task and take the answer; a process that has died is seen by its answer.
 
-    Written and read by the system, piece by piece and without the interpreter: other threads go on.
+    Large pieces are written and read by the system without the interpreter: other threads go on.
     """
     if process.stdin is None or process.stdout is None:
-        return b""
-    with process.stdin, contextlib.suppress(BrokenPipeError):
-        for data in (list_reader.request(task), task.data):
-            view = memoryview(data)
-            while view:
-                view = view[process.stdin.write(view) :]
-    answer, most = bytearray(), len(task.data) + _MAX_ANSWER * task.limits.total
-    with process.stdout:
-        while piece := process.stdout.read(1 << 20):
-            answer += piece
-            if len(answer) > most:
-                break
-    return bytes(answer)
+        raise ValueError("no pipes")
+    with process.stdout as output:
+        with contextlib.suppress(BrokenPipeError), process.stdin as source:
+            source.write(list_reader.request(task))
+            source.write(task.data)
+        return list_reader.answer_of(output, len(task.data) + task.limits.total)
 
 
 def _how_it_ended(status: int) -> str:
