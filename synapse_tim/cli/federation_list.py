@@ -14,7 +14,8 @@ from synapse_tim.admin.output import moment, print_facts, print_json, print_tabl
 from synapse_tim.cli import mirror
 from synapse_tim.core.errors import ReasonError
 from synapse_tim.core.server_name import normalise
-from synapse_tim.federation.acceptance import VerifiedList, check_times
+from synapse_tim.federation.acceptance import check_times
+from synapse_tim.federation.compiled import VerifiedList
 from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.federation.source import ListSource
 from synapse_tim.federation.verifier import ListVerifier

@@ -17,12 +17,11 @@ from typing import Final
 
 import attrs
 
-from synapse_tim.federation.compiled import CompiledList
+from synapse_tim.federation.compiled import VerifiedList
 from synapse_tim.federation.list import FederationList
 from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.pki.certificates import CLOCK_SKEW
 from synapse_tim.pki.errors import CLOCK_HINT
-from synapse_tim.pki.signer_path import SignerPath
 
 _NO_AGE: Final = dt.timedelta()
 
@@ -62,16 +61,6 @@ class Acceptance:
         """
         confirmed_at = max(at - age, self.confirmed_at) if age else at
         return attrs.evolve(self, confirmed_at=confirmed_at, latest_time=max(at, self.latest_time))
-
-
-@attrs.frozen(eq=False)
-class VerifiedList:
-    """A list and why it can be believed."""
-
-    content: FederationList
-    path: SignerPath  #: the verified path of its signer
-    jws_digest: str  #: SHA-256 over the whole serialization, in hex
-    compiled: CompiledList | None = None  #: the form in which it is handed to other processes
 
 
 @attrs.frozen(eq=False)

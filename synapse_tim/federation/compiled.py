@@ -176,6 +176,16 @@ class CompiledList:
 
 
 @attrs.frozen(eq=False)
+class VerifiedList:
+    """A list and why it can be believed."""
+
+    content: FederationList
+    path: SignerPath  #: the verified path of its signer
+    jws_digest: str  #: SHA-256 over the whole serialization, in hex
+    compiled: CompiledList | None = None  #: the form in which it is handed to other processes
+
+
+@attrs.frozen(eq=False)
 class Seal:
     """Makes and judges the code that makes a stored form believable."""
 

@@ -16,7 +16,8 @@ from synapse.module_api import ModuleApi
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.allow_list import AllowList
-from synapse_tim.federation.acceptance import ListState, OnStale, Staleness, VerifiedList, staleness
+from synapse_tim.federation.acceptance import ListState, OnStale, Staleness, staleness
+from synapse_tim.federation.compiled import VerifiedList
 from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.federation.list import FederationList
 from synapse_tim.pki.certificates import describe

@@ -11,8 +11,8 @@ from typing import Final
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.threads import Threads
-from synapse_tim.federation.acceptance import Acceptance, ListState, VerifiedList
-from synapse_tim.federation.compiled import CompiledListError, Seal
+from synapse_tim.federation.acceptance import Acceptance, ListState
+from synapse_tim.federation.compiled import CompiledListError, Seal, VerifiedList
 from synapse_tim.federation.refusals import NOT_READ, ListRefusedError
 from synapse_tim.federation.store import ListStore
 from synapse_tim.federation.updater import Update, Updater

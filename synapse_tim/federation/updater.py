@@ -14,15 +14,8 @@ import attrs
 from cryptography import x509
 
 from synapse_tim.federation import list_reader
-from synapse_tim.federation.acceptance import (
-    Acceptance,
-    ListState,
-    VerifiedList,
-    accept,
-    check_clock,
-    check_times,
-)
-from synapse_tim.federation.compiled import CompiledList
+from synapse_tim.federation.acceptance import Acceptance, ListState, accept, check_clock, check_times
+from synapse_tim.federation.compiled import CompiledList, VerifiedList
 from synapse_tim.federation.refusals import ListRefusedError, Refusal
 from synapse_tim.federation.source import ListSource
 from synapse_tim.federation.verifier import ListVerifier

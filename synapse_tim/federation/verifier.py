@@ -10,8 +10,7 @@ import attrs
 from cryptography import x509
 
 from synapse_tim.federation import list_reader
-from synapse_tim.federation.acceptance import VerifiedList
-from synapse_tim.federation.compiled import CompiledList
+from synapse_tim.federation.compiled import CompiledList, VerifiedList
 from synapse_tim.federation.list_reader import Reader, ReadList, Task
 from synapse_tim.federation.refusals import ListRefusedError, Refusal, as_refusals
 from synapse_tim.jose.large_jws import CompactJws, JwsLimits

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import attrs
 
 from synapse_tim.adapter import metrics
-from synapse_tim.federation.acceptance import ListState, OnStale, VerifiedList, staleness
+from synapse_tim.federation.acceptance import ListState, OnStale, staleness
+from synapse_tim.federation.compiled import VerifiedList
 from synapse_tim.federation.schedule import RefreshSchedule
 from synapse_tim.federation.updater import Updater
 from synapse_tim.mirror.lookups import Lookups

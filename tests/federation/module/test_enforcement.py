@@ -7,7 +7,8 @@ import json
 import pytest
 
 from synapse_tim.adapter.allow_list import AllowList
-from synapse_tim.federation.acceptance import Acceptance, ListState, OnStale, VerifiedList
+from synapse_tim.federation.acceptance import Acceptance, ListState, OnStale
+from synapse_tim.federation.compiled import VerifiedList
 from synapse_tim.federation.enforcement import ListInForce, StalenessPolicy
 from synapse_tim.federation.list import parse_payload
 from synapse_tim.pki.signer_path import SignerPath

@@ -5,14 +5,8 @@ import datetime as dt
 import attrs
 import pytest
 
-from synapse_tim.federation.acceptance import (
-    Staleness,
-    VerifiedList,
-    accept,
-    check_clock,
-    check_times,
-    staleness,
-)
+from synapse_tim.federation.acceptance import Staleness, accept, check_clock, check_times, staleness
+from synapse_tim.federation.compiled import VerifiedList
 from synapse_tim.federation.list import parse_payload
 from synapse_tim.federation.refusals import Refusal
 from synapse_tim.pki.certificates import CLOCK_SKEW

@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from synapse_tim.federation.acceptance import VerifiedList, accept
+from synapse_tim.federation.acceptance import accept
+from synapse_tim.federation.compiled import VerifiedList
 from synapse_tim.federation.list import parse_payload
 from synapse_tim.federation.refusals import ListRefusedError
 from synapse_tim.pki.certificates import CLOCK_SKEW
