@@ -26,7 +26,7 @@ class AllowList(Mapping[str, bool]):
         return name in self.members
 
     def deny_all(self) -> None:
-        """Keep everybody out."""
+        """Deny all servers."""
         self.members = _NOBODY
 
     def __contains__(self, name: object) -> bool:

@@ -2,8 +2,8 @@
 
 Synapse's callbacks can hide an event that arrives. That does not keep it out of the state of the room once
 another event refers to it, does not stop a redaction whose target is named in its content (room version 11),
-and is not asked about events whose content does not match their hash. What is wrapped here sees every event,
-whatever way it arrives: ``/send``, the state and the auth chain of a join, a gap, history.
+and is not asked about events whose content does not match their hash. What is wrapped here sees every
+event that arrives: by ``/send``, in the state and the auth chain of a join, a gap, history.
 
 Nothing that is done here raises, so nothing that arrives makes the rest of a batch fail.
 """
@@ -179,8 +179,8 @@ class ArrivingEvents:
 
         A membership takes effect when it becomes that of the user in the current state of the room, which may
         be long after it arrived: it may have been in an auth chain, in the state of a join or a gap, in
-        history, or lose and win a state resolution. A new one among the events of a room is soft-failed, so
-        that nobody is told of it; other servers may build on it, and so may this one.
+        history, or lose and win a state resolution. A new one among the events of a room is soft-failed, and
+        Synapse tells no client of it; other servers may build on it, and so may this one.
 
         Args:
             refused: says of a membership event whether it invites, removes or bans a local user in a way that

@@ -61,7 +61,7 @@ _NOT_SHOWN = (400, 403, 404)
 def tell_of_denied_servers(
     hs: Any, why_denied: Callable[[str | None], SynapseError], require_one: Callable[[Iterable[str]], None]
 ) -> None:
-    """Have clients told the same about servers that are not talked to, whatever they ask for.
+    """Answer clients the same about denied servers at every endpoint.
 
     Args:
         why_denied: the answer about a server that has just been denied.

@@ -1,7 +1,7 @@
 """Looks at a homeserver from outside: what others get to see where its name leads to (R5.14, R7.15).
 
-Only the certificates matter; what is answered is looked at just to find out where the federation API is. A
-machine that cannot be reached from here proves nothing, and is no fault of anybody's.
+Only the certificates matter; answers are read just to find out where the federation API is. A machine that
+cannot be reached from here proves nothing, and is no violation.
 """
 
 import json

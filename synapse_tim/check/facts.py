@@ -61,7 +61,7 @@ class Process:
     problems: tuple[Found, ...] = ()
     missing: tuple[Found, ...] = ()
     remarks: tuple[Found, ...] = ()  #: what it starts with, though not as it was meant
-    #: Who cannot log in as it was meant, and whose claims nobody looks at.
+    #: Users who cannot log in as it was meant, and providers whose claims are not checked.
     login_remarks: tuple[Found, ...] = ()
     homeserver: Homeserver = attrs.field(init=False)  #: that it is a part of
 
@@ -147,7 +147,7 @@ class Endpoint:
     """Where the name of the server leads to."""
 
     url: str
-    reached: bool  #: whether anybody was there
+    reached: bool  #: whether there was an answer
     trusted: bool = False  #: whether their certificate counts
     detail: str = ""
 
@@ -179,7 +179,7 @@ class Homeserver:
     product: Product | None  #: ``None`` if no block says so
     spec_version: SpecVersion | None
     now: dt.datetime  #: the moment to judge certificates at
-    online: Online | None = None  #: what was found out over the network, if anybody wanted to know
+    online: Online | None = None  #: what was found out over the network, with ``--online``
     mas: MasFiles | None = None  #: what the files of Matrix Authentication Service say, if they were given
 
     def __attrs_post_init__(self) -> None:

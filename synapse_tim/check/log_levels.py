@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-#: What Python does with messages for which nobody has configured anything.
+#: What Python does with messages that no handler is configured for.
 _LAST_RESORT: Final = logging.WARNING
 _NAMES: Final = logging.getLevelNamesMapping()
 
@@ -48,7 +48,7 @@ class LogLevels:
         return logging.NOTSET
 
     def heard_from(self, name: str) -> int:
-        """The least that is heard of a logger, whatever handler passes it on."""
+        """The lowest level of a logger that any handler passes on."""
         levels = [self._handler_levels[handler] for handler in self._handlers_heard(name)]
         return max(self.level(name), min(levels, default=_LAST_RESORT))
 

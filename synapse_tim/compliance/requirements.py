@@ -1,6 +1,6 @@
 """gematik's requirements on a server: what enforces each of them, or who else has to see to it.
 
-``requirements.yaml`` says what they are called, for whom they count and whose they are. What enforces one is
+``requirements.yaml`` has their titles, products and generations, and status. What enforces one is
 found by its id, which denials, options of ``homeserver.yaml`` and docstrings name.
 """
 

@@ -33,8 +33,8 @@ class ThreeStageCheck:
     """Looks up what a local user of the legacy generation wants.
 
     Args:
-        permits: whether a user's approval list, the user first, lets somebody invite the user at a time in
-            seconds since 1970.
+        permits: whether a user's approval list, the user first, lets another user invite them at a time
+            in seconds since 1970.
         directory: says who is an organisation's and who is a practitioner's.
     """
 

@@ -5,7 +5,7 @@ Stage 1 is the federation list. What the later two need is asked for only if it 
 2. the invitee's approval list, within its time window;
 3. the directory: everyone may invite organisations; practitioners may invite practitioners.
 
-Refused is whatever none of them lets through, also users whom the directory does not know. Among colleagues
+Refused is what no stage lets through, also users that the directory does not know. Among colleagues
 only stage 1 counts, and that both have an account (AF_10104-01). The rule is the invitee's server's to apply,
 not the inviter's (AF_10061-01).
 """
@@ -16,7 +16,7 @@ from synapse_tim.invites.denials import INVITEE_NOT_APPROVED
 
 
 def decided_by_invitee(invitee: OwnerType) -> bool:
-    """Whether the owner of the invitee's entries decides stage 3 alone, whoever invites."""
+    """Whether the owner of the invitee's entries decides stage 3 alone, for every inviter."""
     return invitee.is_organisation or not invitee.is_practitioner
 
 

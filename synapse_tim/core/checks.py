@@ -1,7 +1,7 @@
 """Checks of a homeserver's configuration, for start-up, where they stop or warn, and for the command.
 
-A check never fails: it says what it found and whether that is right. What a check needs and nobody has read
-is not applicable, never right by default: what kept it from being read has a line of its own.
+A check never fails: it says what it found and whether that is right. What a check needs and could not be
+read is not applicable, never right by default: what kept it from being read has a line of its own.
 """
 
 import enum
@@ -47,7 +47,7 @@ class Verdict(enum.StrEnum):
 VIOLATION, WARNING = Verdict.VIOLATION, Verdict.WARNING
 
 
-class NotRead(Exception):  # noqa: N818  # nobody is at fault
+class NotRead(Exception):  # noqa: N818  # no fault of the check
     """A value is not there: the process does not read it, this Synapse has none, or it was refused."""
 
 

@@ -91,7 +91,7 @@ def _servers(body: Mapping[str, Any]) -> frozenset[str] | None:
         return None
     servers = {of_matrix_id(user) for user in invite}
     for event in body.get("initial_state", []):
-        # Whatever the type: a user id as the key of state is a user that the state is about.
+        # For every type, a user id as the key of state is a user that the state is about.
         state_key = event.get("state_key", "")
         if state_key.startswith("@") or event["type"] == MEMBER:
             servers.add(of_matrix_id(state_key))

@@ -50,7 +50,7 @@ class Refusal:
 
     @classmethod
     def parse(cls, line: str) -> Self | None:
-        """Read a line of a log, whatever precedes it; ``None`` if it is no refusal."""
+        """Read a line of a log, with any prefix; ``None`` if it is not a refusal."""
         found = _LINE.search(line)
         if found is None:
             return None

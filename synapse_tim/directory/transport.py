@@ -39,8 +39,8 @@ class _ExchangeError(DirectoryError):
 
     Attributes:
         again: whether it may work the next time.
-        is_down: whether it shows that nobody is answered. Nobody may shut everybody out with a user id over
-            which the directory stumbles.
+        is_down: whether it shows that the directory is down. A user id over which the directory stumbles must
+            not shut out all users.
         retry_after: seconds for which the directory wants to be left alone.
     """
 
@@ -102,7 +102,7 @@ class DirectoryTransport:
             ends: when the look-up has to be over, as ``end_of_look_up`` said when it was wanted.
 
         Raises:
-            DirectoryError: ``paused``, or whatever the block raises.
+            DirectoryError: ``paused``, or what the block raises.
         """
         began = self._monotonic()
         if began >= ends:

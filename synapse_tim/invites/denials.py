@@ -110,7 +110,7 @@ PERMISSION_REMOVED = Denial(
     status=400,
 )
 
-#: A message to devices of a user whom the sender may not invite and shares no room with. Never an answer:
+#: A message to devices of a user that the sender may not invite and shares no room with. Never an answer:
 #: the sender is told the same as about a message that is delivered.
 MESSAGE_TO_STRANGER = Denial(
     "message_to_stranger",

@@ -147,8 +147,8 @@ class InvitePolicy:
         Called for invitations by local users who are no administrators, and, after
         ``federated_user_may_invite``, for those that another server delivers, which are not judged twice.
 
-        Not counted if it may be: it comes by ``check_local_event`` next, as those of administrators do,
-        for whom Synapse does not call this.
+        Not counted if it may be: it comes by ``check_local_event`` next, as those of administrators do:
+        Synapse does not call this for them.
         """
         if self._api.is_mine(inviter) and inviter != self._server_notices_user:
             enforce(await self._check(inviter, invitee))

@@ -5,7 +5,7 @@ Refused, in this order, by the first that applies:
 1. a user of a server that is not in the federation, on either side (AF_10061-04, AF_10064-02, A_25534);
 2. an insured person inviting another, regardless of their permissions, on one server or two (AF_10233,
    A_25705);
-3. an inviter whom the invitee refuses: by a permission configuration (A_26021-01, AF_10104-03; between
+3. an inviter that the invitee refuses: by a permission configuration (A_26021-01, AF_10104-03; between
    insured persons and professionals A_25704), or in the legacy generation by approval list and directory
    (AF_10061-01); only the invitee's own server knows it, and asks.
 """

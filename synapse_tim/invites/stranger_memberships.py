@@ -110,7 +110,7 @@ class StrangerMemberships:
         """Refuse a knock of another server's user before Synapse hides it, so that the user is told.
 
         Nothing of the event is verified yet. What Synapse is to refuse is left to it: otherwise another
-        server could ask here for whom it likes.
+        server could probe permissions in the name of any user.
         """
         content, sender = request.content.get("content"), request.content.get("sender")
         if (

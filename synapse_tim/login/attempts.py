@@ -1,4 +1,4 @@
-"""A login from its request to its session: what Synapse does not tell those who may refuse it.
+"""A login from its request to its session, and its state, which Synapse does not pass on.
 
 A login passes the guard of ``POST /login`` first, then the check of its credentials, then
 ``check_login_for_spam``, all while the same request is being served. The state of a login stays here.

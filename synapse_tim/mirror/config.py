@@ -33,7 +33,7 @@ class TlsConfig(Block):
     certificate: ReadablePath
     """PEM file with certificate, its chain and its key."""
     client_ca_certificates: ReadablePath | None = None
-    """PEM file with the CAs of your homeservers' client certificates. Default: everybody is answered."""
+    """PEM file with the CAs of your homeservers' client certificates. Default: all clients are answered."""
 
 
 class MirrorConfig(Block):

@@ -1,8 +1,8 @@
 """Looks roots, sub-CAs and OCSP answers up for homeservers; keeps what verifies.
 
 Synchronous, for threads. What is kept goes on being served while the source is down: roots and sub-CAs as
-long as there are no newer ones, an OCSP answer until its ``nextUpdate``. Refused: whatever does not lead to
-a pinned root, and questions about certificates of other issuers than those known.
+long as there are no newer ones, an OCSP answer until its ``nextUpdate``. Refused: certificates that do not
+lead to a pinned root, and questions about certificates of other issuers than those known.
 """
 
 import datetime as dt
@@ -49,7 +49,7 @@ FRESH: Final = {
     "sub_ca": dt.timedelta(days=1),
     "ocsp": dt.timedelta(minutes=5),
 }
-#: After a failure nobody is asked again for so many seconds.
+#: After a failure the source is not asked again for so many seconds.
 PAUSE_SECONDS: Final = 15.0
 _MAX_SUB_CAS: Final = 64
 #: Questions to the sources: two a second, and so many at once.

@@ -195,7 +195,7 @@ _TYPES: Final = {
 
 
 def _is_gone(request: Request) -> bool:
-    """Whether whoever asked has closed the connection."""
+    """Whether the client has closed the connection."""
     channel: object = request.channel
     return channel is None
 

@@ -1,7 +1,7 @@
 """OCSP client for the certificates of a signer path (A_25632, A_25635).
 
-The responder is the operator's choice; the address inside a certificate is never visited, since whoever
-makes a certificate would then choose where this server connects to. Signer and sub-CA are both asked about.
+The responder is the operator's choice; the address inside a certificate is never visited, since its
+issuer would then choose where this server connects to. Signer and sub-CA are both asked about.
 
 - ``hard``: both have to be known as good, or the list is refused.
 - ``soft``: a certificate known as revoked is refused; anything else is logged and let through.

@@ -189,7 +189,7 @@ def _is_about(
     """Whether one of the statements in an answer is about the certificate.
 
     The responder chooses the hash by which it names the issuer (RFC 6960 §4.1.1); one that the library does
-    not know names nobody.
+    not know matches no issuer.
     """
     if single.serial_number != certificate.serial_number:
         return False
@@ -216,8 +216,8 @@ def _statement(single: ocsp.OCSPSingleResponse) -> OcspStatement:
 def _verify_signature(response: ocsp.OCSPResponse, issuer: x509.Certificate, at: dt.datetime) -> None:
     """Refuse an answer that neither the issuer nor a responder appointed by it has signed.
 
-    The answer may carry any certificates in any order, or none (RFC 6960 §4.2.1): whoever's key verifies the
-    signature is the signer. The responder id is not looked at, as it proves nothing.
+    The answer may carry any certificates in any order, or none (RFC 6960 §4.2.1): the signer is the
+    certificate whose key verifies the signature. The responder id is not looked at, as it proves nothing.
     """
     if response.signature_algorithm_oid not in SIGNATURE_ALGORITHMS:
         raise CertificateError(CertificateReason.OCSP_SIGNATURE, "an algorithm that is not allowed")

@@ -64,7 +64,7 @@ class SignerPath:
 def sub_ca_file_name(signer: x509.Certificate) -> str:
     """The name under which the download server keeps the signer's issuer: ``<CN>.der``.
 
-    The name comes out of a header that nobody has verified yet and becomes part of a URL or a path, so
+    The name comes out of a header that is not verified yet and becomes part of a URL or a path, so
     only harmless characters pass.
 
     Raises:

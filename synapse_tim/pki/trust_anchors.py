@@ -6,8 +6,8 @@ signed a certificate for the same subject and the same key, while all three were
 
 Pins age: the pinned root expires, and from then on nothing can be reached from it. So every link that was
 followed once is kept as a ``RootLink`` with the moment it was followed. Kept links are evidence, not a
-verdict: they are verified again, as of that moment, whenever they are read, so that whoever can write to
-the store still cannot add a root.
+verdict: they are verified again, as of that moment, whenever they are read, so that write access to the
+store is not enough to add a root.
 """
 
 from __future__ import annotations

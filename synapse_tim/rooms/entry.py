@@ -78,8 +78,8 @@ class RoomEntry:
     async def before_remote_join(self, user_id: str, room_id: str) -> None:
         """Refuse to join a room through another server without an invitation.
 
-        But one of this server's, if it is known here and not opened by others: its rules may admit a user for
-        whom only a user of another server can vouch.
+        But one of this server's, if it is known here and not opened by others: its rules may admit users that
+        only a user of another server can vouch for.
         """
         room = self._rooms.of(await self._api.get_room_state(room_id, ENTRY))
         if (not room.is_own or room.is_opened) and not await self._events.is_invited(user_id, room_id):

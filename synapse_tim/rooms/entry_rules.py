@@ -3,8 +3,8 @@
 What counts is the room as it is now, not who created it: a user of another server who may change a room of
 this one can set what local users could not. A room is entered by invitation only if another server created
 it, or if it is one of this server's and open in a way that this server has not allowed: any way for insured
-persons; for professionals ``public`` in a room that other servers take part in, and whatever else a user of
-another server has set. All other rooms of this server are left to Synapse, which knows join rules. Public
+persons; for professionals ``public`` in a room that other servers take part in, and any join rule that a user
+of another server has set. All other rooms of this server are left to Synapse, which knows join rules. Public
 rooms in which other servers may take part are not entered at all, and users of other servers enter no public
 room.
 

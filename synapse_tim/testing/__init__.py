@@ -1,6 +1,6 @@
 """A TI on loopback and real Synapse servers, to test your own image against (extra ``testing``).
 
-Nothing here leaves the machine, needs a smart card or a contract with anybody, or holds a secret: keys are
+Nothing here leaves the machine, needs a smart card or a contract, or holds a secret: keys are
 thrown away, subjects of certificates say ``TEST-ONLY``. Installed with
 ``pip install "synapse-tim[testing]"``; for workers add the extra ``workers``, PostgreSQL and Redis.
 

@@ -7,7 +7,7 @@
 - ``postgres_server``, ``redis_server``: one for all tests; tests that need them are skipped, with the reason,
   where the programs are not installed.
 
-Whatever a test started is stopped when it ends, by process id; when it failed, the last log lines of its
+What a test started is stopped when it ends, by process id; when it failed, the last log lines of its
 servers are added to the report.
 """
 

@@ -1,6 +1,6 @@
 """Checks of what the blocks of the modules say.
 
-Each key has a default that is gematik's; what is checked here is that nobody said something else.
+Each key has a default that is gematik's; what is checked here is that it was not overridden.
 """
 
 import contextlib

@@ -27,7 +27,7 @@ def _addresses(listener: Any) -> list[str]:
 
 
 def _public(listener: Any) -> list[str]:
-    """The addresses that anybody reaches."""
+    """The addresses that can be reached from outside."""
     return [address for address in _addresses(listener) if _is_public(address)]
 
 

@@ -1,6 +1,6 @@
 """Checks of the log configuration: that the modules are heard, and nothing personal is (A_22813, A_22817).
 
-Whatever this project logs at INFO and above holds domains, ids of rules and counts. Synapse's own messages at
+What this project logs at INFO and above holds domains, ids of rules and counts. Synapse's own messages at
 INFO hold user ids, rooms and addresses, those at DEBUG whole requests.
 """
 

@@ -27,7 +27,7 @@ CHECKS: Final = (
     option("forgotten_room_retention_period", "server", at_most(7 * DAY), "R3.33", VIOLATION,
            "7d at most", "rooms that all users of this server have forgotten have to be deleted",
            show_duration, spec_versions=V1_2),
-    # The limits of these two are what Synapse does if nobody says anything.
+    # The limits of these two are Synapse's defaults.
     option("redaction_retention_period", "server", at_most(7 * DAY), "R3.19", WARNING, "7d at most",
            "redacted content has to be deleted from the database, and soon", show_duration),
     option("user_ips_max_age", "server", at_most(28 * DAY), "R7.10", WARNING, "28d at most",

@@ -18,8 +18,8 @@ class Faults:
     The switches of transport apply to the paths that start with one of ``paths``, by default the list's;
     ``/idp``, ``/sectoral`` and ``/broker`` are those of the identity providers,
     ``/tim-provider-services/localization``, ``/search`` and ``/fdv/search`` those of look-ups.
-    While a switch of the list's content or of its body is on, the list is served whatever version the client
-    has.
+    While a switch of the list's content or of its body is on, the list is served to every client,
+    also one that has it.
     """
 
     paths: tuple[str, ...] = (OPERATOR_LIST, DIRECTORY_LIST)  #: where the switches of transport apply
@@ -37,7 +37,7 @@ class Faults:
     truncated: bool = False  #: the last third of the list is missing, with a fitting ``Content-Length``
     rollback: int = 0  #: serve a version lower by this number
     same_version_other_content: bool = False  #: one domain more under the same version
-    always_204: bool = False  #: nothing new, whatever is asked
+    always_204: bool = False  #: always "nothing new"
     age: int = 0  #: seconds to name in ``Age`` along with the list, as a mirror does
 
     status: int = 0  #: answer with this status and no content

@@ -78,7 +78,7 @@ class DirectoryEntries:
 
         Args:
             name: of it.
-            addresses: user ids, which are listed as ``matrix:u/…``, or whatever ``ListedAddress`` can say.
+            addresses: user ids, which are listed as ``matrix:u/…``, or as ``ListedAddress`` says.
             telematik_id: default one made up.
             ik: institution code, nine digits.
             profession: OID.

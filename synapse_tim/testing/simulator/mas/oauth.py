@@ -110,7 +110,7 @@ class OAuth:
         }
 
     def _authorize(self, request: Request) -> Answer:
-        """Ask whoever uses the browser whether a client may; a POST is the consent."""
+        """Ask the user in the browser whether a client may; a POST is the consent."""
         query = query_of(request)
         asked = AuthorizationRequest.of(query, "code_challenge", "state", openid=False)
         self._clients.check(asked.client_id, "authorization_code", asked.redirect_uri)

@@ -31,7 +31,7 @@ class User:
 
 @attrs.define(eq=False)
 class BrowserSession:
-    """Somebody logged in in a browser, by a session at an upstream provider."""
+    """A user logged in in a browser, by a session at an upstream provider."""
 
     user: User
     provider: str  #: its id
