@@ -84,14 +84,14 @@ def _notices_user(settings: Settings) -> str | None:
 
 def _insurers(database: ReadOnlyDatabase, server_name: str) -> InsurersOf | None:
     """Whose users are insured persons, by the list that the homeserver has verified and stored."""
-    from synapse_tim.federation.store import read_stored_insurers
+    from synapse_tim.federation.store import read_stored_list
 
     try:
         with database.transaction() as cursor:
-            domains = read_stored_insurers(cursor)
+            stored = read_stored_list(cursor)
     except DatabaseUnusableError:
         return None  # the table is made when the homeserver first starts with the module
-    return None if domains is None else InsurersOf.listed(domains, server_name)
+    return None if stored is None else InsurersOf.listed(stored[1].insurance_domains, server_name)
 
 
 def _knows_begun(database: ReadOnlyDatabase) -> bool:

@@ -19,7 +19,7 @@ from synapse.module_api import LoggingTransaction, ModuleApi
 
 from synapse_tim.adapter.database import create_tables, is_missing_table
 from synapse_tim.federation.acceptance import Acceptance
-from synapse_tim.federation.list import parse_payload
+from synapse_tim.federation.list import FederationList, parse_payload
 from synapse_tim.federation.list_reader import pack, unpack
 from synapse_tim.federation.refusals import ListRefusedError, as_refusals
 from synapse_tim.jose.large_jws import CompactJws, JwsLimits
@@ -164,8 +164,8 @@ def write_step(txn: Any, remembered: Acceptance, data: bytearray | None, materia
     return _write(txn, remembered, pack(data) if data is not None else None, material, None)
 
 
-def read_stored_insurers(cursor: Any) -> frozenset[str] | None:
-    """The insurers' servers of the stored list, which was verified before; ``None`` if there is none.
+def read_stored_list(cursor: Any) -> tuple[Acceptance, FederationList] | None:
+    """The stored list, which was verified before; ``None`` if there is none, or an unusable one.
 
     For commands that look into the database from outside.
 
@@ -175,11 +175,13 @@ def read_stored_insurers(cursor: Any) -> frozenset[str] | None:
     remembered = _read_acceptance(cursor)
     limit = JwsLimits().total
     packed = _read_chunks(cursor, _SIGNED, remembered.jws_digest, limit) if remembered else None
+    data = unpack(packed, limit) if packed is not None else None
+    if remembered is None or data is None:
+        return None
     try:
         with as_refusals():
-            data = unpack(packed, limit) if packed else None
-            payload = CompactJws.parse(data).verified_payload() if data else None
-        return parse_payload(payload).insurance_domains if payload is not None else None
+            payload = CompactJws.parse(data).verified_payload()
+        return remembered, parse_payload(payload)
     except ListRefusedError as error:
         logger.error("The stored federation list is not usable: %s", error)
         return None

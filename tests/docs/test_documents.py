@@ -1,5 +1,6 @@
 """Every example in the documents is executed: blocks of YAML are parsed, commands are run."""
 
+import contextlib
 import functools
 import json
 import os
@@ -22,6 +23,7 @@ import yaml
 import synapse_tim
 from synapse_tim.adapter.config_block import validate_block
 from synapse_tim.cli import main
+from synapse_tim.core import refusal as refusals
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.directory.failures import DirectoryFailure
 from synapse_tim.federation.config import FederationListConfig
@@ -115,6 +117,12 @@ def test_commands_run(body, files, monkeypatch):
                 assert "database.md" in (ROOT / "tests/workers/test_move_to_postgresql.py").read_text()
             elif arguments[0] == "synapse-tim" and arguments[1] in ("check", "cleanup", "contacts"):
                 assert main(arguments[1:]) == 0
+            elif arguments[:2] == ["synapse-tim", "explain"]:
+                names = ("invitee_refuses", "hospital.example", None)
+                refusal = refusals.Refusal("h4kq7zta", "A_26021-01", *names)
+                (files / "homeserver.log").write_text(f"{refusal}\n")
+                users_for_explanations(files)
+                assert main(arguments[1:]) in (0, 1)
             elif arguments[:2] == ["synapse-tim", "directory"]:
                 list_in_directory(ti, files)
                 assert main(arguments[1:]) == 0
@@ -126,6 +134,23 @@ def test_commands_run(body, files, monkeypatch):
                 assert arguments[1:3] == ["-m", "synapse_tim.testing.simulator"]
             else:
                 pytest.fail(f"an example that nothing checks: {line}")
+
+
+def users_for_explanations(directory):
+    """A database with the tables that the command looks into, and without a list."""
+    path = directory / "homeserver.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["server_name"] = "hospital.example"
+    config["database"] = {"name": "sqlite3", "args": {"database": str(directory / "explained.db")}}
+    path.write_text(yaml.safe_dump(config))
+    with contextlib.closing(sqlite3.connect(directory / "explained.db")) as database:
+        database.executescript(
+            "CREATE TABLE IF NOT EXISTS users (name TEXT, deactivated INT, admin INT);"
+            "CREATE TABLE IF NOT EXISTS account_data (user_id TEXT, account_data_type TEXT, content TEXT);"
+            "CREATE TABLE IF NOT EXISTS user_external_ids"
+            " (auth_provider TEXT, external_id TEXT, user_id TEXT);"
+            "CREATE TABLE IF NOT EXISTS devices (user_id TEXT, device_id TEXT, hidden BOOLEAN)"
+        )
 
 
 def list_in_directory(ti, directory):

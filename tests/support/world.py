@@ -19,6 +19,7 @@ import time
 import attrs
 import yaml
 
+from synapse_tim.core.refusal import Refusal
 from synapse_tim.testing import MatrixUser, SynapseServer, TiSimulator, WorkerDeployment, loopback, wait_for
 
 CLIENT = "/_matrix/client/v3"
@@ -204,6 +205,13 @@ def error_text(answer):
     body = answer.json()
     text, reference = body["error"], body.get("synapse_tim.reference")
     return text if reference is None else text.removesuffix(f" [Reference: {reference}]")
+
+
+def refusals(server, reference):
+    """The lines with a reference in the logs of all processes of a server."""
+    logs = [process.log_text() for process in (server, *getattr(server, "workers", ()))]
+    lines = [line for log in logs for line in log.splitlines() if reference in line and "Refused: " in line]
+    return [Refusal.parse(line) for line in lines]
 
 
 def versions_at(server):

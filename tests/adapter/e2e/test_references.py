@@ -2,18 +2,11 @@
 
 import pytest
 
-from synapse_tim.core.refusal import REFERENCE, Refusal
+from synapse_tim.core.refusal import REFERENCE
 from synapse_tim.testing import wait_for
-from tests.support.world import allow, block, code, error_text
+from tests.support.world import allow, block, code, error_text, refusals
 
 pytestmark = pytest.mark.servers
-
-
-def refusals(server, reference):
-    """The lines of all processes of a server with a reference."""
-    logs = [process.log_text() for process in (server, *getattr(server, "workers", ()))]
-    lines = [line for log in logs for line in log.splitlines() if reference in line and "Refused: " in line]
-    return [Refusal.parse(line) for line in lines]
 
 
 def referred(answer, server, *private):
