@@ -37,6 +37,8 @@ _TABLES: Final = (
     )""",
     "CREATE INDEX IF NOT EXISTS synapse_tim_provider_session_key"
     " ON synapse_tim_provider_session (provider, session_key)",
+    "CREATE INDEX IF NOT EXISTS synapse_tim_provider_session_person"
+    " ON synapse_tim_provider_session (provider, person_key)",
 )
 
 

@@ -129,9 +129,9 @@ def filled_database(rooms, events, say):
         yield {"database": postgres.synapse_database("synapse")}, int(count)
 
 
-def judge(document, rules):
+def judge(document, rules, home=HOME):
     """Judge all rooms as cleanup does, without its pauses."""
-    sweep = RoomSweep(RoomSurvey(RoomActivity(True, HOME), f"@notices:{HOME}"), rules, INSURERS)
+    sweep = RoomSweep(RoomSurvey(RoomActivity(True, home), f"@notices:{home}"), rules, INSURERS)
     found = dict.fromkeys(CleanupKind, 0)
     now, rooms, worst, after = int(time.time() * 1000), 0, 0.0, ""
     with open_database(document, Path()) as database:

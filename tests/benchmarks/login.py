@@ -38,9 +38,9 @@ from synapse_tim.login.rules.claims import ClaimRules
 from synapse_tim.login.rules.identity_provider import (
     DEFAULTS,
     AccountRules,
-    Homeserver,
     IdentityProvider,
     Profile,
+    ThisServer,
 )
 from synapse_tim.login.rules.insured import Insurer
 from synapse_tim.testing import SynapseServer, TiSimulator, sign_token, wait_for
@@ -128,12 +128,12 @@ def _cases(ti: TiSimulator, now: dt.datetime) -> list[Case]:
     nested = [ti.sectoral.mint("erika", audience=AUDIENCE, encrypt_to=own.public_jwk) for _ in range(_TOKENS)]
     public = {name: _public(key) for name, key in (("bp", brainpool), ("nist", nist))}
     sectoral = {"kid": ti.sectoral.signature_key.kid, **to_jwk(ti.sectoral.signature_key.key.public_key())}
-    clinic = Homeserver(Product.PRO, Insurer(SERVER_NAME))
-    insurer = Homeserver(Product.EPA, Insurer(SERVER_NAME))
+    clinic = ThisServer(Product.PRO, Insurer(SERVER_NAME))
+    insurer = ThisServer(Product.EPA, Insurer(SERVER_NAME))
     entry = {"domain": SERVER_NAME, "telematikID": "8", "isInsurance": True, "ik": ["109500969"]}
     members = parse_payload(json.dumps({"version": 1, "domainList": [entry]}).encode())
 
-    def verifier(provider: IdentityProvider, key: dict, homeserver: Homeserver) -> Callable[[str], None]:
+    def verifier(provider: IdentityProvider, key: dict, homeserver: ThisServer) -> Callable[[str], None]:
         keys = parse_key_set(json.dumps(key).encode())
 
         def verify(token: str) -> None:
