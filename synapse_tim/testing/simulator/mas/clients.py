@@ -16,12 +16,7 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class Clients:
-    """The clients that are known.
-
-    Args:
-        policy: ``policy.data.client_registration``.
-        device_grant: whether there is the device authorization grant.
-    """
+    """The clients that are known; the policy is ``policy.data.client_registration``."""
 
     def __init__(self, policy: Mapping[str, Any], *, device_grant: bool) -> None:
         self._policy = policy

@@ -27,13 +27,7 @@ class MatrixError(Exception):
 
 
 class CompatibilityLayer:
-    """Serves Matrix's former APIs.
-
-    Args:
-        config: of MAS.
-        sessions: what MAS knows.
-        homeserver: where devices are made.
-    """
+    """Serves Matrix's former APIs."""
 
     def __init__(self, config: MasConfig, sessions: Sessions, homeserver: HomeserverConnection) -> None:
         self._config = config

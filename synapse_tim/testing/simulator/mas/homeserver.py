@@ -8,12 +8,7 @@ from synapse_tim.testing import loopback
 
 
 class HomeserverConnection:
-    """A homeserver as MAS sees it.
-
-    Args:
-        url: where it is.
-        secret: shared with it.
-    """
+    """A homeserver as MAS sees it."""
 
     def __init__(self, url: str, secret: str) -> None:
         self._url = url

@@ -56,11 +56,6 @@ class _DeviceGrant:
 class OAuth:
     """Serves the OAuth 2.0 APIs.
 
-    Args:
-        config: of MAS.
-        sessions: what MAS knows.
-        homeserver: where devices are made.
-
     Attributes:
         lies: laid over every answer of the introspection, to see what a homeserver makes of it.
     """

@@ -139,9 +139,7 @@ class AuthenticationService:
     def _serve(self, request: Request) -> Answer:
         try:
             return self._compat(request) or self._route(request)
-        except OAuthError as error:
-            return error.answer
-        except MatrixError as error:
+        except (OAuthError, MatrixError) as error:
             return error.answer
 
     def _route(self, request: Request) -> Answer:

@@ -50,13 +50,7 @@ class _Person:
 
 
 class UpstreamLogin:
-    """Logs browsers in at upstream providers.
-
-    Args:
-        config: of MAS.
-        sessions: what MAS knows.
-        homeserver: where accounts are made.
-    """
+    """Logs browsers in at upstream providers."""
 
     def __init__(self, config: MasConfig, sessions: Sessions, homeserver: HomeserverConnection) -> None:
         self._config = config
