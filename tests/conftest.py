@@ -47,6 +47,10 @@ def pytest_collection_modifyitems(config, items):
         once = [item for item in items if item.get_closest_marker("one_process")]
         config.hook.pytest_deselected(items=once)
         items[:] = [item for item in items if not item.get_closest_marker("one_process")]
+    if config.getoption("--with-mas"):
+        elsewhere = [item for item in items if item.get_closest_marker("logins_of_synapse")]
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if not item.get_closest_marker("logins_of_synapse")]
 
 
 @pytest.fixture

@@ -214,6 +214,31 @@ def refusals(server, reference):
     return [Refusal.parse(line) for line in lines]
 
 
+def log_in_again(server, user):
+    """A further session of a user."""
+    if server.mas is None:
+        return MatrixUser.log_in(server.client_url, user.localpart, "password")
+    token, device = server.mas.issue_compatibility_token(user.localpart)
+    return MatrixUser(user.user_id, token, server.client_url, device)
+
+
+def log_out(server, user):
+    """End a user's session, where a reverse proxy would send the request."""
+    url = server.client_url if server.mas is None else server.mas.url
+    headers = {"Authorization": f"Bearer {user.access_token}"}
+    loopback.post(f"{url}{CLIENT}/logout", json={}, headers=headers).raise_for_status()
+
+
+def deactivate(server, user):
+    """Have a user give up their account."""
+    if server.mas is not None:
+        server.mas.lock_user(user.localpart, deactivate=True)
+        return
+    identifier = {"type": "m.id.user", "user": user.user_id}
+    proof = {"type": "m.login.password", "identifier": identifier, "password": "password"}
+    user.request("POST", f"{CLIENT}/account/deactivate", {"auth": proof}).raise_for_status()
+
+
 def versions_at(server):
     name = "synapse_tim_federation_list_version"
     processes = [server, *getattr(server, "workers", ())]

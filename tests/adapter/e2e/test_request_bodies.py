@@ -44,7 +44,13 @@ def place(world):
     return user, user.create_room()
 
 
-@pytest.mark.parametrize(("method", "route"), ROUTES, ids=[f"{method} {route}" for method, route in ROUTES])
+def routes():
+    for method, route in ROUTES:
+        marks = [pytest.mark.logins_of_synapse] if route in ("/login", "/account/password") else []
+        yield pytest.param(method, route, id=f"{method} {route}", marks=marks)
+
+
+@pytest.mark.parametrize(("method", "route"), list(routes()))
 def test_what_is_no_json_object_is_refused_alike_on_every_route(place, method, route):
     user, room = place
     path = CLIENT + route.format(room=room, user=user.user_id)
@@ -53,6 +59,7 @@ def test_what_is_no_json_object_is_refused_alike_on_every_route(place, method, r
     assert answers == {body: (400, errcode) for body, errcode in BODIES.items()}
 
 
+@pytest.mark.logins_of_synapse
 def test_nobody_is_logged_in_by_a_body_that_is_read_twice(place):
     """The nearest allowed: the same route with an object."""
     user, _ = place

@@ -10,7 +10,6 @@ from synapse_tim.information.client_report_resource import BURST
 from synapse_tim.information.client_report_store import MAX_ROWS
 from synapse_tim.testing import loopback
 from tests.information.e2e.world import (
-    CLIENT,
     REPORT,
     START,
     entry,
@@ -20,6 +19,7 @@ from tests.information.e2e.world import (
     rows,
     send,
 )
+from tests.support.world import log_out
 
 pytestmark = pytest.mark.servers
 
@@ -98,7 +98,7 @@ def test_r5_10_only_users_report(world, user):
         headers = {"Authorization": f"Bearer {token}"}
         assert code(send(user, "POST", REPORT, json=body, headers=headers)) == (401, "M_UNKNOWN_TOKEN")
     assert post(user).status_code == 200
-    user.request("POST", f"{CLIENT}/logout", {}).raise_for_status()
+    log_out(world.clinic, user)
     assert code(post(user)) == (401, "M_UNKNOWN_TOKEN")
 
 

@@ -55,6 +55,7 @@ def test_the_examples_of_the_information_services(world):
         assert answer.raise_for_status().json() == json.loads(here[1])
 
 
+@pytest.mark.logins_of_synapse
 def test_a_token_for_an_account_that_an_administrator_links(world):
     """``docs/login.md``: the request to the admin API, and the body of a login."""
     text = (DOCS / "login.md").read_text()

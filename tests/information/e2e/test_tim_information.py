@@ -4,7 +4,6 @@ import pytest
 
 from synapse_tim.testing import loopback, wait_for
 from tests.information.e2e.world import (
-    CLIENT,
     FIND,
     IK,
     INFORMATION,
@@ -20,6 +19,7 @@ from tests.information.e2e.world import (
     refused,
     send,
 )
+from tests.support.world import log_out
 
 pytestmark = pytest.mark.servers
 
@@ -192,7 +192,7 @@ def test_r5_6_access_tokens_are_accepted_if_the_operator_wants_it(world):
     assert user.request("GET", INFORMATION).status_code == 200
     assert asking(user).get(INFORMATION).status_code == 200
     gone = Asking(user.base_url, user.access_token)
-    user.request("POST", f"{CLIENT}/logout", {}).raise_for_status()
+    log_out(world.practice, user)
     assert refused(gone.get(INFORMATION), "M_UNKNOWN_TOKEN") == 401
     assert send(user, "GET", INFORMATION, params={"access_token": "x"}).status_code == 401
 

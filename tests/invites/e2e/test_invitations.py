@@ -3,7 +3,7 @@
 import pytest
 
 from synapse_tim.testing import wait_for
-from tests.support.world import EPA, PRIVATE, PRO, allow, block, code, invited, together
+from tests.support.world import EPA, PRIVATE, PRO, allow, block, code, deactivate, invited, together
 
 pytestmark = pytest.mark.servers
 
@@ -195,17 +195,7 @@ def test_r2_14_who_does_not_exist_is_answered_like_who_refuses(world):
     inviter, refusing, gone = (world.user(world.hospital) for _ in range(3))
     remote = world.user(world.practice)
     block(refusing)
-    gone.request(
-        "POST",
-        f"{'/_matrix/client/v3'}/account/deactivate",
-        {
-            "auth": {
-                "type": "m.login.password",
-                "identifier": {"type": "m.id.user", "user": gone.user_id},
-                "password": "password",
-            }
-        },
-    ).raise_for_status()
+    deactivate(world.hospital, gone)
     nobody = f"@nobody:{world.hospital.server_name}"
     for who in (inviter, remote):
         room = who.create_room()

@@ -3,7 +3,18 @@
 import pytest
 
 from synapse_tim.testing import MatrixUser, SynapseServer
-from tests.support.world import CLIENT, EPA, PRO, allow, block, code, in_database, invited, module
+from tests.support.world import (
+    CLIENT,
+    EPA,
+    PRO,
+    allow,
+    block,
+    code,
+    in_database,
+    invited,
+    log_in_again,
+    module,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -26,7 +37,7 @@ def test_a_26390_what_follows_the_schema_is_stored_as_it_is(world):
 def test_a_25043_it_survives_a_new_session_and_is_on_all_devices(world):
     user = world.user(world.hospital)
     user.put_account_data(PRO, EVERYTHING).raise_for_status()
-    other = MatrixUser.log_in(world.hospital.client_url, user.localpart, "password")
+    other = log_in_again(world.hospital, user)
     assert other.account_data(PRO).json() == EVERYTHING
     events = other.sync()["account_data"]["events"]
     assert EVERYTHING in [event["content"] for event in events if event["type"] == PRO]
@@ -218,7 +229,7 @@ def test_a_26021_01_without_the_database_nobody_is_invited_and_log_in_goes_on(wo
         assert answer.headers["Retry-After"] == "30"
         assert doctor.invite(local_room, nurse.user_id).status_code == 503
         assert remote.invite(room, nurse.user_id).status_code >= 500
-        again = MatrixUser.log_in(doctor.base_url, doctor.localpart, "password")
+        again = log_in_again(world.hospital, doctor)
         assert again.send(local_room, "still here").status_code == 200
     finally:
         in_database(world.hospital, "ALTER TABLE account_data_away RENAME TO account_data")
