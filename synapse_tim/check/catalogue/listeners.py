@@ -152,8 +152,8 @@ CHECKS: Final = (
           "every connection between machines has to be encrypted, also the one from the reverse proxy"),
     Check("listeners.admin_api", "listeners", "R4.24", WARNING, _admin_api,
           "client only behind a reverse proxy",
-          "the admin API is served there, too, and only a reverse proxy can keep /_synapse/admin to "
-          "those who may use it"),
+          "the admin API is served there, too, and only a reverse proxy can keep /_synapse/admin and "
+          "/_synapse/mas to those who may use them"),
     Check("listeners.replication", "listeners", "R4.24", VIOLATION, _replication,
           "an address that only workers reach",
           "any client of the replication listener can act as a part of this homeserver"),
