@@ -1,5 +1,6 @@
 """Where Synapse makes, joins and receives: checked there, and only if it looks as expected."""
 
+import asyncio
 from unittest.mock import AsyncMock, Mock
 
 import pytest
@@ -195,3 +196,41 @@ def test_an_event_that_is_not_there_looks_like_one_that_may_not_be_seen(api, hs,
     asked.side_effect = None
     assert run(events.visible_event("@a:x", "!r", "$e")) is asked.return_value.event
     asked.assert_awaited_with("@a:x", "!r", "$e")
+
+
+# Administrators with Matrix Authentication Service ----------------------------------------------------------
+
+
+def test_who_makes_an_event_is_told_apart_by_the_session_and_not_by_the_database(api, hs):
+    hs.config.mas.enabled = True
+    found = {}
+
+    async def create_new_client_event(builder, requester=None):
+        await asyncio.sleep(0)
+        found[builder] = await Homeserver.of(api).events.is_made_by_admin(Mock(sender="@a:here"))
+
+    async def is_server_admin(requester):
+        await asyncio.sleep(0)
+        return requester == "admin"
+
+    api.is_user_admin = AsyncMock(return_value=True)
+    creation = hs.get_event_creation_handler.return_value
+    creation.create_new_client_event = create_new_client_event
+    hs.get_auth.return_value.is_server_admin = is_server_admin
+    assert Homeserver.of(api).events
+
+    async def at_the_same_time():
+        make = creation.create_new_client_event
+        await asyncio.gather(make("1", requester="admin"), make("2", requester="user"), make("3"))
+        return await Homeserver.of(api).events.is_made_by_admin(Mock(sender="@a:here"))
+
+    assert asyncio.run(at_the_same_time()) is False
+    assert found == {"1": True, "2": False, "3": False}
+    api.is_user_admin.assert_not_awaited()
+
+
+def test_without_it_the_database_says_who_is_an_administrator(api, hs, run):
+    hs.config.mas.enabled = False
+    api.is_user_admin = AsyncMock(return_value=True)
+    assert run(Homeserver.of(api).events.is_made_by_admin(Mock(sender="@a:here"))) is True
+    api.is_user_admin.assert_awaited_once_with("@a:here")
