@@ -277,18 +277,6 @@ def test_what_the_introspection_says_counts_and_nothing_else(clinic, answer, exp
     assert user_of(clinic, user.localpart).try_create_room().status_code == 200
 
 
-def test_a_28271_a_session_without_a_device_is_judged_like_any_other(clinic, client):
-    user, _ = logged_in(clinic, client, scope=API[0])
-    colleague = user_of(clinic)
-    assert not user.device_id
-    body = {"messages": {colleague.user_id: {"*": {"body": "x"}}}}
-    sent = user.request("PUT", f"{CLIENT}/sendToDevice/de.example/{secrets.token_hex(4)}", body)
-    assert sent.status_code in (200, 403)
-    room = user.create_room()
-    assert code(user.put_state(room, "m.room.join_rules", {"join_rule": "public"})) == (403, "M_FORBIDDEN")
-    assert user.invite(room, colleague.user_id).status_code == 200
-
-
 def test_without_the_service_clients_try_again(clinic):
     known, user = user_of(clinic), user_of(clinic)
     known.request("GET", f"{CLIENT}/account/whoami").raise_for_status()
