@@ -2,7 +2,8 @@
 
 Each measurement runs in a process of its own, on a list generated for it. Columns: time for verifying and
 loading; memory needed on top of the list itself at the worst moment and afterwards; the longest time for
-which another thread of the process, such as Synapse's reactor, could not run meanwhile.
+which another thread of the process, such as Synapse's reactor, could not run meanwhile. synapse_tim reads the
+list in a process of its own, whose memory is gone afterwards and is not counted here.
 """
 
 import argparse
