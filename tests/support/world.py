@@ -207,6 +207,12 @@ def error_text(answer):
     return text if reference is None else text.removesuffix(f" [Reference: {reference}]")
 
 
+def without_reference(answer):
+    """The whole answer, but for its reference, which is another one in each answer."""
+    reference = answer.json().get("synapse_tim.reference")
+    return answer.text if reference is None else answer.text.replace(reference, "…")
+
+
 def refusals(server, reference):
     """The lines with a reference in the logs of all processes of a server."""
     logs = [process.log_text() for process in (server, *getattr(server, "workers", ()))]
