@@ -23,6 +23,7 @@ import yaml
 import synapse_tim
 from synapse_tim.adapter.config_block import validate_block
 from synapse_tim.cli import main
+from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.core import refusal as refusals
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.directory.failures import DirectoryFailure
@@ -36,7 +37,7 @@ from tests.cleanup.synapse_tables import SCHEMA
 from tests.cli.configurations import Place, make_files, sound
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 #: What is done with the examples in each language; a test of its own for those that are not in a list.
@@ -435,3 +436,12 @@ def test_files_and_modules_that_the_documents_name_are_there():
     }
     assert len(named) > 50
     assert sorted(each for each in named if not exists(each[1])) == []
+
+
+def test_the_page_for_users_quotes_what_they_are_told():
+    quotes = re.findall(r"(?:^> .+\n)+", (ROOT / "docs/de/einladen.md").read_text(), re.MULTILINE)
+    assert len(quotes) > 8
+    texts = {denial.message for denial in CATALOGUE.values()}
+    assert [
+        text for quote in quotes if (text := " ".join(quote.replace("> ", "").split())) not in texts
+    ] == []

@@ -277,6 +277,16 @@ def test_what_the_introspection_says_counts_and_nothing_else(clinic, answer, exp
     assert user_of(clinic, user.localpart).try_create_room().status_code == 200
 
 
+def test_a_28271_a_session_without_a_device_is_judged_like_any_other(clinic, client):
+    user, _ = logged_in(clinic, client, scope=API[0])
+    colleague = user_of(clinic)
+    assert not user.device_id
+    room = user.create_room()
+    refused = user.put_state(room, "m.room.join_rules", {"join_rule": "public"})
+    assert code(refused) == (400, "M_INVALID_ROOM_STATE")
+    assert user.invite(room, colleague.user_id).status_code == 200
+
+
 def test_without_the_service_clients_try_again(clinic):
     known, user = user_of(clinic), user_of(clinic)
     known.request("GET", f"{CLIENT}/account/whoami").raise_for_status()
