@@ -53,12 +53,16 @@ def referred(denial: Denial, text: str) -> str:
 
 
 def _error(kind: type[SynapseError], denial: Denial) -> SynapseError:
-    headers = None if denial.retry_after is None else {"Retry-After": str(denial.retry_after)}
     text, fields = denial.message, {}
     if denial.has_reference:
         reference = _log(denial)
         text, fields = _with_reference(text, reference), {REFERENCE: reference}
-    return kind(denial.status, text, denial.errcode, fields, headers)
+    return kind(denial.status, text, denial.errcode, fields, headers_of(denial))
+
+
+def headers_of(denial: Denial) -> dict[str, str] | None:
+    """The headers of the answer."""
+    return None if denial.retry_after is None else {"Retry-After": str(denial.retry_after)}
 
 
 def _with_reference(text: str, reference: str) -> str:

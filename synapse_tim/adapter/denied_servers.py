@@ -20,7 +20,9 @@ from synapse.http import matrixfederationclient
 from synapse.media import media_repository
 from synapse.module_api.errors import SynapseError
 
+from synapse_tim.adapter.answers import error_of, headers_of
 from synapse_tim.adapter.shape import Touches
+from synapse_tim.core.denial import Denial
 
 _SYNAPSE: Final = Touches("denied servers")
 _ALIASES: Final = _SYNAPSE.getter("get_directory_handler", "DirectoryHandler")
@@ -59,12 +61,12 @@ _NOT_SHOWN = (400, 403, 404)
 
 
 def tell_of_denied_servers(
-    hs: Any, why_denied: Callable[[str | None], SynapseError], require_one: Callable[[Iterable[str]], None]
+    hs: Any, why_denied: Callable[[str | None], Denial], require_one: Callable[[Iterable[str]], None]
 ) -> None:
     """Answer clients the same about denied servers at every endpoint.
 
     Args:
-        why_denied: the answer about a server that has just been denied.
+        why_denied: the denial of a server that has just been denied.
         require_one: raises the answer if of several servers there is none that may be asked; this server is
             not one of them, and without others there is nothing to say.
     """
@@ -98,7 +100,7 @@ def tell_of_denied_servers(
         touched.wrap(_SUMMARIES.of(hs)(), of_summary)
 
 
-def _answer_as(why_denied: Callable[[str | None], SynapseError]) -> None:
+def _answer_as(why_denied: Callable[[str | None], Denial]) -> None:
     """Replace the error where requests to other servers begin, and nowhere else."""
 
     class DeniedServerError(FederationDeniedError):
@@ -106,10 +108,14 @@ def _answer_as(why_denied: Callable[[str | None], SynapseError]) -> None:
 
         def __init__(self, destination: str | None) -> None:
             super().__init__(destination)
-            answer = why_denied(destination)
-            self.args = answer.args
-            self.code, self.msg, self.errcode = answer.code, answer.msg, answer.errcode
-            self.headers = answer.headers
+            self._denial = denial = why_denied(destination)
+            self.args = (f"{denial.status}: {denial.message}",)
+            self.code, self.msg, self.errcode = denial.status, denial.message, denial.errcode
+            self.headers = headers_of(denial)
+
+        def error_dict(self, config: Any) -> dict[str, Any]:
+            # Only now somebody is told: Synapse raises this for its own requests as well.
+            return error_of(self._denial).error_dict(config)
 
     for module, touched in _ERRORS.items():
         raised = touched.of(module)

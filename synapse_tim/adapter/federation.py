@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from synapse.federation.transport.server import federation as servlets
-from synapse.module_api.errors import ConfigError, SynapseError
+from synapse.module_api.errors import ConfigError
 
 from synapse_tim.adapter import denied_servers
 from synapse_tim.adapter.allow_list import AllowList
 from synapse_tim.adapter.denied_destinations import DeniedDestinations
 from synapse_tim.adapter.shape import Touches
+from synapse_tim.core.denial import Denial
 
 _SYNAPSE: Final = Touches("federation")
 _CONFIG: Final = _SYNAPSE.reads("synapse.server.HomeServer.config", "it has the allow-list")
@@ -91,7 +92,7 @@ class SynapseFederation:
 
     def tell_of_denied_servers(
         self,
-        why_denied: Callable[[str | None], SynapseError],
+        why_denied: Callable[[str | None], Denial],
         require_one: Callable[[Iterable[str]], None],
     ) -> None:
         """See ``denied_servers``."""

@@ -20,7 +20,7 @@ from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 from synapse.module_api.errors import Codes
 
 from synapse_tim.adapter import registry
-from synapse_tim.adapter.answers import count_allowed, count_denied, error_of, reject
+from synapse_tim.adapter.answers import count_allowed, count_denied, reject
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.start_up import check_files
@@ -57,9 +57,7 @@ class FederationAllowList:
         federation = homeserver.federation
         allow_list = federation.install_allow_list(self._denied)
         federation.require_signed_requests()
-        federation.tell_of_denied_servers(
-            lambda server: error_of(self._why_denied(server)), self._require_one
-        )
+        federation.tell_of_denied_servers(self._why_denied, self._require_one)
         missed = federation.denied_destinations(allow_list.allows)
         homeserver.remote_joins.fetch_complete_state()
         self._own_server_name = api.server_name

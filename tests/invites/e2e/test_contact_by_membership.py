@@ -20,6 +20,7 @@ from tests.support.world import (
     invite_silently,
     invited,
     together,
+    without_reference,
 )
 
 pytestmark = pytest.mark.servers
@@ -62,7 +63,8 @@ def test_af_10233_a_ban_is_no_way_to_write_to_an_insured_person(world):
             put_membership(anna, room, target, "ban"),
             put_membership(anna, room, target, "leave"),
         ):
-            assert (answer.status_code, answer.json()) == (403, invitation.json())
+            assert answer.status_code == 403
+            assert without_reference(answer) == without_reference(invitation)
         assert code(ban(anna, room, target, "kick")) == FORBIDDEN
     is_told_nothing(berta)
 
@@ -80,7 +82,8 @@ def test_a_26021_01_a_ban_is_no_way_to_write_to_somebody_who_blocks_all(world):
             put_membership(sender, room, colleague, "ban"),
             put_membership(sender, room, colleague, "leave"),
         ):
-            assert (answer.status_code, answer.json()) == (403, invitation.json())
+            assert answer.status_code == 403
+            assert without_reference(answer) == without_reference(invitation)
         assert code(ban(sender, room, colleague, "kick")) == FORBIDDEN
         assert code(ban(sender, room, colleague, "unban")) == FORBIDDEN
     is_told_nothing(colleague)
