@@ -209,7 +209,8 @@ def error_text(answer):
 
 def without_reference(answer):
     """The whole answer, but for its reference, which is another one in each answer."""
-    reference = answer.json().get("synapse_tim.reference")
+    body = answer.json()
+    reference = body.get("synapse_tim.reference") if isinstance(body, dict) else None
     return answer.text if reference is None else answer.text.replace(reference, "…")
 
 
