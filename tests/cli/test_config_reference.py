@@ -59,7 +59,7 @@ def test_defaults_are_those_that_count():
                 assert default == str(value).lower()
     rules = config.cleanup_rules
     assert rules.orphaned_ms == Config.parse_duration("2w")
-    assert known["cleanup.orphaned_rooms"].default == "`off` in legacy-1.1, 1.1; `2w` in 1.2"
+    assert known["cleanup.orphaned_rooms"].default == "`off` in legacy-1.1, 1.1; `2w` in 1.2, draft-1.15"
 
 
 class Example(Block):
