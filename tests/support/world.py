@@ -215,10 +215,10 @@ def without_reference(answer):
 
 
 def refusals(server, reference):
-    """The lines with a reference in the logs of all processes of a server."""
+    """What the logs of all processes of a server say about a reference; processes may share a log."""
     logs = [process.log_text() for process in (server, *getattr(server, "workers", ()))]
     lines = [line for log in logs for line in log.splitlines() if reference in line and "Refused: " in line]
-    return [Refusal.parse(line) for line in lines]
+    return [*dict.fromkeys(Refusal.parse(line) for line in lines)]
 
 
 def log_in_again(server, user):
