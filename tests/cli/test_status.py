@@ -68,9 +68,9 @@ def test_what_is_well(status):
     code, answer = status("practice=@/well", "--json")
     (row,) = answer["homeservers"]
     assert code == 0
-    assert 60 <= row.pop("age_seconds") < 600
+    assert 60 <= row.pop("age_seconds") <= time.time() - NOW + 61
     assert row.pop("signer_not_after").startswith(time.strftime("%Y-", time.gmtime(NOW + YEAR)))
-    assert 5.5 <= row.pop("refusals_per_hour") <= 6
+    assert 5 <= row.pop("refusals_per_hour") <= 6
     assert row == {
         "name": "practice",
         "version": 7,
