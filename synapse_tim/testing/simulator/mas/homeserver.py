@@ -7,7 +7,6 @@ import httpx
 
 from synapse_tim.testing import loopback
 
-
 #: Real ones wait longer, and try more often.
 _TRIES: Final = 5
 _SECONDS_BETWEEN: Final = 0.5
