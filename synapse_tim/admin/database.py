@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import attrs
 
+from synapse_tim.core.sql import has_table
+
 #: A host that swallows packets would keep a command waiting for minutes.
 _CONNECT_SECONDS: Final = 30
 
@@ -43,6 +45,11 @@ class ReadOnlyDatabase:
         finally:
             cursor.close()
             self._connection.rollback()
+
+    def has_table(self, name: str) -> bool:
+        """Whether there is a table: this project's are made at the first start with a module."""
+        with self.transaction() as cursor:
+            return has_table(cursor, name, postgresql=self.postgresql)
 
     @property
     def _errors(self) -> tuple[type[Exception], ...]:

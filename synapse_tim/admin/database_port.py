@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from synapse_tim.admin.database import ReadOnlyDatabase, WritableDatabase
-from synapse_tim.core.sql import Cursor, places
+from synapse_tim.core.sql import Cursor, has_table, places
 
 _PREFIX: Final = "synapse_tim_"
 _CREATE: Final = re.compile(r"CREATE (TABLE|INDEX|UNIQUE INDEX) (synapse_tim_[a-z_]+)")
@@ -75,13 +75,13 @@ def port(source: ReadOnlyDatabase, target: WritableDatabase, *, replace: bool = 
     """
     with source.transaction() as old, target.change() as new:
         old.execute("BEGIN")  # one view of all tables
-        if not _exists(new, "stream_positions"):
+        if not has_table(new, "stream_positions", postgresql=True):
             raise PortRefusedError("the new database has no tables of Synapse: run synapse_port_db first")
         statements = dict(_definitions(old))
         tables = [name for name, statement in statements.items() if statement.startswith("CREATE TABLE")]
         replaced = _empty(new, replace=replace)
         for name, statement in statements.items():
-            if not _exists(new, name):
+            if not has_table(new, name, postgresql=True):
                 new.execute(statement)
         copied = {table: _copy(old, new, table) for table in tables}
         return Ported(copied, replaced, tuple(_put_right(new)))
@@ -98,12 +98,6 @@ def _definitions(old: Cursor) -> Iterator[tuple[str, str]]:
         if found is None or found[2] != name:
             raise PortRefusedError(f"the old database has a table that is not of this project: {name}")
         yield name, statement
-
-
-def _exists(new: Cursor, name: str) -> bool:
-    new.execute("SELECT to_regclass(?) IS NOT NULL", (name,))
-    ((found,),) = new.fetchall()
-    return bool(found)
 
 
 def _empty(new: Cursor, *, replace: bool) -> int:
@@ -144,7 +138,7 @@ def _put_right(new: Cursor) -> Iterator[RaisedSequence]:
     new.execute("SELECT stream_name, MAX(stream_id) FROM stream_positions GROUP BY stream_name")
     for stream, position in sorted(map(tuple, new.fetchall())):
         name = _SEQUENCES.get(stream)
-        if name is None or not _exists(new, name):
+        if name is None or not has_table(new, name, postgresql=True):
             continue
         new.execute(f"SELECT last_value, is_called FROM {name}")  # noqa: S608
         ((last, is_called),) = new.fetchall()

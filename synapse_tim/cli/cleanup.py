@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from synapse_tim.admin.database import DatabaseUnusableError, ReadOnlyDatabase, open_database
+from synapse_tim.admin.database import ReadOnlyDatabase, open_database
 from synapse_tim.admin.output import moment, print_facts, print_json, print_table, progress
 from synapse_tim.cleanup.activity import RoomActivity
 from synapse_tim.cleanup.rules import CleanupKind, CleanupRules, Due, InsurersOf
@@ -49,7 +49,9 @@ def run(options: argparse.Namespace) -> int:
     ):
         insurers = _insurers(database, settings.server_name)
         activity = RoomActivity(database.postgresql, settings.server_name)
-        survey = RoomSurvey(activity, _notices_user(settings), _knows_begun(database))
+        survey = RoomSurvey(
+            activity, _notices_user(settings), database.has_table("synapse_tim_cleanup_rooms")
+        )
         pages = list(_pages(database, RoomSweep(survey, rules, insurers), int(now.timestamp() * 1000)))
     looked_at = sum(page.rooms for page in pages)
     due = [each for page in pages for each in page.due]
@@ -86,22 +88,11 @@ def _insurers(database: ReadOnlyDatabase, server_name: str) -> InsurersOf | None
     """Whose users are insured persons, by the list that the homeserver has verified and stored."""
     from synapse_tim.federation.store import read_stored_list
 
-    try:
-        with database.transaction() as cursor:
-            stored = read_stored_list(cursor)
-    except DatabaseUnusableError:
-        return None  # the table is made when the homeserver first starts with the module
+    if not database.has_table("synapse_tim_federation_list"):
+        return None
+    with database.transaction() as cursor:
+        stored = read_stored_list(cursor)
     return None if stored is None else InsurersOf.listed(stored[1].insurance_domains, server_name)
-
-
-def _knows_begun(database: ReadOnlyDatabase) -> bool:
-    """Whether the homeserver has made the table of removals, which it does when it first starts."""
-    try:
-        with database.transaction() as cursor:
-            cursor.execute("SELECT 1 FROM synapse_tim_cleanup_rooms LIMIT 1")
-    except DatabaseUnusableError:
-        return False
-    return True
 
 
 def _pages(database: ReadOnlyDatabase, sweep: RoomSweep, now_ms: int) -> Iterator[JudgedPage]:

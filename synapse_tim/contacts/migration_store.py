@@ -12,8 +12,8 @@ from typing import Final
 from synapse_tim.admin.database import ReadOnlyDatabase, WritableDatabase
 from synapse_tim.contacts.migration_rules import DECIDED, Account, Note, Outcome, Plan, UserList
 from synapse_tim.contacts.rules import Contact
-from synapse_tim.core.sql import Cursor
-from synapse_tim.invites.leftover_approvals import CONTACTS, NOTES, Left, count_left, has_table
+from synapse_tim.core.sql import Cursor, has_table
+from synapse_tim.invites.leftover_approvals import CONTACTS, NOTES, Left, count_left
 from synapse_tim.invites.permission_config import is_empty
 
 _MIGRATED: Final = "synapse_tim_contacts_migrated"

@@ -31,3 +31,13 @@ def rows_for(cursor: Cursor, query: str, ids: Sequence[str], *first: str) -> Ite
 def places(values: Sequence[object]) -> str:
     """A placeholder for each value."""
     return ", ".join("?" * len(values))
+
+
+def has_table(cursor: Cursor, name: str, *, postgresql: bool) -> bool:
+    """Whether there is a table; of PostgreSQL, also a sequence."""
+    if postgresql:
+        cursor.execute("SELECT to_regclass(?)", (name,))
+    else:
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
+    row = cursor.fetchone()
+    return row is not None and row[0] is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from synapse_tim.admin.database import DatabaseUnusableError, ReadOnlyDatabase
+from synapse_tim.admin.database import ReadOnlyDatabase
 from synapse_tim.core.products import Product
 from synapse_tim.federation.acceptance import Acceptance
 from synapse_tim.federation.list import FederationList
@@ -54,14 +54,10 @@ class Stored:
 
     def federation_list(self) -> tuple[Acceptance, FederationList] | None:
         """The list in force, which the homeserver verified when it stored it; ``None`` if there is none."""
-        try:
-            with self._database.transaction() as cursor:
-                return read_stored_list(cursor)
-        except DatabaseUnusableError:
-            # A homeserver that has not run with the modules has no tables; without a list all are refused.
-            if self._has("synapse_tim_federation_list"):
-                raise
+        if not self._database.has_table("synapse_tim_federation_list"):
             return None
+        with self._database.transaction() as cursor:
+            return read_stored_list(cursor)
 
     def account(self, user_id: str) -> Account | None:
         """A local user's account; application services' users may have none."""
@@ -85,7 +81,7 @@ class Stored:
 
     def approval(self, owner: str, contact: str) -> tuple[int, int | None] | None:
         """From when to when a user's approval list lets somebody in, in seconds since 1970."""
-        if not self._has("synapse_tim_contacts"):
+        if not self._database.has_table("synapse_tim_contacts"):
             return None
         rows = self._select(
             "SELECT start_s, end_s FROM synapse_tim_contacts WHERE owner = ? AND contact = ?", owner, contact
@@ -102,7 +98,7 @@ class Stored:
         return [Link(provider, self._ended(provider, subject)) for provider, subject in persons]
 
     def _ended(self, provider: str, subject: str) -> dt.datetime | None:
-        if not self._has("synapse_tim_used_token"):
+        if not self._database.has_table("synapse_tim_used_token"):
             return None
         rows = self._select(
             "SELECT issued_ts FROM synapse_tim_used_token WHERE token_key = ?", person_key(provider, subject)
@@ -115,21 +111,13 @@ class Stored:
             "SELECT device_id FROM devices WHERE user_id = ? AND NOT hidden ORDER BY device_id", user_id
         )
         noted: dict[str, list[str]] = {device_id: [] for (device_id,) in devices}
-        if self._has("synapse_tim_provider_session"):
+        if self._database.has_table("synapse_tim_provider_session"):
             for device_id, provider in self._select(
                 "SELECT DISTINCT device_id, provider FROM synapse_tim_provider_session WHERE user_id = ?",
                 user_id,
             ):
                 noted.setdefault(device_id, []).append(provider)
         return [Session(device_id, tuple(providers)) for device_id, providers in noted.items()]
-
-    def _has(self, table: str) -> bool:
-        try:
-            with self._database.transaction() as cursor:
-                cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608
-        except DatabaseUnusableError:
-            return False
-        return True
 
     def _select(self, sql: str, *values: object) -> Sequence[Sequence[Any]]:
         with self._database.transaction() as cursor:

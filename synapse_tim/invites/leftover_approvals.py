@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from synapse_tim.adapter.clock import now_s
-from synapse_tim.core.sql import Cursor
+from synapse_tim.core.sql import Cursor, has_table
 
 if TYPE_CHECKING:  # the migration works without loading Synapse
     from synapse.module_api import LoggingTransaction, ModuleApi
@@ -75,16 +75,6 @@ class Left:
             f"{self.approvals} approvals of {self.users} users were neither migrated nor decided on, "
             f"{self.withdrawn} were withdrawn after they were migrated"
         )
-
-
-def has_table(cursor: Cursor, name: str, *, postgresql: bool) -> bool:
-    """Whether there is a table."""
-    if postgresql:
-        cursor.execute("SELECT to_regclass(?)", (name,))
-    else:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
-    row = cursor.fetchone()
-    return row is not None and row[0] is not None
 
 
 def count_left(cursor: Cursor, now: int, *, postgresql: bool) -> Left:
