@@ -1,9 +1,11 @@
 """Ending sessions (R4.2, R4.12, R4.14): the provider says so, or an administrator, at all processes."""
 
 import concurrent.futures
+import json
 
 import pytest
 
+from synapse_tim.cli import main
 from synapse_tim.testing import loopback, wait_for
 from synapse_tim.testing.merge import REMOVED
 from tests.login.e2e.world import (
@@ -55,6 +57,24 @@ def everywhere(world, session):
 
 def over(world, session):
     wait_for(lambda: everywhere(world, session) == {401}, what="the end of the session")
+
+
+def test_r4_2_a_helpdesk_is_told_of_links_sessions_and_their_end(world, capsys):
+    def explained(user_id):
+        arguments = ["explain", "user", user_id, "--config", str(world.clinic.config_path), "--json"]
+        assert main(arguments) == 0
+        return {step["subject"]: step["finding"] for step in json.loads(capsys.readouterr().out)["steps"]}
+
+    card = world.doctor()
+    session = logged_in(world.clinic, world.broker_token(card, sid="told", claims={"sub": "told"}))
+    before = explained(session["user_id"])
+    assert before["device"] == f"{session['device_id']}, in a session of broker"
+    assert before["belongs to a person at"] == "broker"
+    assert logout(world, {"sid": REMOVED, "sub": "told"}).status_code == 200
+    over(world, session)
+    after = explained(session["user_id"])
+    assert "device" not in after
+    assert after["belongs to a person at"].startswith("broker; all sessions were ended by the provider at ")
 
 
 @pytest.mark.requirement("A_22936", "A_22955")
