@@ -8,6 +8,7 @@ Time passes by moving what a room's events say of their arrival. With ``--with-w
 of several processes, and a worker cleans up.
 """
 
+import contextlib
 import sqlite3
 
 import attrs
@@ -100,6 +101,26 @@ def is_deleted(server, room):
     """Wait for a room to go."""
     wait_for(lambda: not exists(server, room), what="the room to be deleted")
     return True
+
+
+@contextlib.contextmanager
+def not_purged(server, room):
+    """Hold back the second step, the purge: another server, which is down, still has to be told.
+
+    With a round each second a client's sync might otherwise begin before the first step and be answered after
+    the second, and show nothing.
+    """
+    destination = f"{room.strip('!').split(':')[0].lower()}.down.example"
+    in_database(server, "INSERT INTO destinations (destination) VALUES ({0})", (destination,))
+    in_database(
+        server,
+        "INSERT INTO destination_rooms (destination, room_id, stream_ordering) VALUES ({0}, {0}, 900000)",
+        (destination, room),
+    )
+    try:
+        yield
+    finally:
+        in_database(server, "DELETE FROM destination_rooms WHERE destination = {0}", (destination,))
 
 
 def rounds(server, count=2):
