@@ -77,17 +77,24 @@ def started_pairs(*, control: bool = False) -> Iterator[tuple[Pair, Pair]]:
 @contextlib.contextmanager
 def started_toggle() -> Iterator[tuple[Pair, Pair]]:
     """One pair with the module, twice: without the hook for messages to devices, and with it."""
+    with started_with("toggle.DeviceMessagesToggle") as servers:
+        yield Pair(*servers, "off"), Pair(*servers, "on")
+
+
+@contextlib.contextmanager
+def started_with(module: str) -> Iterator[Sequence[SynapseServer]]:
+    """One pair with the module, and a module of a benchmark besides."""
     with _simulator() as (ti, directory, stack):
         here = str(Path(__file__).parent)
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-        modules = [_module(ti), {"module": "toggle.DeviceMessagesToggle"}]
+        modules = [_module(ti), {"module": module}]
         extra = {"federation_domain_whitelist": []}
         servers = [
             SynapseServer(name, directory / name, ti.world, modules=modules, extra=extra)
             for name in ("here", "there")
         ]
         _start(stack, ti, servers, servers)
-        yield Pair(*servers, "off"), Pair(*servers, "on")
+        yield servers
 
 
 @contextlib.contextmanager
