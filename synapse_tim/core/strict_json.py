@@ -28,7 +28,8 @@ def unique(pairs: Pairs) -> dict[str, Any]:
     return members
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
+    """Refuse what JSON does not have: ``NaN``, ``Infinity``."""
     raise StrictJsonError(f"{name} is not a JSON number")
 
 
@@ -44,7 +45,7 @@ def parse(document: bytes | bytearray, on_object: Callable[[Pairs], Any] = uniqu
         StrictJsonError: with what is wrong.
     """
     try:
-        return json.loads(_text(document), object_pairs_hook=on_object, parse_constant=_no_constant)
+        return json.loads(_text(document), object_pairs_hook=on_object, parse_constant=no_constant)
     except StrictJsonError:
         raise
     except UnicodeDecodeError as error:

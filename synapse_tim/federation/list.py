@@ -18,7 +18,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Mapping
+import json
+import operator
+import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any, Final
@@ -35,9 +38,11 @@ MAX_ENTRIES: Final = 1_000_000
 
 _IK_MEMBERS = ("ik", "iks", "ikNumbers")
 _BATCH: Final = 4_000
-# What an object with a domain turns into while parsing. Only our code can make it, so as often as it occurs
-# in domainList, there was an entry.
-_ENTRY: Final = object()
+_ARRAY: Final = re.compile(rb'"domainList":[ \t\n\r]*\[')
+_AFTER_OBJECT: Final = re.compile(rb"\}[ \t\n\r]*,")
+_WHITE: Final = (b" ", b"\t", b"\n", b"\r")
+_MEMBERS: Final = operator.itemgetter("domain", "isInsurance", "telematikID")
+_PIECE: Final = 1 << 18  # bytes that are parsed at once
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -94,7 +99,7 @@ def parse_payload(payload: bytes | bytearray) -> FederationList:
         reader, top = _read(payload)
     return FederationList(
         version=_version(top),
-        domains=MappingProxyType({name: reader.domains[name] for name in sorted(reader.domains)}),
+        domains=MappingProxyType(reader.domains()),
         insurance_domains=frozenset(reader.insurers),
         ik_to_domain=MappingProxyType(reader.ik_to_domain),
         issued_at=_time(top, "iat"),
@@ -109,27 +114,59 @@ def _digest(payload: bytes | bytearray) -> str:
 
 
 def _read(payload: bytes | bytearray) -> tuple[_Reader, dict[str, Any]]:
+    try:
+        return _read_in_pieces(payload)
+    except (ListRefusedError, ValueError, RecursionError):
+        pass  # of what is wrong with a document, or unusual in it, the whole of it tells
     reader = _Reader()
-    take = reader.taker()
-    top = _parse(payload, take)
-    reader.settle()
-    if top is _ENTRY or reader.entries != _domain_list(top).count(_ENTRY):
-        # Somewhere an object that is no entry has a member "domain". Correct, but slower and hungrier.
-        reader = _Reader()
-        take = reader.taker()
-        top = _parse(payload)
-    for row in _domain_list(top):
-        if row is not _ENTRY:
-            reader.add(row, take)
-    reader.settle()
+    top = _parse(payload)
+    rows = _domain_list(top)
+    for start in range(0, len(rows), _BATCH):
+        reader.take(rows[start : start + _BATCH])
     return reader, top
 
 
-def _parse(
-    payload: bytes | bytearray, on_object: Callable[[strict_json.Pairs], Any] = strict_json.unique
-) -> Any:
+def _read_in_pieces(payload: bytes | bytearray) -> tuple[_Reader, dict[str, Any]]:
+    """Read a list of the usual form in less than half the time, and without all entries at once in memory.
+
+    The array is cut after objects, and its pieces are parsed one by one. Should a cut be within a string or
+    within an element, its pieces are no JSON: without escapes, a half of a string is not one. What is around
+    the array is parsed as well, strictly, with nothing in the array.
+
+    The fast parser drops members that occur twice. So members are counted in the text, too: as often as a
+    quotation mark stands before a colon. It may stand there within a string, which makes the number too high,
+    but without escapes and white space there it is never too low.
+
+    Raises:
+        ValueError: the document has another form, or there is something wrong with it.
+        ListRefusedError: there is something wrong with it.
+    """
+    found, end = _ARRAY.search(payload), payload.rfind(b"]")
+    escaped = b"\\" in payload or any(white in payload and white + b":" in payload for white in _WHITE)
+    if found is None or found.end() > end or escaped:
+        raise ValueError("not of the usual form")
+    first = start = found.end()
+    top = _parse(payload[:first] + payload[end:])
+    if _domain_list(top):
+        raise ValueError("not of the usual form")
+    reader, members = _Reader(), 0
+    while start < end:
+        cut = _AFTER_OBJECT.search(payload, min(start + _PIECE, end), end)
+        stop, following = (end, end) if cut is None else (cut.end() - 1, cut.end())
+        rows = json.loads(f"[{payload[start:stop].decode()}]", parse_constant=strict_json.no_constant)
+        if not rows or set(map(type, rows)) != {dict}:
+            raise ValueError("an element that is no object")
+        members += sum(map(len, rows))
+        reader.take(rows)
+        start = following
+    if payload.count(b'":', first, end) != members:
+        raise ValueError("a member that occurs twice, or in an object within an entry")
+    return reader, top
+
+
+def _parse(payload: bytes | bytearray) -> Any:
     try:
-        return strict_json.parse(payload, on_object)
+        return strict_json.parse(payload)
     except strict_json.StrictJsonError as error:
         raise ListRefusedError(Refusal.PAYLOAD_MALFORMED, str(error)) from None
 
@@ -166,106 +203,66 @@ def _time(top: dict[str, Any], member: str) -> dt.datetime | None:
 
 
 class _Reader:
-    """Collects the entries while the parser goes through the document.
-
-    No entry is kept as an object: each is read as soon as the parser has its members, which is what
-    keeps memory down. Names are checked in batches, which takes a third of the time of checking each.
-    """
+    """Collects the entries."""
 
     def __init__(self) -> None:
-        self.domains: dict[str, bool] = {}
         self.insurers: set[str] = set()
         self.ik_to_domain: dict[str, str] = {}
-        self.entries = 0
         self.skipped = 0
-        self._batch: list[str] = []  # names of entries that are no insurers', as they are written
+        self._entries = 0
+        self._names: list[str] = []
 
-    def taker(self) -> Callable[[strict_json.Pairs], object]:
-        """Make the function that takes what may be an entry: any object with a domain, wherever it stands.
+    def domains(self) -> dict[str, bool]:
+        """All names in order, to whether they are an insurer's."""
+        found = dict.fromkeys(sorted(self._names), False)
+        found.update(dict.fromkeys(self.insurers, True))
+        return found
 
-        It runs once for each entry, half a million times: hence a function with everything at hand, and the
-        common case in one place.
+    def take(self, rows: Sequence[object]) -> None:
+        """Take some elements of ``domainList``.
+
+        Names are checked together, which takes a third of the time of checking each.
         """
-        batch, settle, add_uncommon = self._batch, self.settle, self._add_uncommon
-        append = batch.append
-
-        def take(pairs: strict_json.Pairs) -> object:
-            members = dict(pairs)
-            if len(members) != len(pairs):
-                return strict_json.unique(pairs)  # raises
-            try:
-                domain, insurer, telematik_id = (
-                    members["domain"],
-                    members["isInsurance"],
-                    members["telematikID"],
+        self._entries += len(rows)
+        names: list[str] = []
+        for row in rows:
+            if not isinstance(row, dict):
+                raise ListRefusedError(
+                    Refusal.DOMAIN_LIST_INVALID, "an element of domainList is not an object"
                 )
+            if "hashAlgorithm" in row:
+                raise ListRefusedError(Refusal.PAYLOAD_HASHED, "an entry with a hashed domain")
+            try:
+                domain, insurer, telematik_id = _MEMBERS(row)
             except KeyError:
-                if "domain" not in members:
-                    return members
-                add_uncommon(members)
-                return _ENTRY
-            if (
-                insurer is False
-                and type(domain) is str
-                and type(telematik_id) is str
-                and "hashAlgorithm" not in members
-            ):
-                append(domain)
-                if len(batch) >= _BATCH:
-                    settle()
+                domain, telematik_id = row.get("domain"), row.get("telematikID")
+                insurer = row.get("isInsurance", False)
+            if type(domain) is not str or type(telematik_id) is not str:
+                self.skipped += 1
+            elif insurer is False:
+                names.append(domain)
+            elif insurer is True:
+                self._add_insurer(domain, row)
             else:
-                add_uncommon(members)
-            return _ENTRY
-
-        return take
-
-    def add(self, element: object, take: Callable[[strict_json.Pairs], object]) -> None:
-        """Take an element of ``domainList``."""
-        if not isinstance(element, dict):
-            raise ListRefusedError(Refusal.DOMAIN_LIST_INVALID, "an element of domainList is not an object")
-        if "domain" not in element:
-            self._add_uncommon(element)
-        else:
-            take(list(element.items()))
-
-    def settle(self) -> None:
-        """Check and take the names that are still waiting for it."""
-        names = self._batch[:]
-        self._batch.clear()
-        self.entries += len(names)
-        if self.entries > MAX_ENTRIES:
+                self.skipped += 1
+        if self._entries > MAX_ENTRIES:
             raise ListRefusedError(Refusal.TOO_MANY_DOMAINS, f"more than {MAX_ENTRIES}")
-        if not are_normal(names):
-            normalised = [normalise(name) for name in names]
-            names = [name for name in normalised if name is not None]
-            self.skipped += len(normalised) - len(names)
-        for name in names:
-            self.domains.setdefault(name, False)
-
-    def _add_uncommon(self, entry: dict[str, Any]) -> None:
-        """Take an entry that is an insurer's or incomplete, or skip one that is not usable."""
-        if "hashAlgorithm" in entry:
-            raise ListRefusedError(Refusal.PAYLOAD_HASHED, "an entry with a hashed domain")
-        domain, insurer = entry.get("domain"), entry.get("isInsurance", False)
-        named = isinstance(domain, str) and isinstance(entry.get("telematikID"), str)
-        if named and insurer is False:
-            self._batch.append(str(domain))
-            if len(self._batch) >= _BATCH:
-                self.settle()
+        if are_normal(names):
+            self._names += names
             return
-        self.entries += 1
-        if named and insurer is True:
-            self._add_insurer(str(domain), entry)
-        else:
-            self.skipped += 1
+        for name in map(normalise, names):
+            if name is None:
+                self.skipped += 1
+            else:
+                self._names.append(name)
 
     def _add_insurer(self, domain: str, entry: dict[str, Any]) -> None:
         name = normalise(domain)
         if name is None:
             self.skipped += 1
             return
-        self.domains[name] = True
         self.insurers.add(name)
+        self._names.append(name)
         for member in _IK_MEMBERS:
             iks = entry.get(member)
             for ik in iks if isinstance(iks, list) else [] if iks is None else [iks]:

@@ -6,7 +6,8 @@ round. Every such pair of samples gives a ratio; printed are their median, the m
 interval in which the true median is at 95 %. Below 100 % is less, of time or of messages. A question mark
 says that the target is within that interval. Processor time is that of both servers for one request, which
 depends least on what else the machine does. With ``--hook`` it is one pair with the module, so that no luck
-of one process against another comes in: a single hook is taken off and put on again.
+of one process against another comes in: a single hook is taken off and put on again, where it can be before
+each request.
 """
 
 import argparse
@@ -116,6 +117,8 @@ def _measure(round_: Sequence[str], sizes: Sizes, rounds: int, start: Start) -> 
 
 
 def _turn(load: str, both: tuple[Loads, Loads], *, plain_first: bool) -> Turn:
+    if both[0].pair.hook is not None and load in Loads.SINGLE:
+        return _alternating(load, both, plain_first=plain_first)
     # Rooms and users are made on both sides at once, which saves time and is not measured.
     with concurrent.futures.ThreadPoolExecutor(len(both)) as threads:
         runs = tuple(threads.map(lambda loads: getattr(loads, load)(), both))
@@ -124,6 +127,17 @@ def _turn(load: str, both: tuple[Loads, Loads], *, plain_first: bool) -> Turn:
         wait_until_idle(*(loads.pair for loads in both))
         samples[side] = runs[side]()
     return samples[0], samples[1]
+
+
+def _alternating(load: str, both: tuple[Loads, Loads], *, plain_first: bool) -> Turn:
+    """Single requests in turns: nothing else differs between them."""
+    singles = [loads.single(load) for loads in both]
+    found: tuple[list[Sample], list[Sample]] = ([], [])
+    for number in range(both[0].sizes.keys):
+        first = (number + plain_first + 1) % 2
+        for side in (first, 1 - first):
+            found[side].append(singles[side]())
+    return Sample.of(found[0]), Sample.of(found[1])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import itertools
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import attrs
@@ -62,6 +62,15 @@ class Sample:
     seconds: float
     cpu_seconds: float
 
+    @classmethod
+    def of(cls, parts: Sequence["Sample"]) -> Self:
+        """One sample of several."""
+        return cls(
+            list(itertools.chain.from_iterable(part.latencies for part in parts)),
+            sum(part.seconds for part in parts),
+            sum(part.cpu_seconds for part in parts),
+        )
+
 
 @attrs.define
 class Client(MatrixUser):
@@ -91,9 +100,12 @@ class Loads:
         sizes: how much in one round.
     """
 
+    #: Those of which one request can be made alone, and is over when it is answered.
+    SINGLE = ("lone_keys", "keys_for_many")
+
     def __init__(self, pair: Pair, sizes: Sizes) -> None:
         self.pair = pair
-        self._sizes = sizes
+        self.sizes = sizes
         self._numbers = itertools.count()
         self._senders = [self._client(pair.here) for _ in range(sizes.senders)]
         owner, *others = self._senders
@@ -110,7 +122,7 @@ class Loads:
 
             def work(sender: Client) -> list[float]:
                 start.wait()
-                return [self._send(sender) for _ in range(self._sizes.messages_each)]
+                return [self._send(sender) for _ in range(self.sizes.messages_each)]
 
             with concurrent.futures.ThreadPoolExecutor(len(self._senders)) as threads:
                 return list(itertools.chain.from_iterable(threads.map(work, self._senders)))
@@ -121,7 +133,7 @@ class Loads:
         """One sender, one message after the other."""
 
         def run() -> list[float]:
-            return [self._send(self._senders[0]) for _ in range(self._sizes.messages_alone)]
+            return [self._send(self._senders[0]) for _ in range(self.sizes.messages_alone)]
 
         return functools.partial(self._measured, run)
 
@@ -143,7 +155,7 @@ class Loads:
             def work(number: int) -> list[float]:
                 to = [members[(number + 1) % len(members)].user_id]
                 start.wait()
-                return [self._send_key(members[number], to) for _ in range(self._sizes.keys // len(members))]
+                return [self._send_key(members[number], to) for _ in range(self.sizes.keys // len(members))]
 
             with concurrent.futures.ThreadPoolExecutor(len(members)) as threads:
                 return list(itertools.chain.from_iterable(threads.map(work, range(len(members)))))
@@ -152,21 +164,29 @@ class Loads:
 
     def lone_keys(self) -> Callable[[], Sample]:
         """One member of a room sending keys to another one."""
-        return self._keys([self._senders[1].user_id], self._sizes.keys)
+        return self._keys(self._second, self.sizes.keys)
 
     def keys_for_many(self) -> Callable[[], Sample]:
         """One member of a room sending keys to many at once."""
-        return self._keys(self._many, self._sizes.keys // 2)
+        return self._keys(self._many, self.sizes.keys // 2)
 
     def remote_keys(self) -> Callable[[], Sample]:
         """One member of a room sending keys to one on the other server."""
-        return self._keys([self._far.user_id], self._sizes.keys)
+        return self._keys([self._far.user_id], self.sizes.keys)
+
+    def single(self, load: str) -> Callable[[], Sample]:
+        """One request of a load of ``SINGLE``."""
+        return self._keys(self._many if load == "keys_for_many" else self._second, 1)
 
     def _keys(self, recipients: list[str], times: int) -> Callable[[], Sample]:
         def run() -> list[float]:
             return [self._send_key(self._senders[0], recipients) for _ in range(times)]
 
         return functools.partial(self._measured, run)
+
+    @property
+    def _second(self) -> list[str]:
+        return [self._senders[1].user_id]
 
     @functools.cached_property
     def _many(self) -> list[str]:
@@ -190,7 +210,7 @@ class Loads:
 
     def _invites(self, server: SynapseServer) -> Callable[[], Sample]:
         inviter = self._client(self.pair.here)
-        guests = [server.register(self._name()).user_id for _ in range(self._sizes.invites)]
+        guests = [server.register(self._name()).user_id for _ in range(self.sizes.invites)]
         rooms = [inviter.create_room(**_ROOM) for _ in guests]
 
         def run() -> list[float]:

@@ -1,6 +1,7 @@
 """R1.1 against a reading that is as simple as can be, and against anything at all."""
 
 import json
+import re
 
 import pytest
 from hypothesis import example, given
@@ -67,6 +68,7 @@ def test_a_list_is_read_as_the_rules_say(batch, listed, beside):
     extra = {} if beside is None else {"domain": beside, "telematikID": "1-z"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(federation_list, "_BATCH", batch)
+        patch.setattr(federation_list, "_PIECE", batch)
         found = parse_payload(document(*listed, **extra))
     domains, iks = naive(listed)
     assert dict(found.domains) == domains
@@ -99,6 +101,81 @@ def test_any_json_is_read_or_refused(value):
     assert isinstance(value, dict)
     assert found.version == value["version"]
     assert dict(found.domains) == naive(value["domainList"])[0]
+
+
+#: What could be taken for the end of an entry, for a member, or for the array, and is something else.
+SPLICES = st.sampled_from(
+    [
+        "},{",
+        "}",
+        "{",
+        "]",
+        "[",
+        ",",
+        '"',
+        ":",
+        " :",
+        '":',
+        "\\",
+        '\\"',
+        " ",
+        "null",
+        "{}",
+        "[]",
+        "NaN",
+        "1",
+        "ä",
+        '"domainList":[',
+        '"domainList":[],',
+        '"domain":"b.example",',
+        '"a":{"b":1},',
+        '"isInsurance":true,',
+        '"domain" :"b.example",',
+        '{"domain":"b.example","telematikID":"1-z"},',
+        '"hashAlgorithm":"x",',
+    ]
+)
+
+
+def read_or_reason(octets):
+    try:
+        found = parse_payload(octets)
+    except ListRefusedError as error:
+        return str(error)
+    return dict(found.domains), dict(found.ik_to_domain), found.version, found.skipped, found.issued_at
+
+
+@given(st.lists(rows(), max_size=3), st.booleans(), st.integers(1, 60), st.data())
+def test_pieces_say_what_the_whole_says(listed, compact, piece, data):
+    listed = [entry("first.example"), *listed, entry("last.example", True, ik=["109500969"])]
+    separators = (",", ":") if compact else None
+    value = {"version": 1, "domainList": listed, "more": [1]}
+    text = json.dumps(value, separators=separators, ensure_ascii=False)
+    for _ in range(data.draw(st.integers(0, 2))):
+        at = data.draw(st.integers(0, len(text)))
+        text = text[:at] + data.draw(SPLICES) + text[at + data.draw(st.integers(0, 12)) :]
+    octets = bytearray(text.encode("utf-8", "surrogatepass"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(federation_list, "_PIECE", piece)
+        in_pieces = read_or_reason(octets)
+        patch.setattr(federation_list, "_ARRAY", re.compile(b"never"))
+        assert in_pieces == read_or_reason(octets)
+
+
+@pytest.mark.parametrize(
+    "rows_of_text",
+    [
+        '{"domain":"a.example","telematikID":"1-x","isInsurance":false,"domain":"b.example"}',
+        '{"domain":"a.example","telematikID":"1-x","isInsurance":false,"domain" :"b.example"}',
+        '{"domain":"a.example","telematikID":"1-x","isInsurance":false,"x":{"y":1,"y":2}}',
+        '{"domain":"a.example","telematikID":"1-x","isInsurance":false,"d\\u006fmain":"b.example"}',
+        '{"domain":"a.example","telematikID":":x","isInsurance":false,"telematikID":"1-x"}',
+    ],
+)
+def test_a_member_that_occurs_twice_is_refused(rows_of_text):
+    for beside in ("", ',{"domain":":b","telematikID":"1-x","isInsurance":false}'):
+        with pytest.raises(ListRefusedError, match="twice"):
+            parse_payload(f'{{"version":1,"domainList":[{rows_of_text}{beside}]}}'.encode())
 
 
 @given(st.binary(max_size=300))
