@@ -131,6 +131,9 @@ class ListLeader:
             self._in_force.take(update.state)
             await self._signals.tell_list_stored()
             self._schedule.succeeded(time.monotonic())
+            if update.packed is not None:
+                del update
+                await self._stored.give_back_memory()
         else:
             logger.warning("Another process has stored a later federation list: reading that one")
             self._loaded = False

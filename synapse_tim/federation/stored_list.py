@@ -11,6 +11,7 @@ from typing import Final
 
 from synapse_tim.adapter import metrics
 from synapse_tim.adapter.threads import Threads
+from synapse_tim.core.memory import give_back
 from synapse_tim.federation.acceptance import Acceptance, ListState
 from synapse_tim.federation.compiled import CompiledListError, Seal, VerifiedList
 from synapse_tim.federation.refusals import NOT_READ, ListRefusedError
@@ -127,6 +128,10 @@ class StoredList:
         sealed = await self._threads.run(self._sealed, verified)
         if sealed is not None:
             await self._store.write_compiled(verified.jws_digest, sealed)
+
+    async def give_back_memory(self) -> None:
+        """Return what reading or storing a list has taken, once nothing holds it any more."""
+        await self._threads.run(give_back)
 
     def _sealed(self, verified: VerifiedList) -> bytes | None:
         return None if verified.compiled is None else self._seal.close(verified.compiled, verified.path)
