@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.support.certificates",
     "tests.support.module_api",
     "tests.support.servers",
+    "tests.support.tested",
 ]
 
 settings.register_profile("synapse_tim", deadline=None, suppress_health_check=[HealthCheck.too_slow])

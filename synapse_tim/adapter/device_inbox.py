@@ -1,8 +1,8 @@
 """Synapse's store of messages to devices: the one place that all of them pass, on their way in and out.
 
 ``sendToDevice``, application
-services' included, and ``m.direct_to_device`` of other servers end in one of three methods of the store, in
-the process that writes the stream ``to_device``. They are called after Synapse's own checks of sizes, senders
+services' included, and ``m.direct_to_device`` of other servers end in one of three methods of the store (of
+two, in Synapse before 1.155), in the process that writes the stream ``to_device``. They are called after Synapse's own checks of sizes, senders
 and rates, so the sender learns nothing from a message that is left out here.
 """
 
@@ -23,13 +23,22 @@ _NOTIFY: Final = _SYNAPSE.calls(
 )
 _KEY: Final = _SYNAPSE.reads("synapse.types.StreamKeyType.TO_DEVICE", "likewise")
 _INBOX: Final = "synapse.storage.databases.main.deviceinbox.DeviceInboxWorkerStore"
+_APART: Final = (1, 155)  # since when messages to users here and elsewhere are stored apart
 _LOCAL: Final = _SYNAPSE.wraps(
     f"{_INBOX}.add_local_messages_from_client_to_device_inbox(…, local_messages_by_user_then_device)",
     "messages to strangers here are left out",
+    since=_APART,
 )
 _OUTGOING: Final = _SYNAPSE.wraps(
     f"{_INBOX}.add_remote_messages_from_client_to_device_inbox(…, remote_messages_by_destination)",
     "messages to strangers elsewhere are left out",
+    since=_APART,
+)
+_SENT: Final = _SYNAPSE.wraps(
+    f"{_INBOX}.add_messages_to_device_inbox"
+    "(local_messages_by_user_then_device, remote_messages_by_destination)",
+    "likewise, for both at once",
+    before=_APART,
 )
 _ARRIVING: Final = _SYNAPSE.wraps(
     f"{_INBOX}.add_messages_from_remote_to_device_inbox"
@@ -68,7 +77,8 @@ class DeviceInbox:
         _KEY.of(StreamKeyType)
         self._store = main_store(hs)
         self._deliver: Callable[[str, str, Messages], Awaitable[int]] = _ARRIVING.of(self._store)
-        for touched in (_LOCAL, _OUTGOING):
+        self._sent = [touched for touched in (_LOCAL, _OUTGOING, _SENT) if touched.expected]
+        for touched in self._sent:
             touched.of(self._store)
 
     def guard(self, permitted: Permitted, before: BeforeArrival, left_out: LeftOut) -> None:
@@ -84,19 +94,16 @@ class DeviceInbox:
             wanted = set(await permitted(sender, messages.keys(), kind))
             return {user: devices for user, devices in messages.items() if user in wanted}
 
-        async def local(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
-            messages = arguments["local_messages_by_user_then_device"]
-            if messages:
+        async def sent(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
+            if messages := arguments.get("local_messages_by_user_then_device"):
                 arguments["local_messages_by_user_then_device"] = await among(messages, *_origin(messages))
-            return await proceed()
-
-        async def outgoing(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
-            remaining = {}
-            for destination, edu in arguments["remote_messages_by_destination"].items():
-                messages = await among(edu["messages"], edu["sender"], edu["type"])
-                if messages:
-                    remaining[destination] = {**edu, "messages": messages}
-            arguments["remote_messages_by_destination"] = remaining
+            if destinations := arguments.get("remote_messages_by_destination"):
+                remaining = {}
+                for destination, edu in destinations.items():
+                    messages = await among(edu["messages"], edu["sender"], edu["type"])
+                    if messages:
+                        remaining[destination] = {**edu, "messages": messages}
+                arguments["remote_messages_by_destination"] = remaining
             return await proceed()
 
         async def arriving(proceed: Callable[[], Awaitable[Any]], arguments: dict[str, Any]) -> Any:
@@ -116,8 +123,8 @@ class DeviceInbox:
                 left_out(arrived, refused)
             return answer
 
-        _LOCAL.wrap(self._store, local)
-        _OUTGOING.wrap(self._store, outgoing)
+        for touched in self._sent:
+            touched.wrap(self._store, sent)
         _ARRIVING.wrap(self._store, arriving)
 
     async def deliver(self, arrived: ArrivedMessages, recipient: str) -> None:

@@ -8,6 +8,7 @@ and gets at it in no other way, so ``synapse-tim reference synapse`` prints what
 import enum
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -39,6 +40,14 @@ class Touched:
     parameters: str
     use: Use
     why: str
+    #: The releases of Synapse, such as ``(1, 155)``, in which it is there: the first, and the first without it.
+    since: tuple[int, int] = (0, 0)
+    before: tuple[int, int] = (sys.maxsize, 0)
+
+    @property
+    def expected(self) -> bool:
+        """Whether the installed Synapse has to have it."""
+        return self.since <= installed_synapse() < self.before
 
     @property
     def access(self) -> str:
@@ -119,9 +128,9 @@ class Touches:
         """Declare what is called: ``path`` with the parameters."""
         return self._add(path, Use.CALLED, why)
 
-    def wraps(self, path: str, why: str) -> Touched:
-        """Declare what something is put around: ``path`` with the parameters."""
-        return self._add(path, Use.WRAPPED, why)
+    def wraps(self, path: str, why: str, **releases: tuple[int, int]) -> Touched:
+        """Declare what something is put around: ``path`` with the parameters; ``since`` or ``before``."""
+        return self._add(path, Use.WRAPPED, why, **releases)
 
     def changes(self, path: str, why: str) -> Touched:
         """Declare what gets another value."""
@@ -131,11 +140,19 @@ class Touches:
         """Declare a method of Synapse's ``HomeServer`` that returns one of its handlers or stores."""
         return self._add(f"synapse.server.HomeServer.{name}", Use.CALLED, f"returns the `{kind}`")
 
-    def _add(self, declared: str, use: Use, why: str) -> Touched:
+    def _add(self, declared: str, use: Use, why: str, **releases: tuple[int, int]) -> Touched:
         path, bracket, parameters = declared.partition("(")
-        touched = Touched(self._capability, path, bracket + parameters, use, why)
+        touched = Touched(self._capability, path, bracket + parameters, use, why, **releases)
         TOUCHED.append(touched)
         return touched
+
+
+def installed_synapse() -> tuple[int, int]:
+    """Major and minor number of the installed Synapse."""
+    from synapse import __version__ as synapse_version
+
+    major, minor = synapse_version.split(".")[:2]
+    return int(major), int(minor)
 
 
 def incompatible(what: str) -> ConfigError:

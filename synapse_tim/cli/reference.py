@@ -6,8 +6,9 @@ The pages ``docs/configuration-reference.md``, ``docs/denials.md``, ``docs/homes
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -15,6 +16,9 @@ from synapse_tim.admin.output import markdown_table, print_json, print_table
 from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.core.checks import Verdict
 from synapse_tim.core.homeserver_options import OPTIONS
+
+if TYPE_CHECKING:
+    from synapse_tim.adapter.shape import Touched
 
 _EXAMPLE: Final = "Example: synapse-tim reference denials --json"
 
@@ -127,7 +131,13 @@ def synapse() -> Page:
     from synapse_tim.adapter.reference import touched
 
     rows = [
-        (each.capability, f"`{each.path}{each.parameters}`", each.access, each.use.value, each.why)
+        (
+            each.capability,
+            f"`{each.path}{each.parameters}`",
+            each.access,
+            each.use.value,
+            f"{each.why}{_releases(each)}",
+        )
         for each in touched()
     ]
     introduction = (
@@ -138,6 +148,15 @@ def synapse() -> Page:
         "wrapped once, however many parts have something to check there."
     )
     return Page("Synapse's internals", introduction, ("capability", "what", "access", "use", "why"), rows)
+
+
+def _releases(touched: "Touched") -> str:
+    """In which releases of Synapse something is there, if not in all."""
+    if touched.since > (0, 0):
+        return f"; since Synapse {touched.since[0]}.{touched.since[1]}"
+    if touched.before < (sys.maxsize, 0):
+        return f"; before Synapse {touched.before[0]}.{touched.before[1]}"
+    return ""
 
 
 PAGES: Final[dict[str, Callable[[], Page]]] = {

@@ -6,6 +6,10 @@ from pathlib import Path
 from synapse.federation.transport.server.federation import FEDERATION_SERVLET_CLASSES
 
 from synapse_tim.adapter.homeserver import Homeserver
+from synapse_tim.adapter.shape import installed_synapse
+
+#: What stores messages to devices here: since Synapse 1.155, and before.
+SENT = ("add_local_messages_from_client_to_device_inbox", "add_messages_to_device_inbox")
 
 
 def wrappers(function):
@@ -31,7 +35,7 @@ class HookCounter:
             "make_membership_event": client.make_membership_event,
             "register_user": hs.get_registration_handler().register_user,
             "purge_room": hs.get_storage_controllers().purge_events.purge_room,
-            "local to-device": store.add_local_messages_from_client_to_device_inbox,
+            "local to-device": getattr(store, SENT[installed_synapse() < (1, 155)]),
             "listener": hs._listener_http,
         }
         for servlet in FEDERATION_SERVLET_CLASSES:

@@ -7,7 +7,9 @@ from synapse.module_api.errors import ConfigError, SynapseError
 from synapse.notifier import Notifier
 from synapse.storage.databases.main import DataStore
 
+from synapse_tim.adapter import shape
 from synapse_tim.adapter.device_inbox import DeviceInbox
+from synapse_tim.adapter.shape import installed_synapse
 from synapse_tim.core.products import Product
 from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.invites import device_messages
@@ -17,11 +19,13 @@ from synapse_tim.invites.rules import InviteRules
 from synapse_tim.invites.strangers import Strangers
 
 LEO, DOCTOR, NURSE = "@leo:lax.example", "@doctor:own.example", "@nurse:own.example"
-METHODS = (
-    "add_local_messages_from_client_to_device_inbox",
-    "add_remote_messages_from_client_to_device_inbox",
-    "add_messages_from_remote_to_device_inbox",
-)
+ARRIVING = "add_messages_from_remote_to_device_inbox"
+LOCAL = "add_local_messages_from_client_to_device_inbox"
+OUTGOING = "add_remote_messages_from_client_to_device_inbox"
+BOTH = "add_messages_to_device_inbox"
+#: By the first release of Synapse that has them.
+METHODS = {(1, 153): (BOTH, ARRIVING), (1, 155): (LOCAL, OUTGOING, ARRIVING)}
+OF_THIS_SYNAPSE = METHODS[max(release for release in METHODS if release <= installed_synapse())]
 
 
 class Store:
@@ -29,6 +33,12 @@ class Store:
 
     def __init__(self):
         self.stored = []
+
+    async def add_messages_to_device_inbox(
+        self, local_messages_by_user_then_device, remote_messages_by_destination
+    ):
+        self.stored += [local_messages_by_user_then_device, remote_messages_by_destination]
+        return 1
 
     async def add_local_messages_from_client_to_device_inbox(self, local_messages_by_user_then_device):
         self.stored.append(local_messages_by_user_then_device)
@@ -62,9 +72,22 @@ def later(api):
     return calls
 
 
-@pytest.fixture
-def store():
+@pytest.fixture(params=METHODS, ids=str)
+def store(request, monkeypatch):
+    """That of a release of Synapse, which is what is installed."""
+    monkeypatch.setattr(shape, "installed_synapse", lambda: request.param)
+    for method in {LOCAL, OUTGOING, BOTH} - set(METHODS[request.param]):
+        monkeypatch.delattr(Store, method)
     return Store()
+
+
+def send(store, local, remote):
+    """As Synapse stores what a user sends."""
+    if hasattr(store, BOTH):
+        yield store.add_messages_to_device_inbox(local, remote)
+    else:
+        yield store.add_local_messages_from_client_to_device_inbox(local)
+        yield store.add_remote_messages_from_client_to_device_inbox(remote)
 
 
 @pytest.fixture
@@ -82,18 +105,25 @@ def to(*users, sender=LEO, kind="m.room.encrypted", text="x"):
     return {user: {"*": {"content": content, "type": kind, "sender": sender}} for user in users}
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_store_that_looks_different_is_refused(hs, store, monkeypatch, method):
-    real = {name: getattr(DataStore, name).__get__(store) for name in METHODS}
-    hs.get_datastores.return_value.main = Mock(**real)
+def test_the_store_of_this_synapse_is_accepted():
+    hs = Mock(**{"get_notifier.return_value": create_autospec(Notifier, instance=True)})
+    real = {name: getattr(DataStore, name).__get__(hs) for name in OF_THIS_SYNAPSE}
+    hs.get_datastores.return_value.main = Mock(**real, spec=[*real])
     assert DeviceInbox(hs)
-    hs.get_datastores.return_value.main = Store()
-    monkeypatch.setattr(Store, method, lambda self, messages: None)
-    with pytest.raises(ConfigError, match=method):
-        DeviceInbox(hs)
-    monkeypatch.delattr(Store, method)
-    with pytest.raises(ConfigError, match=method):
-        DeviceInbox(hs)
+
+
+@pytest.mark.parametrize("store", METHODS, indirect=True, ids=str)
+def test_a_store_that_looks_different_is_refused(hs, store, monkeypatch):
+    methods = [method for method in (LOCAL, OUTGOING, BOTH, ARRIVING) if hasattr(store, method)]
+    assert DeviceInbox(hs)
+    for method in methods:
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, method, lambda self, messages: None)
+            with pytest.raises(ConfigError, match=method):
+                DeviceInbox(hs)
+            patch.delattr(Store, method)
+            with pytest.raises(ConfigError, match=method):
+                DeviceInbox(hs)
 
 
 def test_a_notifier_that_looks_different_is_refused(hs):
@@ -104,16 +134,18 @@ def test_a_notifier_that_looks_different_is_refused(hs):
 
 def test_what_goes_to_strangers_is_left_out_everywhere(messages, strangers, store, run):
     strangers.among.return_value = {NURSE: INVITEE_REFUSES}
-    run(store.add_local_messages_from_client_to_device_inbox(to(DOCTOR, NURSE)))
     edu = {"sender": LEO, "type": "x", "message_id": "1", "messages": {DOCTOR: {}, NURSE: {}}}
     only = {**edu, "messages": {NURSE: {}}}
-    run(store.add_remote_messages_from_client_to_device_inbox({"own.example": edu, "b.example": only}))
+    for sent in send(store, to(DOCTOR, NURSE), {"own.example": edu, "b.example": only}):
+        run(sent)
     run(store.add_messages_from_remote_to_device_inbox("lax.example", "2", to(DOCTOR, NURSE)))
-    run(store.add_local_messages_from_client_to_device_inbox({}))
+    for sent in send(store, {}, {}):
+        run(sent)
     assert store.stored == [
         to(DOCTOR),
         {"own.example": {**edu, "messages": {DOCTOR: {}}}},
         ("2", to(DOCTOR)),
+        {},
         {},
     ]
 
