@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from synapse_tim import parts
 from synapse_tim.core.checks import AT_START_UP
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from synapse_tim.cleanup.module import RoomCleanup

@@ -1,9 +1,9 @@
 """Synapse's store of messages to devices: the one place that all of them pass, on their way in and out.
 
-``sendToDevice``, application
-services' included, and ``m.direct_to_device`` of other servers end in one of three methods of the store (of
-two, in Synapse before 1.155), in the process that writes the stream ``to_device``. They are called after Synapse's own checks of sizes, senders
-and rates, so the sender learns nothing from a message that is left out here.
+``sendToDevice``, application services' included, and ``m.direct_to_device`` of other servers end in one of
+three methods of the store (of two, before Synapse 1.155), in the process that writes the stream
+``to_device``. They are called after Synapse's own checks of sizes, senders and rates, so the sender learns
+nothing from a message that is left out here.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping

@@ -40,7 +40,7 @@ class Touched:
     parameters: str
     use: Use
     why: str
-    #: The releases of Synapse, such as ``(1, 155)``, in which it is there: the first, and the first without it.
+    #: The releases of Synapse in which it is there: the first, such as ``(1, 155)``, and the first without.
     since: tuple[int, int] = (0, 0)
     before: tuple[int, int] = (sys.maxsize, 0)
 

@@ -1,6 +1,7 @@
 """The command ``synapse-tim``."""
 
 import argparse
+import importlib.resources
 import sys
 from collections.abc import Sequence
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="TI-Messenger policies for an unmodified Synapse.",
         epilog="Example: synapse-tim federation-list verify federationList.jws --pinned-root GEM.RCA8.der",
     )
-    parser.add_argument("--version", action="version", version=f"synapse_tim {__version__}")
+    parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (
         check,
@@ -65,3 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     return code
+
+
+def _version() -> str:
+    """The version, and the commit that the package was built from, if it says so."""
+    version = f"synapse_tim {__version__}"
+    try:
+        commit = importlib.resources.files("synapse_tim").joinpath("commit.txt").read_text("utf-8")
+    except OSError:  # installed from a checkout as it is, or built where nobody knew
+        return version
+    return f"{version} (commit {commit.strip()})"

@@ -61,7 +61,6 @@ def record(file, found, **versions):
     entry.update(
         synapse=synapse,
         python=python,
-        synapse_tim=metadata.version("synapse-tim"),
         day=datetime.datetime.now(datetime.UTC).date().isoformat(),
         packages={name: metadata.version(name) for name in ("twisted", "pydantic", "txredisapi")},
     )
