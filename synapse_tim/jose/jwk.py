@@ -84,6 +84,11 @@ def parse_key_set(document: bytes | bytearray) -> KeySet:
         parsed = strict_json.parse(document)
     except strict_json.StrictJsonError as error:
         raise JwkError(str(error)) from None
+    return key_set(parsed)
+
+
+def key_set(parsed: object) -> KeySet:
+    """Read a JWK set, or a single JWK, as JSON gave it; errors as for ``parse_key_set``."""
     if not isinstance(parsed, dict):
         raise JwkError("not an object")
     entries = parsed.get("keys", [parsed])

@@ -64,13 +64,17 @@ class SignedToken:
     _signature: bytes
 
     @classmethod
-    def parse(cls, token: bytes) -> SignedToken:
+    def parse(cls, token: bytes, *, max_bytes: int = MAX_BYTES) -> SignedToken:
         """Take a token apart.
+
+        Args:
+            token: the bytes.
+            max_bytes: how many there may be.
 
         Raises:
             JoseError: it is no compact JWS, or its algorithm is not among ``ALGORITHMS``.
         """
-        if len(token) > MAX_BYTES:
+        if len(token) > max_bytes:
             raise JoseError(JoseReason.TOO_LARGE, f"{len(token)} bytes")
         segments = token.split(b".")
         if len(segments) != 3:

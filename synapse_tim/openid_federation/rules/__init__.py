@@ -1,0 +1,1 @@
+"""Entity statements, trust chains and metadata policies; pure."""
