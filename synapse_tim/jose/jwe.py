@@ -11,6 +11,8 @@ arithmetic is that of ``cryptography``.
 
 from __future__ import annotations
 
+import json
+import os
 import struct
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -24,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 
 from synapse_tim.jose import jwk
-from synapse_tim.jose.compact import decode_segment, read_header
+from synapse_tim.jose.compact import base64url_encode, decode_segment, read_header
 from synapse_tim.jose.errors import JoseError, JoseReason
 
 #: The only content encryption.
@@ -117,6 +119,33 @@ def decrypt_with(token: bytes, key: bytes) -> bytes:
         return _Parts.of(token, "dir").open(key)
     except InvalidTag:
         raise JoseError(JoseReason.NOT_DECRYPTED) from None
+
+
+def encrypt(plaintext: bytes, key: ec.EllipticCurvePublicKey, header: Mapping[str, str]) -> str:
+    """Encrypt for somebody's key (``ECDH-ES``).
+
+    Args:
+        header: further members of the protected header, such as ``cty``.
+
+    Returns:
+        The compact serialization.
+
+    Raises:
+        JwkError: the key is on a curve outside ``jwk.CURVES``.
+    """
+    ephemeral = ec.generate_private_key(key.curve)
+    own = {"alg": "ECDH-ES", "enc": CONTENT_ENCRYPTION, "epk": jwk.to_jwk(ephemeral.public_key())}
+    nobody = length_and(b"") * 2
+    return seal({**header, **own}, derive(ephemeral.exchange(ec.ECDH(), key), nobody), plaintext)
+
+
+def seal(header: Mapping[str, Any], key: bytes, plaintext: bytes) -> str:
+    """Encrypt with a content encryption key under a protected header; the compact serialization."""
+    protected = base64url_encode(json.dumps(dict(header), separators=(",", ":")).encode())
+    iv = os.urandom(_IV_BYTES)
+    sealed = AESGCM(key).encrypt(iv, plaintext, protected)
+    parts = protected, b"", *map(base64url_encode, (iv, sealed[:-_TAG_BYTES], sealed[-_TAG_BYTES:]))
+    return b".".join(parts).decode()
 
 
 def derive(shared: bytes, parties: bytes) -> bytes:

@@ -12,8 +12,9 @@ from synapse_tim.adapter.clock import utc_now
 from synapse_tim.adapter.config_block import read_cas, wrong
 from synapse_tim.adapter.pinned_roots import read_pinned_roots
 from synapse_tim.adapter.threads import Threads
-from synapse_tim.login.config import KeysConfig, LoginPolicyConfig, ProviderConfig
+from synapse_tim.login.config import KeysConfig, LoginPolicyConfig, ProviderConfig, TrustAnchorConfig
 from synapse_tim.login.provider_keys import (
+    FederatedKeys,
     KeyFile,
     KeySource,
     KeysUnavailableError,
@@ -24,6 +25,8 @@ from synapse_tim.login.provider_keys import (
 )
 from synapse_tim.login.rules.identity_provider import Profile
 from synapse_tim.login.token_login import Provider
+from synapse_tim.openid_federation.client import FederationClient
+from synapse_tim.openid_federation.rules.chain import TrustAnchor
 from synapse_tim.pki.config import TrustConfig, trust_store
 from synapse_tim.pki.ocsp_client import OcspClient
 from synapse_tim.pki.revocation import OcspMode
@@ -72,19 +75,47 @@ def _source(
     block: ProviderConfig, position: int, fetchers: _Fetchers, trust: TrustConfig | None
 ) -> KeySource:
     keys = block.keys
+    if keys.trust_anchor is not None:
+        return FederatedKeys(federation_client(keys.trust_anchor, position, fetchers.provider), block.issuer)
     if keys.jwks_path is not None:
         return read_key_file(Path(keys.jwks_path), position)
     if keys.jwks_url is not None:
         return KeyUrl(fetchers.provider, keys.jwks_url)
-    url = keys.discovery_url or ""
     if block.profile is not Profile.GEMATIK_IDP or trust is None:
-        return PlainDiscovery(fetchers.provider, url, block.issuer, utc_now)
+        return PlainDiscovery(fetchers.provider, keys.discovery_url or "", block.issuer, utc_now)
+    return signed_discovery(block, trust, fetchers.provider, fetchers.open)
+
+
+def signed_discovery(
+    block: ProviderConfig, trust: TrustConfig, fetcher: Fetcher, open_fetcher: Fetcher
+) -> SignedDiscovery:
+    """The discovery document of the central IDP.
+
+    Args:
+        fetcher: to the provider.
+        open_fetcher: to what is public: roots and OCSP.
+    """
     if trust.ocsp is OcspMode.OFF:
         logger.warning("Identity provider %s: ocsp: off: revoked certificates are not noticed", block.id)
     roots = read_pinned_roots(trust, "login", "trust")
-    store = trust_store(trust, roots, fetchers.open, ROLE_IDPD)
-    ocsp = OcspClient(trust.ocsp, fetchers.open, trust.ocsp_responder_url)
-    return SignedDiscovery(fetchers.provider, url, block.issuer, utc_now, store, ocsp)
+    store = trust_store(trust, roots, open_fetcher, ROLE_IDPD)
+    ocsp = OcspClient(trust.ocsp, open_fetcher, trust.ocsp_responder_url)
+    return SignedDiscovery(fetcher, block.keys.discovery_url or "", block.issuer, utc_now, store, ocsp)
+
+
+def federation_client(anchor: TrustAnchorConfig, position: int, fetcher: Fetcher) -> FederationClient:
+    """What is known of the federation of a trust anchor; ``ConfigError`` if the file has no key.
+
+    Args:
+        position: of the provider.
+        fetcher: to the anchor and its members.
+    """
+    try:
+        keys = KeyFile(Path(anchor.jwks_path)).fetch()
+    except KeysUnavailableError as error:
+        place = ("login", "providers", position, "keys", "trust_anchor", "jwks_path")
+        raise wrong(str(error), *place) from None
+    return FederationClient(fetcher, TrustAnchor(anchor.entity_id, keys), utc_now)
 
 
 def read_key_file(path: Path, position: int) -> KeyFile:

@@ -21,24 +21,39 @@ from synapse_tim.login.rules.identity_provider import DEFAULTS, IdentityProvider
 from synapse_tim.login.rules.methods import DEFAULTS as PERMITTED
 from synapse_tim.login.rules.methods import FOR_INSURED, ID_TOKEN_TYPE, TYPES, LoginMethod, LoginRules
 from synapse_tim.pki.config import TrustConfig
-from synapse_tim.transport.urls import TrustedUrl
+from synapse_tim.transport.urls import SecureBaseUrl, TrustedUrl
 
+_DAY_MS: Final = 24 * 60 * 60 * 1000
 _CURVES: Final = (ec.SECP256R1, ec.BrainpoolP256R1)
+
+
+class TrustAnchorConfig(Block):
+    """``trust_anchor``: whom the OpenID federation rests on: gematik's federation master."""
+
+    entity_id: SecureBaseUrl
+    """Its identifier."""
+    jwks_path: ReadablePath
+    """A file with its keys, as a JWK set; the federation's documents name them."""
 
 
 class KeysConfig(Block):
     """``keys``: where the keys of a provider are."""
 
     discovery_url: TrustedUrl | None = None
-    """One of this, `jwks_url` and `jwks_path`. A discovery document. That of `gematik_idp` is signed, and
-    believed only if the signature leads to the roots in `trust` and the signer is the IDP-Dienst (A_20657).
+    """One of this, `jwks_url`, `jwks_path` and `trust_anchor`. A discovery document. That of `gematik_idp` is
+    signed, and believed only if the signature leads to the roots in `trust` and the signer is the IDP-Dienst
+    (A_20657).
     """
     jwks_url: TrustedUrl | None = None
     """A JWK set."""
     jwks_path: ReadablePath | None = None
     """A file with a JWK set."""
+    trust_anchor: TrustAnchorConfig | None = None
+    """The provider is a member of the OpenID federation (GesundheitsID): its keys, and where it is, come from
+    its statement, which is believed as long as this trust anchor vouches for it; `issuer` is its identifier.
+    """
     ca_certificates: ReadablePath | None = None
-    """The CAs that vouch for the provider's server. Default: the system's."""
+    """The CAs that vouch for the provider's server, and that of the trust anchor. Default: the system's."""
     refresh_interval: Duration = 60 * 60 * 1000
     """Keys are fetched again after that, and when a token names one that is unknown or its signature does not
     verify. While the provider is down the last ones stay; keys that it withdraws do not, nor do those of a
@@ -51,11 +66,13 @@ class KeysConfig(Block):
 
     @model_validator(mode="after")
     def _one_source(self) -> KeysConfig:
-        sources = [self.discovery_url, self.jwks_url, self.jwks_path]
+        sources = [self.discovery_url, self.jwks_url, self.jwks_path, self.trust_anchor]
         if sum(source is not None for source in sources) != 1:
-            raise ValueError("expected one of discovery_url, jwks_url and jwks_path")
+            raise ValueError("expected one of discovery_url, jwks_url, jwks_path and trust_anchor")
         if not self.pause <= self.refresh_interval <= self.max_age:
             raise ValueError("expected pause <= refresh_interval <= max_age")
+        if self.trust_anchor is not None and self.refresh_interval > _DAY_MS:
+            raise ValueError("expected a refresh_interval of at most 24h: statements hold no longer")
         return self
 
 
@@ -239,6 +256,8 @@ class LoginPolicyConfig(PartConfig):
     def _check_provider(self, provider: ProviderConfig, *keys: str | int) -> None:
         if provider.has_to_be_encrypted and not self.login.decryption_keys:
             raise WrongValueError("its tokens are encrypted: add login.decryption_keys", *keys, "encrypted")
+        if provider.keys.trust_anchor is not None and not provider.issuer.startswith("https://"):
+            raise WrongValueError("expected https: a member of the federation", *keys, "issuer")
         insured = provider.profile is Profile.GESUNDHEITSID
         if insured and self.product is Product.PRO:
             raise WrongValueError("insured persons need product epa", *keys, "profile")

@@ -20,6 +20,8 @@ from synapse_tim.core.errors import ReasonError
 from synapse_tim.jose import jwk
 from synapse_tim.jose.large_jws import CompactJws, JwsLimits
 from synapse_tim.login.rules import discovery
+from synapse_tim.openid_federation.client import FederationClient
+from synapse_tim.openid_federation.errors import FederationError, FederationReason
 from synapse_tim.pki.certificates import parse_certificate, public_key_info
 from synapse_tim.pki.errors import CertificateReason
 from synapse_tim.pki.ocsp_client import OcspClient
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _DEADLINE_SECONDS: Final = 10.0
 _PAUSE_WITHOUT_KEYS: Final = 5.0
+_WITHDRAWN: Final = frozenset({FederationReason.UNKNOWN_ENTITY, FederationReason.NO_KEY})
 _DISCOVERY_ALGORITHMS: Final = frozenset({"BP256R1", "ES256"})
 
 
@@ -114,18 +117,10 @@ class SignedDiscovery:
     def fetch(self) -> jwk.KeySet:
         """See ``KeySource``."""
         now = self.clock()
-        data = _get(self.fetcher, self.url, discovery.MAX_OCTETS)
-        try:
-            signed = CompactJws.parse(data, JwsLimits(total=discovery.MAX_OCTETS))
-            signed.require_algorithm(_DISCOVERY_ALGORITHMS)
-            self.ocsp.check(self.trust.find(signed.signer, signed.certificates[1:], now), now)
-            document = signed.verified_payload()
-        except ReasonError as error:
-            raise _refused("discovery", error) from None
         secure = self.url.lower().startswith("https://")
         try:
             url = discovery.keys_url(
-                document,
+                self.fetch_document(),
                 self.issuer,
                 now,
                 members=("uri_puk_idp_sig", "jwks_uri"),
@@ -138,6 +133,18 @@ class SignedDiscovery:
         for key in keys.keys:
             self._check_certificate(key, now)
         return keys
+
+    def fetch_document(self) -> bytes | bytearray:
+        """The document itself, whose signature is verified; ``KeysUnavailableError`` with the reason."""
+        now = self.clock()
+        data = _get(self.fetcher, self.url, discovery.MAX_OCTETS)
+        try:
+            signed = CompactJws.parse(data, JwsLimits(total=discovery.MAX_OCTETS))
+            signed.require_algorithm(_DISCOVERY_ALGORITHMS)
+            self.ocsp.check(self.trust.find(signed.signer, signed.certificates[1:], now), now)
+            return signed.verified_payload()
+        except ReasonError as error:
+            raise _refused("discovery", error) from None
 
     def _check_certificate(self, key: jwk.VerificationKey, now: dt.datetime) -> None:
         if not key.x5c:
@@ -153,6 +160,23 @@ class SignedDiscovery:
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         ):
             raise KeysUnavailableError("the certificate does not match the key")
+
+
+@attrs.frozen
+class FederatedKeys:
+    """The signed keys of a member of the OpenID federation."""
+
+    client: FederationClient
+    issuer: str
+
+    def fetch(self) -> jwk.KeySet:
+        """See ``KeySource``; keys are withdrawn once the trust anchor no longer vouches for the provider."""
+        try:
+            return self.client.keys(self.issuer)
+        except FederationError as error:
+            gone = error.reason in _WITHDRAWN or self.client.has_expired(self.issuer)
+            kind = KeysWithdrawnError if gone else KeysUnavailableError
+            raise kind(f"federation: {error}") from None
 
 
 def _key_set(data: bytes | bytearray) -> jwk.KeySet:

@@ -88,9 +88,9 @@ class FederationClient:
                 return self._fetch_keys(provider)
             return key_set(provider.metadata.get("jwks"))
 
-    def knows(self, entity_id: str) -> bool:
-        """Whether what was verified of a provider still holds."""
-        return self._known(entity_id) is not None
+    def has_expired(self, entity_id: str) -> bool:
+        """Whether what was verified of a provider no longer holds."""
+        return entity_id in self._providers and self._known(entity_id) is None
 
     def listed(self) -> tuple[ListedProvider, ...]:
         """The identity providers for insured persons, as the trust anchor lists them now."""

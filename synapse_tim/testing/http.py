@@ -30,6 +30,7 @@ class Request:
     headers: Mapping[str, str]  #: by name in lower case
     body: bytes  #: the bytes of a POST
     secure: bool  #: whether it came over TLS
+    client_certificate: bytes | None = None  #: of mutual TLS, in DER
 
 
 @attrs.frozen
@@ -147,7 +148,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self, body: bytes) -> None:
         owner = self.server.owner
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, body, owner.secure)
+        peer = self.connection
+        certificate = peer.getpeercert(binary_form=True) if isinstance(peer, ssl.SSLSocket) else None
+        request = Request(self.command, self.path, headers, body, owner.secure, certificate)
         faulty = self.path.startswith(owner.faults.paths)
         faults = attrs.evolve(owner.faults) if faulty else Faults()
         if faults.drop_connection:

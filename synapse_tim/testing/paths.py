@@ -23,3 +23,6 @@ INSURED_SEARCH: Final = "/fdv/search/"
 CENTRAL_IDP: Final = "/idp"
 SECTORAL_IDP: Final = "/sectoral"
 BROKER: Final = "/broker"
+
+#: The federation master, who vouches for sectoral identity providers and their clients.
+FEDERATION_MASTER: Final = "/federation-master"

@@ -25,6 +25,7 @@ from synapse_tim.transport.errors import TransportError, TransportReason
 SILENCE_SECONDS: Final = 10.0
 #: Three years, in seconds; anything older is as old.
 _OLDEST: Final = 10**8
+_OK: Final = frozenset({200})
 
 # httpx logs whole URLs at INFO; an operator's may carry a token in its query.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -35,7 +36,7 @@ class Response:
     """A complete answer."""
 
     status: int  #: HTTP status, never a redirect except 304
-    body: bytearray  #: the bytes of a 200; empty for any other status
+    body: bytearray  #: the bytes of a 200, or of a status that was asked for; empty for any other
     #: Seconds for which the server wants to be left alone, if it says so in digits.
     retry_after: int | None = None
     age: int = 0  #: seconds since a cache that answered had this from its origin; 0 without a cache
@@ -125,14 +126,25 @@ class Fetcher:
             raise TransportError(
                 TransportReason.UNREACHABLE, f"no usable URL: {type(error).__name__}"
             ) from None
-        return self._exchange(request, max_bytes, deadline)
+        return self._exchange(request, max_bytes, deadline, _OK)
 
     def post(
-        self, url: str, *, content: bytes, headers: Mapping[str, str], max_bytes: int, deadline: float
+        self,
+        url: str,
+        *,
+        content: bytes,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        deadline: float,
+        statuses: frozenset[int] = _OK,
     ) -> Response:
-        """POST bytes; arguments and errors as for ``get``."""
+        """POST bytes; arguments and errors as for ``get``.
+
+        Args:
+            statuses: whose body is read.
+        """
         request = self._client.build_request("POST", url, content=content, headers=dict(headers))
-        return self._exchange(request, max_bytes, deadline)
+        return self._exchange(request, max_bytes, deadline, statuses)
 
     def close(self) -> None:
         """End exchanges that are under way and refuse further ones; for use at shutdown."""
@@ -141,7 +153,9 @@ class Fetcher:
             exchange.end()
         self._client.close()
 
-    def _exchange(self, request: httpx.Request, max_bytes: int, deadline: float) -> Response:
+    def _exchange(
+        self, request: httpx.Request, max_bytes: int, deadline: float, statuses: frozenset[int]
+    ) -> Response:
         """Run the exchange in a thread of its own and wait for it no longer than the deadline.
 
         Looking a name up cannot be interrupted. A thread that is late goes on by itself and ends as soon as
@@ -155,7 +169,7 @@ class Fetcher:
 
         def run() -> None:
             try:
-                outcome.set_result(self._send(request, host, max_bytes, exchange))
+                outcome.set_result(self._send(request, host, max_bytes, exchange, statuses))
             except BaseException as error:
                 outcome.set_exception(error)
             finally:
@@ -171,12 +185,19 @@ class Fetcher:
                 TransportReason.DEADLINE, f"{host}: not complete within {deadline:g} s"
             ) from None
 
-    def _send(self, request: httpx.Request, host: str, max_bytes: int, exchange: _Exchange) -> Response:
+    def _send(
+        self,
+        request: httpx.Request,
+        host: str,
+        max_bytes: int,
+        exchange: _Exchange,
+        statuses: frozenset[int],
+    ) -> Response:
         request.extensions["trace"] = exchange.trace
         try:
             response = self._client.send(request, stream=True)
             with contextlib.closing(response):
-                return _read(response, host, max_bytes)
+                return _read(response, host, max_bytes, statuses)
         except (
             httpx.HTTPError,
             httpx.InvalidURL,
@@ -199,7 +220,7 @@ def _is_of_certificate(error: BaseException | None) -> bool:
     return False
 
 
-def _read(response: httpx.Response, host: str, max_bytes: int) -> Response:
+def _read(response: httpx.Response, host: str, max_bytes: int, statuses: frozenset[int]) -> Response:
     status = response.status_code
     if 300 <= status < 400 and status != 304:
         raise TransportError(TransportReason.REDIRECT, f"{host}: status {status}")
@@ -209,7 +230,7 @@ def _read(response: httpx.Response, host: str, max_bytes: int) -> Response:
         raise TransportError(TransportReason.COMPRESSED, f"{host}: {encoding[:20]!a}")
     body = bytearray()
     retry_after, age = _seconds(response, "Retry-After"), min(_seconds(response, "Age") or 0, _OLDEST)
-    if status != 200:
+    if status not in statuses:
         return Response(status, body, retry_after, age)
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > max_bytes:

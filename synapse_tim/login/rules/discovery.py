@@ -42,6 +42,26 @@ def keys_url(
     Raises:
         DiscoveryError: with what is wrong.
     """
+    parsed = read_document(document, issuer, now, expires=expires)
+    name = next((name for name in members if parsed.get(name)), members[-1])
+    try:
+        url = text(parsed, name)
+    except TokenRefusedError as error:
+        raise DiscoveryError(error.detail) from None
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.scheme in (("https",) if secure else ("http", "https"))
+    except ValueError:
+        usable = False
+    if not usable:
+        raise DiscoveryError("the address of the keys is not a URL that may be used")
+    return url
+
+
+def read_document(
+    document: bytes | bytearray, issuer: str, now: dt.datetime, *, expires: bool = False
+) -> dict[str, Any]:
+    """Read a document; arguments and errors as for ``keys_url``."""
     try:
         parsed = strict_json.parse(document)
     except strict_json.StrictJsonError as error:
@@ -53,17 +73,9 @@ def keys_url(
             raise DiscoveryError("the issuer is another one than configured")
         if expires or parsed.get("exp") is not None:
             _check_expiry(parsed, now)
-        url = text(parsed, next((name for name in members if parsed.get(name)), members[-1]))
     except TokenRefusedError as error:
         raise DiscoveryError(error.detail) from None
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname) and parts.scheme in (("https",) if secure else ("http", "https"))
-    except ValueError:
-        usable = False
-    if not usable:
-        raise DiscoveryError("the address of the keys is not a URL that may be used")
-    return url
+    return parsed
 
 
 def _check_expiry(parsed: dict[str, Any], now: dt.datetime) -> None:

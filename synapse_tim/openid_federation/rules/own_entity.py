@@ -1,7 +1,7 @@
 """What this service says about itself in the federation: its entity configuration (OpenID Federation §9).
 
 Three kinds of keys: those that sign the statement, the first of them does and a further one is announced
-with it before it takes over; those that tokens are encrypted for; the certificates with which it identifies
+with it before it takes over; the one that tokens are encrypted for; the certificates with which it identifies
 itself at the providers (RFC 8705 §2.2).
 """
 
@@ -53,7 +53,7 @@ class OwnEntity:
     scope: str  #: separated by spaces: everything that is asked for
     authority_hints: tuple[str, ...]  #: the trust anchors
     signature_keys: Sequence[EntityKey]  #: at least one; the first signs
-    decryption_keys: Sequence[DecryptionKey]  #: that tokens are encrypted for; only those on P-256 are told
+    encryption_key: DecryptionKey  #: that tokens are encrypted for, on P-256
     certificates: Sequence[x509.Certificate]  #: with which it identifies itself, keys on P-256
     #: Laid over the metadata as ``federation_entity``, such as ``contacts``.
     about: Mapping[str, Any] = attrs.field(factory=dict)
@@ -83,8 +83,6 @@ class OwnEntity:
         return jwt.encode(claims, signer.key, algorithm=ALGORITHM, headers=headers).encode()
 
     def _relying_party(self) -> dict[str, Any]:
-        ours = self.decryption_keys
-        encryption = [key.public_jwk for key in ours if isinstance(key.key.curve, ec.SECP256R1)]
         return {
             "organization_name": self.organization_name,
             "client_name": self.organization_name,
@@ -100,7 +98,9 @@ class OwnEntity:
             "id_token_encrypted_response_alg": "ECDH-ES",
             "id_token_encrypted_response_enc": CONTENT_ENCRYPTION,
             "scope": self.scope,
-            "jwks": {"keys": [*map(dict, encryption), *map(_certificate_jwk, self.certificates)]},
+            "jwks": {
+                "keys": [dict(self.encryption_key.public_jwk), *map(_certificate_jwk, self.certificates)]
+            },
             **self.further,
         }
 

@@ -14,7 +14,6 @@ Example:
 import copy
 import datetime as dt
 import shutil
-import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -33,8 +32,10 @@ from synapse_tim.testing.simulator.endpoints import CLIENT_ID, CLIENT_SECRET, En
 from synapse_tim.testing.simulator.faults import Faults
 from synapse_tim.testing.simulator.idp.broker import Broker
 from synapse_tim.testing.simulator.idp.central import CentralIdp
+from synapse_tim.testing.simulator.idp.federation_master import FederationMaster
 from synapse_tim.testing.simulator.idp.sectoral import SectoralIdp
 from synapse_tim.testing.simulator.pki.world import TiWorld, make_world
+from synapse_tim.testing.simulator.tls import ServerTls
 
 
 def _utc_now() -> dt.datetime:
@@ -65,6 +66,7 @@ class TiSimulator:
         entries: who is listed in the directory.
         idp: the central identity provider, for smart cards.
         sectoral: the identity provider of insured persons.
+        federation_master: the trust anchor of that one and its clients.
         broker: an OpenID provider in front of those two; its issuer is plain HTTP, so that browsers get to
             it without trusting any CA.
         dir: where the files are.
@@ -80,6 +82,8 @@ class TiSimulator:
         clock_offset: dt.timedelta = dt.timedelta(),
         ports: tuple[int, int] | None = None,
     ) -> None:
+        plain, secure = ports or free_ports(2)
+        self.ports = (plain, secure)
         self.world = world or make_world(clock())
         self.require_client_certificate = require_client_certificate
         self.clock_offset = clock_offset
@@ -88,20 +92,28 @@ class TiSimulator:
         self.entries = DirectoryEntries()
         self._clock = clock
         self.idp = CentralIdp(self.world, self.faults, lambda: self.https_url, self.now)
-        self.sectoral = SectoralIdp(self.world, lambda: self.https_url, self.now)
+        self.federation_master = FederationMaster(lambda: self.https_url, self.now)
+        self.sectoral = SectoralIdp(self.world, self.federation_master, lambda: self.https_url, self.now)
         self.broker = Broker(self.idp, self.sectoral, self.world, lambda: self.http_url, self.now)
         lookups = DirectoryLookups(self.entries, self.faults, lambda: self.directory_url)
         self._endpoints = Endpoints(
-            self.world, self.directory, lookups, self.faults, self.now, self.idp, self.sectoral, self.broker
+            self.world,
+            self.directory,
+            lookups,
+            self.faults,
+            self.now,
+            self.idp,
+            self.sectoral,
+            self.broker,
+            self.federation_master,
         )
         self._lock = threading.Lock()
         self._requests: list[tuple[str, str, int]] = []
-        plain, secure = ports or free_ports(2)
-        self.ports = (plain, secure)
         self._servers: tuple[LoopbackServer, ...] = ()
         self._own_dir = directory is None
         self.dir = directory or Path(tempfile.mkdtemp(prefix="ti-simulator-"))
         self._write_files()
+        self._tls = ServerTls(self.dir / "server.pem", self.ca_file, require=self.require_client_certificate)
 
     def __enter__(self) -> Self:
         """Start."""
@@ -120,7 +132,7 @@ class TiSimulator:
             self._servers = (plain,)
             try:
                 secure = LoopbackServer(
-                    self.ports[1], self._endpoints, self._log, self.faults, self._ssl_context()
+                    self.ports[1], self._endpoints, self._log, self.faults, self._tls.context
                 )
             except OSError:
                 self.stop()
@@ -310,13 +322,16 @@ class TiSimulator:
         for path, content in files.items():
             path.write_bytes(content)
 
-    def _ssl_context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.dir / "server.pem")
-        if self.require_client_certificate:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(self.ca_file)
-        return context
+    def accept_client_certificate(self, pem: str) -> None:
+        """Let a client identify itself with a certificate of its own, over HTTPS.
+
+        A genuine provider takes any certificate in the handshake and compares it with the client's keys
+        afterwards; Python's TLS has to know it before.
+
+        Args:
+            pem: a self-signed certificate.
+        """
+        self._tls.accept(pem)
 
     def _log(self, method: str, path: str, status: int) -> None:
         with self._lock:

@@ -1,21 +1,14 @@
 """Encrypting tokens, as identity providers and their clients do (RFC 7516, RFC 7518 §4.6)."""
 
-import os
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from synapse_tim.jose.compact import Base64UrlError, base64url_decode
-from synapse_tim.jose.compact import base64url_encode as base64url
-from synapse_tim.jose.jwe import CONTENT_ENCRYPTION, derive, length_and
+from synapse_tim.jose.jwe import CONTENT_ENCRYPTION, derive, length_and, seal
 from synapse_tim.jose.jwk import to_jwk
 from synapse_tim.testing.merge import overlaid
-from synapse_tim.testing.simulator.pki.signing import compact_json
-
-_IV_OCTETS: Final = 12
-_TAG_OCTETS: Final = 16
 
 
 def encrypt(
@@ -42,11 +35,7 @@ def encrypt(
         protected = overlaid(own, changes)
         parties = _party(protected, "apu") + _party(protected, "apv")
         content_key = derive(ephemeral.exchange(ec.ECDH(), key), parties)
-    aad = base64url(compact_json(protected))
-    iv = os.urandom(_IV_OCTETS)
-    sealed = AESGCM(content_key).encrypt(iv, plaintext, aad)
-    ciphertext, tag = sealed[:-_TAG_OCTETS], sealed[-_TAG_OCTETS:]
-    return b".".join((aad, b"", base64url(iv), base64url(ciphertext), base64url(tag))).decode()
+    return seal(protected, content_key, plaintext)
 
 
 def _party(header: Mapping[str, Any], member: str) -> bytes:
