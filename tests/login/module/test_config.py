@@ -261,13 +261,13 @@ def test_the_block_of_the_mapping_is_that_of_the_claims(hash_key_path):
         ("profile", ..., "profile", "required"),
         ("profile", "gematik", "profile", "expected 'gematik_idp' or 'gesundheitsid' or 'oidc'"),
         ("keys", ..., "keys", "required"),
-        ("keys", {}, "keys", "expected one of discovery_url, jwks_url and jwks_path"),
+        ("keys", {}, "keys", "expected one of discovery_url, jwks_url, jwks_path and trust_anchor"),
         ("keys", {"refresh_interval": "1h"}, "keys", "expected one of"),
         (
             "keys",
             {"jwks_url": "https://a.example/", "discovery_url": "https://a.example/"},
             "keys",
-            "expected one of discovery_url, jwks_url and jwks_path",
+            "expected one of discovery_url, jwks_url, jwks_path and trust_anchor",
         ),
         ("keys", {"jwks_url": "idp.example"}, "keys.jwks_url", "expected an http or https URL"),
         ("keys", {"jwks_url": "http://idp.example/"}, "keys.jwks_url", "expected an https URL"),
@@ -275,6 +275,18 @@ def test_the_block_of_the_mapping_is_that_of_the_claims(hash_key_path):
         ("keys", {"discovery_url": "http://idp.example/"}, "keys.discovery_url", "expected an https URL"),
         ("keys", {"jwks_url": "https://u:p@idp.example/"}, "keys.jwks_url", "without user name"),
         ("keys", {"jwks_path": "/no/such/file"}, "keys.jwks_path", "cannot read /no/such/file"),
+        (
+            "keys",
+            {"trust_anchor": {"entity_id": "http://master.example", "jwks_path": "/"}},
+            "keys.trust_anchor.entity_id",
+            "expected an https URL",
+        ),
+        (
+            "keys",
+            {"trust_anchor": {"entity_id": "https://master.example", "jwks_path": "/no/such/file"}},
+            "keys.trust_anchor.jwks_path",
+            "cannot read /no/such/file",
+        ),
         ("keys", {"jwks_url": "https://a.example/", "url": "x"}, "keys.url", "unknown"),
         ("keys", {"jwks_url": "https://a.example/", "pause": "soon"}, "keys.pause", "expected a duration"),
         ("keys", {"jwks_url": "https://a.example/", "pause": 0}, "keys.pause", "from one second"),
@@ -526,3 +538,28 @@ def test_errors_hold_no_secret(write):
     assert "secret" not in caught.value.msg
     good = parse(provider(localpart={"hash_of": ["sub"], "hash_key_path": write("key", b"secret" * 9)}))
     assert "secretsecret" not in repr(good)
+
+
+# The OpenID federation ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trust_anchor(write):
+    return {"entity_id": "https://master.example", "jwks_path": write("master.json", b"{}")}
+
+
+def test_a_member_of_the_federation_has_an_https_issuer(key_path, trust_anchor):
+    keys = {"trust_anchor": trust_anchor}
+    insured(key_path, provider("gesundheitsid", keys=keys))
+    wrong = provider("gesundheitsid", keys=keys, issuer="http://idp.example")
+    refused(f"{P0}.issuer", "expected https", lambda: insured(key_path, wrong))
+
+
+def test_keys_of_the_federation_are_fetched_at_least_once_a_day(key_path, trust_anchor):
+    for interval in ("24h", "25h"):
+        keys = {"trust_anchor": trust_anchor, "refresh_interval": interval}
+        block = provider("gesundheitsid", keys=keys)
+        if interval == "24h":
+            insured(key_path, block)
+        else:
+            refused(f"{P0}.keys", "at most 24h", lambda b=block: insured(key_path, b))

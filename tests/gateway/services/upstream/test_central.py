@@ -16,7 +16,7 @@ from synapse_tim.pki.signer_path import ROLE_IDPD
 from synapse_tim.pki.trust_store import TrustStore
 from synapse_tim.transport.fetcher import Fetcher, Response
 from synapse_tim.transport.tls import client_context
-from tests.gateway.services.providers import REDIRECT, REQUEST, Inline, browse, run
+from tests.gateway.services.upstream.providers import REDIRECT, REQUEST, Inline, browse, run
 
 
 class Watched:

@@ -17,7 +17,7 @@ from synapse_tim.openid_federation.rules.chain import TrustAnchor
 from synapse_tim.openid_federation.rules.own_entity import EntityKey
 from synapse_tim.transport.fetcher import Fetcher
 from synapse_tim.transport.tls import client_context
-from tests.gateway.services.providers import (
+from tests.gateway.services.upstream.providers import (
     NO_CHECK,
     REDIRECT,
     REQUEST,
