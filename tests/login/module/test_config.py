@@ -277,12 +277,6 @@ def test_the_block_of_the_mapping_is_that_of_the_claims(hash_key_path):
         ("keys", {"jwks_path": "/no/such/file"}, "keys.jwks_path", "cannot read /no/such/file"),
         (
             "keys",
-            {"trust_anchor": {"entity_id": "http://master.example", "jwks_path": "/"}},
-            "keys.trust_anchor.entity_id",
-            "expected an https URL",
-        ),
-        (
-            "keys",
             {"trust_anchor": {"entity_id": "https://master.example", "jwks_path": "/no/such/file"}},
             "keys.trust_anchor.jwks_path",
             "cannot read /no/such/file",
@@ -549,6 +543,10 @@ def trust_anchor(write):
 
 
 def test_a_member_of_the_federation_has_an_https_issuer(key_path, trust_anchor):
+    for entity_id in ("http://master.example", "https://master.example/?x"):
+        keys = {"trust_anchor": {**trust_anchor, "entity_id": entity_id}}
+        block = provider("gesundheitsid", keys=keys)
+        refused(f"{P0}.keys.trust_anchor.entity_id", "expected a", lambda b=block: insured(key_path, b))
     keys = {"trust_anchor": trust_anchor}
     insured(key_path, provider("gesundheitsid", keys=keys))
     wrong = provider("gesundheitsid", keys=keys, issuer="http://idp.example")
