@@ -111,6 +111,9 @@ class DeviceInbox:
             if not messages:
                 return await proceed()
             sender, kind = _origin(messages)
+            if sender.partition(":")[2] != arguments["origin"]:  # Synapse 1.153 and 1.154 only warn of it
+                arguments["local_messages_by_user_then_device"] = {}
+                return await proceed()
             wanted = await among(messages, sender, kind)
             await before(sender, wanted.keys(), kind)
             arguments["local_messages_by_user_then_device"] = wanted

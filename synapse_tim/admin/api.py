@@ -1,4 +1,4 @@
-"""Storing account data for users over a homeserver's own APIs, as its administrator.
+"""Changes for users over a homeserver's own APIs, as its administrator: account data, links to providers.
 
 Synapse remembers account data and tells the user's clients and its own processes about changes; written past
 it, a change would show late or never. So the administrator logs in as the user for a moment (admin API),
@@ -6,6 +6,7 @@ stores the document as the user's client would, and ends that session.
 """
 
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,10 @@ class AdminUnusableError(Exception):
 
 class StoringError(Exception):
     """The document of one user was not stored; says why, without any token."""
+
+
+class NotFoundError(StoringError):
+    """The homeserver does not have what was asked for."""
 
 
 class NoAnswerError(StoringError):
@@ -115,6 +120,43 @@ class HomeserverAdmin:
             with contextlib.suppress(StoringError):
                 self._send("POST", f"{_CLIENT}/logout", session, b"{}")
 
+    def users(self) -> Iterator[str]:
+        """The user ids of all accounts that are not deactivated, guests left out; ``StoringError``."""
+        path: str | None = f"{_ADMIN}/v2/users?limit=500&guests=false&deactivated=false&from=0"
+        while path is not None:
+            answer = self._send("GET", path, self._token)
+            yield from (str(each.get("name")) for each in answer.get("users", ()))
+            following = answer.get("next_token")
+            path = None if following is None else f"{path.rpartition('=')[0]}={following}"
+
+    def links(self, user_id: str) -> list[tuple[str, str]] | None:
+        """Providers and ids at them that an account is linked to; ``None`` if it cannot be used.
+
+        Raises:
+            StoringError: nobody knows.
+        """
+        try:
+            found = self._send("GET", f"{_ADMIN}/v2/users/{quote(user_id, safe='')}", self._token)
+        except NotFoundError:
+            return None
+        if found.get("deactivated"):
+            return None
+        return [(each["auth_provider"], each["external_id"]) for each in found.get("external_ids", ())]
+
+    def linked_to(self, provider: str, external_id: str) -> str | None:
+        """The user id that somebody at a provider is linked to, if any; ``StoringError``."""
+        path = f"{_ADMIN}/v1/auth_providers/{quote(provider, safe='')}/users/{quote(external_id, safe='')}"
+        try:
+            return str(self._send("GET", path, self._token).get("user_id"))
+        except NotFoundError:
+            return None
+
+    def link(self, user_id: str, provider: str, external_id: str) -> None:
+        """Link an account that exists and has no link; ``StoringError``."""
+        body = json.dumps({"external_ids": [{"auth_provider": provider, "external_id": external_id}]})
+        path = f"{_ADMIN}/v2/users/{quote(user_id, safe='')}"
+        self._send("PUT", path, self._token, body.encode())
+
     def _send(self, method: str, path: str, token: str, content: bytes | None = None) -> dict[str, Any]:
         """Send a request, again if the homeserver is busy; ``StoringError`` without a good answer."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -146,6 +188,7 @@ def _read(answer: httpx.Response) -> dict[str, Any]:
     except (ValueError, RecursionError):
         body = None
     found = body if isinstance(body, dict) else {}
-    if answer.status_code != 200:
-        raise StoringError(f"status {answer.status_code} {str(found.get('errcode', ''))[:60]}".strip())
+    if answer.status_code not in (200, 201):
+        error = NotFoundError if answer.status_code == 404 else StoringError
+        raise error(f"status {answer.status_code} {str(found.get('errcode', ''))[:60]}".strip())
     return found

@@ -15,6 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from synapse_tim.admin.database import DatabaseUnusableError
     from synapse_tim.check.files import UnusableConfigError
     from synapse_tim.cli import (
+        accounts,
         check,
         cleanup,
         compliance,
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (
+        accounts,
         check,
         cleanup,
         compliance,

@@ -1,18 +1,16 @@
 """``synapse-tim contacts``: converts approval lists of ``legacy-1.1`` to permission configurations.
 
 ``migrate`` reads the lists from the homeserver's database, and stores permission configurations over the
-homeserver's own APIs while it runs, before or after it is configured as a later generation. ``remove-old``
-removes the lists once nothing of them is needed.
+homeserver's own APIs while it runs, before or after it is configured as a later generation. ``import`` copies
+the lists of another product first. ``remove-old`` removes the lists once nothing of them is needed.
 """
 
 import argparse
 import datetime as dt
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -20,7 +18,8 @@ import attrs
 from synapse_tim.admin.api import HomeserverAdmin
 from synapse_tim.admin.database import open_database, open_for_changes
 from synapse_tim.admin.output import print_facts, print_json, print_table, progress
-from synapse_tim.cli.settings import CommandError, Settings, add_config, read_settings
+from synapse_tim.cli import imported_contacts
+from synapse_tim.cli.settings import CommandError, Settings, add_access, add_config, read_settings, read_token
 from synapse_tim.contacts.migration import ContactMigration, Done
 from synapse_tim.contacts.migration_rules import MEANING, Limited, MigrationRules, Outcome, Plan
 from synapse_tim.contacts.migration_store import ContactLists, ContactNotes
@@ -28,11 +27,11 @@ from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.invites.permission_config import ACCOUNT_DATA_TYPES
 
 _MIGRATE_EXAMPLE: Final = "Example: synapse-tim contacts migrate homeserver.yaml --dry-run"
+_IMPORT_EXAMPLE: Final = "Example: synapse-tim contacts import homeserver.yaml --dry-run"
 _REMOVE_EXAMPLE: Final = "Example: synapse-tim contacts remove-old homeserver.yaml --yes"
 _NOTHING: Final = "There is no table of contacts: nothing to do."
 #: Users between two lines about how far it is, where there is no terminal.
 _LINE_EVERY: Final = 100
-_MAX_TOKEN: Final = 8192
 
 
 @attrs.frozen
@@ -58,12 +57,7 @@ def add_command(commands: Any) -> None:
     )
     add_config(migrate)
     migrate.add_argument("--dry-run", action="store_true", help="show what would be done; nothing is changed")
-    migrate.add_argument(
-        "--homeserver-url", metavar="URL", help="base URL of the client API and the admin API"
-    )
-    migrate.add_argument(
-        "--access-token-file", type=Path, metavar="FILE", help="the access token of a server administrator"
-    )
+    add_access(migrate)
     migrate.add_argument(
         "--limited",
         type=Limited,
@@ -75,6 +69,13 @@ def add_command(commands: Any) -> None:
     )
     migrate.add_argument("--json", action="store_true", help="print JSON")
     migrate.set_defaults(run=_migrate)
+    imported = commands.add_parser(
+        "import", help="take over the approval lists of synapse-invite-checker 0.2", epilog=_IMPORT_EXAMPLE
+    )
+    add_config(imported)
+    imported.add_argument("--dry-run", action="store_true", help="show what would be copied")
+    imported.add_argument("--json", action="store_true", help="print JSON")
+    imported.set_defaults(run=imported_contacts.run)
     remove = commands.add_parser(
         "remove-old", help="remove the approval lists after they were migrated", epilog=_REMOVE_EXAMPLE
     )
@@ -130,7 +131,7 @@ def _carry_out(
             "Matrix Authentication Service has taken over accounts, and Synapse's admin API cannot log in as "
             "its users: migrate before it is put into operation"
         )
-    token = _read_token(options.access_token_file)
+    token = read_token(options.access_token_file)
     with (
         open_for_changes(server.settings.document, server.settings.directory) as database,
         HomeserverAdmin.open(options.homeserver_url, token, server.settings.server_name) as admin,
@@ -238,19 +239,6 @@ def _delegates_authentication(document: Mapping[str, Any]) -> bool:
         experimental.get("msc3861") if isinstance(experimental, dict) else None,
     )
     return any(isinstance(each, dict) and each.get("enabled") for each in found)
-
-
-def _read_token(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            token = file.read(_MAX_TOKEN).decode("ascii").strip()
-            if os.fstat(file.fileno()).st_mode & 0o007:
-                print(f"{path}: everybody on this machine can read this file", file=sys.stderr)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path}: no readable access token ({type(error).__name__})") from None
-    if not token or not token.isprintable() or " " in token:
-        raise CommandError(f"{path}: expected one access token")
-    return token
 
 
 def _now() -> int:

@@ -32,6 +32,8 @@ from synapse_tim.federation.refusals import Refusal
 from synapse_tim.federation.store import TABLES as LIST_TABLES
 from synapse_tim.login.rules.refusals import TokenRefusal
 from synapse_tim.mirror.config import MirrorConfig
+from synapse_tim.pki.certificates import fingerprint
+from synapse_tim.pki.trust_anchors import parse_roots
 from synapse_tim.testing import SynapseServer, TiSimulator, loopback, make_world, wait_for
 from tests.cleanup.synapse_tables import SCHEMA
 from tests.cli.configurations import Place, make_files, sound
@@ -318,7 +320,7 @@ def test_the_vendors_example_runs(tmp_path):
 
 def check_pip_line(arguments):
     """The extras and the environments that it names have to exist."""
-    assert arguments[1] in ("install", "list", "check")
+    assert arguments[1] in ("install", "list", "check", "wheel")
     if "&&" in arguments:
         tox = arguments[arguments.index("&&") + 1 :]
         assert tox[0] == "tox"
@@ -445,3 +447,51 @@ def test_the_page_for_users_quotes_what_they_are_told():
     assert [
         text for quote in quotes if (text := " ".join(quote.replace("> ", "").split())) not in texts
     ] == []
+
+
+def test_the_german_page_for_operators_has_every_alert():
+    text = (ROOT / "docs/de/betrieb.md").read_text()
+    alerts = re.findall(r"alert: (\w+)", (ROOT / "synapse_tim/monitoring/alerts.yaml").read_text())
+    assert len(alerts) > 20
+    assert [alert for alert in alerts if f"`{alert}`" not in text] == []
+
+
+def test_the_pinned_roots_of_the_reference_environment_are_those_that_gematik_publishes(genuine_lists):
+    published = {
+        fingerprint(each.certificate): each.certificate for each in parse_roots(genuine_lists.roots_json)
+    }
+    for page in ("quick-start.md", "de/schnellstart.md"):
+        text = (ROOT / "docs" / page).read_text()
+        rows = re.findall(r"^\| `(.*?)` \| `([0-9a-f]{64})` \| ([\d-]+) \|$", text, re.MULTILINE)
+        assert len(rows) == 2
+        for name, digest, expires in rows:
+            root = published[digest]
+            assert f"CN={name}" in root.subject.rfc4514_string()
+            assert root.not_valid_after_utc.date().isoformat() == expires
+        assert set(re.findall(r"- ([0-9a-f]{64})$", text, re.MULTILINE)) == {row[1] for row in rows}
+
+
+def test_both_quick_starts_name_the_same_addresses():
+    def addresses(page):
+        return {
+            found.rstrip(".,`")
+            for found in re.findall(r"https?://[^\s`)>]+", (ROOT / "docs" / page).read_text())
+            if "<" not in found
+        }
+
+    german, english = addresses("de/schnellstart.md"), addresses("quick-start.md")
+    assert german <= english
+    assert english - german <= {"https://registration.example.de/federationList.jws"} | {
+        each for each in english if "idp.app" in each
+    }
+
+
+def test_files_that_shell_commands_copy_are_there():
+    named = {
+        name
+        for document in DOCUMENTS
+        for body in re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL)
+        for name in re.findall(r"\bcontrib/\S+", body)
+    }
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from synapse_tim.adapter.shape import installed_synapse
 from synapse_tim.testing import MatrixUser, wait_for
 from tests.support.pdus import now_ms
 from tests.support.world import (
@@ -345,7 +346,8 @@ def test_a_26021_01_the_answer_does_not_tell_who_is_reached(world):
         for user in (friend.user_id, stranger.user_id, f"@nobody:{doctor.server_name}")
     ]
     assert all(answer == answers[0] for answer in answers)
-    assert [status for status, _ in answers[0]] == [200, 413]
+    limited = installed_synapse() >= (1, 155)
+    assert [status for status, _ in answers[0]] == [200, 413 if limited else 200]
     path = f"{CLIENT}/sendToDevice/{KEY}/{secrets.token_hex(8)}"
     for user in ("nobody", "@nul\\u0000:HERE", "@half\\ud800:HERE", "@nul\\u0000:example.org", "@:HERE"):
         user = user.replace("HERE", doctor.server_name)

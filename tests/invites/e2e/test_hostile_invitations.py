@@ -7,6 +7,7 @@ import secrets
 
 import pytest
 
+from synapse_tim.adapter.shape import installed_synapse
 from synapse_tim.testing import wait_for
 from tests.support.pdus import INVITATION, next_in_room, send, signed
 from tests.support.world import PRIVATE, block, code, decisions, invite_silently, together
@@ -39,7 +40,9 @@ def test_a_26021_01_both_versions_of_the_invite_endpoint_are_judged(world, versi
     if version == "v2":
         assert code(invite()) == FORBIDDEN
     else:  # version 1 of the endpoint is for rooms of versions 1 and 2, which sign otherwise
-        assert invite().status_code in (400, 403)
+        before = installed_synapse() < (1, 155)  # which fails on an event that is none
+        assert invite().status_code in ((400, 403, 500) if before else (400, 403))
+        assert doctor.invited_to() == set()
     assert doctor.invited_to() == set()
     block(doctor, userExceptions={leo.user_id: {}})
     if version == "v2":

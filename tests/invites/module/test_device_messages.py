@@ -150,6 +150,12 @@ def test_what_goes_to_strangers_is_left_out_everywhere(messages, strangers, stor
     ]
 
 
+def test_what_a_server_sends_in_the_name_of_others_is_left_out(messages, store, later, run):
+    run(store.add_messages_from_remote_to_device_inbox("lax.example", "1", to(DOCTOR, sender=NURSE)))
+    assert store.stored == [("1", {})]
+    assert not later
+
+
 def test_what_is_left_out_is_judged_three_times_more_and_then_forgotten(
     messages, strangers, store, later, run
 ):
