@@ -106,13 +106,17 @@ class Accounts:
         if await self._look_up(provider, person, name) is Name.THEIRS:
             await self.make(provider, person, claims)
 
-    async def rename(self, user_id: str, display_name: str | None) -> None:
+    def rename(self, user_id: str, display_name: str | None) -> None:
         """Give an account the name that the token has, if it is another one.
 
-        A name that cannot be set does not prevent the login.
+        The login does not wait for it: a new name is told to each room of the user.
         """
-        if display_name is None:
-            return
+        if display_name is not None:
+            self.api.delayed_background_call(
+                0, self._rename, user_id, display_name, desc="synapse_tim_rename"
+            )
+
+    async def _rename(self, user_id: str, display_name: str) -> None:
         user = UserID.from_string(user_id)
         try:
             profile = await self.api.get_profile_for_user(user.localpart)

@@ -7,13 +7,14 @@ Nothing of it names a person but the user id of a session that exists.
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
 from synapse.module_api import LoggingTransaction, ModuleApi
 
 from synapse_tim.adapter.database import create_tables, execute
+from synapse_tim.core.sql import places
 
 _FOR_EVER: Final = 2**62
 _DEVICES: Final = (
@@ -88,23 +89,33 @@ class LoginStore:
         """Create what is missing; for one process only."""
         await create_tables(self._api, _TABLES, "synapse_tim_create_login_tables")
 
-    async def use_once(self, kind: str, value: str, until: dt.datetime) -> bool:
-        """Note that something is used that may be used once only.
+    async def use_once(
+        self, things: Sequence[tuple[str, str, dt.datetime]], session: ProviderSession | None = None
+    ) -> str | None:
+        """Note that something is used that may be used once only, in one transaction.
 
         Args:
-            kind: of the value: what two kinds have in common does not matter.
+            things: kind and value of each, and until when it could be used. What two kinds have in common
+                does not matter.
+            session: that must not have ended.
 
         Returns:
-            Whether it was not used before, by any process.
+            ``"session"`` if that has ended, or the kind of what was used before, by any process; nothing that
+            follows it is noted. ``None`` if all of it was noted.
         """
 
-        def insert(txn: LoggingTransaction) -> bool:
-            txn.execute(
-                "INSERT INTO synapse_tim_used_token (token_key, until_ts, issued_ts) VALUES (?, ?, 0)"
-                " ON CONFLICT (token_key) DO NOTHING",
-                (_key(kind, value), to_ms(until)),
-            )
-            return bool(txn.rowcount == 1)
+        def insert(txn: LoggingTransaction) -> str | None:
+            if session is not None and _has_ended(txn, session):
+                return "session"
+            for kind, value, until in things:
+                txn.execute(
+                    "INSERT INTO synapse_tim_used_token (token_key, until_ts, issued_ts) VALUES (?, ?, 0)"
+                    " ON CONFLICT (token_key) DO NOTHING",
+                    (_key(kind, value), to_ms(until)),
+                )
+                if txn.rowcount != 1:
+                    return kind
+            return None
 
         return await self._api.run_db_interaction("synapse_tim_use_token", insert)
 
@@ -146,11 +157,7 @@ class LoginStore:
             " person_key = excluded.person_key, issued_ts = excluded.issued_ts",
             (user_id, device_id, session.provider, session.key, session.person_key, to_ms(session.issued_at)),
         )
-        return not await self.has_ended(session)
-
-    async def has_ended(self, session: ProviderSession) -> bool:
-        """Whether a provider has ended a session, or all of a person, a short time ago."""
-        return await self._api.run_db_interaction("synapse_tim_has_ended", _has_ended, session)
+        return not await self._api.run_db_interaction("synapse_tim_has_ended", _has_ended, session)
 
     async def end_session(self, provider: str, session_id: str, until: dt.datetime) -> list[tuple[str, str]]:
         """Note that a provider has ended a session.
@@ -218,12 +225,13 @@ class LoginStore:
 
 
 def _has_ended(txn: LoggingTransaction, session: ProviderSession) -> bool:
-    for key in session.keys:
-        txn.execute("SELECT issued_ts FROM synapse_tim_used_token WHERE token_key = ?", (key,))
-        row = txn.fetchone()
-        if row is not None and row[0] >= to_ms(session.issued_at):
-            return True
-    return False
+    """Whether a provider has ended a session, or all of a person, a short time ago."""
+    txn.execute(
+        f"SELECT 1 FROM synapse_tim_used_token WHERE token_key IN ({places(session.keys)})"  # noqa: S608
+        " AND issued_ts >= ? LIMIT 1",
+        (*session.keys, to_ms(session.issued_at)),
+    )
+    return txn.fetchone() is not None
 
 
 def _session_key(provider: str, session_id: str | None) -> str:

@@ -113,16 +113,18 @@ class UsedTokens:
         nonce_until = None if use.nonce is None else self.nonces.holds_until(use.nonce, verified.now)
         if verified.provider.nonce_required and nonce_until is None:
             raise TokenRefusedError(TokenRefusal.NONCE)
-        if await self.store.has_ended(verified.session):
-            raise TokenRefusedError(TokenRefusal.REPLAYED, "the session at the provider is over")
         token = ("token", use.replay_key)
-        if not await self.store.use_once(*token, use.until):
-            raise TokenRefusedError(TokenRefusal.REPLAYED)
-        if use.nonce is None or nonce_until is None:
-            return (token,)  # the provider's flow has none, or the client chose it
-        if not await self.store.use_once("nonce", use.nonce, nonce_until):
+        things = [(*token, use.until)]
+        if use.nonce is not None and nonce_until is not None:  # the provider's flow has one, and it is ours
+            things.append(("nonce", use.nonce, nonce_until))
+        before = await self.store.use_once(things, verified.session)
+        if before == "session":
+            raise TokenRefusedError(TokenRefusal.REPLAYED, "the session at the provider is over")
+        if before == "nonce":
             raise TokenRefusedError(TokenRefusal.NONCE, "used before")
-        return (token, ("nonce", use.nonce))
+        if before is not None:
+            raise TokenRefusedError(TokenRefusal.REPLAYED)
+        return tuple((kind, value) for kind, value, _ in things)
 
     async def release(self, used: Used) -> None:
         """Let a token be used again that no session came of, and never will.
@@ -177,7 +179,7 @@ class TokenLogin:
             except Exception:
                 await self.context.used.release(used)  # there is no session yet
                 raise
-        await self.accounts.rename(user_id, verified.person.display_name)
+        self.accounts.rename(user_id, verified.person.display_name)
         return LoggedIn(user_id, verified.session, used)
 
     async def confirm(self, token: object, user_id: str) -> LoggedIn:

@@ -161,7 +161,7 @@ def in_transactions(connection, options):
         return ProviderSession("idp", f"new{number}", f"subject{number}", now)
 
     def login(number):
-        assert done(store.use_once("jti", f"new{number}", now + dt.timedelta(minutes=5)))
+        assert done(store.use_once([("jti", f"new{number}", now + dt.timedelta(minutes=5))])) is None
         assert done(store.add_session(f"@u{1 + number * step}:{options.home}", "D", session(number)))
 
     def end_of_session(number):
@@ -174,7 +174,7 @@ def in_transactions(connection, options):
     return {
         "permission look-up": timed(permission, options.calls),
         "login: token and session": timed(login, options.calls),
-        "replay refused": timed(lambda n: done(store.use_once("jti", f"new{n}", now)), options.calls),
+        "replay refused": timed(lambda n: done(store.use_once([("jti", f"new{n}", now)])), options.calls),
         "logout of a session": timed(end_of_session, options.calls),
         "logout of a person": timed(end_of_person, options.calls),
         "forget used tokens": timed(lambda _: done(store.forget(now)), 1),

@@ -12,12 +12,15 @@ The difference of the first two is what the token costs, its being used once onl
 import argparse
 import datetime as dt
 import json
+import re
 import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import attrs
 import httpx
@@ -63,6 +66,45 @@ class Case:
     theirs: Callable[[str], object]
 
 
+@attrs.frozen
+class DatabaseUse:
+    """Transactions, and statements in them."""
+
+    transactions: Counter[str] = attrs.field(factory=Counter)  #: by name
+    statements: float = 0.0
+
+    @classmethod
+    def of(cls, server: SynapseServer) -> Self:
+        """Since the server was started."""
+        named = re.compile(r'synapse_storage_transaction_time_count(?:_total)?\{.*desc="([^"]*)"')
+        transactions: Counter[str] = Counter()
+        statements = 0.0
+        for metric, value in server.metrics().items():
+            if found := named.match(metric):
+                transactions[found[1]] += value
+            elif metric.startswith("synapse_storage_query_time_count"):
+                statements += value
+        return cls(transactions, statements)
+
+    def __add__(self, other: Self) -> Self:
+        return attrs.evolve(
+            self,
+            transactions=self.transactions + other.transactions,
+            statements=self.statements + other.statements,
+        )
+
+    def __sub__(self, other: Self) -> Self:
+        return attrs.evolve(
+            self,
+            transactions=self.transactions - other.transactions,
+            statements=self.statements - other.statements,
+        )
+
+    def __truediv__(self, number: int) -> Self:
+        transactions = Counter({name: count / number for name, count in self.transactions.items()})
+        return attrs.evolve(self, transactions=transactions, statements=self.statements / number)
+
+
 def main() -> int:
     arguments = _arguments()
     now = dt.datetime.now(dt.UTC)
@@ -71,10 +113,10 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as directory:
             server = _server(ti, Path(directory))
             try:
-                at_server, key_requests = _at_server(ti, server, arguments.rounds)
+                at_server, database, key_requests = _at_server(ti, server, arguments.rounds)
             finally:
                 server.stop()
-    _show(alone, at_server, key_requests, as_json=arguments.json)
+    _show(alone, at_server, database, key_requests, as_json=arguments.json)
     return 0
 
 
@@ -256,8 +298,8 @@ def _server(ti: TiSimulator, directory: Path) -> SynapseServer:
 
 def _at_server(
     ti: TiSimulator, server: SynapseServer, rounds: int
-) -> tuple[dict[str, list[list[float]]], int]:
-    """Seconds of each login, turn by turn, and how often the provider was asked for keys."""
+) -> tuple[dict[str, list[list[float]]], dict[str, DatabaseUse], int]:
+    """Seconds of each login, turn by turn; what each asks of the database; requests for keys."""
     server.register("user", password="password")
     identifier = {"type": "m.id.user", "user": "user"}
     ways = {
@@ -276,13 +318,18 @@ def _at_server(
         },
     }
     seconds: dict[str, list[list[float]]] = {name: [] for name in ways}
+    uses = dict.fromkeys(ways, DatabaseUse())
     with httpx.Client(base_url=server.client_url, trust_env=False, timeout=60) as client:
         for number in range(rounds + 1):
             names = list(ways) if number % 2 else list(reversed(ways))
             for name in names:
                 bodies = [{**ways[name](), "device_id": "D"} for _ in range(_LOG_INS)]
+                before = DatabaseUse.of(server)
                 seconds[name].append([_one(client, body) for body in bodies])
-    return {name: turns[1:] for name, turns in seconds.items()}, ti.count("/idp/")
+                if number:
+                    uses[name] += DatabaseUse.of(server) - before
+    each = {name: use / (rounds * _LOG_INS) for name, use in uses.items()}
+    return {name: turns[1:] for name, turns in seconds.items()}, each, ti.count("/idp/")
 
 
 def _one(client: httpx.Client, body: dict) -> float:
@@ -296,7 +343,12 @@ def _one(client: httpx.Client, body: dict) -> float:
 
 
 def _show(
-    alone: list[Comparison], at_server: dict[str, list[list[float]]], key_requests: int, *, as_json: bool
+    alone: list[Comparison],
+    at_server: dict[str, list[list[float]]],
+    database: dict[str, DatabaseUse],
+    key_requests: int,
+    *,
+    as_json: bool,
 ) -> None:
     floor = [statistics.median(turn) for turn in at_server["application_service"]]
     token = [statistics.median(turn) for turn in at_server["id_token"]]
@@ -311,6 +363,7 @@ def _show(
                     each.load: {"ours": list(each.other), each.name: list(each.baseline)} for each in alone
                 },
                 "seconds": at_server,
+                "database": {name: attrs.asdict(use) for name, use in database.items()},
                 "share_of_the_token": shares,
                 "verification_of_synapses_own_time": of_floor,
                 "requests_for_keys": key_requests,
@@ -333,8 +386,16 @@ def _show(
         title="Verification alone, one thread; the library checks less",
     )
     print_table(
-        ("login", "p50, ms", "p95, ms", "to application service"),
-        ((name, *_latencies(turns, floor)) for name, turns in at_server.items()),
+        ("login", "p50, ms", "p95, ms", "to application service", "transactions", "statements"),
+        (
+            (
+                name,
+                *_latencies(turns, floor),
+                f"{sum(database[name].transactions.values()):.1f}",
+                f"{database[name].statements:.1f}",
+            )
+            for name, turns in at_server.items()
+        ),
         title="At a homeserver, one login after the other",
     )
     print(
