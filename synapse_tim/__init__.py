@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from synapse_tim.directory.module import Directory
     from synapse_tim.events.module import EventPolicy
     from synapse_tim.federation.module import FederationAllowList
+    from synapse_tim.gateway.module import IdentityGateway
     from synapse_tim.information.module import InformationServices
     from synapse_tim.invites.module import InvitePolicy
     from synapse_tim.login.module import LoginPolicy
@@ -34,6 +35,7 @@ __all__ = [
     "Directory",
     "EventPolicy",
     "FederationAllowList",
+    "IdentityGateway",
     "InformationServices",
     "InvitePolicy",
     "LoginPolicy",

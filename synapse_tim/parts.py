@@ -28,6 +28,7 @@ PARTS: Final = {
     "EventPolicy": Part("synapse_tim.events.module", "A_26228-01", "A_26228-01"),
     "ClientApiPolicy": Part("synapse_tim.client_api.module", "A_25641-01", "A_25641-01"),
     "LoginPolicy": Part("synapse_tim.login.module", "AF_10057", "AF_10057"),
+    "IdentityGateway": Part("synapse_tim.gateway.module", None, None),
     "RoomCleanup": Part("synapse_tim.cleanup.module", "A_25318", "A_22811"),
     "InformationServices": Part("synapse_tim.information.module", "A_26265", "A_26265"),
 }

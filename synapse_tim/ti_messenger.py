@@ -12,6 +12,7 @@ from synapse_tim.contacts.module import ContactManagement
 from synapse_tim.directory.module import Directory
 from synapse_tim.events.module import EventPolicy
 from synapse_tim.federation.module import FederationAllowList
+from synapse_tim.gateway.module import IdentityGateway
 from synapse_tim.information.module import InformationServices
 from synapse_tim.invites.module import InvitePolicy
 from synapse_tim.login.module import LoginPolicy
@@ -34,6 +35,7 @@ class TiMessenger:
         self.event_policy = EventPolicy(config.event_policy, api)
         self.client_api_policy = ClientApiPolicy(config.client_api_policy, api)
         self.login_policy = LoginPolicy(config.login_policy, api)
+        self.identity_gateway = IdentityGateway(config.identity_gateway, api)
         self.room_cleanup = RoomCleanup(config.room_cleanup, api)
         self.information_services = InformationServices(config.information_services, api)
 

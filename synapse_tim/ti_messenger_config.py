@@ -13,6 +13,7 @@ from synapse_tim.core.config_types import PartConfig, WrongValueError
 from synapse_tim.directory.config import DirectoryPartConfig
 from synapse_tim.events.config import EventPolicyConfig
 from synapse_tim.federation.config import AllowListConfig
+from synapse_tim.gateway.config import IdentityGatewayConfig
 from synapse_tim.information.config import InformationServicesConfig
 from synapse_tim.invites.config import InvitePolicyConfig
 from synapse_tim.login.config import LoginPolicyConfig
@@ -34,6 +35,7 @@ class TiMessengerConfig:
     event_policy: EventPolicyConfig
     client_api_policy: ClientApiPolicyConfig
     login_policy: LoginPolicyConfig
+    identity_gateway: IdentityGatewayConfig
     room_cleanup: RoomCleanupConfig
     information_services: InformationServicesConfig
 

@@ -96,6 +96,11 @@ class SynapseConfig:
         return None if user is None else str(user)
 
     @property
+    def public_baseurl(self) -> str:
+        """Where clients find this homeserver; Synapse makes it of the server's name if it is not set."""
+        return str(self.option("server", "public_baseurl"))
+
+    @property
     def uses_postgresql(self) -> bool:
         """Whether the database is PostgreSQL; otherwise it is SQLite.
 

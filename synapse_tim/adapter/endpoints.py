@@ -1,5 +1,6 @@
 """Common parts of this project's endpoints: HTTP methods, headers, errors of gematik's interfaces."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from synapse.http.server import UnrecognizedRequestResource, finish_request, set_cors_headers
@@ -68,3 +69,14 @@ def finish(request: SynapseRequest) -> None:
 def unrecognized() -> Resource:
     """A resource that answers as Synapse does where there is none: 404 ``M_UNRECOGNIZED``."""
     return UnrecognizedRequestResource()  # type: ignore[no-untyped-call]
+
+
+def respond(request: Any, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Answer with these headers and bytes; nothing of Synapse's is added."""
+    request.setResponseCode(status)
+    for name, value in headers.items():
+        request.setHeader(name, value)
+    request.setHeader("Content-Length", str(len(body)))
+    if request.method != b"HEAD":
+        request.write(body)
+    finish_request(request)

@@ -38,7 +38,7 @@ class Accounts:
     async def find(self, provider: IdentityProvider, person: Person) -> str | None:
         """The user id linked to a person, if any; refused if ``deactivated`` or ``locked``."""
         user_id = await self.synapse.by_external_id(provider.id, person.subject)
-        return None if user_id is None else await self._usable(user_id)
+        return None if user_id is None else await self.usable(user_id)
 
     async def check_new(self, provider: IdentityProvider, person: Person, claims: Mapping[str, Any]) -> str:
         """The localpart of an account that may be made, or was made for this person and not linked.
@@ -125,7 +125,8 @@ class Accounts:
         except Exception as error:
             logger.warning("The display name of an account could not be set: %s", type(error).__name__)
 
-    async def _usable(self, user_id: str) -> str:
+    async def usable(self, user_id: str) -> str:
+        """The user id again; refused if the account is ``deactivated`` or ``locked``."""
         user = await self.api.get_userinfo_by_id(user_id)
         if user is None or user.is_deactivated:
             raise TokenRefusedError(TokenRefusal.DEACTIVATED)
@@ -134,17 +135,17 @@ class Accounts:
         return user_id
 
     async def _look_up(self, provider: IdentityProvider, person: Person, name: str) -> Name:
-        return await self.new.look_up(self._user_id(name), provider.id, person.subject)
+        return await self.new.look_up(self.user_id_of(name), provider.id, person.subject)
 
     async def _begin(self, provider: IdentityProvider, person: Person, name: str) -> NewAccount | None:
-        return await self.new.begin(self._user_id(name), provider.id, person.subject, utc_now())
+        return await self.new.begin(self.user_id_of(name), provider.id, person.subject, utc_now())
 
     async def _linked_meanwhile(self, provider: IdentityProvider, person: Person) -> str:
         """The account that another process has linked to a person since ``find`` found none."""
         user_id = await self.new.linked_to(provider.id, person.subject)
         if user_id is None:
             raise TokenRefusedError(TokenRefusal.NOT_LINKED)
-        return await self._usable(user_id)
+        return await self.usable(user_id)
 
     async def _link(self, provider: IdentityProvider, person: Person, account: NewAccount) -> None:
         try:
@@ -168,5 +169,6 @@ class Accounts:
         except Exception as error:
             logger.warning("The display name of an account could not be set: %s", type(error).__name__)
 
-    def _user_id(self, name: str) -> str:
+    def user_id_of(self, name: str) -> str:
+        """The user id of a localpart."""
         return UserID(name, self.api.server_name).to_string()

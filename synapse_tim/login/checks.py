@@ -16,6 +16,7 @@ from synapse_tim.core.checks import Found, Verdict
 from synapse_tim.core.products import Product
 from synapse_tim.login.claims_config import OidcMappingConfig
 from synapse_tim.login.config import LoginPolicyConfig
+from synapse_tim.login.gateway_issuer import gateway_issuer
 from synapse_tim.login.rules.identity_provider import Profile
 from synapse_tim.login.rules.methods import DEFAULTS, LoginMethod
 
@@ -37,9 +38,11 @@ def judge_single_sign_on(synapse: SynapseConfig, config: LoginPolicyConfig) -> I
     yield from _shared_accounts(config, {provider.id: provider for provider in providers})
     # The class itself: one that is derived from it need not check what it does.
     mapping = parts.load("OidcMapping")
-    unchecked = [provider.id for provider in providers if provider.mapping is not mapping]
+    # The gateway has looked at the claims of those that it sends.
+    others_than_ours = [each for each in providers if each.issuer != gateway_issuer(synapse.public_baseurl)]
+    unchecked = [provider.id for provider in others_than_ours if provider.mapping is not mapping]
     if config.product is Product.EPA:
-        yield from _claims_of_insured(providers, unchecked)
+        yield from _claims_of_insured(others_than_ours, unchecked)
         return
     # Single sign-on makes an account before the part is asked whether it is permitted.
     permitted = config.login.permitted

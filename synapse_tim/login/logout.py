@@ -8,7 +8,7 @@ when the provider said so, and no token from before is accepted any more.
 import datetime as dt
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import attrs
 
@@ -37,6 +37,8 @@ class ProviderLogout:
     store: LoginStore  #: which device belongs to which session
     accounts: SynapseAccounts
     clock: Callable[[], dt.datetime]  #: the time, with a time zone
+    #: Told of each logout, once it is noted: others may have sessions at the provider, too.
+    others: list[Callable[[IdentityProvider, Logout], Awaitable[None]]] = attrs.field(factory=list)
 
     async def began(self, logged_in: LoggedIn, device_id: str) -> None:
         """Note that a session has begun; it ends at once if the provider's has ended meanwhile.
@@ -65,6 +67,8 @@ class ProviderLogout:
             await self.accounts.end_sessions(user_id, [device_id for _, device_id in group])
         for user_id, device_id in devices:
             await self.store.remove_session(user_id, device_id)
+        for tell in self.others:
+            await tell(provider.rules, logout)
         logger.info("Identity provider %s: %d sessions ended", provider.rules.id, len(devices))
         return len(devices)
 

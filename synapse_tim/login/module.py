@@ -52,7 +52,13 @@ _MARK_SECONDS: Final = 15 * 60.0
 
 
 class LoginPolicy:
-    """Enforces the rules of logins in one Synapse process."""
+    """Enforces the rules of logins in one Synapse process.
+
+    Attributes:
+        config: its block.
+        login: turns ID tokens into users.
+        logout: ends sessions because a provider says so.
+    """
 
     def __init__(self, config: LoginPolicyConfig, api: ModuleApi) -> None:
         self._api = api
@@ -83,9 +89,10 @@ class LoginPolicy:
         )
         keys = config.login.read_decryption_keys()
         accounts = Accounts(api, self._synapse, self._new_accounts)
+        self.config = config
         self.login = TokenLogin(build_providers(config, api), keys, context, accounts, utc_now)
-        self._logout = ProviderLogout(self.login, self._store, self._synapse, utc_now)
-        self._attempts = LoginAttempts(api, self._rules, self.login, self._logout)
+        self.logout = ProviderLogout(self.login, self._store, self._synapse, utc_now)
+        self._attempts = LoginAttempts(api, self._rules, self.login, self.logout)
         registry.register(api, self, config)
         registry.register(api, context)
         if homeserver.config.delegates_authentication:
@@ -97,7 +104,7 @@ class LoginPolicy:
         api.register_web_resource(f"{BASE_PATH}/nonce", NonceResource(lambda: nonces.make(utc_now())))
         api.register_web_resource(f"{BASE_PATH}/backchannel_logout", LogoutResource(self.end_session))
         api.register_web_resource(f"{BASE_PATH}/jwks.json", KeyResource(keys))
-        TableKeeper(api, "login", self._create_tables, self._tidy, interval=_TIDY_MS).start()
+        TableKeeper(api, "login", self.create_tables, self.tidy, interval=_TIDY_MS).start()
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> LoginPolicyConfig:
@@ -107,7 +114,7 @@ class LoginPolicy:
     async def end_session(self, token: str) -> bool:
         """End a session because its provider says so; says whether the token was accepted."""
         try:
-            await self._logout.end(token)
+            await self.logout.end(token)
         except TokenRefusedError as error:
             metrics.LOGOUT_TOKENS.labels(error.reason.value).inc()
             logger.info("Logout token refused: %s", error.reason.value)
@@ -142,11 +149,13 @@ class LoginPolicy:
             }
         )
 
-    async def _create_tables(self) -> None:
+    async def create_tables(self) -> None:
+        """Create what is missing; for one process only."""
         await self._store.create_tables()
         await self._new_accounts.create_tables()
 
-    async def _tidy(self) -> None:
+    async def tidy(self) -> None:
+        """Forget what is over."""
         await self._store.forget(utc_now())
         await self._new_accounts.tidy(utc_now())
 

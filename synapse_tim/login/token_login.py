@@ -167,7 +167,10 @@ class TokenLogin:
 
     async def log_in(self, token: object) -> LoggedIn:
         """The user of a token; the account is made if there is none and the operator wants it."""
-        verified = await self._validate(token)
+        return await self.accept(await self.validate(token))
+
+    async def accept(self, verified: VerifiedLogin) -> LoggedIn:
+        """The user of a token that was validated, which is used up; see ``log_in``."""
         whose = (verified.provider, verified.person, verified.claims)
         user_id = await self.accounts.find_or_check(*whose)
         used = await self.context.used.use(verified)
@@ -187,12 +190,17 @@ class TokenLogin:
 
         Another person's token is refused and not used up; nothing is made or changed.
         """
-        verified = await self._validate(token)
+        verified = await self.validate(token)
         if await self.accounts.find(verified.provider, verified.person) != user_id:
             raise TokenRefusedError(TokenRefusal.NOT_LINKED)
         return LoggedIn(user_id, verified.session, await self.context.used.use(verified))
 
-    async def _validate(self, token: object) -> VerifiedLogin:
+    async def validate(self, token: object) -> VerifiedLogin:
+        """What a token says and who it is about; nothing is written, and the token is not used up.
+
+        Raises:
+            TokenRefusedError: for a reason of the token or the person.
+        """
         signed, provider, encrypted = self.read(token)
         if provider.rules.encrypted and not encrypted:
             raise TokenRefusedError(TokenRefusal.NOT_ENCRYPTED)

@@ -18,6 +18,10 @@ class Transaction:
         assert not any(isinstance(arg, bytes) for arg in args), "Synapse refuses bytes on PostgreSQL"
         self._cursor.execute(sql, args)
 
+    @property
+    def rowcount(self):
+        return self._cursor.rowcount
+
     def fetchone(self):
         return self._cursor.fetchone()
 

@@ -16,7 +16,8 @@ from synapse_tim.login.rules.refusals import TokenRefusal, TokenRefusedError
 #: Values of ``typ``; providers differ.
 TYPES: Final = frozenset({"logout+jwt", "jwt", ""})
 
-_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+#: What says that it is one.
+EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 
 @attrs.frozen
@@ -39,7 +40,7 @@ def read_logout(claims: Mapping[str, Any], rules: ClaimRules, now: dt.datetime) 
     expires = claims.get("exp", issued_at.timestamp() + rules.max_age.total_seconds())
     check_times({**claims, "exp": expires}, rules.max_age, now)
     events = claims.get("events")
-    if not isinstance(events, Mapping) or not isinstance(events.get(_EVENT), Mapping):
+    if not isinstance(events, Mapping) or not isinstance(events.get(EVENT), Mapping):
         raise TokenRefusedError(TokenRefusal.TYPE_NOT_ALLOWED, "no logout token")
     if "nonce" in claims:
         raise TokenRefusedError(TokenRefusal.NONCE, "a logout token has none")

@@ -1,10 +1,16 @@
 """The settings of MAS that the stand-in knows, out of a ``mas.yaml``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
 import attrs
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+#: What MAS signs with.
+SigningKey = EllipticCurvePrivateKey | RSAPrivateKey
 
 _CLAIMS: Final = {
     "subject": {"template": "{{ user.sub }}"},
@@ -12,6 +18,7 @@ _CLAIMS: Final = {
     "displayname": {"action": "ignore", "template": "{{ user.name }}"},
     "email": {"action": "ignore", "template": "{{ user.email }}"},
 }
+_ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
 
 
 @attrs.frozen
@@ -23,6 +30,9 @@ class Upstream:
     client_id: str  #: that of MAS there
     client_secret: str = attrs.field(repr=False)
     auth_method: str = "client_secret_basic"  #: ``token_endpoint_auth_method``
+    auth_algorithm: str = "RS256"  #: ``token_endpoint_auth_signing_alg``, of ``private_key_jwt``
+    discovers: bool = True  #: ``discovery_mode``; without it, ``endpoints`` are all there is
+    endpoints: Mapping[str, str] = attrs.field(factory=dict)  #: those that are configured, by their names
     scope: str = "openid"
     algorithm: str = "RS256"  #: ``id_token_signed_response_alg``
     pkce: str = "auto"  #: ``pkce_method``
@@ -43,6 +53,9 @@ class Upstream:
             block["client_id"],
             secret(block, "client_secret"),
             block.get("token_endpoint_auth_method", "client_secret_basic"),
+            block.get("token_endpoint_auth_signing_alg", "RS256"),
+            block.get("discovery_mode", "oidc") != "disabled",
+            {name: block[name] for name in _ENDPOINTS if name in block},
             block.get("scope", "openid"),
             block.get("id_token_signed_response_alg", "RS256"),
             block.get("pkce_method", "auto"),
@@ -62,6 +75,7 @@ class MasConfig:
     server_name: str  #: of the homeserver
     homeserver: str  #: where it is
     secret: str = attrs.field(repr=False)
+    keys: tuple[SigningKey, ...] = attrs.field(repr=False)  #: ``secrets.keys``
     upstreams: Mapping[str, Upstream]
     policy: Mapping[str, Any]  #: ``policy.data``
     device_grant: bool
@@ -88,12 +102,19 @@ class MasConfig:
             server_name=matrix["homeserver"],
             homeserver=str(matrix["endpoint"]).rstrip("/"),
             secret=secret(matrix, "secret"),
+            keys=_keys((document.get("secrets") or {}).get("keys") or ()),
             upstreams={each["id"]: Upstream.of(each) for each in providers if each.get("enabled", True)},
             policy=(document.get("policy") or {}).get("data") or {},
             device_grant=bool((document.get("oauth") or {}).get("device_code_grant_enabled", True)),
             access_ttl=int(experimental.get("access_token_ttl", 300)),
             compat_ttl=int(experimental.get("compat_token_ttl", 300)),
         )
+
+
+def _keys(blocks: Sequence[Mapping[str, Any]]) -> tuple[SigningKey, ...]:
+    """Keys in PEM, each with ``key`` or ``key_file``."""
+    found = (load_pem_private_key(secret(block, "key").encode(), None) for block in blocks)
+    return tuple(key for key in found if isinstance(key, SigningKey))
 
 
 def secret(block: Mapping[str, Any], name: str) -> str:

@@ -13,6 +13,7 @@ from synapse_tim.testing.ports import free_port
 from synapse_tim.testing.simulator.faults import Faults
 from synapse_tim.testing.simulator.forms import query_of
 from synapse_tim.testing.simulator.idp.oauth import OAuthError
+from synapse_tim.testing.simulator.mas import own_keys
 from synapse_tim.testing.simulator.mas.compat import CompatibilityLayer, MatrixError
 from synapse_tim.testing.simulator.mas.config import MasConfig
 from synapse_tim.testing.simulator.mas.homeserver import HomeserverConnection
@@ -149,6 +150,8 @@ class AuthenticationService:
         match request.method, path:
             case "GET", "/.well-known/openid-configuration":
                 return Answer.of_json(self._metadata())
+            case "GET", own_keys.KEYS:
+                return Answer.of_json(own_keys.key_set(self.config.keys))
             case "GET", "/login":
                 return self._upstream.choose(request)
             case (("GET" | "POST"), "/account/"):
@@ -166,6 +169,7 @@ class AuthenticationService:
     def _metadata(self) -> dict[str, Any]:
         return {
             "issuer": f"{self.config.public_base}/",
+            "jwks_uri": f"{self.config.public_base}{own_keys.KEYS}",
             **self._oauth.metadata(),
             "account_management_uri": f"{self.config.public_base}/account/",
             "account_management_actions_supported": [f"org.matrix.{name}" for name in _ACTIONS],

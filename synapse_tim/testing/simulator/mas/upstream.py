@@ -17,6 +17,7 @@ from synapse_tim.testing.simulator.forms import form_of, query_of
 from synapse_tim.testing.simulator.idp.oauth import OAuthError, challenge_of, required
 from synapse_tim.testing.simulator.mas.config import MasConfig, Upstream
 from synapse_tim.testing.simulator.mas.homeserver import HomeserverConnection
+from synapse_tim.testing.simulator.mas.own_keys import assertion
 from synapse_tim.testing.simulator.mas.pages import COOKIE, own_path, page, redirect
 from synapse_tim.testing.simulator.mas.sessions import BrowserSession, Sessions, User
 from synapse_tim.testing.simulator.one_shot import OneShot
@@ -169,6 +170,9 @@ class UpstreamLogin:
             credentials = (provider.client_id, provider.client_secret)
         elif provider.auth_method == "client_secret_post":
             form["client_secret"] = provider.client_secret
+        elif provider.auth_method == "private_key_jwt":
+            endpoint = metadata["token_endpoint"]
+            form |= assertion(self._config.keys, provider.client_id, endpoint, provider.auth_algorithm)
         answer = loopback.post(metadata["token_endpoint"], data=form, auth=credentials)
         if not answer.is_success:
             raise ValueError(answer.text)
@@ -228,11 +232,14 @@ class UpstreamLogin:
 
 
 def _metadata(provider: Upstream) -> dict[str, Any]:
+    """What is configured, and of the rest what the provider says."""
+    if not provider.discovers:
+        return dict(provider.endpoints)
     url = f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
     document: dict[str, Any] = loopback.get(url).raise_for_status().json()
     if document.get("issuer") != provider.issuer:
         raise OAuthError("server_error", "the provider has another issuer", 500)
-    return document
+    return {**document, **provider.endpoints}
 
 
 def _verified(provider: Upstream, token: str, *, required: list[str]) -> dict[str, Any]:
