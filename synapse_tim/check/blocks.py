@@ -88,7 +88,7 @@ def problems_of(error: ConfigError, key: str) -> Iterator[Found]:
 
 def _read_own(blocks: Blocks, key: str, name: str, said: object) -> None:
     module_name, _, class_name = name.rpartition(".")
-    known = class_name in parts.PARTS or class_name == parts.WHOLE
+    known = class_name in parts.MODULES and class_name != "OidcMapping"
     if not known or module_name not in ("synapse_tim", parts.MODULES[class_name]):
         blocks.problems.append(Found(f"synapse_tim has no module {name}", False, f"{key}.module"))
         return

@@ -9,6 +9,7 @@ from synapse_tim.core import web_denials
 from synapse_tim.core.denial import Denial
 from synapse_tim.events import denials as events
 from synapse_tim.federation import denials as federation
+from synapse_tim.gateway import denials as gateway
 from synapse_tim.information import denials as information
 from synapse_tim.invites import denials as invites
 from synapse_tim.login import denials as login
@@ -22,6 +23,7 @@ SUBJECTS: Final = (
     events,
     client_api,
     login,
+    gateway,
     web_denials,
     information,
     contacts,

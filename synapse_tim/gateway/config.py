@@ -46,7 +46,7 @@ class ClientConfig(Block):
 class RateLimitConfig(Block):
     """``rate_limit``: how many log-ins an address may begin, in each process."""
 
-    per_second: Annotated[float, Field(gt=0, le=10_000)] = 5.0
+    per_second: Annotated[int, Field(ge=1, le=10_000)] = 5
     """On average."""
     burst_count: Annotated[int, Field(ge=1, le=100_000)] = 100
     """At once: behind one address there may be a hospital."""

@@ -24,7 +24,11 @@ def keys(tmp_path_factory):
 def clinic(ti, keys, tmp_path_factory):
     """The broker is the only identity provider, so nobody has to choose."""
     server = SynapseServer(
-        "clinic", tmp_path_factory.mktemp("gateway") / "clinic", ti.world, extra=dict(w.SSO)
+        "clinic",
+        tmp_path_factory.mktemp("gateway") / "clinic",
+        ti.world,
+        modules=[w.module(ti, "pro", {})],
+        extra=w.SSO,
     )
     client = w.synapse_client(server, keys)
     block = w.gateway(keys, [client], [w.upstream(ti, keys)])

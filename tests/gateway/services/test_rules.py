@@ -14,7 +14,7 @@ from synapse_tim.federation.list import parse_payload
 from tests.gateway.services.conftest import MAS_REDIRECT, URN, Gateway, Idp
 from tests.support.helpers import document, entry
 
-pytestmark = [pytest.mark.requirement("AF_10057", "AF_10234", "R4.4", "R4.5")]
+pytestmark = pytest.mark.requirement("AF_10057", "AF_10234")
 
 DOCTOR = "@1-hba-1:hospital.example"
 INSURED = "@x000000012:hospital.example"

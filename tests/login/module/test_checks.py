@@ -15,6 +15,7 @@ def synapse_config(saml=False, gives_away=False):
     found = Mock(spec=SynapseConfig)
     found.oidc_providers.return_value = ()
     found.gives_away_saml_names = gives_away
+    found.public_baseurl = "https://messenger.example/"
     found.option.side_effect = lambda section, attribute: saml
     return found
 
@@ -46,6 +47,21 @@ class Lax(OidcMapping):
 
     async def get_extra_attributes(self, userinfo, token):
         return {}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "is_refused"),
+    [
+        ("https://messenger.example/_synapse/client/synapse_tim/oidc", False),
+        ("https://messenger.example/_synapse/client/synapse_tim/oidc/", True),
+        ("https://messenger.example.evil/_synapse/client/synapse_tim/oidc", True),
+    ],
+)
+def test_af_10234_the_gateway_has_checked_the_claims_itself(issuer, is_refused):
+    synapse = synapse_config()
+    synapse.oidc_providers.return_value = [OidcProvider("oidc-x", issuer, "us", False, Lax, None)]
+    insurer = LoginPolicy.parse_config({"product": "epa", "spec_version": "1.2"})
+    assert any(not each.right for each in judge_single_sign_on(synapse, insurer)) is is_refused
 
 
 @pytest.mark.parametrize(("mapping", "is_refused"), [(OidcMapping, False), (Lax, True)])
