@@ -24,6 +24,9 @@ from synapse_tim.directory.assembly import build_directory
 from synapse_tim.directory.config import DirectoryConfig, DirectoryPartConfig
 from synapse_tim.federation.assembly import read_files
 from synapse_tim.federation.config import AllowListConfig
+from synapse_tim.gateway.clients import read_client_files
+from synapse_tim.gateway.config import IdentityGatewayConfig
+from synapse_tim.gateway.signing import SigningKeys
 from synapse_tim.login.assembly import read_key_file
 from synapse_tim.login.config import LoginPolicyConfig
 from synapse_tim.ti_messenger_config import TiMessengerConfig
@@ -34,6 +37,7 @@ _FILES: Final = {
     "client_secret_path": True,
     "client_certificate": True,
     "decryption_keys": True,
+    "signing_keys": True,
     "hash_key_path": True,
     "ca_certificates": False,
     "jwks_path": False,
@@ -156,6 +160,13 @@ def _readers(
         yield ("federation_list",), partial(read_files, config.federation_list)
     if isinstance(config, DirectoryPartConfig) and config.directory is not None:
         yield from _directory_readers(blocks, module, config.directory)
+    if isinstance(config, IdentityGatewayConfig) and config.identity_gateway is not None:
+        yield (
+            ("identity_gateway.signing_keys",),
+            partial(SigningKeys.read, config.identity_gateway.signing_keys),
+        )
+        for position, client in enumerate(config.identity_gateway.clients):
+            yield (f"identity_gateway.clients[{position}]",), partial(read_client_files, client, position)
     if isinstance(config, LoginPolicyConfig):
         yield ("login.decryption_keys",), config.login.read_decryption_keys
         if config.login.trust is not None:

@@ -1,6 +1,7 @@
 """Relying parties of the gateway, as Authlib wants to see them: configured, confidential, codes only."""
 
 import hmac
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -94,10 +95,29 @@ def clients_from(blocks: Sequence[ClientConfig], api: ModuleApi) -> Mapping[str,
     return {block.client_id: _client(block, api, position) for position, block in enumerate(blocks)}
 
 
-def _client(block: ClientConfig, api: ModuleApi, position: int) -> Client:
+@attrs.frozen(eq=False)
+class _Files:
+    """What the files of a client hold."""
+
+    cas: ssl.SSLContext
+    keys: KeySource | None  #: of ``jwks_path``
+    secret: str | None = attrs.field(repr=False)
+
+
+def read_client_files(block: ClientConfig, position: int) -> _Files:
+    """Read the files of a relying party; ``ConfigError`` if one does not hold what it should."""
     place = ("identity_gateway", "clients", position)
-    fetcher = Fetcher(read_cas(block.ca_certificates, *place, "ca_certificates"))
-    source = _source(block, fetcher, place)
+    return _Files(
+        read_cas(block.ca_certificates, *place, "ca_certificates"),
+        _key_file(block.jwks_path, place),
+        _secret(block.client_secret_path, place),
+    )
+
+
+def _client(block: ClientConfig, api: ModuleApi, position: int) -> Client:
+    files = read_client_files(block, position)
+    fetcher = Fetcher(files.cas)
+    source = files.keys if block.jwks_url is None else KeyUrl(fetcher, block.jwks_url)
     keys = None
     if source is not None:
         keys = ProviderKeys(
@@ -111,7 +131,7 @@ def _client(block: ClientConfig, api: ModuleApi, position: int) -> Client:
     return Client(
         client_id=block.client_id,
         redirect_uris=tuple(block.redirect_uris),
-        secret=_secret(block.client_secret_path, place),
+        secret=files.secret,
         keys=keys,
         fetcher=fetcher,
         threads=Threads(api, fetcher.close),
@@ -119,12 +139,10 @@ def _client(block: ClientConfig, api: ModuleApi, position: int) -> Client:
     )
 
 
-def _source(block: ClientConfig, fetcher: Fetcher, place: tuple[str | int, ...]) -> KeySource | None:
-    if block.jwks_url is not None:
-        return KeyUrl(fetcher, block.jwks_url)
-    if block.jwks_path is None:
+def _key_file(path: str | None, place: tuple[str | int, ...]) -> KeySource | None:
+    if path is None:
         return None
-    file = KeyFile(Path(block.jwks_path))
+    file = KeyFile(Path(path))
     try:
         file.fetch()
     except KeysUnavailableError as error:

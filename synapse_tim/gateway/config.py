@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from synapse_tim.core.config_types import Block, PartConfig, ReadablePath
-from synapse_tim.gateway.upstream.config import UpstreamConfig
+from synapse_tim.gateway.upstream.config import EntityConfig, UpstreamConfig
 from synapse_tim.login.claims_config import Name
 from synapse_tim.transport.urls import TrustedUrl
 
@@ -63,6 +63,11 @@ class GatewayConfig(Block):
     """The relying parties: Synapse itself, one for each of `oidc_providers`, or MAS."""
     upstreams: Annotated[list[UpstreamConfig], Field(min_length=1)]
     """The identity providers. With several of them, or on request, a page lets people choose."""
+    entity: EntityConfig | None = None
+    """What we are in the OpenID federation, which sectoral identity providers want to know. Published below
+    the gateway's issuer, at `/.well-known/openid-federation`, with the first of `login.decryption_keys` and
+    all `tls_certificates`.
+    """
     rate_limit: RateLimitConfig = Field(default_factory=RateLimitConfig)
     """How many log-ins an address may begin."""
 

@@ -59,7 +59,11 @@ class IdentityGateway:
         oauth = OAuth(self._issuer, clients, self._keys)
         self._logout = GatewayLogout(api, self._issuer, clients, self._keys, self._store, utc_now)
         surroundings = Surroundings(
-            api, self._login.config, self._issuer, homeserver.config.public_baseurl.rstrip("/") + "/"
+            api,
+            self._login.config,
+            self._issuer,
+            homeserver.config.public_baseurl.rstrip("/") + "/",
+            gateway.entity,
         )
         upstreams = upstreams_from(gateway.upstreams, surroundings)
         login, used = self._login.login, self._login.login.context.used
