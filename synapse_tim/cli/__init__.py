@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reference,
         settings,
         status,
+        test_driver,
     )
     from synapse_tim.demo import run as demo
 
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         monitoring,
         reference,
         status,
+        test_driver,
     ):
         command.add_command(commands)
     parsed = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback that can also behave badly.
+"""A small HTTP server, on loopback unless told otherwise, that can also behave badly.
 
 It hands each request to an application and writes the answer, either as one should or as the faults demand.
 """
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import attrs
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from synapse_tim.testing.simulator.faults import Faults
 
@@ -25,12 +27,20 @@ _CHUNK = 64 * 1024
 class Request:
     """One request."""
 
-    method: str  #: ``GET`` or ``POST``
+    method: str  #: ``GET``, ``POST``, ``PUT`` or ``DELETE``
     path: str  #: the path with its query, as it was sent
     headers: Mapping[str, str]  #: by name in lower case
-    body: bytes  #: the bytes of a POST
+    body: bytes  #: the bytes that came with it
     secure: bool  #: whether it came over TLS
     client_certificate: bytes | None = None  #: of mutual TLS, in DER
+
+    @property
+    def client_name(self) -> str:
+        """The common name in the client's certificate; empty without one."""
+        if self.client_certificate is None:
+            return ""
+        subject = x509.load_der_x509_certificate(self.client_certificate).subject
+        return "".join(str(each.value) for each in subject.get_attributes_for_oid(NameOID.COMMON_NAME)[:1])
 
 
 @attrs.frozen
@@ -53,7 +63,7 @@ Log = Callable[[str, str, int], None]
 
 
 class LoopbackServer:
-    """One listener on 127.0.0.1, each connection in a thread of its own.
+    """One listener, each connection in a thread of its own.
 
     Args:
         port: to listen on; 0 for a free one.
@@ -62,6 +72,7 @@ class LoopbackServer:
             that is dropped.
         faults: switches of transport.
         ssl_context: for TLS.
+        host: the address to listen on.
     """
 
     def __init__(
@@ -71,13 +82,14 @@ class LoopbackServer:
         log: Log,
         faults: Faults,
         ssl_context: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.application = application
         self.log = log
         self.faults = faults
         self.secure = ssl_context is not None
         self.closing = threading.Event()
-        self._server = _Server(self, port)
+        self._server = _Server(self, host, port)
         if ssl_context is not None:
             # The handshake happens in the connection's thread, so that a client that dawdles blocks no other.
             self._server.socket = ssl_context.wrap_socket(
@@ -102,11 +114,11 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, owner: LoopbackServer, port: int) -> None:
+    def __init__(self, owner: LoopbackServer, host: str, port: int) -> None:
         self.owner = owner
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__((host, port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -140,7 +152,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(b"")
 
     def do_POST(self) -> None:
-        self._answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        self._answer(self._body())
+
+    do_PUT = do_DELETE = do_POST  # noqa: N815
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass  # trailers
+        return b"".join(chunks)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing: the simulator keeps its own list of requests."""

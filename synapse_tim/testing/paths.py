@@ -18,6 +18,9 @@ DIRECTORY_LIST: Final = "/tim-provider-services/FederationList/federationList.jw
 LOCALIZATION: Final = "/tim-provider-services/localization"
 SEARCH: Final = "/search/"
 INSURED_SEARCH: Final = "/fdv/search/"
+TIM_AUTHENTICATE: Final = "/tim-authenticate"
+OWNER_AUTHENTICATE: Final = "/owner-authenticate"
+OWNER: Final = "/owner/"
 
 #: The identity providers: the central IDP-Dienst, a sectoral one, and a broker; all of theirs is below.
 CENTRAL_IDP: Final = "/idp"

@@ -35,6 +35,8 @@ from synapse_tim.mirror.config import MirrorConfig
 from synapse_tim.pki.certificates import fingerprint
 from synapse_tim.pki.trust_anchors import parse_roots
 from synapse_tim.testing import SynapseServer, TiSimulator, loopback, make_world, wait_for
+from synapse_tim.testing.driver import DriverConfig
+from synapse_tim.testing.driver.encryption import is_available
 from tests.cleanup.synapse_tables import SCHEMA
 from tests.cli.configurations import Place, make_files, sound
 
@@ -85,6 +87,9 @@ def module_blocks(document):
 def test_yaml_is_a_valid_configuration(body, files):
     body = body.replace("/etc/synapse-tim", str(files)).replace("/etc/synapse", str(files))
     document = yaml.safe_load(body)
+    if "apis" in document:
+        assert DriverConfig.model_validate(document).apis
+        return
     if "listen" in document:
         assert isinstance(validate_block(MirrorConfig, document), MirrorConfig)
         return
@@ -129,6 +134,9 @@ def test_commands_run(body, files, monkeypatch):
             elif arguments[:2] == ["synapse-tim", "directory"]:
                 list_in_directory(ti, files)
                 assert main(arguments[1:]) == 0
+            elif arguments[:2] == ["synapse-tim", "test-driver"]:
+                (files / arguments[2]).write_text(one_block("approval.md", "yaml"))
+                assert main([*arguments[1:], "--check"]) == (0 if is_available() else 2)
             elif arguments[0] == "synapse-tim":
                 assert main([*arguments[1:], "--allow-test-certificates"]) == 0
             elif arguments[0] == "pip":

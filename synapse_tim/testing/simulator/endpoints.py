@@ -3,17 +3,20 @@
 import base64
 import datetime as dt
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import httpx
 from cryptography.x509.ocsp import OCSPCertStatus, load_der_ocsp_response
 
 from synapse_tim.testing import paths
 from synapse_tim.testing.http import Answer, Request
 from synapse_tim.testing.simulator.directory.lookups import DirectoryLookups
+from synapse_tim.testing.simulator.directory.owners import DirectoryOwners
 from synapse_tim.testing.simulator.directory.service import Directory
 from synapse_tim.testing.simulator.faults import Faults
 from synapse_tim.testing.simulator.idp.central import CentralIdp
@@ -25,6 +28,7 @@ CLIENT_ID = "client"
 CLIENT_SECRET = "secret"
 
 _FIRST_TOKEN_SECONDS = 300
+_SEARCH_SECONDS = 86400
 
 
 class Endpoints:
@@ -35,6 +39,7 @@ class Endpoints:
         world: TiWorld,
         directory: Directory,
         lookups: DirectoryLookups,
+        owners: DirectoryOwners,
         faults: Faults,
         now: Callable[[], dt.datetime],
         idp: CentralIdp,
@@ -43,6 +48,8 @@ class Endpoints:
         self._world = world
         self._directory = directory
         self._lookups = lookups
+        self._owners = owners
+        self._tls = ssl.create_default_context(cadata=world.tls_ca.pem.decode("ascii"))
         self._faults = faults
         self._now = now
         self._office = ListOffice(world, directory, now)
@@ -74,6 +81,12 @@ class Endpoints:
                 return self._directory_list(request, query)
             case "GET", _ if request.secure and self._lookups.serves(path):
                 return self._look_up(request, path, every)
+            case "GET", paths.TIM_AUTHENTICATE if request.secure:
+                return self._search_token(request, query)
+            case "GET", paths.OWNER_AUTHENTICATE if request.secure:
+                return self._owner_token(request)
+            case _ if request.secure and path.startswith(paths.OWNER):
+                return self._owner(request, path.removeprefix(paths.OWNER), every)
             case _ if provider := self._provider(path):
                 return provider(request)
             case _:
@@ -128,9 +141,43 @@ class Endpoints:
         return self._list(query)
 
     def _look_up(self, request: Request, path: str, query: dict[str, list[str]]) -> Answer:
-        if not self._tokens.accepts("directory", request) or self._lookups.refuses(query):
+        insured = path.startswith(paths.INSURED_SEARCH)
+        search = not insured and path.startswith(paths.SEARCH)
+        kinds = ["directory", *(["search"] if search else []), *(["insured search"] if insured else [])]
+        accepted = any(self._tokens.accepts(kind, request) for kind in kinds)
+        if not accepted or self._lookups.refuses(query):
             return Answer.of_json({"message": "unauthorized"}, 401)
         return self._lookups(path, query)
+
+    def _search_token(self, request: Request, query: dict[str, str]) -> Answer:
+        """For users, by an OpenID token that their homeserver knows (R4.25)."""
+        server = query.get("mxId", "")
+        rows = [each for each in self._directory.rows() if each["domain"] == server]
+        if not rows or not self._knows(server, request.headers.get("x-matrix-openid-token", "")):
+            return Answer.of_json({"message": "unauthorized"}, 401)
+        kind = "insured search" if rows[0]["isInsurance"] else "search"
+        return _token_answer(self._tokens.new(kind, _SEARCH_SECONDS), _SEARCH_SECONDS)
+
+    def _knows(self, server: str, token: str) -> bool:
+        url = f"https://{server}/_matrix/federation/v1/openid/userinfo"
+        try:
+            answer = httpx.get(url, params={"access_token": token}, verify=self._tls, trust_env=False)
+            return answer.status_code == 200 and str(answer.json()["sub"]).endswith(f":{server}")
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return False
+
+    def _owner_token(self, request: Request) -> Answer:
+        """For owners, by a token of their registration service (R4.26)."""
+        owner = self._owners.owner_of(request.headers.get("authorization", "").removeprefix("Bearer "))
+        if owner is None:
+            return Answer.of_json({"message": "unauthorized"}, 401)
+        return _token_answer(self._tokens.new(f"owner {owner}", _SEARCH_SECONDS), _SEARCH_SECONDS)
+
+    def _owner(self, request: Request, path: str, query: dict[str, list[str]]) -> Answer:
+        owner = self._tokens.kind_of(request, "owner ")
+        if owner is None:
+            return Answer.of_json({"message": "unauthorized"}, 401)
+        return self._owners(owner, request, path, query)
 
     def _ocsp(self, question: bytes) -> Answer:
         world, faults = self._world, self._faults
@@ -184,6 +231,13 @@ class _Tokens:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         with self._lock:
             return scheme == "Bearer" and time.monotonic() < self._ends.get((kind, token), 0.0)
+
+    def kind_of(self, request: Request, prefix: str) -> str | None:
+        """What comes after the prefix in the kind of the token that a request has."""
+        with self._lock:
+            kinds = [kind for kind, _ in self._ends if kind.startswith(prefix)]
+        found = (kind for kind in kinds if self.accepts(kind, request))
+        return next((kind.removeprefix(prefix) for kind in found), None)
 
     def end_all(self) -> None:
         with self._lock:

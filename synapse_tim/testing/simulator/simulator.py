@@ -27,6 +27,7 @@ from synapse_tim.testing.merge import deep_merge
 from synapse_tim.testing.ports import free_ports
 from synapse_tim.testing.simulator.directory.entries import DirectoryEntries
 from synapse_tim.testing.simulator.directory.lookups import DirectoryLookups
+from synapse_tim.testing.simulator.directory.owners import DirectoryOwners
 from synapse_tim.testing.simulator.directory.service import Directory
 from synapse_tim.testing.simulator.endpoints import CLIENT_ID, CLIENT_SECRET, Endpoints
 from synapse_tim.testing.simulator.faults import Faults
@@ -64,6 +65,7 @@ class TiSimulator:
         faults: what goes wrong; change it at any time.
         directory: the content of the list.
         entries: who is listed in the directory.
+        owners: what those have changed in it themselves.
         idp: the central identity provider, for smart cards.
         sectoral: the identity provider of insured persons.
         federation_master: the trust anchor of that one and its clients.
@@ -90,16 +92,18 @@ class TiSimulator:
         self.faults = Faults()
         self.directory = Directory()
         self.entries = DirectoryEntries()
+        self.owners = DirectoryOwners(self.entries)
         self._clock = clock
         self.idp = CentralIdp(self.world, self.faults, lambda: self.https_url, self.now)
         self.federation_master = FederationMaster(lambda: self.https_url, self.now)
         self.sectoral = SectoralIdp(self.world, self.federation_master, lambda: self.https_url, self.now)
         self.broker = Broker(self.idp, self.sectoral, self.world, lambda: self.http_url, self.now)
-        lookups = DirectoryLookups(self.entries, self.faults, lambda: self.directory_url)
+        lookups = DirectoryLookups(self.owners, self.faults, lambda: self.directory_url)
         self._endpoints = Endpoints(
             self.world,
             self.directory,
             lookups,
+            self.owners,
             self.faults,
             self.now,
             self.idp,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from synapse_tim.directory.owner_types import OwnerType
 from synapse_tim.testing import paths
 from synapse_tim.testing.http import Answer
-from synapse_tim.testing.simulator.directory.entries import DirectoryEntries
+from synapse_tim.testing.simulator.directory.owners import DirectoryOwners
 from synapse_tim.testing.simulator.directory.search import DirectorySearches
 from synapse_tim.testing.simulator.faults import Faults
 
@@ -15,10 +15,10 @@ Query = Mapping[str, Sequence[str]]
 class DirectoryLookups:
     """Answers."""
 
-    def __init__(self, entries: DirectoryEntries, faults: Faults, base_url: Callable[[], str]) -> None:
-        self._entries = entries
+    def __init__(self, owners: DirectoryOwners, faults: Faults, base_url: Callable[[], str]) -> None:
+        self._owners = owners
         self._faults = faults
-        self._searches = DirectorySearches(entries, faults, base_url)
+        self._searches = DirectorySearches(owners, faults, base_url)
 
     def serves(self, path: str) -> bool:
         """Whether a path is one of a look-up."""
@@ -49,7 +49,7 @@ class DirectoryLookups:
         address = query.get("mxid", [""])[-1]
         if not address:
             return Answer.of_json({"errorCode": "400", "message": "mxid"}, 400)
-        found = self._entries.owner_type(address)
+        found = self._owners.owner_type(address)
         if found is OwnerType.NONE:
             return Answer.of_json({"errorCode": "404", "message": "not found"}, 404)
         return Answer.of_json(found.value)

@@ -33,6 +33,7 @@ def resources_of(entry: Entry) -> EntryResources:
     endpoints = tuple(_endpoint(number + 3 + n, each) for n, each in enumerate(entry.addresses))
     service = {
         **_resource("HealthcareService" if organisation else "PractitionerRole", number + 1),
+        **({"name": entry.name} if organisation else {}),
         "providedBy" if organisation else "practitioner": {"reference": reference(owner)},
         "location": [{"reference": reference(location)}],
     }

@@ -12,17 +12,17 @@ from urllib.parse import urlencode
 
 from synapse_tim.testing import paths
 from synapse_tim.testing.http import Answer
-from synapse_tim.testing.simulator.directory.entries import DirectoryEntries
+from synapse_tim.testing.simulator.directory.owners import DirectoryOwners
 from synapse_tim.testing.simulator.directory.resources import (
     EntryResources,
     Resource,
     reference,
-    resources_of,
 )
 from synapse_tim.testing.simulator.faults import Faults
 
 _KINDS: Final = {"HealthcareService": "organisation", "PractitionerRole": "practitioner"}
 _OWNER: Final = {"HealthcareService": "organization", "PractitionerRole": "practitioner"}
+_NAME: Final = {"HealthcareService": "name", "PractitionerRole": "practitioner.name"}
 _PAGE_SIZE: Final = 10
 _LARGEST_PAGE: Final = 100
 _SEPARATOR: Final = {each: re.compile(rf"(?<!\\)(?:\\\\)*{re.escape(each)}") for each in ",|"}
@@ -38,8 +38,8 @@ class _UnknownParameterError(Exception):
 class DirectorySearches:
     """Answers searches."""
 
-    def __init__(self, entries: DirectoryEntries, faults: Faults, base_url: Callable[[], str]) -> None:
-        self._entries = entries
+    def __init__(self, owners: DirectoryOwners, faults: Faults, base_url: Callable[[], str]) -> None:
+        self._owners = owners
         self._faults = faults
         self._base_url = base_url
 
@@ -47,7 +47,7 @@ class DirectorySearches:
         """Answer one request."""
         insured = path.startswith(paths.INSURED_SEARCH)
         kind = path.removeprefix(paths.INSURED_SEARCH if insured else paths.SEARCH)
-        known = [resources_of(entry) for entry in self._entries.all]
+        known = self._owners.all
         if insured:
             known = [_without_hidden(each) for each in known if not each.entry.hidden]
         try:
@@ -71,9 +71,11 @@ class DirectorySearches:
     def _services(self, kind: str, known: list[EntryResources], query: Query) -> Iterator[_Match]:
         owner = _OWNER[kind]
         of_endpoint = {"endpoint.address", "endpoint.address:exact", "endpoint.status"}
-        _require_known(query, {*of_endpoint, f"{owner}.active", f"{owner}.identifier"})
+        _require_known(query, {*of_endpoint, f"{owner}.active", f"{owner}.identifier", _NAME[kind]})
         for resources in known:
             if resources.entry.kind != _KINDS[kind] or not _owner_fits(resources.owner, query, owner):
+                continue
+            if not all(_has_word(_name(kind, resources), each) for each in query.get(_NAME[kind], ())):
                 continue
             wanted = [each for each in resources.endpoints if self._fits(each, query, "endpoint.")]
             if wanted or not of_endpoint & query.keys():
@@ -138,13 +140,25 @@ class DirectorySearches:
 def _without_hidden(resources: EntryResources) -> EntryResources:
     seen = tuple(
         endpoint
-        for endpoint, listed in zip(resources.endpoints, resources.entry.addresses, strict=True)
-        if not listed.hidden
+        for endpoint in resources.endpoints
+        if not any(each["url"].endswith("/EndpointVisibility") for each in endpoint.get("extension", ()))
     )
     service = {key: value for key, value in resources.service.items() if key != "endpoint"}
     if seen:
         service["endpoint"] = [{"reference": reference(each)} for each in seen]
     return EntryResources(resources.entry, service, resources.owner, resources.location, seen)
+
+
+def _name(kind: str, resources: EntryResources) -> str:
+    if kind == "HealthcareService":
+        return str(resources.service.get("name", ""))
+    return str(resources.owner["name"][0]["text"])
+
+
+def _has_word(name: str, wanted: str) -> bool:
+    """Whether a name begins so, or one of its words does (FHIR R4, Search §3.1.1.4.8)."""
+    words = name.casefold().split()
+    return any(" ".join(words[n:]).startswith(wanted.casefold()) for n in range(len(words)))
 
 
 def _owner_fits(owner: Resource, query: Query, name: str) -> bool:
