@@ -1,9 +1,10 @@
 """gematik's document, held against the test driver in front of a real server: it makes the requests.
 
-The device in the paths is one that is claimed and logged in. Types of media are real ones, since any text is one
-to the document.
+The device in the paths is claimed and logged in. Types of media are real ones, since any text is one to the
+document.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ bounded = settings(max_examples=8, derandomize=True, database=None, suppress_hea
 
 
 def interface():
-    document = yaml.safe_load(DOCUMENT.read_text())
+    # Times in examples are texts, which they are not in YAML.
+    document = json.loads(json.dumps(yaml.safe_load(DOCUMENT.read_text()), default=str))
     document["components"]["parameters"]["deviceId"]["schema"].update(enum=[1])
     (content_type,) = document["paths"]["/devices/{deviceId}/media"]["post"]["parameters"]
     content_type["schema"]["enum"] = ["text/plain", "image/png"]
