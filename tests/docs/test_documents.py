@@ -190,6 +190,15 @@ def written_by_a_shell(line, directory):
     assert yaml.safe_load(written), "YAML, or JSON"
 
 
+@pytest.mark.parametrize("body", blocks("mermaid"))
+def test_pictures_have_no_semicolons_which_end_statements(body):
+    kind, *lines = body.strip().splitlines()
+    assert kind.split()[0] in ("flowchart", "sequenceDiagram")
+    assert [line for line in lines if ";" in line] == []
+    opened = sum(line.split()[0] in ("alt", "opt", "loop", "subgraph") for line in lines if line.split())
+    assert opened == sum(line.strip() == "end" for line in lines)
+
+
 def test_nothing_in_the_documents_is_left_out():
     for document in DOCUMENTS:
         text = document.read_text()
