@@ -207,7 +207,7 @@ class Gateway:
         self.logout = GatewayLogout(api, ISSUER, self.clients, self.keys, self.store, now)
         self.tokens = Tokens(self.oauth, self.clients, self.store, store, self.logout.tell, now)
         self.provider_logout = ProviderLogout(self.login, store, Mock(), now, [self.logout.on_logout])
-        api.delayed_background_call.side_effect = lambda ms, function, desc: None
+        api.delayed_background_call.side_effect = lambda *later, **named: None
         self.cookie = ""
         self.verifier = secrets.token_urlsafe(32)
         for table in (store, new, self.store):
