@@ -150,12 +150,17 @@ class Logins:
             max_age=asked.max_age,
         )
         found = await self.accounts.identify(authenticated.id_token, expected, asked.client_id)
-        now, used = self.clock(), self.accounts.login.context.used.store
-        if not await used.use_once("gateway nonce", f"{asked.client_id}\0{asked.nonce}", now + LIFETIME):
+        now, sid, code = self.clock(), secrets.token_urlsafe(16), new_secret()
+        await self.store.add_session(sid, asked.client_id, found.claims["sub"], found.session, now)
+        nonce = ("gateway nonce", f"{asked.client_id}\0{asked.nonce}", now + LIFETIME)
+        before = await self.accounts.login.context.used.store.use_once([nonce], found.session)
+        if before is not None:
+            await self.store.forget_session(sid)
+        if before == "session":  # it ended meanwhile
+            raise TokenRefusedError(TokenRefusal.REPLAYED, "the session at the provider is over")
+        if before is not None:
             count_refused(TokenRefusedError(TokenRefusal.NONCE, "that of the relying party"))
             return self._refuse(asked.redirect_uri, asked.state, "invalid_request", "nonce was used before.")
-        sid, code = secrets.token_urlsafe(16), new_secret()
-        await self.store.add_session(sid, asked.client_id, found.claims["sub"], found.session, now)
         grant = {
             "client_id": asked.client_id,
             "redirect_uri": asked.redirect_uri,
@@ -164,8 +169,6 @@ class Logins:
             "code_challenge": asked.challenge,
             "claims": {**found.claims, "sid": sid},
         }
-        if await used.has_ended(found.session):  # meanwhile
-            await self.store.forget_session(sid)
         if not await self.store.put("code", code, grant, now + _CODE, sid):
             raise TokenRefusedError(TokenRefusal.REPLAYED, "the session at the provider is over")
         count_accepted()

@@ -72,7 +72,8 @@ class Tokens:
         if asked.jti is not None:
             name, expires = asked.jti
             until = dt.datetime.fromtimestamp(expires, dt.UTC) + 2 * CLOCK_SKEW
-            if not await self.used.use_once("client assertion", f"{client.client_id}\0{name}", until):
+            shown = ("client assertion", f"{client.client_id}\0{name}", until)
+            if await self.used.use_once([shown]) is not None:
                 raise InvalidClientError(description="The assertion was used before.")
         return asked
 
