@@ -27,7 +27,8 @@ from synapse_tim.federation.config import AllowListConfig
 from synapse_tim.gateway.clients import read_client_files
 from synapse_tim.gateway.config import IdentityGatewayConfig
 from synapse_tim.gateway.signing import SigningKeys
-from synapse_tim.login.assembly import read_key_file
+from synapse_tim.gateway.upstream.entity import read_certificates, read_entity_keys
+from synapse_tim.login.assembly import read_key_file, read_trust_anchor
 from synapse_tim.login.config import LoginPolicyConfig
 from synapse_tim.ti_messenger_config import TiMessengerConfig
 
@@ -38,6 +39,8 @@ _FILES: Final = {
     "client_certificate": True,
     "decryption_keys": True,
     "signing_keys": True,
+    "entity_keys": True,
+    "tls_certificates": True,
     "hash_key_path": True,
     "ca_certificates": False,
     "jwks_path": False,
@@ -167,6 +170,12 @@ def _readers(
         )
         for position, client in enumerate(config.identity_gateway.clients):
             yield (f"identity_gateway.clients[{position}]",), partial(read_client_files, client, position)
+        if config.identity_gateway.entity is not None:
+            yield ("identity_gateway.entity",), partial(read_entity_keys, config.identity_gateway.entity)
+        for position, upstream in enumerate(config.identity_gateway.upstreams):
+            name = f"identity_gateway.upstreams[{position}].sectoral"
+            if upstream.sectoral is not None:
+                yield (name,), partial(read_certificates, upstream.sectoral, position)
     if isinstance(config, LoginPolicyConfig):
         yield ("login.decryption_keys",), config.login.read_decryption_keys
         if config.login.trust is not None:
@@ -175,6 +184,9 @@ def _readers(
             name = f"login.providers[{position}].keys"
             if provider.keys.jwks_path is not None:
                 yield (f"{name}.jwks_path",), partial(read_key_file, Path(provider.keys.jwks_path), position)
+            if provider.keys.trust_anchor is not None:
+                anchor = provider.keys.trust_anchor
+                yield (f"{name}.trust_anchor",), partial(read_trust_anchor, anchor, position)
             if provider.keys.ca_certificates is not None:
                 place = ("login", "providers", position, "keys", "ca_certificates")
                 yield (f"{name}.ca_certificates",), partial(read_cas, provider.keys.ca_certificates, *place)

@@ -110,12 +110,17 @@ def federation_client(anchor: TrustAnchorConfig, position: int, fetcher: Fetcher
         position: of the provider.
         fetcher: to the anchor and its members.
     """
+    return FederationClient(fetcher, read_trust_anchor(anchor, position), utc_now)
+
+
+def read_trust_anchor(anchor: TrustAnchorConfig, position: int) -> TrustAnchor:
+    """Read the keys of a trust anchor from a file; ``ConfigError`` if it has none."""
     try:
         keys = KeyFile(Path(anchor.jwks_path)).fetch()
     except KeysUnavailableError as error:
         place = ("login", "providers", position, "keys", "trust_anchor", "jwks_path")
         raise wrong(str(error), *place) from None
-    return FederationClient(fetcher, TrustAnchor(anchor.entity_id, keys), utc_now)
+    return TrustAnchor(anchor.entity_id, keys)
 
 
 def read_key_file(path: Path, position: int) -> KeyFile:

@@ -71,6 +71,10 @@ def files(tmp_path, world):
     for year in (2026, 2027):
         key = world.tls_client.key_pem  # on P-256
         (tmp_path / f"token-key-{year}.pem").write_bytes(key)
+    for name in ("gateway-key", "gateway-tls", "entity-key"):
+        (tmp_path / f"{name}-2026.pem").write_bytes(world.tls_client.pem + key)
+    (tmp_path / "gateway_secret").write_text("s" * 43)
+    (tmp_path / "federation-master.json").write_text("{}")
     return tmp_path
 
 

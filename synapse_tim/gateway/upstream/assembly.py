@@ -14,7 +14,7 @@ from synapse_tim.adapter.threads import Threads
 from synapse_tim.gateway.upstream import Upstream
 from synapse_tim.gateway.upstream.central import CentralUpstream
 from synapse_tim.gateway.upstream.config import CentralConfig, SectoralConfig, UpstreamConfig
-from synapse_tim.gateway.upstream.entity import EntityResource, own_entity, read_certificate
+from synapse_tim.gateway.upstream.entity import EntityResource, own_entity, read_certificates
 from synapse_tim.gateway.upstream.oidc import OidcUpstream
 from synapse_tim.gateway.upstream.sectoral import Endpoints, FederatedEndpoints, SectoralUpstream
 from synapse_tim.gateway.upstream.surroundings import Surroundings
@@ -95,10 +95,7 @@ def _entity(places: Sequence[_Place], surroundings: Surroundings) -> Mapping[str
         if how is not None and anchor is not None:
             scopes += how.scopes
             anchors.append(anchor.entity_id)
-            certificates += [
-                read_certificate(path, *place.keys("sectoral", "tls_certificates", n))
-                for n, path in enumerate(how.tls_certificates)
-            ]
+            certificates += read_certificates(how, place.position)
     if not anchors:
         raise wrong("none of upstreams is a provider with keys.trust_anchor", "identity_gateway", "entity")
     entity = own_entity(
@@ -140,8 +137,7 @@ def _sectoral(place: _Place, how: SectoralConfig, surroundings: Surroundings) ->
     provider, anchor = place.provider, place.provider.keys.trust_anchor
     if provider.profile is not Profile.GESUNDHEITSID:
         raise wrong("expected a provider with profile: gesundheitsid", *place.keys("sectoral"))
-    for n, path in enumerate(how.tls_certificates):
-        read_certificate(path, *place.keys("sectoral", "tls_certificates", n))
+    read_certificates(how, place.position)
     cas = provider.keys.ca_certificates
     fetcher = Fetcher(read_cas(cas, *place.provider_keys("keys", "ca_certificates")))
     ours = Fetcher(client_context(Path(cas) if cas else None, Path(how.tls_certificates[0])))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.web.resource import Resource
 
 from synapse_tim.adapter.config_block import wrong
-from synapse_tim.gateway.upstream.config import EntityConfig
+from synapse_tim.gateway.upstream.config import EntityConfig, SectoralConfig
 from synapse_tim.jose.jwe import DecryptionKey
 from synapse_tim.openid_federation.rules.own_entity import CONTENT_TYPE, EntityKey, OwnEntity
 
@@ -31,13 +31,7 @@ def own_entity(
     certificates: Sequence[x509.Certificate],
 ) -> OwnEntity:
     """What we say about ourselves; ``ConfigError`` if a file holds no key."""
-    place = ("identity_gateway", "entity", "entity_keys")
-    keys = []
-    for position, path in enumerate(block.entity_keys):
-        key = _private_key(path)
-        if key is None:
-            raise wrong(_KEY_EXPECTED, *place, position)
-        keys.append(EntityKey(key))
+    keys = read_entity_keys(block)
     encryption_key = next((key for key in decryption_keys if isinstance(key.key.curve, ec.SECP256R1)), None)
     if encryption_key is None:
         expected = "expected at least one key on P-256: sectoral identity providers encrypt for it"
@@ -57,16 +51,31 @@ def own_entity(
     )
 
 
-def read_certificate(path: str, *place: str | int) -> x509.Certificate:
-    """Read a certificate with which we identify ourselves, and see that its key is there.
+def read_entity_keys(block: EntityConfig) -> list[EntityKey]:
+    """Read the keys that sign our statement; ``ConfigError`` if a file holds none."""
+    keys = []
+    for position, path in enumerate(block.entity_keys):
+        key = _private_key(path)
+        if key is None:
+            raise wrong(_KEY_EXPECTED, "identity_gateway", "entity", "entity_keys", position)
+        keys.append(EntityKey(key))
+    return keys
+
+
+def read_certificates(how: SectoralConfig, position: int) -> list[x509.Certificate]:
+    """Read the certificates with which we identify ourselves, and see that their keys are there.
 
     Args:
-        path: a PEM file.
-        place: the key of the configuration, for the error.
+        position: in ``upstreams``.
 
     Raises:
-        ConfigError: it holds no such certificate.
+        ConfigError: a file holds no such certificate.
     """
+    place = ("identity_gateway", "upstreams", position, "sectoral", "tls_certificates")
+    return [_certificate(path, *place, n) for n, path in enumerate(how.tls_certificates)]
+
+
+def _certificate(path: str, *place: str | int) -> x509.Certificate:
     key = _private_key(path)
     try:
         certificate = x509.load_pem_x509_certificate(Path(path).read_bytes())

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from synapse_tim.jose import jwk
 from synapse_tim.jose.jwe import CONTENT_ENCRYPTION, DecryptionKey
-from synapse_tim.openid_federation.rules.statements import ALGORITHM, STATEMENT_TYPE
+from synapse_tim.openid_federation.rules.statements import ALGORITHM, CLOCK_SKEW, STATEMENT_TYPE
 
 #: How long a statement holds; superiors and providers fetch it again before.
 LIFETIME: Final = dt.timedelta(hours=24)
@@ -64,9 +64,9 @@ class OwnEntity:
         """The entity configuration as of now, signed.
 
         Args:
-            now: with a time zone.
+            now: with a time zone. Issued a little before, for those whose clock is behind.
         """
-        signer, issued = self.signature_keys[0], int(now.timestamp())
+        signer, issued = self.signature_keys[0], int((now - CLOCK_SKEW).timestamp())
         claims = {
             "iss": self.entity_id,
             "sub": self.entity_id,

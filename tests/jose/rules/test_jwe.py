@@ -111,6 +111,20 @@ def test_another_implementation_reads_and_writes_the_same(key, header):
     assert read.payload == b"ours"
 
 
+@pytest.mark.parametrize("curve", [ec.SECP256R1, ec.BrainpoolP256R1])
+def test_what_we_encrypt_is_read_by_others_and_by_nobody_else(curve):
+    theirs_jwk, theirs_jwe = pytest.importorskip("jwcrypto.jwk"), pytest.importorskip("jwcrypto.jwe")
+    key, other = ec.generate_private_key(curve()), ec.generate_private_key(curve())
+    token = jwe.encrypt(b"secret", key.public_key(), {"cty": "JSON", "alg": "none"})
+    received = theirs_jwe.JWE()
+    received.deserialize(token, key=theirs_jwk.JWK.from_pyca(key))
+    assert received.payload == b"secret"
+    assert (received.jose_header["alg"], received.jose_header["cty"]) == ("ECDH-ES", "JSON")
+    assert jwe.encrypt(b"secret", key.public_key(), {}) != token
+    with pytest.raises(JoseError):
+        decrypt(token.encode(), [DecryptionKey.of(other)])
+
+
 def test_another_implementation_reads_and_writes_the_same_with_a_key_in_common():
     theirs_jwk, theirs_jwe = pytest.importorskip("jwcrypto.jwk"), pytest.importorskip("jwcrypto.jwe")
     key = theirs_jwk.JWK(kty="oct", k=b64(SECRET).decode())
