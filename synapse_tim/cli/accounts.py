@@ -44,7 +44,9 @@ def add_command(commands: Any) -> None:
     )
     add_config(link)
     link.add_argument("--from-csv", type=Path, metavar="FILE", help="whom to link to what")
-    link.add_argument("--provider", metavar="ID", help="the id of a provider of login.providers")
+    link.add_argument(
+        "--provider", metavar="ID", help="the id of a provider of login.providers, or oidc-IDP_ID"
+    )
     link.add_argument(
         "--upper-case",
         action="store_true",
@@ -62,10 +64,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.from_csv is None and options.provider is None:
         raise CommandError("--from-csv or --provider is required")
     if options.provider is not None and options.provider not in providers:
-        raise CommandError(f"--provider: there is none in login.providers with the id {options.provider}")
+        raise CommandError(f"--provider: no provider is configured with the id {options.provider}")
     links = None if options.from_csv is None else _read(options.from_csv, options.provider, settings)
     for name in sorted({link.provider for link in links or ()} - set(providers)):
-        raise CommandError(f"{options.from_csv}: there is no provider in login.providers with the id {name}")
+        raise CommandError(f"{options.from_csv}: no provider is configured with the id {name}")
     if options.homeserver_url is None or options.access_token_file is None:
         raise CommandError("--homeserver-url and --access-token-file are required")
     token = read_token(options.access_token_file)
@@ -86,8 +88,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _providers(settings: Settings) -> dict[str, Mapping[str, Any]]:
-    """The blocks of the providers, by id."""
+    """The blocks of the providers, by id; those of Synapse's single sign-on by Synapse's name for them."""
     found: dict[str, Mapping[str, Any]] = {}
+    for each in settings.document.get("oidc_providers") or ():
+        mapping = each.get("user_mapping_provider") if isinstance(each, dict) else None
+        if isinstance(mapping, dict) and mapping.get("module") == "synapse_tim.OidcMapping":
+            name = each.get("idp_id", "oidc")
+            found["oidc" if name == "oidc" else f"oidc-{name}"] = mapping.get("config") or {}
     for block in settings.blocks:
         login = block.get("login")
         for each in (login.get("providers") if isinstance(login, dict) else None) or ():

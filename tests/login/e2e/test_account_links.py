@@ -92,6 +92,6 @@ def test_af_10057_accounts_without_links_are_linked_and_no_other_is(clinic, ti, 
     assert logged_in(clinic, token(third))["user_id"] == new
 
     code, error = run("--provider", "unknown")
-    assert (code, "login.providers" in error) == (2, True)
+    assert (code, "no provider is configured with the id unknown" in error) == (2, True)
     code, error = run()
     assert (code, "--from-csv or --provider" in error) == (2, True)
