@@ -11,10 +11,12 @@ import attrs
 import httpx
 
 from synapse_tim.testing import SynapseServer, TiSimulator, loopback
-from synapse_tim.testing.simulator.idp.cards import Card, InsuredPerson
+from synapse_tim.testing.simulator.idp.cards import Card
 from synapse_tim.testing.simulator.idp.oauth import challenge_of
 from synapse_tim.testing.waiting import HANGING_SECONDS
-from tests.login.e2e.world import CLIENT, DOCTOR, HOSPITAL, IK, SSO, Keys, module, post_login
+from tests.login.e2e.world import CLIENT, DOCTOR, HOSPITAL, SSO, Keys, module, post_login
+
+__all__ = ["CLIENT", "SSO", "Keys", "module"]
 
 GATEWAY = "/_synapse/client/synapse_tim/oidc"
 CALLBACK = "/_synapse/client/oidc/callback"
@@ -36,20 +38,6 @@ def broker(ti, **more):
         "keys": {"discovery_url": ti.broker.discovery_url, "pause": "1s"},
         "professions": [DOCTOR, HOSPITAL],
         "registration": True,
-        **more,
-    }
-
-
-def insured_broker(ti, hash_key, **more):
-    """The same for insured persons."""
-    return {
-        **broker(ti),
-        "id": "gesundheitsid",
-        "profile": "gesundheitsid",
-        "types": ["JWT", ""],
-        "encrypted": False,
-        "professions": None,
-        "localpart": {"hash_of": ["urn:telematik:claims:id"], "hash_key_path": hash_key},
         **more,
     }
 
@@ -99,6 +87,31 @@ def single_sign_on(server, client, **more):
             }
         },
         **more,
+    }
+
+
+def upstream_of_service(server):
+    """The gateway as the upstream provider of Matrix Authentication Service."""
+    issuer, inside = f"{server.federation_url}{GATEWAY}", f"{server.client_url}{GATEWAY}"
+    return {
+        "id": "01HFVBY12TMNTYTBV8W921M5FA",
+        "issuer": issuer,
+        "discovery_mode": "disabled",
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{inside}/token",
+        "jwks_uri": f"{inside}/jwks.json",
+        "client_id": "mas",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "token_endpoint_auth_signing_alg": "ES256",
+        "id_token_signed_response_alg": "ES256",
+        "scope": "openid profile",
+        "pkce_method": "always",
+        "on_backchannel_logout": "logout_all",
+        "claims_imports": {
+            "skip_confirmation": True,
+            "localpart": {"action": "require", "template": "{{ user.localpart }}", "on_conflict": "fail"},
+            "displayname": {"action": "force", "template": "{{ user.name }}"},
+        },
     }
 
 
@@ -232,13 +245,6 @@ def doctor(**more):
     return Card(**{**card, **more})
 
 
-def insured(**more):
-    """An insured person who has never been here."""
-    number = next(_numbers)
-    person = {"kvnr": f"Y{number:09}", "ik": IK, "given_name": "Irma", "family_name": f"Insured{number}"}
-    return InsuredPerson(**{**person, **more})
-
-
 def sso(server, idp="synapse"):
     """Where a client sends the browser of somebody who wants to log in."""
     return f"{server.federation_url}{CLIENT}/login/sso/redirect/oidc-{idp}?redirectUrl={LANDING}"
@@ -248,6 +254,3 @@ def session_of(server, answer):
     """The session that a login token in an address is worth."""
     token = query_of(answer)["loginToken"]
     return post_login(server, {"type": "m.login.token", "token": token}, server.client_url)
-
-
-__all__ = ["CLIENT", "SSO", "Keys", "module"]
