@@ -84,6 +84,8 @@ def module_blocks(document):
         yield getattr(synapse_tim, name), entry["config"]
     for provider in document.get("oidc_providers", []):
         entry = provider["user_mapping_provider"]
+        if "module" not in entry:
+            continue  # Synapse's own: the gateway has looked at the claims
         yield getattr(synapse_tim, entry["module"].removeprefix("synapse_tim.")), entry["config"]
 
 
