@@ -7,7 +7,6 @@ encrypted with. The card is used by gematik's Authenticator, which a browser ope
 
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -27,7 +26,7 @@ from synapse_tim.gateway.upstream import (
 )
 from synapse_tim.gateway.upstream.config import CentralConfig
 from synapse_tim.gateway.upstream.exchange import (
-    KEPT_SECONDS,
+    Kept,
     Pkce,
     address,
     code_of,
@@ -84,13 +83,11 @@ class CentralUpstream:
         self._how = how
         self._source = source
         self._threads = threads
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._known: tuple[float, _Addresses] | None = None
+        self._addresses = Kept(self._fetch_addresses, clock)
 
     async def begin(self, request: AuthenticationRequest) -> Begun:
         """See ``Upstream``; the provider knows neither ``prompt`` nor ``max_age``: a card is always asked."""
-        addresses = await self._threads.run(self._addresses)
+        addresses = await self._threads.run(self._addresses.get)
         pkce = Pkce()
         asked = pkce.parameters(request, self._client_id, " ".join(self._how.scopes))
         if self._how.card is not None:
@@ -104,12 +101,6 @@ class CentralUpstream:
         """See ``Upstream``."""
         code = code_of(answer, self._source.issuer)
         return await self._threads.run(self._redeem, code, private)
-
-    def _addresses(self) -> _Addresses:
-        with self._lock:
-            if self._known is None or self._clock() - self._known[0] >= KEPT_SECONDS:
-                self._known = self._clock(), self._fetch_addresses()
-            return self._known[1]
 
     def _fetch_addresses(self) -> _Addresses:
         source = self._source
@@ -125,7 +116,7 @@ class CentralUpstream:
         return _Addresses(*(address(document, name) for name in names))
 
     def _redeem(self, code: str, private: Mapping[str, Json]) -> Authenticated:
-        addresses, token_key = self._addresses(), os.urandom(_KEY_BYTES)
+        addresses, token_key = self._addresses.get(), os.urandom(_KEY_BYTES)
         secret = {
             "token_key": base64url_encode(token_key).decode(),
             "code_verifier": private["verifier"],

@@ -1,8 +1,9 @@
 """What all upstreams do the same way: PKCE, the answer of a browser, requests for tokens; blocks."""
 
 import secrets
-from collections.abc import Mapping
-from typing import Any, Final
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import attrs
@@ -15,9 +16,9 @@ from synapse_tim.transport.errors import TransportError
 from synapse_tim.transport.fetcher import Fetcher, Response
 
 DEADLINE_SECONDS: Final = 10.0
-#: How long addresses of a provider are used before its document is fetched again, in seconds.
-KEPT_SECONDS: Final = 60 * 60.0
 
+T = TypeVar("T")
+_KEPT_SECONDS: Final = 60 * 60.0
 _MAX_ANSWER: Final = 4 * MAX_BYTES
 #: Errors of a provider that are no fault of its own (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6).
 _MEANINGS: Final[Mapping[str, UpstreamRefusal]] = {
@@ -34,6 +35,28 @@ _TOLD: Final = frozenset(
         *("unsupported_grant_type", "unsupported_response_type"),
     }
 )
+
+
+class Kept(Generic[T]):
+    """What a provider's document says, fetched again after an hour; used by several threads.
+
+    Args:
+        fetch: fetches it.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, fetch: Callable[[], T], clock: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: tuple[float, T] | None = None
+
+    def get(self) -> T:
+        """It, fetched if need be; raises what ``fetch`` raises."""
+        with self._lock:
+            if self._known is None or self._clock() - self._known[0] >= _KEPT_SECONDS:
+                self._known = self._clock(), self._fetch()
+            return self._known[1]
 
 
 @attrs.frozen

@@ -4,9 +4,8 @@ TLS vouches for its discovery document, and the document for the addresses in it
 """
 
 import base64
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote_plus
@@ -25,7 +24,7 @@ from synapse_tim.gateway.upstream import (
 )
 from synapse_tim.gateway.upstream.config import OidcConfig, UpstreamConfig
 from synapse_tim.gateway.upstream.exchange import (
-    KEPT_SECONDS,
+    Kept,
     Pkce,
     address,
     code_of,
@@ -50,30 +49,20 @@ class _Endpoints:
     names_issuer: bool  #: whether answers have ``iss``
 
 
+@attrs.frozen
 class _Discovery:
-    """Fetches the discovery document, and keeps it for a while; used by several threads."""
+    """Where the discovery document is, and whose it has to be."""
 
-    def __init__(self, fetcher: Fetcher, url: str, issuer: str, clock: Callable[[], float]) -> None:
-        self._fetcher = fetcher
-        self._url = url
-        self._issuer = issuer
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._known: tuple[float, _Endpoints] | None = None
+    fetcher: Fetcher
+    url: str
+    issuer: str
 
     def endpoints(self) -> _Endpoints:
-        with self._lock:
-            if self._known is None or self._clock() - self._known[0] >= KEPT_SECONDS:
-                self._known = self._clock(), self._fetch()
-            return self._known[1]
-
-    def _fetch(self) -> _Endpoints:
-        document = json_object(
-            fetch(self._fetcher, self._url, "discovery", max_bytes=MAX_OCTETS), "discovery"
-        )
-        if document.get("issuer") != self._issuer:
+        """Fetch the document."""
+        document = json_object(fetch(self.fetcher, self.url, "discovery", max_bytes=MAX_OCTETS), "discovery")
+        if document.get("issuer") != self.issuer:
             raise UpstreamError(UpstreamRefusal.PROTOCOL, "discovery: another issuer than configured")
-        secure = self._url.lower().startswith("https://")
+        secure = self.url.lower().startswith("https://")
         return _Endpoints(
             address(document, "authorization_endpoint", secure=secure),
             address(document, "token_endpoint", secure=secure),
@@ -98,7 +87,8 @@ class OidcUpstream:
         self._scope = " ".join(oidc.scopes)
         self._fetcher, self._threads = fetcher, threads
         self._client_secret = client_secret
-        self._discovery = _Discovery(fetcher, oidc.discovery_url, provider.issuer, time.monotonic)
+        discovery = _Discovery(fetcher, oidc.discovery_url, provider.issuer)
+        self._endpoints = Kept(discovery.endpoints, time.monotonic)
 
     @classmethod
     def build(
@@ -119,7 +109,7 @@ class OidcUpstream:
 
     async def begin(self, request: AuthenticationRequest) -> Begun:
         """See ``Upstream``."""
-        endpoints = await self._threads.run(self._discovery.endpoints)
+        endpoints = await self._threads.run(self._endpoints.get)
         pkce = Pkce()
         asked: dict[str, Any] = pkce.parameters(request, self._client_id, self._scope)
         if request.prompt is not None:
@@ -134,7 +124,7 @@ class OidcUpstream:
         return await self._threads.run(self._redeem, answer, private)
 
     def _redeem(self, answer: Mapping[str, str], private: Mapping[str, Json]) -> Authenticated:
-        endpoints = self._discovery.endpoints()
+        endpoints = self._endpoints.get()
         if endpoints.names_issuer and "iss" not in answer:
             raise UpstreamError(UpstreamRefusal.MIX_UP, "no iss")
         form = {
