@@ -50,13 +50,17 @@ class Keyring:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for the result; ``DriverError`` 504 if there is none in time."""
+        """Wait for the result; ``DriverError`` 504 if there is none in time, 502 if there was no answer."""
+        from aiohttp import ClientError
+
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(_TIMEOUT_SECONDS)
         except TimeoutError:
             future.cancel()
             raise DriverError(504, "TIMEOUT", "keys were not exchanged in time") from None
+        except ClientError as error:
+            raise DriverError(502, "NO_ANSWER", str(error), Source.HOMESERVER) from None
 
     def encryption_of(self, session: MatrixSession) -> Encryption:
         """Make the keys of a session; ``DriverError`` 501 if encryption is not installed."""
