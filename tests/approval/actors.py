@@ -86,7 +86,11 @@ class Actor:
                 claim = {"claimerName": f"scenario {next(_numbers)}", "claimFor": CLAIM_SECONDS}
                 if interface.request("claimDevice", device, body=claim).status_code == 200:
                     actor = cls(interface, device)
-                    actor.log_in(log_in_as)
+                    try:
+                        actor.log_in(log_in_as)
+                    except BaseException:
+                        actor.release()
+                        raise
                     return actor
             time.sleep(0.5)
         raise TimeoutError(f"no free device at {interface.url}")

@@ -1,5 +1,6 @@
 """Test drivers for the scenarios: one for the launcher's servers, or those that ``--driver`` names."""
 
+import contextlib
 import ssl
 
 import httpx
@@ -45,11 +46,19 @@ def client_api(url, http):
 
 
 @pytest.fixture(scope="session")
-def interfaces(request, strangers, tmp_path_factory):
-    """All interfaces for a generation, cleaned up."""
-    generation = request.param
-    if strangers:
-        yield [each for each in strangers if each.generation == generation]
-        return
-    with serving(generation, tmp_path_factory.mktemp("approval")) as found:
-        yield found
+def interfaces_of(strangers, tmp_path_factory):
+    """All interfaces for a generation; servers of our own are those of one generation at a time."""
+    with contextlib.ExitStack() as stack:
+        running = {}
+
+        def interfaces_of(generation):
+            if strangers:
+                return [each for each in strangers if each.generation == generation]
+            if generation not in running:
+                running.clear()
+                stack.close()
+                directory = tmp_path_factory.mktemp("approval")
+                running[generation] = stack.enter_context(serving(generation, directory))
+            return running[generation]
+
+        yield interfaces_of

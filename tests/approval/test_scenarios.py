@@ -19,11 +19,12 @@ def cases():
                     yield pytest.param(generation, scenario, product, id=name)
 
 
-@pytest.mark.parametrize(("interfaces", "scenario", "product"), [*cases()], indirect=["interfaces"])
-def test_scenario(interfaces, scenario, product):
+@pytest.mark.parametrize(("generation", "scenario", "product"), [*cases()])
+def test_scenario(interfaces_of, generation, scenario, product):
+    interfaces = interfaces_of(generation)
     found = {}
     for name, where in scenario.actors.items():
-        place = where["on"] if isinstance(where, dict) else where
+        place = where["at"] if isinstance(where, dict) else where
         fitting = at(interfaces, product, place)
         if fitting is None:
             pytest.skip(f"no interface for {name} ({place})")

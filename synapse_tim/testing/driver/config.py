@@ -42,9 +42,11 @@ class DeviceConfig(_Block):
 
     name: str
     username: str  #: localpart or MXID
-    password: str = Field("", repr=False)  #: of the account
+    password: str = Field(default="", repr=False)  #: of the account
     #: Another way to log in: the body of ``/login``, such as ``{type: m.login.token, token: …}``.
-    login: dict[str, Any] | None = Field(None, repr=False)
+    login: dict[str, Any] | None = Field(default=None, repr=False)
+    #: A program that prints such a body, anew for each login: ID tokens are good for one.
+    login_command: tuple[str, ...] = Field(default=(), repr=False)
     card_name: str | None = None  #: the common name of the HBA or SMC-B behind it
     telematik_id: str | None = None  #: of that card
     #: A file with the RegService-OpenID-Token (R4.26) by which its owner may change entries of the directory.

@@ -113,8 +113,18 @@ class Device:
         """Log in, after logging out whoever is; see ``MatrixSession.log_in``."""
         if self._session is not None:
             self.log_out()
-        self._session = MatrixSession.log_in(self.api.homeserver, self.config, account)
+        self._session = MatrixSession.log_in(self.api.homeserver, self.config.name, self._account(account))
         return self._session
+
+    def _account(self, wanted: tuple[str, str] | None) -> DeviceConfig:
+        """What to log in with; one account may be on several devices, in whatever way it logs in."""
+        if wanted is None:
+            return self.config
+        username, password = wanted
+        for known in self.api.devices:
+            if (known.username, known.password) == wanted:
+                return known
+        return DeviceConfig(name=self.config.name, username=username, password=password)
 
     def log_out(self) -> None:
         """End the session; it is gone here even if the homeserver knows it no longer."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import secrets
+import subprocess
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -37,38 +39,37 @@ class MatrixSession:
     password: str = attrs.field(repr=False)
 
     @classmethod
-    def log_in(
-        cls, homeserver: HomeserverConfig, device: DeviceConfig, account: tuple[str, str] | None
-    ) -> MatrixSession:
+    def log_in(cls, homeserver: HomeserverConfig, name: str, account: DeviceConfig) -> MatrixSession:
         """Log in.
 
         Args:
             homeserver: where.
-            device: of the suite, with the account of the configuration.
-            account: another account: name and password.
+            name: of the session.
+            account: what to log in with.
 
         Raises:
-            DriverError: as the homeserver says.
+            DriverError: as the homeserver says; 502 if the program of the configuration fails.
         """
-        user, password = account or (device.username, device.password)
-        body: dict[str, Any] = {"type": "m.login.password", "password": password}
-        if account is None and device.login is not None:
-            body = dict(device.login)
-        if body["type"] != "m.login.token":
-            body.setdefault("identifier", {"type": "m.id.user", "user": user})
+        body = _login_body(account)
         http = HttpClient(homeserver.url, homeserver.ca_certificates, Source.HOMESERVER)
         try:
             answer = http.request(
                 "POST",
                 path_of("login"),
                 headers={},
-                json={"initial_device_display_name": device.name, **body},
+                json={"initial_device_display_name": name, **body},
             ).json()
         except BaseException:
             http.close()
             raise
         return cls(
-            homeserver, http, answer["user_id"], answer["device_id"], user, answer["access_token"], password
+            homeserver,
+            http,
+            answer["user_id"],
+            answer["device_id"],
+            account.username,
+            answer["access_token"],
+            account.password,
         )
 
     def log_out(self) -> None:
@@ -124,6 +125,22 @@ class MatrixSession:
         """Of the own profile."""
         profile = self.find(path_of("profile", self.user_id, "displayname")) or {}
         return str(profile.get("displayname") or "")
+
+
+def _login_body(account: DeviceConfig) -> dict[str, Any]:
+    """The body of ``/login``."""
+    body: dict[str, Any] = {"type": "m.login.password", "password": account.password}
+    if account.login_command:
+        try:
+            done = subprocess.run(account.login_command, capture_output=True, check=True, timeout=60)
+            body = dict(json.loads(done.stdout))
+        except (OSError, subprocess.SubprocessError, ValueError, TypeError) as error:
+            raise DriverError(502, "LOGIN_COMMAND", f"login_command of {account.name}: {error}") from None
+    elif account.login is not None:
+        body = dict(account.login)
+    if body.get("type") != "m.login.token":
+        body.setdefault("identifier", {"type": "m.id.user", "user": account.username})
+    return body
 
 
 def transaction_id() -> str:
