@@ -11,6 +11,7 @@ import pytest
 from synapse_tim.contacts.resource import BASE_PATH as CONTACTS
 from synapse_tim.information.client_report_resource import BASE_PATH as REPORTS
 from synapse_tim.information.resource import BASE_PATH as INFORMATION
+from synapse_tim.login.gateway_issuer import GATEWAY_PATH
 from synapse_tim.login.resources import BASE_PATH as LOGIN
 from synapse_tim.testing import wait_for
 from synapse_tim.testing.ports import free_ports
@@ -34,6 +35,8 @@ PASSED = (
     f"{LOGIN}/nonce",
     f"{LOGIN}/jwks.json",
     f"{LOGIN}/backchannel_logout",
+    f"{GATEWAY_PATH}/.well-known/openid-configuration",
+    f"{GATEWAY_PATH}/authorize",
     INFORMATION,
     f"{INFORMATION}/",
     f"{INFORMATION}/v1/server/findByIk?ikNumber={IK}",
