@@ -46,8 +46,12 @@ def run(options: argparse.Namespace) -> int:
     from pydantic import ValidationError
 
     from synapse_tim.check.files import read_config
-    from synapse_tim.testing.driver import DriverConfig, TestDriver
-    from synapse_tim.testing.driver.encryption import is_available
+
+    try:
+        from synapse_tim.testing.driver import DriverConfig, TestDriver
+        from synapse_tim.testing.driver.encryption import is_available
+    except ModuleNotFoundError as error:
+        raise CommandError(f'the test driver needs "synapse-tim[testing,driver]": {error}') from None
 
     try:
         config = DriverConfig.model_validate(read_config([options.config]).document)

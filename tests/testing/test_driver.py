@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from synapse_tim.cli import main
 from synapse_tim.testing import loopback
 from synapse_tim.testing.driver import DriverConfig, TestDriver
 from synapse_tim.testing.driver.operations import OPERATIONS
@@ -170,6 +171,15 @@ def test_the_suite_is_known_by_its_certificate(ti_world, tmp_path):
             claimed = suite.post(f"{url}/devices/1/claim", json=body).json()
             assert claimed["claimerCn"]
             assert suite.post(f"{url}/devices/1/unclaim").status_code == 200
+
+
+def test_the_command_checks_its_file(tmp_path, capsys):
+    path = tmp_path / "driver.yaml"
+    path.write_text(yaml.safe_dump({"apis": {"hospital": api(encrypt=False)}}))
+    assert main(["test-driver", str(path), "--check"]) == 0
+    path.write_text(yaml.safe_dump({"apis": {"hospital": api(encrypt=False, product="other")}}))
+    assert main(["test-driver", str(path), "--check"]) == 2
+    assert "apis.hospital.product" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 from synapse_tim import __version__
 from synapse_tim.core.products import Product, SpecVersion
-from synapse_tim.testing.driver import bodies, permissions, rooms
+from synapse_tim.testing.driver import bodies, contacts, permissions, rooms
 from synapse_tim.testing.driver.call import NO_CONTENT, Call, answer
 from synapse_tim.testing.driver.devices import Device
 from synapse_tim.testing.driver.errors import DriverError, bad_request
@@ -67,6 +67,7 @@ def _clean(device: Device) -> None:
             device.log_in()
         rooms.leave_all(device.session)
         permissions.reset(device)
+        contacts.delete_all(device)
         device.log_out()
     except DriverError as error:
         text = f"device {device.number} cannot be cleaned: {error.message}"
