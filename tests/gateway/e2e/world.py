@@ -35,7 +35,7 @@ def broker(ti, **more):
         "issuer": ti.broker.issuer,
         "audience": "synapse",
         "signature_algorithms": ["RS256"],
-        "keys": {"discovery_url": ti.broker.discovery_url, "pause": "1s"},
+        "keys": {"jwks_url": ti.broker.jwks_url, "pause": "1s"},
         "professions": [DOCTOR, HOSPITAL],
         "registration": True,
         **more,
