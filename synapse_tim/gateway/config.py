@@ -40,6 +40,8 @@ class ClientConfig(Block):
         ways = (self.client_secret_path, self.jwks_path, self.jwks_url)
         if sum(way is not None for way in ways) != 1:
             raise ValueError("expected one of client_secret_path, jwks_path and jwks_url")
+        if not all(uri.isascii() and uri.isprintable() and " " not in uri for uri in self.redirect_uris):
+            raise ValueError("expected redirect_uris in ASCII, without spaces")  # they become headers
         return self
 
 
