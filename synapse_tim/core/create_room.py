@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import attrs
 
-from synapse_tim.core.matrix import CREATE, FEDERATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, PUBLIC
+from synapse_tim.core.matrix import CREATE, FEDERATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, PUBLIC, SPACE
 from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.core.text import is_storable
 
@@ -73,9 +73,13 @@ class CreateRoom:
         )
 
     @property
-    def sets_history(self) -> bool:
-        """Whether the client sets the room's history visibility; under another state key it means nothing."""
-        return any(event.type == HISTORY_VISIBILITY and not event.state_key for event in self.initial_state)
+    def is_space(self) -> bool:
+        """Whether the room is a space."""
+        return self.creation_content.get("type") == SPACE
+
+    def sets(self, kind: str) -> bool:
+        """Whether the client sets a piece of state; under another state key it means nothing."""
+        return any(event.type == kind and not event.state_key for event in self.initial_state)
 
     def state(self, kind: str) -> Iterator[Mapping[str, Any]]:
         """The contents of one type of state in ``initial_state``, for all state keys."""

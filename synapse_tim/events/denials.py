@@ -21,6 +21,17 @@ THREAD = Denial(
     errcode="M_FORBIDDEN",
 )
 
+#: A message in clear text, in an encrypted room or a space.
+CLEAR_TEXT = Denial(
+    "clear_text",
+    "event",
+    ("A_26015-02", "A_25996", "A_25323-01"),
+    "Messages are encrypted in this room; send it as 'm.room.encrypted', or use a client that encrypts. "
+    "(A_26015-02)",
+    status=400,
+    errcode="M_FORBIDDEN",
+)
+
 #: A redaction that comes too late.
 REDACTION_TOO_LATE = Denial(
     "redaction_too_late", "event", ("A_28358",), "This event is too old to be redacted. (A_28358)"

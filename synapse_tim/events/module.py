@@ -1,10 +1,13 @@
-"""``synapse_tim.EventPolicy``: reactions (A_26228-01), threads (A_25395-02), redactions (A_28358).
+"""``synapse_tim.EventPolicy``: clear text, reactions (A_26228-01), threads (A_25395-02), and redactions.
 
-Judged are events that local users make here, where they make them. A text message costs a comparison of its
-type, and nothing is loaded for it. A redaction costs a look-up of its target: first whether the user may see
-it, then how old it is. Server administrators may redact what they like. Events that arrive are not judged,
-local users' own included: they come back in history, in the state of a join, or after a backup was restored,
-and what was allowed once may be too old by then.
+Redactions: A_28358. Clear text in encrypted rooms: A_26015-02.
+
+Judged are events that local users make here, where they make them. An encrypted message costs a comparison of
+its type, and nothing is loaded for it; one in clear text, where encryption is required, costs a look at two
+pieces of the room's state, which Synapse has in memory. A redaction costs a look-up of its target: first
+whether the user may see it, then how old it is. Server administrators may redact what they like. Events that
+arrive are not judged, local users' own included: they come back in history, in the state of a join, or after
+a backup was restored, and what was allowed once may be too old by then.
 """
 
 import datetime as dt
@@ -21,17 +24,25 @@ from synapse_tim.adapter.clock import now_ms
 from synapse_tim.adapter.config_block import parse_block
 from synapse_tim.adapter.events import StateBefore
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.core.matrix import MEMBER
+from synapse_tim.core.matrix import CREATE, ENCRYPTION, MEMBER, SPACE
 from synapse_tim.core.text import is_storable
 from synapse_tim.events.config import EventPolicyConfig
 from synapse_tim.events.denials import (
+    CLEAR_TEXT,
     REACTION,
     REDACTION_MALFORMED,
     REDACTION_TARGET,
     REDACTION_TOO_LATE,
     REDACTION_UNAVAILABLE,
 )
-from synapse_tim.events.rules import REACTION_TYPE, REDACTION_TYPE, REDACTS_ALL, is_one_emoji, redacts_all
+from synapse_tim.events.rules import (
+    MESSAGE_TYPES,
+    REACTION_TYPE,
+    REDACTION_TYPE,
+    REDACTS_ALL,
+    is_one_emoji,
+    redacts_all,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +61,9 @@ class EventPolicy:
         # Threads can be made with events of any type.
         types = (REACTION_TYPE, REDACTION_TYPE, MEMBER) if self._rules.threads else None
         self._events.add_check(self.check_local_event, types)
+        if config.events.require_encryption:
+            self._events.add_check(self.check_clear_text, MESSAGE_TYPES)
+        self._server_notices_user = homeserver.config.server_notices_user
         homeserver.config.allow_redactions_by_send()
         sends, redacts = "room.RoomSendEventRestServlet", "room.RoomRedactEventRestServlet"
         self._client_api.guard(
@@ -87,6 +101,23 @@ class EventPolicy:
             await self._check_redaction(event)
         elif self._bans_redact and redacts_all(kind, event.sender, event.get_state_key(), event.content):
             await self._check_ban(event, self._rules.redaction_window)
+
+    async def check_clear_text(self, event: EventBase, state_before: StateBefore) -> None:
+        """Refuse a message of a local user that is not encrypted, where it has to be.
+
+        Called for messages in clear text that are built here, by requests of clients, administrators,
+        application services and modules; also for state of those types. What matters is that the room was
+        encrypted at all: another server's user may have broken its encryption since.
+
+        Raises:
+            SynapseError: 400 ``M_FORBIDDEN``.
+        """
+        if not self._api.is_mine(event.sender) or event.sender == self._server_notices_user:
+            return
+        state = await state_before([(ENCRYPTION, ""), (CREATE, "")])
+        created = state.get((CREATE, ""))
+        if (ENCRYPTION, "") in state or (created is not None and created.content.get("type") == SPACE):
+            reject(CLEAR_TEXT)
 
     async def check_body(self, request: SynapseRequest, proceed: Proceed, path: Mapping[str, str]) -> Answer:
         """Refuse a reaction or a redaction that Synapse would fail on before its callbacks."""

@@ -17,6 +17,51 @@ from synapse_tim.core.matrix import MEMBER
 from synapse_tim.core.text import is_storable
 from synapse_tim.events.denials import REACTION, REDACTION_TOO_LATE, THREAD
 
+#: What clients encrypt in encrypted rooms. Left out is what they do not: reactions, redactions, state.
+MESSAGE_TYPES: Final = frozenset(
+    {
+        "m.room.message",
+        "m.sticker",
+        # Messages that can be extended (MSC1767 and those that build on it), files and places among them.
+        *(
+            "m.message",
+            "m.emote",
+            "m.notice",
+            "m.file",
+            "m.image",
+            "m.audio",
+            "m.voice",
+            "m.video",
+            "m.location",
+        ),
+        *(
+            f"org.matrix.msc{kind}"
+            for kind in (
+                *("1767.message", "1767.emote", "1767.notice", "1767.file", "1767.image", "1767.audio"),
+                *("1767.video", "1767.encrypted", "3245.voice", "3488.location", "3551.file", "3552.image"),
+                *("3553.video", "3927.audio", "3672.beacon"),
+            )
+        ),
+        "m.beacon",
+        *(
+            f"{prefix}.{kind}"
+            for prefix in ("m.poll", "org.matrix.msc3381.poll")
+            for kind in ("start", "response", "end")
+        ),
+        *(
+            f"{prefix}.{kind}"
+            for prefix in ("m.call", "org.matrix.call")
+            for kind in (
+                *("invite", "candidates", "answer", "hangup", "reject", "select_answer", "negotiate"),
+                *("replaces", "asserted_identity", "sdp_stream_metadata_changed", "notify"),
+            )
+        ),
+        *("m.rtc.notification", "m.rtc.decline", "org.matrix.msc4075.rtc.notification"),
+        *("org.matrix.msc4075.call.notify", "org.matrix.msc4310.rtc.decline"),
+        # Structured data (gemF_TI-M_Strukturierte_Daten, R12.4).
+        *("de.gematik.fhir", "de.gematik.msc4302.fhir", "de.gematik.msc4300.request.status"),
+    }
+)
 REACTION_TYPE: Final = "m.reaction"
 REDACTION_TYPE: Final = "m.room.redaction"
 #: Marks a kick or a ban that redacts all events of the user in the room (MSC4293).

@@ -1,21 +1,27 @@
-"""The blocks of ``synapse_tim.RoomPolicy``: the versions of new rooms."""
+"""The blocks of ``synapse_tim.RoomPolicy``: the versions of new rooms, and unencrypted ones elsewhere."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 
 from synapse_tim.core.config_types import Block, ByProduct, PartConfig, WrongValueError
+from synapse_tim.core.products import Product
 from synapse_tim.rooms.rules import VERSIONS, RoomRules, default_version
 
 
 class RoomsConfig(Block):
-    """``rooms``: the versions of new rooms."""
+    """``rooms``: the versions of new rooms, and unencrypted ones of other servers."""
 
     versions: list[str] = Field(min_length=1, default_factory=lambda: list(VERSIONS))
     """Room versions that may be created and upgraded to, in quotes (A_26203)."""
     default_version: Annotated[str | None, ByProduct(lambda _, version: default_version(version))] = None
     """The one for clients that name none, instead of Synapse's `default_room_version`."""
+    unencrypted_remote: Annotated[
+        Literal["allow", "refuse"] | None,
+        ByProduct(lambda product, _: "refuse" if product is Product.EPA else "allow"),
+    ] = None
+    """Whether users can be invited to, and join, rooms of other servers that are not encrypted (A_25996)."""
 
     @field_validator("versions")
     @classmethod
@@ -30,7 +36,7 @@ class RoomPolicyConfig(PartConfig):
     """The block of ``synapse_tim.RoomPolicy``."""
 
     rooms: RoomsConfig = Field(default_factory=RoomsConfig)
-    """The versions of new rooms ([rooms.md](rooms.md))."""
+    """What rooms may be ([rooms.md](rooms.md))."""
 
     @model_validator(mode="after")
     def _default_is_one_of_the_versions(self) -> Self:
@@ -40,6 +46,11 @@ class RoomPolicyConfig(PartConfig):
                 f"default_version has to be one of versions; it is {rooms.default_version!r:.20}", "rooms"
             )
         return self
+
+    @property
+    def refuses_unencrypted(self) -> bool:
+        """Whether local users stay out of unencrypted rooms of other servers."""
+        return self.rooms.unencrypted_remote == "refuse"
 
     @property
     def room_rules(self) -> RoomRules:

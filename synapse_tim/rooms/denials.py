@@ -99,6 +99,53 @@ NO_ROOM_DIRECTORY = Denial(
     "no_room_directory", "client_api", ("A_28587",), "There are no public rooms here. (A_28587)"
 )
 
+#: A room that is to be encrypted in another way, or not at all.
+ENCRYPTION_ALGORITHM = Denial(
+    "encryption_algorithm",
+    "room",
+    ("A_25323-01", "A_25324-01", "A_25996", "A_26015-02"),
+    "Rooms are encrypted with the 'algorithm' m.megolm.v1.aes-sha2 and no other. (A_25323-01)",
+    status=400,
+    errcode="M_INVALID_ROOM_STATE",
+)
+
+#: Changing the encryption of a room, or redacting the event that says that it is encrypted.
+ENCRYPTION_CHANGE = Denial(
+    "encryption_change",
+    "room",
+    ("A_25324-01", "A_25323-01", "A_25996", "A_26015-02"),
+    "This room is encrypted and stays as it is; create a new room if it is to be another. (A_25324-01)",
+    status=400,
+    errcode="M_INVALID_ROOM_STATE",
+)
+
+#: Upgrading a room that is not encrypted, and could not be created like this.
+UNENCRYPTED_UPGRADE = Denial(
+    "unencrypted_upgrade",
+    "room",
+    ("A_25323-01", "A_25324-01", "A_25996"),
+    "This room is not encrypted; turn encryption on before you upgrade it. (A_25323-01)",
+    status=400,
+    errcode="M_INVALID_ROOM_STATE",
+)
+
+#: A user of another server in a room that is not encrypted.
+REMOTE_USER_IN_UNENCRYPTED_ROOM = Denial(
+    "remote_user_in_unencrypted_room",
+    "room",
+    ("A_25324-01", "A_25996"),
+    "This room is not encrypted, so it is for users of its own server only. Turn encryption on, "
+    "then invite others. (A_25324-01)",
+)
+
+#: An invitation to a room of another server that is not encrypted, or joining it.
+UNENCRYPTED_REMOTE_ROOM = Denial(
+    "unencrypted_remote_room",
+    "room",
+    ("A_25996", "A_26015-02", "A_25324-01"),
+    "This room of another server is not encrypted. Turn encryption on there, then invite again. (A_25996)",
+)
+
 #: The room type that clients of the next generation may join, and no user may create.
 ROOM_TYPE_V2 = Denial(
     "room_type_v2",

@@ -2,7 +2,8 @@
 
 Refused: joins of rooms of other servers without an invitation, or of public ones at all; joins of this
 server's rooms, and knocks at them, that a user of another server has opened; users of other servers in public
-rooms, whether they are invited or come by themselves; invitations to public rooms of other servers.
+and in unencrypted rooms, whether they are invited or come by themselves; invitations to public rooms of other
+servers, and if so configured to unencrypted ones.
 Administrators are judged like other users, so this is not left to ``user_may_join_room``, which they bypass.
 Views into rooms from outside: ``views``.
 """
@@ -27,10 +28,13 @@ from synapse_tim.rooms.views import ENTRY, RoomStates, State, content
 class RoomEntry:
     """Watches the ways into rooms in one Synapse process."""
 
-    def __init__(self, api: ModuleApi, homeserver: Homeserver, rooms: RoomStates) -> None:
+    def __init__(
+        self, api: ModuleApi, homeserver: Homeserver, rooms: RoomStates, *, refuses_unencrypted: bool
+    ) -> None:
         self._api = api
         self._rooms = rooms
         self._events = homeserver.events
+        self._refuses_unencrypted = refuses_unencrypted
         api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
         homeserver.events.add_check(self.check_local_event, [MEMBER])
         homeserver.remote_joins.add_check(self.before_remote_join, self.after_remote_join)
@@ -62,7 +66,11 @@ class RoomEntry:
                 is_invited = await self._events.is_invited(subject, event.room_id)
                 is_withheld = before == "invite" and not is_invited
                 before = "invite" if is_invited else None
-            _enforce(entry_rules.check_local_join(room, before, is_withheld=is_withheld))
+            _enforce(
+                entry_rules.check_local_join(
+                    room, before, is_withheld=is_withheld, refuses_unencrypted=self._refuses_unencrypted
+                )
+            )
         else:
             enforce(
                 entry_rules.check_remote_entry(room, "invite" if membership == "invite" else before),
@@ -70,9 +78,9 @@ class RoomEntry:
             )
 
     async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
-        """Refuse an invitation to a public room of another server."""
-        if entry_rules.stripped_state_is_public(event.unsigned.get("invite_room_state")):
-            reject(REMOTE_USER_IN_PUBLIC_ROOM)
+        """Refuse an invitation to a public room of another server, or to one that is not encrypted."""
+        shown = event.unsigned.get("invite_room_state")
+        enforce(entry_rules.check_stripped_state(shown, refuses_unencrypted=self._refuses_unencrypted))
         return NOT_SPAM
 
     async def before_remote_join(self, user_id: str, room_id: str) -> None:
@@ -93,7 +101,11 @@ class RoomEntry:
         """
         invited = await self._events.is_invited(user_id, room_id)
         enforce(
-            entry_rules.check_local_join(self._rooms.of(state), "invite" if invited else None),
+            entry_rules.check_local_join(
+                self._rooms.of(state),
+                "invite" if invited else None,
+                refuses_unencrypted=self._refuses_unencrypted,
+            ),
             JOIN_WITHOUT_INVITE,
         )
 

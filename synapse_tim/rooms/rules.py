@@ -1,14 +1,16 @@
 """Rules of rooms: of their creation, upgrades and changes (requirements §3.1 to §3.6, A_28271).
 
 Refused: versions other than the configured ones (A_26202, A_26203), the room type of the next generation
-(A_28596, spec 1.2), a world-readable history where other servers could read it (A_25481, A_26515-01); for
-insured persons public rooms and every way in but an invitation (A_25996, A_26015-02); bodies that Synapse
-would trip over when half of the room exists, and state that cannot be read. No room becomes public later.
+(A_28596, spec 1.2), encryption with another algorithm, or that changes (A_25323-01), a world-readable history
+where other servers could read it (A_25481, A_26515-01); for insured persons public rooms and every way in but
+an invitation (A_25996, A_26015-02); bodies that Synapse would trip over when half of the room exists, and
+state that cannot be read. No room becomes public later.
 
 Put in: the version, where the client names none (A_26248); ``m.federate: false`` into public rooms
 (A_25324-01, A_25325-01, A_26515, A_26515-01); the history visibility ``invited`` into private ones, where the
-client sets none (A_25323-01, A_25481).
-Public rooms keep the ``shared`` of A_25325-01, which is Synapse's preset for them.
+client sets none (A_25323-01, A_25481), and encryption likewise, but not into spaces, which hold no
+conversation (A_25323-01, A_25324-01, A_25996). Public rooms keep the ``shared`` of A_25325-01, which is
+Synapse's preset for them. What is not encrypted does not leave its server: ``entry_rules``.
 """
 
 from collections.abc import Mapping
@@ -18,10 +20,20 @@ import attrs
 
 from synapse_tim.core.create_room import CreateRoom, validate_state
 from synapse_tim.core.denial import Denial
-from synapse_tim.core.matrix import FEDERATE, HISTORY_VISIBILITY, JOIN_RULES, PUBLIC
+from synapse_tim.core.matrix import (
+    ENCRYPTION,
+    FEDERATE,
+    HISTORY_VISIBILITY,
+    JOIN_RULES,
+    MEGOLM,
+    PUBLIC,
+    SPACE,
+)
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.rooms.denials import (
+    ENCRYPTION_ALGORITHM,
+    ENCRYPTION_CHANGE,
     JOIN_RULE,
     PUBLIC_ROOM_OF_INSURED,
     PUBLIC_ROOM_UPGRADE,
@@ -30,6 +42,7 @@ from synapse_tim.rooms.denials import (
     ROOM_TYPE_V2,
     ROOM_VERSION,
     STATE_MALFORMED,
+    UNENCRYPTED_UPGRADE,
     WORLD_READABLE,
 )
 
@@ -67,6 +80,8 @@ class RoomRules:
             return ROOM_VERSION
         if self._is_forbidden_type(room.creation_content):
             return ROOM_TYPE_V2
+        if not all(is_encryption(content) for content in room.state(ENCRYPTION)):
+            return ENCRYPTION_ALGORITHM
         if room.is_public:
             if self.product is Product.EPA:
                 return PUBLIC_ROOM_OF_INSURED
@@ -82,15 +97,27 @@ class RoomRules:
             return WORLD_READABLE
         return None
 
-    def complete(self, room: CreateRoom) -> dict[str, Any]:
-        """The members that replace the client's in the ``createRoom`` body of a permitted room."""
+    def complete(self, room: CreateRoom, *, is_exempt: bool = False) -> dict[str, Any]:
+        """The members that replace the client's in the ``createRoom`` body of a permitted room.
+
+        Args:
+            is_exempt: the room is for server notices, which nobody could encrypt.
+        """
         changes: dict[str, Any] = {"room_version": self._version(room)}
         if room.is_public:
             changes["creation_content"] = {**room.creation_content, FEDERATE: False}
-        elif not room.sets_history:
-            content = {"history_visibility": "invited"}
-            history = {"type": HISTORY_VISIBILITY, "state_key": "", "content": content}
-            changes["initial_state"] = [*room.body.get("initial_state", []), history]
+            return changes
+        defaults = {
+            ENCRYPTION: None if is_exempt or room.is_space else {"algorithm": MEGOLM},
+            HISTORY_VISIBILITY: {"history_visibility": "invited"},
+        }
+        added = [
+            {"type": kind, "state_key": "", "content": content}
+            for kind, content in defaults.items()
+            if content is not None and not room.sets(kind)
+        ]
+        if added:
+            changes["initial_state"] = [*added, *room.body.get("initial_state", [])]
         return changes
 
     def check_upgrade(
@@ -99,6 +126,7 @@ class RoomRules:
         creation: Mapping[str, Any],
         join_rule: object = None,
         history: object = None,
+        encryption: Mapping[str, Any] | None = None,
         *,
         is_opened: bool = False,
     ) -> Denial | None:
@@ -106,6 +134,8 @@ class RoomRules:
 
         Args:
             creation: content of the old room's ``m.room.create``.
+            encryption: content of its ``m.room.encryption``, empty if there is none; ``None`` if nothing is
+                to be said about that.
             is_opened: the old room's join rule is one that a user of another server has set.
         """
         if new_version not in self.versions:
@@ -116,18 +146,26 @@ class RoomRules:
             return PUBLIC_ROOM_OF_INSURED
         if is_opened or (join_rule == PUBLIC and may_federate(creation)):
             return PUBLIC_ROOM_UPGRADE
+        if encryption is not None and not self._may_be_encrypted_so(encryption, creation):
+            return UNENCRYPTED_UPGRADE
         if history == "world_readable" and not self.may_be_world_readable(creation):
             return WORLD_READABLE
         return None
 
     def check_change(
-        self, kind: str, content: Mapping[str, Any], creation: Mapping[str, Any], join_rule: object = None
+        self,
+        kind: str,
+        content: Mapping[str, Any],
+        creation: Mapping[str, Any],
+        before: Mapping[str, Any] | None = None,
     ) -> Denial | None:
         """Judge a state event of a local user in a room that exists.
 
         Args:
             creation: content of the room's ``m.room.create``; empty if that is unknown.
-            join_rule: of the room until now; one that is public as it may be can be made so again.
+            before: content of the same state until now, if there is any; a room that is public as it may be
+                can be made so again, and one whose encryption a user of another server has broken can be
+                encrypted as it should.
         """
         fault = validate_state(kind, content)
         if fault:
@@ -135,10 +173,16 @@ class RoomRules:
         if kind == JOIN_RULES:
             rule = content["join_rule"]
             opens = rule == PUBLIC or (self.product is Product.EPA and rule not in INVITE_ONLY)
-            is_public = join_rule == PUBLIC and self.product is Product.PRO and not may_federate(creation)
+            was_public = before is not None and before.get("join_rule") == PUBLIC
+            is_public = was_public and self.product is Product.PRO and not may_federate(creation)
             return JOIN_RULE if opens and not is_public else None
         if kind == HISTORY_VISIBILITY and content["history_visibility"] == "world_readable":
             return None if self.may_be_world_readable(creation) else WORLD_READABLE
+        if kind == ENCRYPTION:
+            if not is_encryption(content):
+                return ENCRYPTION_ALGORITHM
+            known = dict(before or {})
+            return ENCRYPTION_CHANGE if is_encryption(known) and dict(content) != known else None
         return None
 
     def may_be_world_readable(self, creation: Mapping[str, Any]) -> bool:
@@ -156,6 +200,12 @@ class RoomRules:
     def _version(self, room: CreateRoom) -> str:
         return self.default_version if room.room_version is None else room.room_version
 
+    def _may_be_encrypted_so(self, encryption: Mapping[str, Any], creation: Mapping[str, Any]) -> bool:
+        """Whether the likeness of a room may be encrypted as that room is, or not at all."""
+        if encryption or creation.get("type") == SPACE:
+            return not encryption or is_encryption(encryption)
+        return self.product is Product.PRO and not may_federate(creation)
+
     def _is_forbidden_type(self, creation: Mapping[str, Any]) -> bool:
         return self.spec_version.has_rules_of_1_2 and creation.get("type") == ROOM_TYPE_V2_NAME
 
@@ -163,3 +213,8 @@ class RoomRules:
 def may_federate(creation: Mapping[str, Any]) -> bool:
     """Whether other servers may take part in a room, by the content of its ``m.room.create``."""
     return creation.get(FEDERATE, True) is not False
+
+
+def is_encryption(content: Mapping[str, Any]) -> bool:
+    """Whether the content of ``m.room.encryption`` says that a room is encrypted, as rooms have to be."""
+    return content.get("algorithm") == MEGOLM

@@ -14,18 +14,18 @@ from synapse.module_api import EventBase, LoggingTransaction, ModuleApi
 
 from synapse_tim.adapter.answers import count_denied
 from synapse_tim.adapter.homeserver import Homeserver
-from synapse_tim.core.matrix import CREATE, HISTORY_VISIBILITY, JOIN_RULES, MEMBER
+from synapse_tim.core.matrix import CREATE, ENCRYPTION, HISTORY_VISIBILITY, JOIN_RULES, MEMBER, SPACE
 from synapse_tim.core.products import Product
 from synapse_tim.core.sql import rows_for
 from synapse_tim.core.text import is_storable
 from synapse_tim.rooms.denials import ROOM_NOT_FOUND, WORLD_READABLE
 from synapse_tim.rooms.entry_rules import Room
-from synapse_tim.rooms.rules import may_federate
+from synapse_tim.rooms.rules import is_encryption, may_federate
 
 State = Mapping[tuple[str, str], EventBase]
 
 #: The state that says how a room is entered and read.
-ENTRY: Final = ((CREATE, ""), (JOIN_RULES, ""), (HISTORY_VISIBILITY, ""))
+ENTRY: Final = ((CREATE, ""), (JOIN_RULES, ""), (HISTORY_VISIBILITY, ""), (ENCRYPTION, ""))
 #: How many rooms are remembered; whether a room federates never changes.
 _REMEMBERED: Final = 10_000
 
@@ -55,6 +55,9 @@ class RoomStates:
             join_rule=content(state, JOIN_RULES).get("join_rule"),
             is_rule_own=rule is not None and self._api.is_mine(rule.sender),
             world_readable=content(state, HISTORY_VISIBILITY).get("history_visibility") == "world_readable",
+            is_in_clear=(
+                not is_encryption(content(state, ENCRYPTION)) and content(state, CREATE).get("type") != SPACE
+            ),
         )
 
     async def not_federating(self, room_ids: Iterable[str]) -> set[str]:

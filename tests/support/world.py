@@ -25,7 +25,9 @@ from synapse_tim.testing import MatrixUser, SynapseServer, TiSimulator, WorkerDe
 CLIENT = "/_matrix/client/v3"
 PRO = "de.gematik.tim.account.permissionconfig.pro.v1"
 EPA = "de.gematik.tim.account.permissionconfig.epa.v1"
-PRIVATE = {"room_version": "10", "preset": "private_chat"}  # what a lax server has to be told
+ENCRYPTED = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+#: What a lax server has to be told.
+PRIVATE = {"room_version": "10", "preset": "private_chat", "initial_state": [ENCRYPTED]}
 LONG_AGO_MS = 25 * 60 * 60 * 1000
 
 

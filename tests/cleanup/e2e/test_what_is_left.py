@@ -7,7 +7,7 @@ import pytest
 
 from synapse_tim.testing import wait_for
 from tests.cleanup.e2e.world import WEEK_MS, exists, is_deleted, rounds, rows, wait_long
-from tests.support.world import PRIVATE, in_database, invited, together
+from tests.support.world import ENCRYPTED, PRIVATE, in_database, invited, together
 
 pytestmark = pytest.mark.servers
 
@@ -148,7 +148,7 @@ def remove(request, world, server):
 def test_a_room_is_joined_again(world, server, remove, made):
     friend, doctor, nurse = world.user(world.lax), world.user(server), world.user(server)
     if made == "elsewhere":
-        room = together(friend, doctor, initial_state=[RETENTION], **PRIVATE)
+        room = together(friend, doctor, **{**PRIVATE, "initial_state": [ENCRYPTED, RETENTION]})
     else:
         room = together(doctor, friend, initial_state=[RETENTION])
         levels = doctor.state(room, "m.room.power_levels").json()
@@ -182,7 +182,7 @@ def test_a_room_is_joined_again(world, server, remove, made):
 def test_a_room_that_was_joined_again_before_this_was_there(world, server):
     """The stale row is there, the join has failed, and the room exists by now."""
     friend, doctor = world.user(world.lax), world.user(server)
-    room = together(friend, doctor, initial_state=[RETENTION], **PRIVATE)
+    room = together(friend, doctor, **{**PRIVATE, "initial_state": [ENCRYPTED, RETENTION]})
     ((event_id,),) = rows(
         server, "SELECT event_id FROM events WHERE room_id = ? AND type = 'm.room.retention'", (room,)
     )

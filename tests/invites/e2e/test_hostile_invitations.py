@@ -10,7 +10,7 @@ import pytest
 from synapse_tim.adapter.shape import installed_synapse
 from synapse_tim.testing import wait_for
 from tests.support.pdus import INVITATION, next_in_room, send, signed
-from tests.support.world import PRIVATE, block, code, decisions, invite_silently, together
+from tests.support.world import ENCRYPTED, PRIVATE, block, code, decisions, invite_silently, together
 
 pytestmark = pytest.mark.servers
 
@@ -151,7 +151,7 @@ def test_a_26021_01_a_history_with_a_refused_invitation_stays_readable(world):
     colleague, refusing = world.user(world.hospital), world.user(world.hospital)
     block(refusing)
     shared = {"type": "m.room.history_visibility", "content": {"history_visibility": "shared"}}
-    room = leo.create_room(**PRIVATE, initial_state=[{**shared, "state_key": ""}])
+    room = leo.create_room(**{**PRIVATE, "initial_state": [ENCRYPTED, {**shared, "state_key": ""}]})
     leo.send(room, "before").raise_for_status()
     invite_silently(leo, room, refusing)
     leo.send(room, "between").raise_for_status()

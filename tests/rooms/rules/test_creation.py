@@ -20,6 +20,7 @@ from synapse_tim.rooms.rules import ROOM_TYPE_V2_NAME, RoomRules
 OWN = "own.example"
 PRO = RoomRules(Product.PRO, SpecVersion.V1_2)
 EPA = RoomRules(Product.EPA, SpecVersion.V1_2)
+ENCRYPTED = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 HISTORY, JOIN_RULES = "m.room.history_visibility", "m.room.join_rules"
 JOIN_RULE_NAMES = ("public", "invite", "private", "knock", "restricted", "knock_restricted")
 
@@ -110,16 +111,16 @@ def test_a_25996_rooms_of_insured_persons_are_entered_by_invitation(name):
 @pytest.mark.parametrize("rules", [PRO, EPA])
 def test_a_25481_a_private_room_shows_its_history_from_the_invitation_on(rules):
     invited = history("invited")
-    assert create(rules)["initial_state"] == [invited]
+    assert create(rules)["initial_state"] == [ENCRYPTED, invited]
     topic = state("m.room.topic", topic="x")
-    assert create(rules, initial_state=[topic])["initial_state"] == [topic, invited]
+    assert create(rules, initial_state=[topic])["initial_state"] == [ENCRYPTED, invited, topic]
     for visibility in ("shared", "joined", "invited"):
-        assert create(rules, initial_state=[history(visibility)]) == {"room_version": "10"}
+        assert create(rules, initial_state=[ENCRYPTED, history(visibility)]) == {"room_version": "10"}
 
 
 def test_a_25481_a_history_under_another_key_is_none():
     elsewhere = history("shared", state_key="elsewhere")
-    assert create(initial_state=[elsewhere])["initial_state"] == [elsewhere, history("invited")]
+    assert create(initial_state=[elsewhere])["initial_state"] == [ENCRYPTED, history("invited"), elsewhere]
 
 
 @pytest.mark.parametrize("visibility", ["shared", "world_readable"])
@@ -129,7 +130,7 @@ def test_r3_8_the_history_of_a_public_room_is_as_its_creator_wants(visibility):
 
 
 def test_r3_8_a_history_for_the_world_stays_on_the_server():
-    opened = [history("invited"), history("world_readable")]
+    opened = [ENCRYPTED, history("invited"), history("world_readable")]
     refused = WORLD_READABLE
     assert create(initial_state=opened) == refused
     assert create(initial_state=opened, creation_content={"m.federate": True}) == refused

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from synapse_tim.compliance.denials import CATALOGUE
 from synapse_tim.core.create_room import CreateRoom
+from synapse_tim.core.matrix import MEGOLM, SPACE
 from synapse_tim.core.products import Product, SpecVersion
 from synapse_tim.rooms.denials import ROOM_MALFORMED
 from synapse_tim.rooms.rules import ROOM_TYPE_V2_NAME, RoomRules
@@ -15,6 +16,7 @@ from synapse_tim.rooms.rules import ROOM_TYPE_V2_NAME, RoomRules
 OWN = "own.example"
 PRO = RoomRules(Product.PRO, SpecVersion.V1_2)
 EPA = RoomRules(Product.EPA, SpecVersion.V1_2)
+ENCRYPTED = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": MEGOLM}}
 HISTORY, JOIN_RULES = "m.room.history_visibility", "m.room.join_rules"
 JOIN_RULE_NAMES = ("public", "invite", "private", "knock", "restricted", "knock_restricted")
 
@@ -41,6 +43,8 @@ STATE = (
     st.sampled_from(JOIN_RULE_NAMES).map(join_rule)
     | st.sampled_from(VISIBILITIES).map(history)
     | st.just({"type": JOIN_RULES, "content": {"join_rule": "public"}})
+    | st.just(ENCRYPTED)
+    | st.builds(state, st.just("m.room.encryption"), algorithm=JSON)
     | st.builds(state, st.just("m.room.topic"), st.text(max_size=3), topic=JSON)
 )
 NEARLY = st.fixed_dictionaries(
@@ -50,7 +54,8 @@ NEARLY = st.fixed_dictionaries(
         "preset": st.sampled_from(["private_chat", "trusted_private_chat", "public_chat"]),
         "room_version": st.sampled_from(["9", "10", "11", "12"]),
         "creation_content": st.fixed_dictionaries(
-            {}, optional={"m.federate": st.booleans(), "type": st.sampled_from([ROOM_TYPE_V2_NAME, "x"])}
+            {},
+            optional={"m.federate": st.booleans(), "type": st.sampled_from([ROOM_TYPE_V2_NAME, SPACE, "x"])},
         ),
         "initial_state": st.lists(STATE, max_size=3),
         "invite": st.lists(st.sampled_from([f"@a:{OWN}", "@b:other.example"]), max_size=2),
@@ -72,7 +77,7 @@ def test_whatever_is_asked_for_no_room_breaks_the_rules(rules, body):
     denial = rules.check_new(room, OWN)
     if denial is not None:
         assert attrs.evolve(denial, detail="") in CATALOGUE.values()
-        assert bool(denial.detail) is (denial.rule == ROOM_MALFORMED.rule)
+        assert bool(denial.detail) is (denial.name == ROOM_MALFORMED.name)
         assert body == before
         return
     changes = rules.complete(room)
@@ -85,6 +90,7 @@ def check_room(rules, room):
     events = room.get("initial_state", [])
     join_rules = [event["content"]["join_rule"] for event in events if event["type"] == JOIN_RULES]
     visibilities = [event["content"]["history_visibility"] for event in events if event["type"] == HISTORY]
+    encryptions = [event["content"] for event in events if event["type"] == "m.room.encryption"]
     federates = room.get("creation_content", {}).get("m.federate", True)
     public = "public" in (room.get("visibility"), *join_rules) or room.get("preset") == "public_chat"
     assert room["room_version"] in rules.versions
@@ -93,6 +99,8 @@ def check_room(rules, room):
         assert all(user.endswith(f":{OWN}") for user in room.get("invite", []))
     else:
         assert visibilities
+        assert encryptions or room.get("creation_content", {}).get("type") == SPACE
+    assert all(content["algorithm"] == MEGOLM for content in encryptions)
     if rules.product is Product.EPA:
         assert not public and set(join_rules) <= {"invite", "private"}
     if "world_readable" in visibilities:
@@ -108,7 +116,10 @@ def check_changes(body, changes):
     if "creation_content" in changes:
         assert changes["creation_content"] == {**body.get("creation_content", {}), "m.federate": False}
     if "initial_state" in changes:
-        assert changes["initial_state"] == [*body.get("initial_state", []), history("invited")]
+        asked = body.get("initial_state", [])
+        added = changes["initial_state"][: len(changes["initial_state"]) - len(asked)]
+        assert changes["initial_state"] == [*added, *asked]
+        assert added in ([ENCRYPTED], [history("invited")], [ENCRYPTED, history("invited")])
 
 
 CREATION = st.dictionaries(st.sampled_from(["m.federate", "type", "x"]), JSON)

@@ -16,7 +16,8 @@ HISTORY, JOIN_RULES = "m.room.history_visibility", "m.room.join_rules"
 
 def change(rules, kind, content, creation=None, join_rule=None):
     """Judge a change, in a room that federates unless its creation says otherwise."""
-    return rules.check_change(kind, content, creation or {}, join_rule)
+    before = None if join_rule is None else {"join_rule": join_rule}
+    return rules.check_change(kind, content, creation or {}, before)
 
 
 def opened(rules, creation):
