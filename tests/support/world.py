@@ -28,6 +28,14 @@ EPA = "de.gematik.tim.account.permissionconfig.epa.v1"
 ENCRYPTED = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 #: What a lax server has to be told.
 PRIVATE = {"room_version": "10", "preset": "private_chat", "initial_state": [ENCRYPTED]}
+#: All products and generations in force.
+GENERATIONS = {
+    "pro 1.1": ("pro", "1.1"),
+    "pro 1.2": ("pro", "1.2"),
+    "epa 1.1": ("epa", "1.1"),
+    "epa 1.2": ("epa", "1.2"),
+    "legacy": ("pro", "legacy-1.1"),
+}
 LONG_AGO_MS = 25 * 60 * 60 * 1000
 
 

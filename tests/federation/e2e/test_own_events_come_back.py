@@ -17,17 +17,10 @@ from synapse_tim.testing.merge import deep_merge
 from synapse_tim.testing.servers.client import url_part
 from synapse_tim.testing.servers.homeserver_config import needed_options
 from tests.legacy.e2e.world import approve, legacy
-from tests.support.world import module, versions_at
+from tests.support.world import GENERATIONS, module, versions_at
 
 pytestmark = pytest.mark.servers
 
-GENERATIONS = {
-    "pro 1.1": ("pro", "1.1"),
-    "pro 1.2": ("pro", "1.2"),
-    "epa 1.1": ("epa", "1.1"),
-    "epa 1.2": ("epa", "1.2"),
-    "legacy": ("pro", "legacy-1.1"),
-}
 TWO_DAYS_MS = 2 * 24 * 60 * 60 * 1000
 
 
