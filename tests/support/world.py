@@ -283,6 +283,17 @@ def together(host, *guests, **body):
     return room
 
 
+def say(user, room, text):
+    """Send what looks like an encrypted message, as insured persons have to, with a text for ``heard``."""
+    return user.send_event(room, "m.room.encrypted", {**ENCRYPTED["content"], "ciphertext": text})
+
+
+def heard(user, room):
+    """The texts of the newest messages in a room, newest first, in the clear or by ``say``."""
+    contents = [event["content"] for event in user.messages(room)]
+    return [content.get("ciphertext", content.get("body", "")) for content in contents]
+
+
 @contextlib.contextmanager
 def listed_as(world, server, **entry):
     """The directory lists a server in another way, or not at all."""

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from synapse_tim.testing import MatrixUser, SynapseServer, loopback, wait_for
-from tests.support.world import CLIENT, code, in_database, log_in_again, module, together
+from tests.support.world import CLIENT, PRIVATE, code, heard, in_database, log_in_again, module, say, together
 
 pytestmark = pytest.mark.servers
 
@@ -109,7 +109,7 @@ def test_a_26290_also_for_other_servers(world):
     together(doctor, insured)
     assert doctor.profile(insured.user_id).status_code == 200
     assert code(world.lax.federation_request("GET", path, to=world.insurer)) == FORBIDDEN
-    together(leo, insured, room_version="10", preset="private_chat")
+    together(leo, insured, **PRIVATE)
     assert world.lax.federation_request("GET", path, to=world.insurer).status_code == 200
 
 
@@ -405,9 +405,9 @@ def test_r4_18_keys_of_strangers_can_be_hidden(ti, start, tmp_path):
 def test_a_28342_a_28343_a_room_that_was_left_stays_until_it_is_forgotten(world, which):
     user = world.user(getattr(world, which))
     room = user.create_room()
-    user.send(room, "before").raise_for_status()
+    say(user, room, "before").raise_for_status()
     user.leave(room).raise_for_status()
-    assert "before" in user.texts(room)
+    assert "before" in heard(user, room)
     assert room in left_rooms(user, limit=10)
     user.request("POST", f"{CLIENT}/rooms/{room}/forget", {}).raise_for_status()
     assert code(user.request("GET", f"{CLIENT}/rooms/{room}/messages?dir=b")) == FORBIDDEN

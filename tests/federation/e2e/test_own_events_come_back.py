@@ -136,7 +136,10 @@ def homeservers(tmp_path_factory):
             returning[name] = Returning(server, user, host, purged, readable)
         for name, server in servers.items():
             product, version = GENERATIONS[name]
-            entry = legacy(ti, ti) if version.startswith("legacy") else module(ti, product, version)
+            # The host's rooms are not encrypted.
+            rooms = {"unencrypted_remote": "allow"}
+            legacy_entry = legacy(ti, ti) if version.startswith("legacy") else None
+            entry = legacy_entry or module(ti, product, version, rooms=rooms)
             with_modules = deep_merge({**server.config, "modules": [entry]}, needed_options([entry]))
             server.config = {**with_modules, "federation_domain_whitelist": []}
             ti.add(server.server_name, insurance=product == "epa")

@@ -12,6 +12,7 @@ from tests.support.world import (
     code,
     deactivate,
     invited,
+    say,
     together,
     without_reference,
 )
@@ -265,7 +266,7 @@ def test_a_25705_the_insurer_refuses_even_if_the_inviting_server_does_not(world,
 def test_af_10233_two_insured_persons_may_be_in_a_professionals_room(world):
     doctor, one, other = world.user(world.hospital), world.user(world.insurer), world.user(world.fund)
     room = together(doctor, one, other)
-    assert one.send(room, "hello").status_code == 200
+    assert say(one, room, "hello").status_code == 200
     assert doctor.members(room) == {doctor.user_id, one.user_id, other.user_id}
     third = world.user(world.fund)
     assert code(one.invite(room, third.user_id)) == FORBIDDEN
@@ -351,7 +352,7 @@ def test_r2_13_server_notices_are_exempt(world, ti, start, tmp_path):
         "clinic",
         tmp_path / "clinic",
         ti.world,
-        modules=[module(ti)],
+        modules=[module(ti, events={"require_encryption": True})],
         extra={"federation_domain_whitelist": [], "server_notices": notices},
     )
     start(server)
@@ -361,4 +362,6 @@ def test_r2_13_server_notices_are_exempt(world, ti, start, tmp_path):
     admin.request("POST", "/_synapse/admin/v1/send_server_notice", body).raise_for_status()
     (room,) = user.invited_to()
     assert user.join(room).status_code == 200
+    assert user.state(room, "m.room.encryption").status_code == 404
+    assert user.texts(room) == ["maintenance"]
     assert code(admin.try_create_room(invite=[user.user_id])) == FORBIDDEN

@@ -10,7 +10,7 @@ import pytest
 
 from synapse_tim.testing import MatrixUser, wait_for
 from tests.rooms.e2e.test_creation import join_rule
-from tests.support.world import CLIENT, allow, code, invited, together, without_reference
+from tests.support.world import CLIENT, allow, code, heard, invited, say, together, without_reference
 
 pytestmark = [pytest.mark.servers, pytest.mark.requirement("A_25996", "A_26515-01")]
 
@@ -36,9 +36,9 @@ def opened(world, member, guest, rule, history="world_readable", **body):
     change(guest, member, room, "m.room.join_rules", content)
     if history:
         change(guest, member, room, "m.room.history_visibility", {"history_visibility": history})
-    member.send(room, "secret of the member").raise_for_status()
+    say(member, room, "secret of the member").raise_for_status()
     guest.send(room, "secret of the guest").raise_for_status()
-    wait_for(lambda: "secret of the guest" in member.texts(room), what="the guest's message")
+    wait_for(lambda: "secret of the guest" in heard(member, room), what="the guest's message")
     return room
 
 
@@ -90,7 +90,7 @@ def newest(user, room):
 def private(user):
     """A private room with a message in it, to compare with."""
     room = user.create_room(name="Befund")
-    user.send(room, "secret of another room").raise_for_status()
+    say(user, room, "secret of another room").raise_for_status()
     return room, newest(user, room)
 
 
@@ -112,8 +112,8 @@ def test_a_25996_an_own_room_that_a_guest_opens_is_entered_by_invitation(world, 
     assert stranger.user_id not in member.request("GET", f"{CLIENT}/rooms/{room}/members").text
     shows_nothing(world, stranger, room, newest(member, room), like=private(member))
     # Members stay and talk on, and whoever is invited comes in, if the room is not public.
-    member.send(room, "still here").raise_for_status()
-    wait_for(lambda: "still here" in guest.texts(room), what="the message")
+    say(member, room, "still here").raise_for_status()
+    wait_for(lambda: "still here" in heard(guest, room), what="the message")
     if which == "hospital":
         member.invite(room, colleague.user_id).raise_for_status()
     else:
@@ -146,14 +146,14 @@ def test_a_26515_01_who_left_reads_nothing_that_came_later(world, which):
         invited(former, room)
         wait_for(lambda: former.user_id in member.members(room, "invite"), timeout=20, what="the event")
     former.join(room).raise_for_status()
-    before = member.send(room, "before").raise_for_status().json()["event_id"]
+    before = say(member, room, "before").raise_for_status().json()["event_id"]
     former.leave(room).raise_for_status()
     change(guest, member, room, "m.room.history_visibility", {"history_visibility": "world_readable"})
-    after = member.send(room, "after").raise_for_status().json()["event_id"]
+    after = say(member, room, "after").raise_for_status().json()["event_id"]
     rooms = f"{CLIENT}/rooms/{room}"
     # What was there before stays readable (A_28342).
     assert former.request("GET", f"{rooms}/event/{before}").json()["content"]["body"] == "before"
-    assert "before" in former.texts(room)
+    assert "before" in heard(former, room)
     assert code(former.request("GET", f"{rooms}/event/{after}")) == (404, "M_NOT_FOUND")
     for path in (f"context/{before}?limit=50", f"context/{after}", "messages?dir=b&limit=50", "initialSync"):
         assert '"after"' not in former.request("GET", f"{rooms}/{path}").text, path
@@ -218,7 +218,7 @@ def test_r3_11_public_rooms_of_colleagues_stay_open_to_them(world):
     doctor, nurse = world.user(world.hospital), world.user(world.hospital)
     history = {"type": "m.room.history_visibility", "content": {"history_visibility": "world_readable"}}
     room = doctor.create_room(preset="public_chat", name="Kantine", initial_state=[history])
-    event = doctor.send(room, "hello").raise_for_status().json()["event_id"]
+    event = say(doctor, room, "hello").raise_for_status().json()["event_id"]
     for name, path in views(room, event, 0).items():
         if name not in ("joined_members", "aliases"):
             assert nurse.request("GET", path).status_code == 200, name
@@ -277,6 +277,6 @@ def test_r3_11_rooms_of_others_are_not_read_from_outside_either(world):
     change(leo, doctor, room, "m.room.history_visibility", {"history_visibility": "world_readable"})
     change(leo, doctor, room, "m.room.join_rules", {"join_rule": "public"})
     leo.send(room, "secret").raise_for_status()
-    wait_for(lambda: "secret" in doctor.texts(room), what="the message")
+    wait_for(lambda: "secret" in heard(doctor, room), what="the message")
     shows_nothing(world, stranger, room, newest(doctor, room), like=private(doctor))
     assert "Befund" in doctor.request("GET", f"/_matrix/client/v1/room_summary/{room}").text
