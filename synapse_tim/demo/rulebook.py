@@ -10,6 +10,7 @@ from synapse_tim.demo.world import DemoWorld
 
 _PERMISSIONS: Final = "de.gematik.tim.account.permissionconfig.pro.v1"
 _THUMB: Final = "\N{THUMBS UP SIGN}\N{EMOJI MODIFIER FITZPATRICK TYPE-4}"
+_ENCRYPTION: Final = "m.room.encryption"
 _CLIENT: Final = "/_matrix/client/v3"
 
 
@@ -82,6 +83,14 @@ def rooms(world: DemoWorld) -> Iterator[Attempt]:
     private = world.doctor.create_room()
     rule = world.doctor.put_state(private, "m.room.join_rules", {"join_rule": "public"})
     yield Attempt("A_28271", "the doctor makes a private room public later", "400 M_INVALID_ROOM_STATE", rule)
+    algorithm = str(world.doctor.state(private, _ENCRYPTION).json().get("algorithm"))
+    yield Attempt("A_25323-01", "how a private room is encrypted", "m.megolm.v1.aes-sha2", algorithm)
+    yield Attempt(
+        "A_25324-01",
+        "the doctor takes the encryption away",
+        "400 M_INVALID_ROOM_STATE",
+        world.doctor.put_state(private, _ENCRYPTION, {}),
+    )
     yield Attempt(
         "A_25996",
         "the insured person creates a public room",
@@ -106,6 +115,12 @@ def events(world: DemoWorld) -> Iterator[Attempt]:
     path = f"{_CLIENT}/rooms/{room}/redact/{message}/1"
     yield Attempt(
         "A_28358", "the doctor redacts the message within a day", "200", world.doctor.request("PUT", path, {})
+    )
+    yield Attempt(
+        "A_26015-02",
+        "the insured person writes in clear text in an encrypted room",
+        "400 M_FORBIDDEN",
+        world.insured.send(world.insured.create_room(), "in the clear"),
     )
     name = world.doctor.request(
         "PUT", f"{_CLIENT}/profile/{world.doctor.user_id}/displayname", {"displayname": "Professor"}
