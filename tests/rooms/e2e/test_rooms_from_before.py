@@ -35,7 +35,7 @@ class Before:
     product: str
     user: MatrixUser
     guest: MatrixUser  #: on a server that enforces nothing
-    waiting: MatrixUser  #: likewise, has an invitation
+    waiting: MatrixUser  #: on a third server, which is in none of the rooms; has an invitation
     room: str  #: of the user, with the guest in it, unencrypted
     moderated: str  #: the same, in which the guest may do what the user may
     knocked: str  #: of the user, unencrypted, with the join rule ``knock``
@@ -43,9 +43,9 @@ class Before:
     elsewhere: str  #: of the guest, unencrypted; the user has an invitation
 
 
-def prepare(server, other, product):
+def prepare(server, other, third, product):
     user = server.register("user")
-    guest, waiting = (other.register(f"{name}-{server.name}") for name in ("guest", "waiting"))
+    guest, waiting = other.register(f"guest-{server.name}"), third.register(f"waiting-{server.name}")
     room, moderated = together(user, guest, **UNENCRYPTED), together(user, guest, **UNENCRYPTED)
     user.invite(room, waiting.user_id).raise_for_status()
     invited(waiting, room)
@@ -75,15 +75,17 @@ def befores(tmp_path_factory):
             for server in servers:
                 server.wait()
 
-        other = SynapseServer("other", directory / "other", ti.world)
+        other, third = (SynapseServer(name, directory / name, ti.world) for name in ("other", "third"))
         servers = {
             name: SynapseServer(name.replace(" ", "-"), directory / name.replace(" ", "_"), ti.world)
             for name in GENERATIONS
         }
-        for server in (other, *servers.values()):
+        for server in (other, third, *servers.values()):
             stack.callback(server.stop)
-        run(other, *servers.values())
-        found = {name: prepare(server, other, GENERATIONS[name][0]) for name, server in servers.items()}
+        run(other, third, *servers.values())
+        found = {
+            name: prepare(server, other, third, GENERATIONS[name][0]) for name, server in servers.items()
+        }
         for name, server in servers.items():
             product, version = GENERATIONS[name]
             entry = legacy(ti, ti) if name == "legacy" else module(ti, product, version)
@@ -91,7 +93,8 @@ def befores(tmp_path_factory):
             server.config = {**with_modules, "federation_domain_whitelist": []}
             ti.add(server.server_name, insurance=product == "epa")
             server.stop()
-        ti.add(other.server_name)
+        for server in (other, third):
+            ti.add(server.server_name)
         run(*servers.values())
         for name, server in servers.items():
             wait_for(lambda server=server: versions_at(server) == {ti.version}, what="the list")
