@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from synapse_tim.events.config import EventPolicyConfig
 from synapse_tim.events.denials import REACTION, REDACTION_TOO_LATE, THREAD
-from synapse_tim.events.rules import REDACTS_ALL, EventRules, is_one_emoji, redacts_all
+from synapse_tim.events.rules import MESSAGE_TYPES, REDACTS_ALL, EventRules, is_one_emoji, redacts_all
 
 DAY = dt.timedelta(hours=24)
 RULES = EventRules(single_emoji_reactions=True, threads=False, redaction_window=DAY)
@@ -218,3 +219,20 @@ def test_any_content_is_judged(kind, content):
 )
 def test_a_28358_which_kicks_and_bans_redact(kind, subject, content, redacts):
     assert redacts_all(kind, "@a:x", subject, content) is redacts
+
+
+def test_a_26015_02_what_is_encrypted_or_never_is_costs_nothing():
+    """No check is registered for those types."""
+    assert MESSAGE_TYPES.isdisjoint({"m.room.encrypted", "m.reaction", "m.room.redaction", "m.room.member"})
+    assert {"m.room.message", "m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start"} <= MESSAGE_TYPES
+    assert {"m.call.invite", "m.beacon", "m.location", "de.gematik.fhir"} <= MESSAGE_TYPES
+
+
+@pytest.mark.parametrize("spec_version", ["1.1", "1.2", "draft-1.15"])
+def test_a_26015_02_clear_text_is_refused_for_insured_persons_unless_configured(spec_version):
+    def required(product, **events):
+        block = {"product": product, "spec_version": spec_version, "events": events}
+        return EventPolicyConfig.model_validate(block).events.require_encryption
+
+    assert required("epa") and not required("pro")
+    assert required("pro", require_encryption=True) and not required("epa", require_encryption=False)

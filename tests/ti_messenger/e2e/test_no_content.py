@@ -25,7 +25,7 @@ pytestmark = pytest.mark.servers
 #: A line of the log, and the rest of its record, such as a stack trace.
 RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (\S+) ")
 #: What Synapse keeps itself: its database, what was uploaded, and its log, whose lines are told apart.
-OF_SYNAPSE = ("homeserver.db", "media_store", "homeserver.log")
+OF_SYNAPSE = ("homeserver.db", "media", "homeserver.log")
 
 
 def with_debug(path):
