@@ -11,7 +11,7 @@ import pytest
 
 from synapse_tim.testing import wait_for
 from tests.support.pdus import send
-from tests.support.world import MatrixUser, listed_as, together
+from tests.support.world import PRIVATE, MatrixUser, heard, listed_as, say, together
 
 pytestmark = pytest.mark.servers
 
@@ -40,7 +40,7 @@ class Room:
 
 def room_of_three(world, version="10", **body):
     leo, doctor, nurse = (world.user(server) for server in (world.lax, world.hospital, world.practice))
-    room = leo.create_room(room_version=version, preset="private_chat", **body)
+    room = leo.create_room(**{**PRIVATE, "room_version": version, **body})
     for guest in (doctor, nurse):
         leo.invite(room, guest.user_id).raise_for_status()
         wait_for(lambda guest=guest: room in guest.invited_to(), what="the invitation")
@@ -146,8 +146,8 @@ def test_af_10064_02_state_of_a_room_that_is_joined(world, removed):
         assert newcomer.state(room.id, "m.room.name").json() == {"name": "ward"}
         assert newcomer.state(room.id, "m.room.topic").is_success is not removed
         assert room.nurse.user_id in newcomer.members(room.id)
-        newcomer.send(room.id, "hello").raise_for_status()
-        wait_for(lambda: "hello" in room.leo.texts(room.id), what="the newcomer's message")
+        say(newcomer, room.id, "hello").raise_for_status()
+        wait_for(lambda: "hello" in heard(room.leo, room.id), what="the newcomer's message")
         # The history has what members said, and no gap where the others did.
         texts = newcomer.texts(room.id)
         assert "ready" in texts
