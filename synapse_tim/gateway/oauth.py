@@ -27,10 +27,11 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core.grants import OpenIDCode
+from authlib.oidc.core.util import create_half_hash
 
 from synapse_tim.core.text import is_storable
 from synapse_tim.gateway.clients import PRIVATE_KEY, SECRET_BASIC, Client
-from synapse_tim.gateway.signing import SigningKeys
+from synapse_tim.gateway.signing import ALGORITHM, SigningKeys
 from synapse_tim.jose.errors import JoseError
 from synapse_tim.jose.jwk import KeySet
 from synapse_tim.jose.signed_token import SignatureRules, SignedToken
@@ -194,6 +195,7 @@ class _OpenId(OpenIDCode):  # type: ignore[misc]
             "iat": now,
             "exp": now + TOKEN_SECONDS,
             "nonce": request.authorization_code.nonce,
+            "at_hash": create_half_hash(token["access_token"], ALGORITHM).decode(),
         }
         return self._keys.sign(claims, "JWT")
 

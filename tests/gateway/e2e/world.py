@@ -73,6 +73,7 @@ def single_sign_on(server, client, **more):
         "userinfo_endpoint": f"{inside}/userinfo",
         "jwks_uri": f"{inside}/jwks.json",
         "user_profile_method": "userinfo_endpoint",
+        "id_token_signing_alg_values_supported": ["ES256"],
         "skip_verification": True,  # no TLS on loopback
         "client_id": client["client_id"],
         "client_secret_path": client["client_secret_path"],
