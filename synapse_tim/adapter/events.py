@@ -204,6 +204,7 @@ class NewRooms:
         self._checks.append(check)
 
     async def _on_create_room(self, requester: Any, config: dict[str, Any], is_requester_admin: bool) -> None:
-        room, creator = CreateRoom.parse(config), requester.user.to_string()
+        room = CreateRoom.parse(config, by_admin=is_requester_admin)
+        creator = requester.user.to_string()
         for check in self._checks:
             config.update(await check(creator, room))

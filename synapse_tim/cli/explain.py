@@ -153,6 +153,7 @@ def _explainer(paths: list[str], *, directory: bool = False) -> Iterator[Explain
             max_age=dt.timedelta(milliseconds=settings.max_age),
             on_stale=settings.on_stale,
             now=homeserver.now,
+            switches=invites.invites.switches,
         )
         owner_type = (
             _owner_types(main.document, stack) if directory and policy.spec_version.is_legacy else None

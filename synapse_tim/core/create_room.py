@@ -42,9 +42,10 @@ class CreateRoom:
     #: Of all users that the request names; ``None`` if they cannot be read.
     servers: frozenset[str] | None
     fault: str  #: what cannot be read, or would break the creation half-way; empty if nothing
+    by_admin: bool = False  #: whether a server administrator asks for it
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
+    def parse(cls, body: Mapping[str, Any], *, by_admin: bool = False) -> Self:
         """Read the body of ``POST /_matrix/client/v3/createRoom``, valid or not."""
         invite, creation = body.get("invite", []), body.get("creation_content", {})
         state, version = body.get("initial_state", []), body.get("room_version")
@@ -61,6 +62,7 @@ class CreateRoom:
             room_version=version if isinstance(version, str) else None,
             servers=_servers(body) if can_read_state else None,
             fault=_fault(body),
+            by_admin=by_admin,
         )
 
     @property

@@ -19,13 +19,14 @@ from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.federation.list import FederationList
 from synapse_tim.invites.denials import (
     APPROVAL_UNAVAILABLE,
+    INSURED_INVITES_INSURED,
     INVITEE_NOT_REGISTERED,
     INVITEE_REFUSES,
     INVITEE_UNKNOWN,
     INVITEE_UNREADABLE,
 )
 from synapse_tim.invites.permission_config import PermissionConfig, PermissionConfigError, for_server, parse
-from synapse_tim.invites.rules import InviteRules
+from synapse_tim.invites.rules import InviteRules, InviteSwitches
 
 _LIST: Final = "federation list"
 #: Asks the directory for the owner of a user's entries; ``None`` if no directory is configured.
@@ -43,6 +44,9 @@ class Policy:
     max_age: dt.timedelta  #: of the list since its last confirmation
     on_stale: OnStale
     now: dt.datetime
+    switches: InviteSwitches = attrs.field(
+        factory=InviteSwitches
+    )  #: what the operator allows beside gematik's rules
 
 
 @attrs.frozen
@@ -58,15 +62,17 @@ class Explainer:
         question = f"May {inviter} invite {invitee}?"
         list_step, found = self._list()
         members = self._members(found)
-        rules = InviteRules(members, self.policy.product)
+        rules = InviteRules(members, self.policy.product, self.policy.switches)
         steps = [list_step, Step("generation", f"{self.policy.product} {self.policy.spec_version}")]
         for role, user_id in (("inviter", inviter), ("invitee", invitee)):
             steps.append(self._server(f"{role}'s server", of_matrix_id(user_id), rules))
         denial = rules.check(inviter, invitee)
         if denial is None:
             steps.append(Step("two insured persons", "no"))
-        elif all(step.denial is None for step in steps):
+        elif denial is INSURED_INVITES_INSURED:
             steps.append(Step("two insured persons", "yes, who never invite each other", denial))
+        elif all(step.denial is None for step in steps):
+            steps.append(Step("invites.insured, invites.outgoing", "switched off by the operator", denial))
         if denial is not None:
             return Explanation(question, tuple(steps), "No, whatever the invitee wants.")
         if of_matrix_id(invitee) != self.policy.server_name:
@@ -86,7 +92,7 @@ class Explainer:
     def server(self, name: str) -> Explanation:
         """Whether this homeserver talks to another one."""
         list_step, found = self._list()
-        rules = InviteRules(self._members(found), self.policy.product)
+        rules = InviteRules(self._members(found), self.policy.product, self.policy.switches)
         normal = normalise(name)
         steps = [list_step]
         if normal is None:

@@ -1,12 +1,17 @@
-"""The blocks of ``synapse_tim.InvitePolicy``: the default for users without a permission configuration."""
+"""The blocks of ``synapse_tim.InvitePolicy``: the default permission configuration, and switches."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from synapse_tim.core.config_types import Block, PartConfig, WrongValueError
+from synapse_tim.core.config_types import Block, PartConfig, WrongValueError, checked
+from synapse_tim.core.products import Product
+from synapse_tim.core.server_name import normalise
 from synapse_tim.invites.permission_config import PermissionConfigError, parse
+from synapse_tim.invites.rules import InviteSwitches
+
+_ServerName = Annotated[str, checked(lambda name: normalise(name) == name, "a server name in lower case")]
 
 
 class PermissionsConfig(Block):
@@ -19,8 +24,39 @@ class PermissionsConfig(Block):
     """
 
 
+class OutgoingConfig(Block):
+    """``invites.outgoing``: the servers whose users may be invited."""
+
+    members_of: list[_ServerName] = Field(min_length=1)
+    """Names of the other servers whose users may be invited from here."""
+
+
+class InvitesConfig(Block):
+    """``invites``: what may be allowed or not beside gematik's rules."""
+
+    insured: Literal["allow", "refuse"] = "allow"
+    """Whether professionals and insured persons may invite and contact each other, in both directions
+    (A_25704). For `pro` only: insured persons have nobody else.
+    """
+    outgoing: Literal["allow", "refuse"] | OutgoingConfig = "allow"
+    """Whom of other servers the users of this one may invite: all, nobody, or the users of some servers."""
+    into_direct_chats: Literal["allow", "refuse"] = "allow"
+    """Whether a third person may be invited into a conversation of two."""
+
+    @property
+    def switches(self) -> InviteSwitches:
+        """What the operator allows."""
+        servers: Mapping[str, list[str] | None] = {"allow": None, "refuse": []}
+        outgoing = self.outgoing
+        named = servers[outgoing] if isinstance(outgoing, str) else outgoing.members_of
+        return InviteSwitches(self.insured == "allow", None if named is None else frozenset(named))
+
+
 class InvitePolicyConfig(PartConfig):
     """The block of ``synapse_tim.InvitePolicy``."""
+
+    invites: InvitesConfig = Field(default_factory=InvitesConfig)
+    """Who may be invited, beside gematik's rules ([invitations.md](invitations.md))."""
 
     permissions: PermissionsConfig = Field(default_factory=PermissionsConfig)
     """Who may invite users that have said nothing about it ([invitations.md](invitations.md)). Not for
@@ -45,6 +81,13 @@ class InvitePolicyConfig(PartConfig):
             keys = ("permissions", "default", *([error.path] if error.path else []))
             raise WrongValueError(str(error).removeprefix(f"{error.path}: "), *keys) from None
         return self
+
+    @field_validator("invites")
+    @classmethod
+    def _are_of_the_product(cls, invites: InvitesConfig, known: ValidationInfo) -> InvitesConfig:
+        if known.data.get("product") is Product.EPA and invites.insured == "refuse":
+            raise WrongValueError("is for pro: insured persons could talk to nobody; leave it out", "insured")
+        return invites
 
     @property
     def default(self) -> Mapping[str, Any]:

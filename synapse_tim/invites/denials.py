@@ -16,6 +16,30 @@ INSURED_INVITES_INSURED = Denial(
     "Insured persons cannot invite each other. (AF_10233, A_25705)",
 )
 
+#: A professional and an insured person, where the operator has switched conversations of these off.
+INSURED_SWITCHED_OFF = Denial(
+    "insured_switched_off",
+    "invite",
+    ("A_25704",),
+    "Conversations with insured persons are switched off on this server. (A_25704)",
+)
+
+#: A user of another server, where the operator allows to invite users of some servers only, or of none.
+INVITE_SWITCHED_OFF = Denial(
+    "invite_switched_off",
+    "invite",
+    ("AF_10061-04", "A_25705"),
+    "The operator of your server does not allow to invite users of that server. (AF_10061-04)",
+)
+
+#: A third person in a conversation of two, where the operator does not allow it.
+THIRD_PERSON = Denial(
+    "third_person",
+    "invite",
+    ("A_25368-01",),
+    "This is a conversation of two; create a room to talk to more people. (A_25368-01)",
+)
+
 _INVITEE_REFUSES: Final = "You cannot invite this user. (A_26021-01)"
 
 #: The invitee's permission configuration says no.

@@ -37,6 +37,7 @@ from synapse_tim.invites.arriving_memberships import ArrivingMemberships
 from synapse_tim.invites.config import InvitePolicyConfig
 from synapse_tim.invites.denials import INVITE_BY_ADDRESS, INVITEE_MALFORMED
 from synapse_tim.invites.device_messages import DeviceMessages
+from synapse_tim.invites.direct_chats import check_third_person
 from synapse_tim.invites.leftover_approvals import tell_of_leftover_approvals
 from synapse_tim.invites.permission_documents import PermissionDocuments
 from synapse_tim.invites.permission_routes import PermissionRoutes
@@ -70,6 +71,8 @@ class InvitePolicy:
         self._api = api
         self._client_api = homeserver.client_api
         self._product = config.product
+        self._switches = config.invites.switches
+        self._into_direct_chats = config.invites.into_direct_chats == "allow"
         self._one_invitation = not config.spec_version.is_legacy
         self._consent = self._consent_of(config)
         self._allowed = self._consent.denial
@@ -119,7 +122,11 @@ class InvitePolicy:
                 ways to name people; as ``check_local_event`` for each.
         """
         if creator != self._server_notices_user:
-            enforce(check_new_room(room, one_invitation=self._one_invitation))
+            enforce(
+                check_new_room(
+                    room, one_invitation=self._one_invitation, into_direct_chats=self._into_direct_chats
+                )
+            )
             for invitee in room.invite:
                 enforce(await self._check(creator, invitee))
         return {}
@@ -171,6 +178,8 @@ class InvitePolicy:
         invitee = event.get_state_key()
         if invitee is None or event.sender == self._server_notices_user:
             return
+        if not self._into_direct_chats and self._api.is_mine(event.sender):
+            enforce(await check_third_person(self._api, event.room_id, invitee))
         enforce(await self._check(event.sender, invitee), self._allowed)
 
     async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
@@ -216,4 +225,4 @@ class InvitePolicy:
         return await self._consent.check(inviter, invitee, inviter_is_insured=rules.is_insured(inviter))
 
     def _rules(self) -> InviteRules:
-        return InviteRules(self._federation.members, self._product)
+        return InviteRules(self._federation.members, self._product, self._switches)

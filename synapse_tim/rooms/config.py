@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 
-from synapse_tim.core.config_types import Block, ByProduct, PartConfig, WrongValueError
+from synapse_tim.core.config_types import Block, ByProduct, PartConfig, WrongValueError, enum_value
 from synapse_tim.core.products import Product
-from synapse_tim.rooms.rules import VERSIONS, RoomRules, default_version
+from synapse_tim.rooms.rules import VERSIONS, PublicRooms, RoomRules, default_version
 
 
 class RoomsConfig(Block):
@@ -17,6 +17,14 @@ class RoomsConfig(Block):
     """Room versions that may be created and upgraded to, in quotes (A_26203)."""
     default_version: Annotated[str | None, ByProduct(lambda _, version: default_version(version))] = None
     """The one for clients that name none, instead of Synapse's `default_room_version`."""
+    public: Annotated[PublicRooms, enum_value(PublicRooms)] = PublicRooms.ALLOW
+    """Who may make public rooms, which are for users of this server: everybody, server administrators or
+    nobody (A_25325-01). On a server for insured persons there are none anyway.
+    """
+    world_readable: Literal["as_specified", "never"] = "as_specified"
+    """Whether colleagues may read rooms that they are not in, where a room is made so and stays on this
+    server (R3.8); `never` also closes those that there are.
+    """
     unencrypted_remote: Annotated[
         Literal["allow", "refuse"] | None,
         ByProduct(lambda product, _: "refuse" if product is Product.EPA else "allow"),
@@ -56,4 +64,11 @@ class RoomPolicyConfig(PartConfig):
     def room_rules(self) -> RoomRules:
         """What rooms may be."""
         rooms = self.rooms
-        return RoomRules(self.product, self.spec_version, tuple(rooms.versions), str(rooms.default_version))
+        return RoomRules(
+            self.product,
+            self.spec_version,
+            tuple(rooms.versions),
+            str(rooms.default_version),
+            rooms.public,
+            never_world_readable=rooms.world_readable == "never",
+        )

@@ -33,6 +33,14 @@ PUBLIC_ROOM_OF_INSURED = Denial(
     "Rooms of insured persons are private: they are entered by invitation only. (A_25996)",
 )
 
+#: A public room, where the operator lets only administrators make them, or nobody.
+PUBLIC_SWITCHED_OFF = Denial(
+    "public_switched_off",
+    "room",
+    ("A_25325-01", "A_26515-01"),
+    "You cannot create public rooms on this server; ask its administrators. (A_25325-01)",
+)
+
 #: The join rule ``public`` after creation; for insured persons, any but ``invite``.
 JOIN_RULE = Denial(
     "join_rule",

@@ -46,6 +46,7 @@ class Room:
     join_rule: object  #: of the room, as it stands there
     is_rule_own: bool  #: a user of this server set the join rule
     world_readable: bool = False  #: whether its history is world-readable
+    never_world_readable: bool = False  #: whether the operator lets nobody read rooms from outside
     is_in_clear: bool = False  #: whether it is not encrypted, and no space either
 
     @property
@@ -60,7 +61,7 @@ class Room:
     @property
     def is_for_readers(self) -> bool:
         """Whether local users outside the room may read it, if its history is world-readable."""
-        return self.product is Product.PRO and not self.federates
+        return self.product is Product.PRO and not self.federates and not self.never_world_readable
 
     @property
     def is_shown(self) -> bool:

@@ -50,9 +50,9 @@ class RoomPolicy:
         self._server_notices_user = homeserver.config.server_notices_user
         self._rules = config.room_rules
         RoomRollback(api, homeserver)
-        self._rooms = RoomStates(api, config.product)
+        self._rooms = RoomStates(api, config.product, never_world_readable=self._rules.never_world_readable)
         RoomEntry(api, homeserver, self._rooms, refuses_unencrypted=config.refuses_unencrypted)
-        RoomDirectory(api, homeserver, config.product, self._rooms)
+        RoomDirectory(api, homeserver, config.product, self._rooms, self._rules)
         RoomViews(api, homeserver, self._rooms)
         homeserver.new_rooms.add_check(self.check_new_room)
         homeserver.events.add_check(self.check_local_event, _CHANGED)
@@ -94,6 +94,7 @@ class RoomPolicy:
                 content(state, HISTORY_VISIBILITY).get("history_visibility"),
                 content(state, ENCRYPTION),
                 is_opened=self._rooms.of(state).is_opened,
+                by_admin=await self._client_api.is_admin(request),
             )
         else:
             # Nothing is said about a room that the user is not in; Synapse refuses it.

@@ -21,7 +21,7 @@ from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.core.matrix import CREATE, PUBLIC
 from synapse_tim.core.products import Product
 from synapse_tim.rooms.denials import NO_ROOM_DIRECTORY, PUBLISHED_FEDERATING, ROOM_NOT_FOUND
-from synapse_tim.rooms.rules import may_federate
+from synapse_tim.rooms.rules import PublicRooms, RoomRules, may_federate
 from synapse_tim.rooms.views import RoomStates
 
 _LIST = "directory.ClientDirectoryListServer"
@@ -34,9 +34,12 @@ _PUBLIC_ROOMS = "room.PublicRoomListRestServlet"
 class RoomDirectory:
     """Guards the room directory in one Synapse process."""
 
-    def __init__(self, api: ModuleApi, homeserver: Homeserver, product: Product, rooms: RoomStates) -> None:
+    def __init__(
+        self, api: ModuleApi, homeserver: Homeserver, product: Product, rooms: RoomStates, rules: RoomRules
+    ) -> None:
         self._api = api
         self._rooms = rooms
+        self._is_closed = rules.public is PublicRooms.NEVER
         self._client_api = homeserver.client_api
         closed: dict[tuple[str, str], ClientGuard] = {
             (_PUBLIC_ROOMS, "GET"): self.closed,
@@ -70,13 +73,15 @@ class RoomDirectory:
     async def check_visibility_can_be_modified(
         self, room_id: str, state: Mapping[tuple[str, str], EventBase], visibility: str
     ) -> bool:
-        """Refuse to list a room in which other servers may take part.
+        """Refuse to list a room in which other servers may take part, or any where none are to be public.
 
         Called for each room that is created, without state, when the request has been judged; and when a room
         is put into the directory later, by its users, by application services or by administrators.
         """
         created = state.get((CREATE, ""))
-        if visibility != PUBLIC or created is None or not may_federate(created.content):
+        if visibility != PUBLIC or created is None:
+            return True
+        if not may_federate(created.content) and not self._is_closed:
             return True
         count_denied(PUBLISHED_FEDERATING)
         return False

@@ -13,6 +13,7 @@ conversation (A_25323-01, A_25324-01, A_25996). Public rooms keep the ``shared``
 Synapse's preset for them. What is not encrypted does not leave its server: ``entry_rules``.
 """
 
+import enum
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ from synapse_tim.rooms.denials import (
     JOIN_RULE,
     PUBLIC_ROOM_OF_INSURED,
     PUBLIC_ROOM_UPGRADE,
+    PUBLIC_SWITCHED_OFF,
     REMOTE_USER_IN_PUBLIC_ROOM,
     ROOM_MALFORMED,
     ROOM_TYPE_V2,
@@ -63,6 +65,14 @@ def default_version(spec_version: SpecVersion) -> str:
     return _LEGACY_DEFAULT_VERSION if spec_version.is_legacy else _DEFAULT_VERSION
 
 
+class PublicRooms(enum.StrEnum):
+    """Who may make public rooms."""
+
+    ALLOW = "allow"
+    ADMINISTRATORS = "administrators"
+    NEVER = "never"
+
+
 @attrs.frozen
 class RoomRules:
     """What rooms of a server may be."""
@@ -71,6 +81,8 @@ class RoomRules:
     spec_version: SpecVersion
     versions: tuple[str, ...] = VERSIONS  #: room versions that may be created and upgraded to
     default_version: str = _DEFAULT_VERSION  #: the one for clients that name none
+    public: PublicRooms = PublicRooms.ALLOW  #: who makes public rooms, of professionals
+    never_world_readable: bool = False  #: not even where gematik allows it
 
     def check_new(self, room: CreateRoom, own_server_name: str) -> Denial | None:
         """Judge a ``createRoom`` request."""
@@ -87,13 +99,15 @@ class RoomRules:
                 return PUBLIC_ROOM_OF_INSURED
             if any(of_matrix_id(user) != own_server_name for user in room.invite):
                 return REMOTE_USER_IN_PUBLIC_ROOM
-            return None  # it does not federate
+            if not self.may_make_public(by_admin=room.by_admin):
+                return PUBLIC_SWITCHED_OFF
+            # It does not federate.
+            return WORLD_READABLE if self.never_world_readable and _is_world_readable(room) else None
         if self.product is Product.EPA and any(
             content["join_rule"] not in INVITE_ONLY for content in room.state(JOIN_RULES)
         ):
             return PUBLIC_ROOM_OF_INSURED
-        histories = [content["history_visibility"] for content in room.state(HISTORY_VISIBILITY)]
-        if "world_readable" in histories and not self.may_be_world_readable(room.creation_content):
+        if _is_world_readable(room) and not self.may_be_world_readable(room.creation_content):
             return WORLD_READABLE
         return None
 
@@ -129,6 +143,7 @@ class RoomRules:
         encryption: Mapping[str, Any] | None = None,
         *,
         is_opened: bool = False,
+        by_admin: bool = False,
     ) -> Denial | None:
         """Judge the upgrade of a room, which makes a new one in the likeness of the old.
 
@@ -137,6 +152,7 @@ class RoomRules:
             encryption: content of its ``m.room.encryption``, empty if there is none; ``None`` if nothing is
                 to be said about that.
             is_opened: the old room's join rule is one that a user of another server has set.
+            by_admin: a server administrator asks.
         """
         if new_version not in self.versions:
             return ROOM_VERSION
@@ -146,6 +162,8 @@ class RoomRules:
             return PUBLIC_ROOM_OF_INSURED
         if is_opened or (join_rule == PUBLIC and may_federate(creation)):
             return PUBLIC_ROOM_UPGRADE
+        if join_rule == PUBLIC and not self.may_make_public(by_admin=by_admin):
+            return PUBLIC_SWITCHED_OFF
         if encryption is not None and not self._may_be_encrypted_so(encryption, creation):
             return UNENCRYPTED_UPGRADE
         if history == "world_readable" and not self.may_be_world_readable(creation):
@@ -187,7 +205,12 @@ class RoomRules:
 
     def may_be_world_readable(self, creation: Mapping[str, Any]) -> bool:
         """Whether a room's history may be world-readable (R3.8), by its ``m.room.create`` content."""
-        return self.product is Product.PRO and not may_federate(creation)
+        is_local = self.product is Product.PRO and not may_federate(creation)
+        return is_local and not self.never_world_readable
+
+    def may_make_public(self, *, by_admin: bool) -> bool:
+        """Whether a professional may make a public room."""
+        return self.public is PublicRooms.ALLOW or (self.public is PublicRooms.ADMINISTRATORS and by_admin)
 
     def capabilities(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Synapse's ``/_matrix/client/v3/capabilities`` with our room versions (A_25641-01)."""
@@ -213,6 +236,12 @@ class RoomRules:
 def may_federate(creation: Mapping[str, Any]) -> bool:
     """Whether other servers may take part in a room, by the content of its ``m.room.create``."""
     return creation.get(FEDERATE, True) is not False
+
+
+def _is_world_readable(room: CreateRoom) -> bool:
+    return any(
+        content["history_visibility"] == "world_readable" for content in room.state(HISTORY_VISIBILITY)
+    )
 
 
 def is_encryption(content: Mapping[str, Any]) -> bool:

@@ -40,8 +40,9 @@ _CREATIONS = """
 class RoomStates:
     """Reads from the state of rooms what matters for entering and seeing them."""
 
-    def __init__(self, api: ModuleApi, product: Product) -> None:
+    def __init__(self, api: ModuleApi, product: Product, *, never_world_readable: bool) -> None:
         self._api = api
+        self._never_world_readable = never_world_readable
         self._product = product
         self._federating: dict[str, bool] = {}
 
@@ -55,6 +56,7 @@ class RoomStates:
             join_rule=content(state, JOIN_RULES).get("join_rule"),
             is_rule_own=rule is not None and self._api.is_mine(rule.sender),
             world_readable=content(state, HISTORY_VISIBILITY).get("history_visibility") == "world_readable",
+            never_world_readable=self._never_world_readable,
             is_in_clear=(
                 not is_encryption(content(state, ENCRYPTION)) and content(state, CREATE).get("type") != SPACE
             ),

@@ -464,6 +464,16 @@ WRONG = {
         Wrong(put_block("rooms", {"default_version": "9"}), spec_versions=CURRENT),
         Wrong(put_block("rooms", {"default_version": "10"}), spec_versions=LEGACY),
     ],
+    "rooms.unencrypted_remote": [only(EPA, put_block("rooms", {"unencrypted_remote": "allow"}))],
+    "rooms.public": [only(PRO, put_block("rooms", {"public": "never"}))],
+    "rooms.world_readable": [only(PRO, put_block("rooms", {"world_readable": "never"}))],
+    "invites.insured": [only(PRO, put_block("invites", {"insured": "refuse"}))],
+    "invites.outgoing": [
+        Wrong(put_block("invites", {"outgoing": "refuse"})),
+        Wrong(put_block("invites", {"outgoing": {"members_of": ["a.example"]}})),
+    ],
+    "invites.into_direct_chats": [Wrong(put_block("invites", {"into_direct_chats": "refuse"}))],
+    "events.require_encryption": [only(EPA, put_block("events", {"require_encryption": False}))],
     "events.single_emoji_reactions": [
         Wrong(
             put_block("events", {"single_emoji_reactions": False}),

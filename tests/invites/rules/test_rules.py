@@ -2,13 +2,20 @@
 
 import pytest
 
+from synapse_tim.core.create_room import CreateRoom
 from synapse_tim.core.products import Product
 from synapse_tim.federation.denials import NO_USABLE_LIST, NOT_A_MEMBER
 from synapse_tim.federation.federation_members import FederationMembers
 from synapse_tim.federation.list import parse_payload
-from synapse_tim.invites.denials import INSURED_INVITES_INSURED
+from synapse_tim.invites.denials import (
+    INSURED_INVITES_INSURED,
+    INSURED_SWITCHED_OFF,
+    INVITE_SWITCHED_OFF,
+    THIRD_PERSON,
+    TOO_MANY_INVITES,
+)
 from synapse_tim.invites.permission_config import parse
-from synapse_tim.invites.rules import InviteRules
+from synapse_tim.invites.rules import InviteRules, InviteSwitches, check_new_room
 from tests.support.helpers import document, entry
 
 PRO, EPA = Product.PRO, Product.EPA
@@ -26,8 +33,8 @@ LISTS = {
 }
 
 
-def rules_of(product=PRO, listed="unlisted"):
-    return InviteRules(FederationMembers(OWN, LISTS[listed]), product)
+def rules_of(product=PRO, listed="unlisted", **switches):
+    return InviteRules(FederationMembers(OWN, LISTS[listed]), product, InviteSwitches(**switches))
 
 
 @pytest.mark.parametrize(
@@ -116,3 +123,54 @@ def test_r2_1_an_exception_for_an_insured_person_does_not_help_another():
     config = parse({"defaultSetting": "block all", "userExceptions": {INSURED: {}}}, EPA)
     assert config.allows(INSURED, inviter_is_insured=rules_of(EPA).is_insured(INSURED))
     assert rules_of(EPA).check(INSURED, LOCAL) is INSURED_INVITES_INSURED
+
+
+@pytest.mark.parametrize(
+    ("inviter", "invitee", "denial"),
+    [
+        (LOCAL, INSURED, INSURED_SWITCHED_OFF),
+        (INSURED, LOCAL, INSURED_SWITCHED_OFF),
+        (LOCAL, NEIGHBOUR, None),
+        (LOCAL, DOCTOR, None),
+        (DOCTOR, LOCAL, None),
+        (INSURED, OTHER_INSURED, INSURED_INVITES_INSURED),
+        (LOCAL, STRANGER, NOT_A_MEMBER),
+    ],
+)
+def test_a_25704_conversations_with_insured_persons_can_be_switched_off(inviter, invitee, denial):
+    assert rules_of(insured=False).check(inviter, invitee) is denial
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "inviter", "invitee", "is_allowed"),
+    [
+        ((), LOCAL, NEIGHBOUR, True),
+        ((), LOCAL, DOCTOR, False),
+        ((), LOCAL, INSURED, False),
+        ((), DOCTOR, LOCAL, True),
+        (("clinic.example",), LOCAL, DOCTOR, True),
+        (("clinic.example",), LOCAL, INSURED, False),
+        (("clinic.example",), INSURED, LOCAL, True),
+        (None, LOCAL, INSURED, True),
+    ],
+)
+def test_af_10061_04_outgoing_invitations_can_be_limited(outgoing, inviter, invitee, is_allowed):
+    rules = rules_of(outgoing=None if outgoing is None else frozenset(outgoing))
+    assert rules.check(inviter, invitee) is (None if is_allowed else INVITE_SWITCHED_OFF)
+    assert rules.check(LOCAL, STRANGER) is NOT_A_MEMBER
+
+
+def test_a_25368_01_a_conversation_of_two_can_be_kept_so():
+    def check(one_invitation=False, into_direct_chats=False, **body):
+        room = CreateRoom.parse({"invite": [NEIGHBOUR, DOCTOR], **body})
+        return check_new_room(room, one_invitation=one_invitation, into_direct_chats=into_direct_chats)
+
+    assert check(is_direct=True) is THIRD_PERSON
+    assert check(is_direct=True, into_direct_chats=True) is None
+    assert check(is_direct=True, one_invitation=True) is TOO_MANY_INVITES
+    assert (
+        check()
+        is check(is_direct=True, invite=[DOCTOR])
+        is check(is_direct=True, invite=[DOCTOR, DOCTOR])
+        is None
+    )
