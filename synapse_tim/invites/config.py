@@ -20,7 +20,12 @@ class PermissionsConfig(Block):
     default: dict[str, Any] = Field(default_factory=lambda: {"defaultSetting": "allow all"})
     """The permission configuration of users who have stored none; gematik's schema for the product.
     `@LOCAL_SERVER@` as a server stands for this one: with `block all`, colleagues are the exception. It is
-    shown to clients that ask for the account data, and never stored.
+    shown to clients that ask for the account data.
+    """
+    store_default: bool = False
+    """Whether the default is stored for users who have stored none when they log in, so that clients see it
+    in `/sync`. What is stored does not follow later changes of the default. Not with Matrix Authentication
+    Service, which logs users in by itself.
     """
 
 

@@ -35,6 +35,7 @@ from synapse_tim.core.server_name import of_matrix_id
 from synapse_tim.federation.federation_members import Federation
 from synapse_tim.invites.arriving_memberships import ArrivingMemberships
 from synapse_tim.invites.config import InvitePolicyConfig
+from synapse_tim.invites.default_documents import DefaultDocuments
 from synapse_tim.invites.denials import INVITE_BY_ADDRESS, INVITEE_MALFORMED
 from synapse_tim.invites.device_messages import DeviceMessages
 from synapse_tim.invites.direct_chats import check_third_person
@@ -109,6 +110,8 @@ class InvitePolicy:
             return contacts.consent(users)
         documents = PermissionDocuments(api, users, config.product, config.default)
         PermissionRoutes(self._homeserver, documents)
+        if config.permissions.store_default:
+            DefaultDocuments(api, documents)
         tell_of_leftover_approvals(api, postgresql=self._homeserver.config.uses_postgresql)
         return documents
 

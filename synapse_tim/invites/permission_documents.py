@@ -1,6 +1,6 @@
 """Permission configurations of local users, in Synapse's account data (A_25043).
 
-Read, never written: a document that cannot be read refuses invitations and stays as its owner stored it.
+Read here, never written: a document that cannot be read refuses invitations and stays as its owner stored it.
 """
 
 import logging

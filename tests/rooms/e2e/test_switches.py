@@ -6,7 +6,20 @@ import attrs
 import pytest
 
 from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
-from tests.support.world import CLIENT, PRO, block, code, decisions, invited, module, together, versions_at
+from tests.support.world import (
+    CLIENT,
+    PRO,
+    allow,
+    block,
+    code,
+    decisions,
+    in_database,
+    invited,
+    log_in_again,
+    module,
+    together,
+    versions_at,
+)
 
 pytestmark = [
     pytest.mark.servers,
@@ -15,6 +28,8 @@ pytestmark = [
 ]
 
 FORBIDDEN, ROOM_STATE = (403, "M_FORBIDDEN"), (400, "M_INVALID_ROOM_STATE")
+DEFAULT = {"defaultSetting": "block all", "serverExceptions": {"@LOCAL_SERVER@": {}}}
+EMPTY = "INSERT INTO account_data (user_id, account_data_type, stream_id, content) VALUES ({}, {}, {}, {})"
 WORLD = {"history_visibility": "world_readable"}
 
 
@@ -57,6 +72,7 @@ def switched(tmp_path_factory):
                 "ward",
                 invites={"outgoing": {"members_of": [practice.server_name]}},
                 rooms={"public": "never"},
+                permissions={"default": DEFAULT, "store_default": True},
             ),
             "fund": server("fund", "epa"),
         }
@@ -96,6 +112,7 @@ def test_af_10061_04_invitations_to_some_servers_only(switched):
         assert code(nurse.try_create_room(invite=[invitee.user_id])) == FORBIDDEN
     assert together(nurse, physician)
     assert together(nurse, switched.ward.register("colleague2"))
+    allow(nurse)
     for host in (doctor, insured):  # who may invite them is theirs to say
         assert together(host, nurse)
 
@@ -178,3 +195,27 @@ def test_a_25704_what_is_switched_off_is_not_said_of_users(switched):
         answer = doctor.invite(doctor.create_room(), invitee)
         assert code(answer) == FORBIDDEN
         assert "A_25704" in answer.json()["error"]
+
+
+def synced(user):
+    """The permission configuration that a client finds in ``/sync``."""
+    events = user.sync().get("account_data", {}).get("events", [])
+    return [event["content"] for event in events if event["type"] == PRO]
+
+
+@pytest.mark.requirement("A_25043")
+def test_a_25043_the_default_is_stored_at_the_first_login(switched):
+    ward, expected = switched.ward, {**DEFAULT, "serverExceptions": {switched.ward.server_name: {}}}
+    new, own, empty = (ward.register(f"{name}9") for name in ("new", "own", "empty"))
+    assert synced(new) == []
+    allow(own)
+    in_database(ward, EMPTY.format("{0}", "{0}", "{0}", "{0}"), (empty.user_id, PRO, 10**6, "{}"))
+    for user, found in ((new, [expected]), (own, [{"defaultSetting": "allow all"}]), (empty, [{}])):
+        for _ in range(2):
+            session = log_in_again(ward, user)
+            assert synced(session) == found
+    new.put_account_data(PRO, {"defaultSetting": "allow all"}).raise_for_status()
+    assert synced(log_in_again(ward, new)) == [{"defaultSetting": "allow all"}]
+    doctor = switched.clinic.register("doctor9")
+    assert synced(log_in_again(switched.clinic, doctor)) == []
+    assert doctor.account_data(PRO).json() == {"defaultSetting": "allow all"}
