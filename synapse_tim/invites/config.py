@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from synapse_tim.core.config_types import Block, PartConfig, WrongValueError, checked
+from synapse_tim.core.config_types import Block, PartConfig, WrongValueError
 from synapse_tim.core.products import Product
 from synapse_tim.core.server_name import normalise
 from synapse_tim.invites.permission_config import PermissionConfigError, parse
 from synapse_tim.invites.rules import InviteSwitches
-
-_ServerName = Annotated[str, checked(lambda name: normalise(name) == name, "a server name in lower case")]
 
 
 class PermissionsConfig(Block):
@@ -32,8 +30,22 @@ class PermissionsConfig(Block):
 class OutgoingConfig(Block):
     """``invites.outgoing``: the servers whose users may be invited."""
 
-    members_of: list[_ServerName] = Field(min_length=1)
-    """Names of the other servers whose users may be invited from here."""
+    members_of: list[str]
+    """Names of the other servers whose users may be invited from here, in lower case."""
+
+
+def _outgoing(value: object) -> object:
+    """Say in one sentence what is wrong, before each of two types says it for itself."""
+    match value:
+        case "allow" | "refuse":
+            return value
+        case {"members_of": [_, *_] as names, **more} if not more and all(map(_is_server_name, names)):
+            return value
+    raise ValueError("expected 'allow', 'refuse', or members_of with a list of server names in lower case")
+
+
+def _is_server_name(name: object) -> bool:
+    return isinstance(name, str) and normalise(name) == name
 
 
 class InvitesConfig(Block):
@@ -43,7 +55,7 @@ class InvitesConfig(Block):
     """Whether professionals and insured persons may invite and contact each other, in both directions
     (A_25704). For `pro` only: insured persons have nobody else.
     """
-    outgoing: Literal["allow", "refuse"] | OutgoingConfig = "allow"
+    outgoing: Annotated[Literal["allow", "refuse"] | OutgoingConfig, BeforeValidator(_outgoing)] = "allow"
     """Whom of other servers the users of this one may invite: all, nobody, or the users of some servers."""
     into_direct_chats: Literal["allow", "refuse"] = "allow"
     """Whether a third person may be invited into a conversation of two."""
