@@ -39,6 +39,7 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib has no types
     fetcher: Fetcher
     threads: Threads  #: for its keys, and to tell it that sessions are over
     backchannel_logout_uri: str | None
+    token_endpoint: str | None = None  #: as it knows it, if not below the issuer
 
     async def keys_for(self, kid: str | None) -> KeySet | None:
         """Its public keys; ``None`` if it has none, or none can be fetched."""
@@ -136,6 +137,7 @@ def _client(block: ClientConfig, api: ModuleApi, position: int) -> Client:
         fetcher=fetcher,
         threads=Threads(api, fetcher.close),
         backchannel_logout_uri=block.backchannel_logout_uri,
+        token_endpoint=block.token_endpoint,
     )
 
 

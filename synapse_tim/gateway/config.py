@@ -27,6 +27,8 @@ class ClientConfig(Block):
     """File with its public keys (`private_key_jwt`)."""
     jwks_url: TrustedUrl | None = None
     """Where its public keys are (`private_key_jwt`). Of MAS: `{public_base}oauth2/keys.json`."""
+    token_endpoint: TrustedUrl | None = None
+    """Its address of `/token`, if it is not the one below the issuer: its assertions name it (`aud`)."""
     backchannel_logout_uri: TrustedUrl | None = None
     """Where it is told that a session is over. Of Synapse:
     `{public_baseurl}_synapse/client/oidc/backchannel_logout`; of MAS:

@@ -212,7 +212,8 @@ class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
         self._audiences = audiences
 
     def get_audiences(self) -> list[str]:
-        return self._audiences
+        own = self._request.client.token_endpoint
+        return [*self._audiences, *([] if own is None else [own])]
 
     def resolve_client_public_key(self, client: Client) -> KeySet | None:
         return self._request.keys

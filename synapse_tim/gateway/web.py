@@ -145,10 +145,11 @@ def _parameters(request: Any) -> Mapping[str, str] | None:
 
 
 def _header(request: Any, name: str) -> str | None:
-    found: str | None = request.getHeader(name)
-    return found
+    found = request.requestHeaders.getRawHeaders(name.encode(), ())
+    return found[-1].decode("ascii", "replace") if found else None
 
 
 def _cookies(request: Any) -> Mapping[str, str]:
-    pairs = ";".join(request.requestHeaders.getRawHeaders("Cookie", ())).split(";")
+    lines = request.requestHeaders.getRawHeaders(b"Cookie", ())
+    pairs = b";".join(lines).decode("ascii", "replace").split(";")
     return {name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in pairs)}

@@ -77,6 +77,7 @@ def practice(ti, keys, tmp_path_factory):
     client = {
         "client_id": "mas",
         "jwks_url": f"{server.mas.url}/oauth2/keys.json",
+        "token_endpoint": provider["token_endpoint"],
         "redirect_uris": [f"{server.mas.url}/upstream/callback/{provider['id']}"],
         "backchannel_logout_uri": f"{server.mas.url}/upstream/backchannel-logout/{provider['id']}",
     }

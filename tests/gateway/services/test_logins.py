@@ -407,6 +407,10 @@ def test_private_key_jwt(gateway):
     assert attempt(good) == "invalid_client"  # used before
     assert attempt(assertion(gateway, aud=ISSUER, client_id="mas")) == 200
     assert attempt({**assertion(gateway), "client_id": "mas"}) == 200
+    inside = "http://localhost:8008/token"
+    assert attempt(assertion(gateway, aud=inside)) == "invalid_client"
+    gateway.clients["mas"] = attrs.evolve(gateway.clients["mas"], token_endpoint=inside)
+    assert attempt(assertion(gateway, aud=inside)) == 200
     other = Idp("x").key
     for bad in (
         assertion(gateway, key=other),
