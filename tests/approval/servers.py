@@ -12,10 +12,12 @@ from synapse_tim.testing.http import Answer, LoopbackServer
 from synapse_tim.testing.simulator.faults import Faults
 from synapse_tim.testing.simulator.idp.cards import InsuredPerson
 from tests.approval.actors import Interface
-from tests.login.e2e.world import AUDIENCE, IK, Keys, log_in_body, sectoral
+from tests.login.e2e.world import AUDIENCE, IK, OTHER_IK, Keys, log_in_body, sectoral
 from tests.support.world import module, versions_at
 
 DEVICES = 4
+#: Of the insurers: an institution code belongs to one of them.
+IKS = {"epa-a": IK, "epa-b": OTHER_IK}
 _numbers = itertools.count(123456780)
 #: Name and product; two servers of each.
 SERVERS = (("pro-a", "pro"), ("pro-b", "pro"), ("epa-a", "epa"), ("epa-b", "epa"))
@@ -47,7 +49,7 @@ def serving(generation, directory, servers=SERVERS):
             )
             stack.callback(server.stop)
             running[name] = server.start()
-            ti.add(server.server_name, insurance=product == "epa", ik=[IK] if product == "epa" else [])
+            ti.add(server.server_name, insurance=product == "epa", ik=[IKS[name]] if product == "epa" else [])
         for server in running.values():
             server.wait()
         for server in running.values():
@@ -84,15 +86,15 @@ class InsuredPersons:
         self.close = self._server.close
 
     def _body(self, request):
-        kvnr = request.path.rpartition("/")[2]
-        person = InsuredPerson(kvnr, IK, "Ina", f"Insured {kvnr}")
+        _, ik, kvnr = request.path.split("/")
+        person = InsuredPerson(kvnr, ik, "Ina", f"Insured {kvnr}")
         token = self._ti.sectoral.mint(person, audience=AUDIENCE, encrypt_to=self._key.public_jwk)
         return Answer.of_json(log_in_body(token))
 
-    def command(self, kvnr):
+    def command(self, ik, kvnr):
         """Prints the body of a login."""
         program = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
-        return [sys.executable, "-S", "-c", program, f"http://127.0.0.1:{self._server.port}/{kvnr}"]
+        return [sys.executable, "-S", "-c", program, f"http://127.0.0.1:{self._server.port}/{ik}/{kvnr}"]
 
 
 def api(server, name, generation, directory, ti, product, insured):
@@ -101,7 +103,7 @@ def api(server, name, generation, directory, ti, product, insured):
     for number in range(1, DEVICES + 1):
         device = {"name": f"{name} {number}", "username": f"user{number}", "password": "password"}
         if product == "epa":
-            device["login_command"] = insured.command(f"A{next(_numbers):09}")
+            device["login_command"] = insured.command(IKS[name], f"A{next(_numbers):09}")
         else:
             server.register(f"user{number}")
             entry = ti.entries.add_practitioner(f"Practitioner {name} {number}")

@@ -24,6 +24,7 @@ def test_encrypted_messages_and_files_between_two_enforcing_servers(interfaces):
 
 
 def test_refusals_of_the_homeserver_are_passed_on_and_a_clean_up_leaves_nothing(interfaces):
+    interfaces[0].clean()
     alice = Actor.on(interfaces[0])
     refused = alice.do("createRoom", body={"name": "x", "invitedMembers": [{"mxid": "@x:matrix.org"}]})
     assert (refused.status_code, refused.json()["refusedBy"]) == (403, "homeserver")

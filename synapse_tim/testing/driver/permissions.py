@@ -81,8 +81,8 @@ def _add(call: Call, document: dict[str, Any]) -> Answer:
     for member, names in _named(wanted):
         document[member] = {**(document.get(member) or {}), **{name: {} for name in names}}
     groups = document.get("groupExceptions") or []
-    new = [{"groupName": name} for name in dict.fromkeys(wanted.groupNames)]
-    document["groupExceptions"] = [*groups, *(each for each in new if each not in groups)]
+    new: list[dict[str, str]] = [{"groupName": name} for name in dict.fromkeys(wanted.groupNames)]
+    _set_groups(document, [*groups, *(each for each in new if each not in groups)])
     _store(call, document)
     return answer(_list(document))
 
@@ -99,9 +99,16 @@ def _delete(call: Call, document: dict[str, Any]) -> Answer:
     groups = document.get("groupExceptions") or []
     if any(each not in groups for each in gone):
         raise refused_by_client(404, "the group is not in the list")
-    document["groupExceptions"] = [each for each in groups if each not in gone]
+    _set_groups(document, [each for each in groups if each not in gone])
     _store(call, document)
     return NO_CONTENT
+
+
+def _set_groups(document: dict[str, Any], groups: list[dict[str, str]]) -> None:
+    """Change the groups; those of ePA have no such member at all."""
+    document.pop("groupExceptions", None)
+    if groups:
+        document["groupExceptions"] = groups
 
 
 def _named(wanted: bodies.AuthorizationList) -> list[tuple[str, list[str]]]:
