@@ -157,7 +157,7 @@ class Browser:
                     if url.startswith(stops):
                         return answer
                 elif choose is not None and (link := re.search(rf'href="([^"]+)">{choose}<', answer.text)):
-                    url, choose = link[1].replace("&amp;", "&"), None
+                    url, choose = urljoin(str(answer.url), link[1].replace("&amp;", "&")), None
                 else:
                     return answer
         raise AssertionError("the redirects lead nowhere")
