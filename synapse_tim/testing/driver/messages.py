@@ -75,7 +75,7 @@ def edit(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """``deleteMessage``: redact it, and its replacements with it (A_28355)."""
+    """``deleteMessage``: redact it, and its replacements with it."""
     target = _find(call)
     session, room_id = call.session, target["room_id"]
     replacements = _replacements(call, target)
