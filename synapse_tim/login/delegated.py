@@ -12,7 +12,8 @@ _HOLDS: Final = (
     "administrators are those whose token has the scope urn:synapse:admin:*, not those of the database",
 )
 _HAS_TO_HOLD: Final = (
-    "claims are checked at every login by its only upstream provider (AF_10057, AF_10234)",
+    "claims are checked at every login by its only upstream provider, which synapse_tim.IdentityGateway does "
+    "(AF_10057, AF_10234)",
     "passwords.enabled: false (AF_10057, AF_10234); no registration with a password (R4.3)",
     "localpart: action require, on_conflict fail (R4.5); displayname_change_allowed: false (R4.15)",
     "inactive_session_expiration of six months at most; on_backchannel_logout: logout_all (R4.12)",
