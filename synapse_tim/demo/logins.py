@@ -1,13 +1,15 @@
 """The part of the demo's story about logging in: with a card, and with a health insurance."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import httpx
 
 from synapse_tim.demo.attempt import FORBIDDEN, Attempt, answer
+from synapse_tim.demo.gateway import login_by_browser
 from synapse_tim.demo.world import AUDIENCE, PASSWORD, DemoWorld
 from synapse_tim.testing import RelyingParty, SynapseServer
+from synapse_tim.testing.simulator.idp.provider import labels
 
 _LOGIN: Final = "/_matrix/client/v3/login"
 _ID_TOKEN: Final = "org.synapse_tim.login.id_token"  # noqa: S105  # a name
@@ -36,6 +38,18 @@ def logins(world: DemoWorld) -> Iterator[Attempt]:
         f"{FORBIDDEN}: profession_not_permitted",
         _try(world.hospital, cost_unit),
     )
+    yield Attempt(
+        "AF_10057",
+        "the doctor logs in in a browser, through the identity gateway",
+        "200",
+        _by_browser(world, "doctor"),
+    )
+    yield Attempt(
+        "AF_10057",
+        "a pharmacist tries the same at the hospital",
+        "400: profession_not_permitted",
+        _by_browser(world, "pharmacist"),
+    )
     erika = app.sectoral_id_token("erika")
     yield Attempt("AF_10234", "an insured person logs in (GesundheitsID)", "200", _try(world.insurer, erika))
     ulla = app.sectoral_id_token("ulla")
@@ -56,9 +70,24 @@ def logins(world: DemoWorld) -> Iterator[Attempt]:
 
 
 def _try(server: SynapseServer, token: str) -> str:
-    """What becomes of a token, and if it is refused, the reason that the metrics have."""
+    """What becomes of a token."""
+    return _outcome(server, lambda: _post(server, {"type": _ID_TOKEN, "token": token}))
+
+
+def _by_browser(world: DemoWorld, card: str) -> str:
+    """What becomes of somebody with a card and a browser."""
+
+    def log_in() -> httpx.Response:
+        came_back = login_by_browser(world.ti, world.hospital, labels(world.ti.idp.cards)[card])
+        return came_back if isinstance(came_back, httpx.Response) else _post(world.hospital, came_back)
+
+    return _outcome(world.hospital, log_in)
+
+
+def _outcome(server: SynapseServer, log_in: Callable[[], httpx.Response]) -> str:
+    """The answer to a login, and if it is refused, the reason that the metrics have."""
     before = server.metrics()
-    response = _post(server, {"type": _ID_TOKEN, "token": token})
+    response = log_in()
     if response.status_code == httpx.codes.OK:
         return answer(response)
     grown = [

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from synapse_tim.demo.gateway import add_gateway, private_key
 from synapse_tim.testing import ChildFailedError, MatrixUser, SynapseServer, TiSimulator, make_world, wait_for
 from synapse_tim.testing.simulator.idp.cards import INSURED_PERSONS
 
@@ -53,6 +51,7 @@ class DemoWorld:
             self.ti = undo.enter_context(TiSimulator(world))
             self.outsider = SynapseServer("outsider", directory / "outsider", world)
             self.hospital = self._member("hospital", directory, "pro")
+            add_gateway(self.hospital, directory, "idp-dienst")
             self.practice = self._member("practice", directory, "pro")
             self.ward = self._member("ward", directory, "pro", "legacy-1.1")
             self.insurer = self._member("insurer", directory, "epa")
@@ -155,15 +154,10 @@ class DemoWorld:
             "professions": _PROFESSIONS,
             "registration": True,
         }
-        return {"permitted": ["id_token", "password"], "providers": [idp]}
+        return {"permitted": ["id_token", "sso", "password"], "providers": [idp]}
 
     def _epa_login(self, directory: Path) -> dict[str, Any]:
         """Insured persons, whose tokens are encrypted for a key of the insurer's."""
-        key = directory / "token-key.pem"
-        private = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        key.write_bytes(private)
         sectoral = {
             "id": "gesundheitsid",
             "profile": "gesundheitsid",
@@ -172,7 +166,7 @@ class DemoWorld:
             "keys": {"jwks_url": self.ti.sectoral.jwks_url, "ca_certificates": str(self.ti.ca_file)},
             "registration": True,
         }
-        return {"decryption_keys": [str(key)], "providers": [sectoral]}
+        return {"decryption_keys": [private_key(directory / "token-key.pem")], "providers": [sectoral]}
 
 
 def _metric(server: SynapseServer, name: str) -> float:
