@@ -1,20 +1,12 @@
 """Single sign-on in a real browser (AF_10234, R4.4): what somebody gets to see, refused or not."""
 
-import re
-import shutil
-import subprocess
-
 import pytest
 
 from synapse_tim.testing.simulator.idp.cards import Card
 from tests.login.e2e.world import CLIENT, PHARMACIST, reasons
+from tests.support.browser import needs_chromium, text_of_page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.servers, needs_chromium]
 
 
 @pytest.fixture
@@ -27,32 +19,14 @@ def visit(world, tmp_path):
         people["visitor"] = person
         ti.broker.preselected = "visitor"
         try:
-            return dumped(
+            return text_of_page(
                 f"{server.federation_url}{CLIENT}/login/sso/redirect/oidc-{idp}"
-                "?redirectUrl=https://messenger.invalid/"
+                "?redirectUrl=https://messenger.invalid/",
+                tmp_path / "profile",
             )
         finally:
             ti.broker.preselected = None
             del people["visitor"]
-
-    def dumped(url):
-        arguments = [
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--ignore-certificate-errors",  # the CA of the test is no one's but the test's
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
-            url,
-        ]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-        body = re.sub(r"<(style|svg|script)\b.*?</\1>", "", done.stdout, flags=re.DOTALL)
-        return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
 
     return open_page
 
