@@ -11,9 +11,10 @@ from synapse_tim.cli import main
 from synapse_tim.core.checks import VIOLATION, WARNING
 from synapse_tim.core.products import Product, SpecVersion
 from tests.cli.configurations import Place, make_files, sound
+from tests.login.e2e.world import Keys
 
 NAMES = {check.name for check in MAS_CHECKS}
-SECRET = "a-secret-that-nobody-may-see"
+SECRET = "a-secret-that-nobody-may-see-of-any-length"
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +210,48 @@ def test_with_several_providers_each_has_to_check_claims(judged, place):
     assert judged(document) == [("mas.upstream_oauth2.providers", "warning")]
     document["upstream_oauth2"]["providers"] = []
     assert judged(document) == [("mas.upstream_oauth2.providers", "violation")]
+
+
+def test_the_gateway_has_to_be_the_provider(judged, place):
+    config = homeserver(place)
+    config["public_baseurl"] = "https://matrix.example.de/"
+    block = next(each["config"] for each in config["modules"] if "product" in each["config"])
+    block["login"]["providers"] = [
+        {
+            "id": "broker",
+            "profile": "oidc",
+            "issuer": "https://broker.example.de",
+            "audience": "gateway",
+            "keys": {"jwks_url": "https://broker.example.de/jwks.json"},
+            "localpart": {"template": "{sub}"},
+        }
+    ]
+    key, _ = Keys(place.directory).private("gateway")
+    block["identity_gateway"] = {
+        "signing_keys": [key],
+        "clients": [
+            {
+                "client_id": "mas",
+                "client_secret_path": secret_file(place, "of-the-gateway"),
+                "redirect_uris": ["https://auth.example.de/upstream/callback/01HFVBY12TMNTYTBV8W921M5FA"],
+            }
+        ],
+        "upstreams": [
+            {
+                "provider": "broker",
+                "name": "Broker",
+                "oidc": {
+                    "discovery_url": "https://broker.example.de/.well-known/openid-configuration",
+                    "client_secret_path": secret_file(place, "of-the-broker"),
+                },
+            }
+        ],
+    }
+    document = mas(place, config)
+    assert judged(document, config=config) == [("mas.gateway", "violation")]
+    (provider,) = document["upstream_oauth2"]["providers"]
+    provider["issuer"] = "https://matrix.example.de/_synapse/client/synapse_tim/oidc"
+    assert judged(document, config=config) == []
 
 
 def test_a_secret_that_others_read(judged, place):

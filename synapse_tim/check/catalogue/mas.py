@@ -22,6 +22,7 @@ from synapse_tim.core.checks import (
     Verdict,
     show_value,
 )
+from synapse_tim.login.gateway_issuer import gateway_issuer
 
 _HALF_A_YEAR_S: Final = 26 * 7 * 24 * 60 * 60
 _HOUR_S: Final = 60 * 60
@@ -99,6 +100,17 @@ def _issuers(process: Process) -> Iterable[Found]:
         mode = block.get("discovery_mode", "oidc")
         right = isinstance(issuer, str) and issuer.startswith("https://") and mode == "oidc"
         yield Found(f"{show_value(issuer)}, discovery_mode {show_value(mode)}", right, f"{place}.issuer")
+
+
+def _gateway(process: Process) -> Iterable[Found]:
+    _, block = process.setting("identity_gateway")
+    baseurl = process.option("server", "public_baseurl")
+    if block is None:
+        return
+    expected = gateway_issuer(str(baseurl))
+    for place, provider in _providers(process):
+        issuer = provider.get("issuer")
+        yield Found(show_value(issuer), issuer == expected, f"{place}.issuer")
 
 
 def _admins(process: Process) -> Iterable[Found]:
@@ -274,6 +286,9 @@ CHECKS: Final = (
     Check("mas.upstream_oauth2.providers", _PROVIDERS, "AF_10057, AF_10234", VIOLATION, _one_provider,
           "exactly one that is enabled",
           "claims are checked by the provider in front of it only, at every login", of_deployment=True),
+    Check("mas.gateway", _PROVIDERS, "AF_10057, AF_10234", VIOLATION, _gateway,
+          "the issuer of the identity gateway, if there is one",
+          "claims are looked at by the service at the first login only", of_deployment=True),
     Check("mas.issuer", _PROVIDERS, "A_22929", VIOLATION, _issuers,
           "https, discovery_mode: oidc", "what the provider says has to be verified", of_deployment=True),
     Check("mas.pkce_method", _PROVIDERS, "AF_10057", WARNING,
