@@ -50,7 +50,7 @@ def test_every_field_of_every_block_is_there():
         "federation_list",
         "directory",
         "contacts",
-        "permissions",
+        "invites",
     ]
 
 

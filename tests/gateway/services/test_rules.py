@@ -97,6 +97,7 @@ def first_and_second(gateway, user_id, reason, change):
 
 
 _LONG_AGO = int(time.time()) - 4000
+_FAR_AHEAD = int(time.time()) + 1_000_000  # longer than the tests take
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ _LONG_AGO = int(time.time()) - 4000
         ("audience", {"aud": "another"}),
         ("audience", {"aud": ["synapse", "another"]}),
         ("expired", {"exp": _LONG_AGO, "iat": _LONG_AGO}),
-        ("not_yet_valid", {"iat": int(time.time()) + 1000, "exp": int(time.time()) + 2000}),
+        ("not_yet_valid", {"iat": _FAR_AHEAD, "exp": _FAR_AHEAD + 1000}),
         ("too_old", {"iat": int(time.time()) - 1000}),
         ("type_not_allowed", {"events": {}}),
         ("acr_too_low", {"acr": "gematik-ehealth-loa-substantial"}),
