@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from synapse_tim.testing import SynapseServer, TiSimulator
+from synapse_tim.testing.servers.single_sign_on import CALLBACK, through_gateway
 
-_PATH: Final = "/_synapse/client/synapse_tim/oidc"
-_CALLBACK: Final = "/_synapse/client/oidc/callback"
+_CLIENT: Final = "synapse"
 #: Where Synapse sends a browser that has logged in; nobody listens there.
 _LANDING: Final = "http://localhost/landing"
 _MOST_STEPS: Final = 20
@@ -39,38 +39,23 @@ def add_gateway(server: SynapseServer, directory: Path, provider: str) -> None:
         directory: for keys and secrets.
         provider: id of the IDP-Dienst in ``login.providers``.
     """
-    issuer, inside = f"{server.federation_url}{_PATH}", f"{server.client_url}{_PATH}"
     secret = directory / "gateway-secret"
     secret.write_text(secrets.token_urlsafe(32))
-    client = {"client_id": "synapse", "client_secret_path": str(secret)}
     server.config["modules"][0]["config"]["identity_gateway"] = {
         "signing_keys": [private_key(directory / "gateway-key.pem")],
-        "clients": [{**client, "redirect_uris": [f"{server.federation_url}{_CALLBACK}"]}],
+        "clients": [
+            {
+                "client_id": _CLIENT,
+                "client_secret_path": str(secret),
+                "redirect_uris": [f"{server.federation_url}{CALLBACK}"],
+            }
+        ],
         "upstreams": [{"provider": provider, "name": "Card", "central": {"authenticator": False}}],
     }
     server.config |= {
         "public_baseurl": f"{server.federation_url}/",
         "sso": {"update_profile_information": True, "client_whitelist": [_LANDING]},
-        "oidc_providers": [
-            {
-                **client,
-                "idp_id": "gateway",
-                "idp_name": "Card",
-                "discover": False,
-                "issuer": issuer,
-                "authorization_endpoint": f"{issuer}/authorize",
-                "token_endpoint": f"{inside}/token",
-                "userinfo_endpoint": f"{inside}/userinfo",
-                "jwks_uri": f"{inside}/jwks.json",
-                "user_profile_method": "userinfo_endpoint",
-                "id_token_signing_alg_values_supported": ["ES256"],
-                "skip_verification": True,  # no TLS on loopback
-                "scopes": ["openid", "profile"],
-                "pkce_method": "always",
-                "enable_registration": False,
-                "user_mapping_provider": {"config": {"localpart_template": "{{ user.localpart }}"}},
-            }
-        ],
+        "oidc_providers": [through_gateway(server, _CLIENT, str(secret))],
     }
 
 
@@ -83,7 +68,8 @@ def login_by_browser(ti: TiSimulator, server: SynapseServer, person: str) -> dic
     Returns:
         The request of ``/login`` for which the browser came back, or the page on which it ended.
     """
-    url = f"{server.federation_url}/_matrix/client/v3/login/sso/redirect/oidc-gateway?redirectUrl={_LANDING}"
+    redirect = f"/_matrix/client/v3/login/sso/redirect/oidc-{_CLIENT}?redirectUrl={_LANDING}"
+    url = f"{server.federation_url}{redirect}"
     tls = ssl.create_default_context(cafile=ti.ca_file)
     with httpx.Client(trust_env=False, verify=tls, timeout=_SECONDS) as browser:
         for _ in range(_MOST_STEPS):

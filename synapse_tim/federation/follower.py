@@ -147,10 +147,10 @@ class ListFollower:
             logger.warning("The stored federation list could not be verified again: %s", reason)
             self._verify_in(_VERIFY_AGAIN_SECONDS, compiled)
             return
-        await self._stored_list.give_back_memory()
         if instead is not None and self._in_use(compiled):
             self._refused = instead.remembered.jws_digest if instead.remembered is not None else None
             self._in_force.take(instead, restored=True)
+        await self._stored_list.give_back_memory()
 
     def _in_use(self, compiled: ListState) -> bool:
         return self._in_force.state.in_force is compiled.in_force

@@ -127,7 +127,7 @@ def _read(payload: bytes | bytearray) -> tuple[_Reader, dict[str, Any]]:
 
 
 def _read_in_pieces(payload: bytes | bytearray) -> tuple[_Reader, dict[str, Any]]:
-    """Read a list of the usual form in less than half the time, and without all entries at once in memory.
+    """Read a list of the usual form in two thirds of the time, and without all entries at once in memory.
 
     The array is cut after objects, and its pieces are parsed one by one. Should a cut be within a string or
     within an element, its pieces are no JSON: without escapes, a half of a string is not one. What is around

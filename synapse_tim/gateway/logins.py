@@ -20,8 +20,9 @@ from synapse_tim.adapter.answers import count_denied, referred
 from synapse_tim.core.rate_limit import RequestRate
 from synapse_tim.gateway.accounts import Expected, GatewayAccounts
 from synapse_tim.gateway.denials import GATEWAY_RATE, GATEWAY_REQUEST, GATEWAY_UPSTREAM
-from synapse_tim.gateway.oauth import CODE_SECONDS, Asked, OAuth
+from synapse_tim.gateway.oauth import CODE_SECONDS, OAuth
 from synapse_tim.gateway.pages import choice_page, error_page
+from synapse_tim.gateway.requests import Asked
 from synapse_tim.gateway.store import GatewayStore, digest, new_secret
 from synapse_tim.gateway.upstream import AuthenticationRequest, Upstream, UpstreamError, UpstreamRefusal
 from synapse_tim.gateway.web import WebAnswer, WebRequest, redirect

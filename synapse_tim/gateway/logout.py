@@ -29,9 +29,9 @@ _DEADLINE_SECONDS: Final = 10.0
 _MAX_ANSWER: Final = 64 * 1024
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class GatewayLogout:
-    """Tells relying parties."""
+    """Tells relying parties, one after the other."""
 
     api: ModuleApi
     issuer: str
@@ -39,6 +39,8 @@ class GatewayLogout:
     keys: SigningKeys
     store: GatewayStore
     clock: Callable[[], dt.datetime]  #: the time, with a time zone
+    _running: bool = False
+    _wanted: bool = False  #: sessions have ended since the running round began
 
     async def on_logout(self, provider: IdentityProvider, logout: Logout) -> None:
         """Note what a provider has ended, and tell those concerned."""
@@ -55,11 +57,39 @@ class GatewayLogout:
         self.api.delayed_background_call(0, self.tell, desc="synapse_tim_gateway_logout")
 
     async def tell(self) -> None:
-        """Tell them; what fails is tried again when this is called again."""
+        """Tell them; what fails is tried again when this is called again.
+
+        Who does not answer is asked once in a round: many may be logged out at once.
+        """
+        self._wanted = True
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._wanted:
+                self._wanted = False
+                await self._tell()
+        finally:
+            self._running = False
+
+    async def _tell(self) -> None:
+        silent: set[str] = set()
         for session in await self.store.ended_sessions():
+            if session.client_id in silent:
+                continue
             client = self.clients.get(session.client_id)
-            if client is None or client.backchannel_logout_uri is None or await self._told(client, session):
-                await self.store.forget_session(session.sid)
+            try:
+                if (
+                    client is None
+                    or client.backchannel_logout_uri is None
+                    or await self._told(client, session)
+                ):
+                    await self.store.forget_session(session.sid)
+            except TransportError as error:
+                silent.add(session.client_id)
+                logger.warning(
+                    "Client %s could not be told that a session is over: %s", session.client_id, error
+                )
 
     async def _told(self, client: Client, session: EndedSession) -> bool:
         now = int(self.clock().timestamp())
@@ -74,11 +104,7 @@ class GatewayLogout:
             "sid": session.sid,
         }
         form = urlencode({"logout_token": self.keys.sign(claims, "logout+jwt")}).encode()
-        try:
-            status = await client.threads.run(_post, client, form)
-        except TransportError as error:
-            logger.warning("Client %s could not be told that a session is over: %s", client.client_id, error)
-            return False
+        status = await client.threads.run(_post, client, form)
         if status not in (200, 204):
             logger.warning("Client %s was told that a session is over: status %d", client.client_id, status)
         return status < 500

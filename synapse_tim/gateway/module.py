@@ -18,12 +18,13 @@ from synapse_tim.adapter.homeserver import Homeserver
 from synapse_tim.adapter.table_keeper import TableKeeper
 from synapse_tim.core.rate_limit import RequestRate
 from synapse_tim.gateway.accounts import GatewayAccounts
+from synapse_tim.gateway.client_assertions import ASSERTION_RULES
 from synapse_tim.gateway.clients import PRIVATE_KEY, SCOPES, SECRET_BASIC, clients_from
 from synapse_tim.gateway.config import GatewayConfig, IdentityGatewayConfig
 from synapse_tim.gateway.denials import GATEWAY_UPSTREAM
 from synapse_tim.gateway.logins import Logins
 from synapse_tim.gateway.logout import GatewayLogout
-from synapse_tim.gateway.oauth import ASSERTION_RULES, PROMPTS, OAuth
+from synapse_tim.gateway.oauth import PROMPTS, OAuth
 from synapse_tim.gateway.pages import error_page
 from synapse_tim.gateway.signing import ALGORITHM, SigningKeys
 from synapse_tim.gateway.store import GatewayStore

@@ -13,28 +13,18 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn
 
-import attrs
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import (
-    AuthorizationCodeMixin,
-    AuthorizationServer,
-    InvalidClientError,
-    InvalidRequestError,
-    OAuth2Request,
-)
+from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidClientError, InvalidRequestError
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
-from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
-from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core.grants import OpenIDCode
 from authlib.oidc.core.util import create_half_hash
 
 from synapse_tim.core.text import is_storable
+from synapse_tim.gateway.client_assertions import ClientAssertion
 from synapse_tim.gateway.clients import PRIVATE_KEY, SECRET_BASIC, Client
+from synapse_tim.gateway.requests import MAX_VALUE, Asked, Grant, Request
 from synapse_tim.gateway.signing import ALGORITHM, SigningKeys
-from synapse_tim.jose.errors import JoseError
-from synapse_tim.jose.jwk import KeySet
-from synapse_tim.jose.signed_token import SignatureRules, SignedToken
 
 # Authlib logs tokens at DEBUG.
 logging.getLogger("authlib").setLevel(logging.INFO)
@@ -42,105 +32,12 @@ logging.getLogger("authlib").setLevel(logging.INFO)
 #: How long a code holds, an access token, and an ID token, in seconds.
 CODE_SECONDS: Final = 60
 TOKEN_SECONDS: Final = 300
-#: How relying parties sign assertions about themselves.
-ASSERTION_RULES: Final = SignatureRules(
-    frozenset({"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "EdDSA"}),
-    frozenset({"jwt", ""}),
-)
 PROMPTS: Final = ("none", "login", "select_account")
 
-_LONGEST_ASSERTION_SECONDS: Final = 60 * 60
-_LONGEST_VALUE: Final = 2048
 _METHODS: Final = (SECRET_BASIC, PRIVATE_KEY)
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _UNSUPPORTED: Final = {"request": "request_not_supported", "request_uri": "request_uri_not_supported"}
-_ANY_URI: Final = "https://gateway.invalid/"  # Authlib looks at nothing but the scheme
-
-
-class Request(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
-    """A request of a relying party, or of a browser that it has sent.
-
-    Args:
-        parameters: of the query or the form; each once.
-        headers: ``Authorization``, if any.
-        keys: of the relying party, if it shows an assertion.
-        grant: what the code stands for, once it was taken.
-    """
-
-    def __init__(
-        self,
-        method: str,
-        parameters: Mapping[str, str],
-        headers: Mapping[str, str] | None = None,
-        keys: KeySet | None = None,
-    ) -> None:
-        super().__init__(method, _ANY_URI, headers=dict(headers or {}))
-        self.payload = BasicOAuth2Payload(dict(parameters))
-        self.keys = keys
-        self.grant: Grant | None = None
-        self.jti: tuple[str, float] | None = None  #: of the assertion, and until when it holds
-
-    @property
-    def form(self) -> Mapping[str, str]:
-        """The form of the token request."""
-        parameters: Mapping[str, str] = self.payload.data
-        return parameters
-
-    @property
-    def args(self) -> Mapping[str, str]:
-        """The query."""
-        return self.form
-
-
-@attrs.frozen
-class Asked:
-    """What a relying party asked for, in order."""
-
-    client_id: str
-    redirect_uri: str
-    scope: str
-    nonce: str = attrs.field(repr=False)
-    challenge: str
-    state: str | None = attrs.field(repr=False)
-    prompts: tuple[str, ...]
-    max_age: int | None  #: in seconds
-
-
-@attrs.frozen
-class Grant(AuthorizationCodeMixin):  # type: ignore[misc]  # Authlib has no types
-    """What a code stands for."""
-
-    client_id: str
-    redirect_uri: str
-    scope: str
-    nonce: str = attrs.field(repr=False)
-    code_challenge: str
-    claims: dict[str, Any] = attrs.field(repr=False)  #: about the person
-    code_challenge_method = "S256"
-
-    # What Authlib asks
-
-    def get_redirect_uri(self) -> str:
-        """Where the browser went."""
-        return self.redirect_uri
-
-    def get_scope(self) -> str:
-        """What was asked for."""
-        return self.scope
-
-    def get_nonce(self) -> str:
-        """What has to be in the ID token."""
-        return self.nonce
-
-    def get_auth_time(self) -> None:
-        """None: it is among the claims if the provider said it."""
-
-    def get_acr(self) -> None:
-        """None: the same."""
-
-    def get_amr(self) -> None:
-        """None: the same."""
 
 
 class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
@@ -151,14 +48,14 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         client: Client = self.request.client
         return client
 
-    def query_authorization_code(self, code: str, client: Client) -> "Grant | None":
+    def query_authorization_code(self, code: str, client: Client) -> Grant | None:
         grant: Grant | None = self.request.grant
         return grant if grant is not None and grant.client_id == client.client_id else None
 
-    def delete_authorization_code(self, authorization_code: "Grant") -> None:
+    def delete_authorization_code(self, authorization_code: Grant) -> None:
         """It was taken."""
 
-    def authenticate_user(self, authorization_code: "Grant") -> dict[str, Any]:
+    def authenticate_user(self, authorization_code: Grant) -> dict[str, Any]:
         return authorization_code.claims
 
 
@@ -203,50 +100,6 @@ class _OpenId(OpenIDCode):  # type: ignore[misc]
         return claims_for(user, scope)
 
 
-class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
-    CLIENT_AUTH_METHOD = PRIVATE_KEY
-
-    def __init__(self, request: Request, audiences: list[str]) -> None:
-        super().__init__()
-        self._request = request
-        self._audiences = audiences
-
-    def get_audiences(self) -> list[str]:
-        own = self._request.client.token_endpoint
-        return [*self._audiences, *([] if own is None else [own])]
-
-    def resolve_client_public_key(self, client: Client) -> KeySet | None:
-        return self._request.keys
-
-    def process_assertion_claims(self, assertion: str, resolve_key: KeySet | None) -> Mapping[str, Any]:
-        """Verify the signature with the code for ID tokens, and judge the claims with Authlib's."""
-        claims = _verified(assertion, resolve_key)
-        self.verify_claims(dict(claims))
-        return claims
-
-    def validate_jti(self, claims: Mapping[str, Any], jti: object) -> bool:
-        """Leave it to the caller to see that it is used once."""
-        expires = claims["exp"]
-        if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_VALUE or not is_storable(jti):
-            raise InvalidClientError(description="jti has to be a text.")
-        if type(expires) not in (int, float) or expires > time.time() + _LONGEST_ASSERTION_SECONDS:
-            raise InvalidClientError(description="exp has to be within an hour.")
-        self._request.jti = jti, float(expires)
-        return True
-
-
-def _verified(assertion: str, keys: KeySet | None) -> Mapping[str, Any]:
-    if keys is None:
-        raise InvalidClientError(description="The keys of the client are not available.")
-    try:
-        signed = SignedToken.parse(assertion.encode("ascii"))
-        signed.require(ASSERTION_RULES)
-        return signed.verify(keys)
-    except (JoseError, UnicodeError) as error:
-        reason = error.reason.value if isinstance(error, JoseError) else "not ASCII"
-        raise InvalidClientError(description=f"The assertion is refused: {reason}.") from None
-
-
 def claims_for(claims: Mapping[str, Any], scope: str) -> dict[str, Any]:
     """The claims of a person that a scope stands for."""
     return {name: value for name, value in claims.items() if name != "name" or "profile" in scope.split()}
@@ -263,7 +116,7 @@ class OAuth(AuthorizationServer):  # type: ignore[misc]
         self.register_token_generator("default", _new_token)
         audiences = [issuer, f"{issuer}/token"]
         self.register_client_auth_method(
-            PRIVATE_KEY, lambda query, request: _Assertion(request, audiences)(query, request)
+            PRIVATE_KEY, lambda query, request: ClientAssertion(request, audiences)(query, request)
         )
 
     def check_authorization(self, parameters: Mapping[str, str]) -> Asked:
@@ -339,17 +192,6 @@ class OAuth(AuthorizationServer):  # type: ignore[misc]
         """Nobody listens."""
 
 
-def assertion_names(form: Mapping[str, str]) -> tuple[str, str | None] | None:
-    """Which client a token request with an assertion is of, and with which key, as it says itself."""
-    assertion = form.get("client_assertion", "")
-    try:
-        signed = SignedToken.parse(assertion.encode("ascii"))
-    except (JoseError, UnicodeError):
-        return None
-    subject = signed.unverified_claims.get("sub")
-    return (subject, signed.kid) if isinstance(subject, str) else None
-
-
 def _new_token(grant_type: str, client: Client, user: object, scope: str, **rest: object) -> dict[str, Any]:
     return {
         "token_type": "Bearer",
@@ -366,7 +208,7 @@ def _check_rest(parameters: Mapping[str, str]) -> None:
             _refuse(error, f"{name} is not supported.")
     for name in ("state", "nonce"):
         value = parameters.get(name, "")
-        if len(value) > _LONGEST_VALUE or not is_storable(value):
+        if len(value) > MAX_VALUE or not is_storable(value):
             _refuse("invalid_request", f"{name} is too long, or no text.")
     if parameters.get("response_mode", "query") != "query":
         _refuse("invalid_request", "response_mode has to be query.")

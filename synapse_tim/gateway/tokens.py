@@ -9,8 +9,10 @@ import attrs
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 
+from synapse_tim.gateway.client_assertions import assertion_names
 from synapse_tim.gateway.clients import Client
-from synapse_tim.gateway.oauth import TOKEN_SECONDS, Grant, OAuth, Request, assertion_names, claims_for
+from synapse_tim.gateway.oauth import TOKEN_SECONDS, OAuth, claims_for
+from synapse_tim.gateway.requests import Grant, Request
 from synapse_tim.gateway.store import GatewayStore
 from synapse_tim.gateway.web import WebAnswer, WebRequest, json_answer
 from synapse_tim.login.rules.claims import CLOCK_SKEW

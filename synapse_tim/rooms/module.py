@@ -114,8 +114,8 @@ class RoomPolicy:
 
         Called for every event that is built here. The first join rule and the first history visibility of a
         room are part of its creation or upgrade, which has been judged as a whole; encryption may come later,
-        and is judged always. Events that arrive do not
-        get here: what a local user changed elsewhere, or before this policy, comes back and has to be stored.
+        and is judged always. Events that arrive do not get here: what a local user changed elsewhere, or
+        before this policy, comes back and has to be stored.
 
         Raises:
             SynapseError: 400 ``M_INVALID_ROOM_STATE`` or ``M_BAD_JSON``.

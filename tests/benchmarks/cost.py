@@ -7,7 +7,6 @@ ours and Synapse's alike: the shares say more than the microseconds.
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from synapse_tim.admin.output import print_json
-from synapse_tim.testing import MatrixUser, SynapseServer, loopback, wait_for
+from synapse_tim.testing import MatrixUser, SynapseServer, wait_for
 
 _EVENTS = 50
 _KEY = {"algorithm": "m.olm.v1.curve25519-aes-sha2", "sender_key": "x" * 43, "ciphertext": "x" * 1_200}
@@ -32,6 +31,7 @@ class Cost:
 
     load: str
     requests: int
+    of: int  #: what one profile is of
     calls: float
     ours: float
     microseconds: float
@@ -41,7 +41,9 @@ class Cost:
     def without(self, other: "Cost") -> "Cost":
         """What this request costs on top of another one."""
         return attrs.evolve(
-            self, calls=self.calls - other.calls, microseconds=self.microseconds - other.microseconds
+            self,
+            calls=self.calls - other.calls / self.of,
+            microseconds=self.microseconds - other.microseconds / self.of,
         )
 
 
@@ -49,7 +51,7 @@ def main() -> int:
     arguments = _arguments()
     with started_with("profiled.Profiled") as (here, there):
         nothing, *costs = _costs(here, there, arguments.requests)
-    costs = [cost.without(nothing) if cost.requests == arguments.requests else cost for cost in costs]
+    costs = [cost.without(nothing) for cost in costs]
     if arguments.json:
         print_json([attrs.asdict(cost) for cost in costs])
         return 0
@@ -129,9 +131,8 @@ def _cost(
     ours: dict[str, tuple[int, float]] = {}
     for number in range(requests + 1):
         before()
-        _profile(server, "start")
-        request()
-        found = json.loads(_profile(server, "stop"))
+        with profiled.profile(server.client_url) as found:
+            request()
         if number == 0:
             continue  # what the first one costs is caches that are empty
         calls += found["calls"]
@@ -144,17 +145,13 @@ def _cost(
     return Cost(
         load,
         count,
+        of,
         calls / count,
         sum(times for _, times, _ in functions),
         seconds * 1e6 / count,
         sum(microseconds for *_, microseconds in functions),
         sorted(functions, key=lambda each: -each[2]),
     )
-
-
-def _profile(server: SynapseServer, what: str) -> bytes:
-    answer = loopback.post(f"{server.client_url}{profiled.PATH}", content=what)
-    return answer.raise_for_status().content
 
 
 def _show(costs: list[Cost], functions: int) -> None:

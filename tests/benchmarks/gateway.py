@@ -8,7 +8,6 @@ turn gives a ratio. Afterwards the reactor is profiled for some logins of each w
 
 import argparse
 import contextlib
-import json
 import os
 import statistics
 import sys
@@ -23,7 +22,7 @@ from loads import Sample
 from ratios import Comparison, p50, throughput
 
 from synapse_tim.admin.output import print_json, print_table
-from synapse_tim.testing import SynapseServer, TiSimulator, loopback, wait_for
+from synapse_tim.testing import SynapseServer, TiSimulator, wait_for
 from tests.gateway.e2e import world
 
 _HERE = Path(__file__).parent
@@ -128,13 +127,9 @@ def _sample(server: SynapseServer, browser: world.Browser, way: str, logins: int
 
 
 def _profile(server: SynapseServer, browser: world.Browser, way: str) -> dict[str, float]:
-    def ask(what: str) -> bytes:
-        return loopback.post(f"{server.client_url}{profiled.PATH}", content=what).raise_for_status().content
-
-    ask("start")
-    for _ in range(_PROFILED):
-        _log_in(server, browser, way)
-    found = json.loads(ask("stop"))
+    with profiled.profile(server.client_url) as found:
+        for _ in range(_PROFILED):
+            _log_in(server, browser, way)
     ours = [sum(column) for column in zip(*found["functions"].values(), strict=True)]
     return {
         "calls": found["calls"] / _PROFILED,

@@ -1,15 +1,19 @@
 """A Synapse module for benchmarks: profiles the reactor's thread, and says what of it is ours."""
 
+import contextlib
 import cProfile
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 from synapse.module_api import ModuleApi
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 import synapse_tim
+from synapse_tim.testing import loopback
 
 PATH = "/_benchmark/profile"
 _OURS = str(Path(synapse_tim.__file__).parent)
@@ -36,6 +40,19 @@ class Profiled(Resource):
             return b""
         self._profile.disable()
         return json.dumps(totals(self._profile)).encode()
+
+
+@contextlib.contextmanager
+def profile(client_url: str) -> Iterator[dict[str, Any]]:
+    """Profile a homeserver that has this module; what ``totals`` says is there at the end."""
+
+    def ask(what: str) -> httpx.Response:
+        return loopback.post(f"{client_url}{PATH}", content=what).raise_for_status()
+
+    found: dict[str, Any] = {}
+    ask("start")
+    yield found
+    found |= ask("stop").json()
 
 
 def totals(profile: cProfile.Profile) -> dict[str, Any]:

@@ -104,10 +104,9 @@ def _issuers(process: Process) -> Iterable[Found]:
 
 def _gateway(process: Process) -> Iterable[Found]:
     _, block = process.setting("identity_gateway")
-    baseurl = process.option("server", "public_baseurl")
     if block is None:
         return
-    expected = gateway_issuer(str(baseurl))
+    expected = gateway_issuer(str(process.option("server", "public_baseurl")))
     for place, provider in _providers(process):
         issuer = provider.get("issuer")
         yield Found(show_value(issuer), issuer == expected, f"{place}.issuer")

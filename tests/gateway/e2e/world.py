@@ -10,16 +10,16 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import attrs
 import httpx
 
+from synapse_tim.login.gateway_issuer import GATEWAY_PATH as GATEWAY
 from synapse_tim.testing import SynapseServer, TiSimulator, loopback
+from synapse_tim.testing.servers.single_sign_on import CALLBACK, through_gateway
 from synapse_tim.testing.simulator.idp.cards import Card
 from synapse_tim.testing.simulator.idp.oauth import challenge_of
 from synapse_tim.testing.waiting import HANGING_SECONDS
 from tests.login.e2e.world import CLIENT, DOCTOR, HOSPITAL, SSO, Keys, module, post_login
 
-__all__ = ["CLIENT", "SSO", "Keys", "module"]
+__all__ = ["CALLBACK", "CLIENT", "GATEWAY", "SSO", "Keys", "module"]
 
-GATEWAY = "/_synapse/client/synapse_tim/oidc"
-CALLBACK = "/_synapse/client/oidc/callback"
 LANDING = "http://localhost/whitelisted"
 COOKIE = "__Host-synapse_tim_gateway"
 #: Something that stands in for a relying party: nobody listens there.
@@ -61,34 +61,8 @@ def synapse_client(server, keys, name="synapse"):
 
 
 def single_sign_on(server, client, **more):
-    """The gateway as one of ``oidc_providers``: nothing is fetched before this server listens."""
-    issuer, inside = f"{server.federation_url}{GATEWAY}", f"{server.client_url}{GATEWAY}"
-    return {
-        "idp_id": client["client_id"],
-        "idp_name": "GesundheitsID",
-        "discover": False,
-        "issuer": issuer,
-        "authorization_endpoint": f"{issuer}/authorize",
-        "token_endpoint": f"{inside}/token",
-        "userinfo_endpoint": f"{inside}/userinfo",
-        "jwks_uri": f"{inside}/jwks.json",
-        "user_profile_method": "userinfo_endpoint",
-        "id_token_signing_alg_values_supported": ["ES256"],
-        "skip_verification": True,  # no TLS on loopback
-        "client_id": client["client_id"],
-        "client_secret_path": client["client_secret_path"],
-        "scopes": ["openid", "profile"],
-        "pkce_method": "always",
-        "enable_registration": False,
-        "backchannel_logout_enabled": True,
-        "user_mapping_provider": {
-            "config": {
-                "localpart_template": "{{ user.localpart }}",
-                "display_name_template": "{{ user.name }}",
-            }
-        },
-        **more,
-    }
+    """The gateway as one of ``oidc_providers``."""
+    return {**through_gateway(server, client["client_id"], client["client_secret_path"]), **more}
 
 
 def upstream_of_service(server):

@@ -36,6 +36,7 @@ from synapse_tim.login.rules.nonces import NonceMint
 from synapse_tim.login.store import LoginStore
 from synapse_tim.login.token_login import LoginContext, Provider, TokenLogin, UsedTokens
 from synapse_tim.testing.simulator.idp.oauth import challenge_of
+from synapse_tim.transport.errors import TransportError, TransportReason
 
 ISSUER = "https://tim.example/_synapse/client/synapse_tim/oidc"
 DOCTOR = "1.2.276.0.76.4.30"
@@ -227,6 +228,8 @@ class Gateway:
 
     def _post(self, url, content, **options):
         self.told.append((url, parse_qs(content.decode())["logout_token"][0]))
+        if self.status is None:
+            raise TransportError(TransportReason.UNREACHABLE)
         return SimpleNamespace(status=self.status)
 
     async def _run_in_thread(self, function, *args):

@@ -111,6 +111,37 @@ def test_a_relying_party_that_does_not_answer_is_told_again(gateway):
     assert len(gateway.told) == 3
 
 
+def test_a_relying_party_that_cannot_be_reached_is_asked_once_in_a_round(gateway):
+    for sid in ("one", "two", "three"):
+        logged_in(gateway, sid)
+    gateway.status = None
+    end(gateway, sub="dora")
+    assert len(gateway.told) == 1
+    gateway.status = 200
+    gateway.run(gateway.logout.tell())
+    assert len(set(told(gateway))) == 3
+    assert gateway.run(gateway.store.ended_sessions()) == []
+
+
+def test_one_round_at_a_time_and_another_one_for_what_has_ended_meanwhile(gateway):
+    logged_in(gateway, "one")
+    logged_in(gateway, "two")
+
+    gateway.idps["idp"].person = {}
+    later = gateway.idps["idp"].token(kind="logout+jwt", events={EVENT: {}}, acr=None, sid="two", sub=None)
+
+    async def run_in_thread(function, *arguments):
+        if not gateway.told:
+            await gateway.provider_logout.end(later)
+            await gateway.logout.tell()  # while the first round goes on
+            assert gateway.told == []
+        return function(*arguments)
+
+    gateway.logout.clients["synapse"].threads.run = run_in_thread
+    end(gateway, sid="one")
+    assert len(set(told(gateway))) == len(gateway.told) == 2
+
+
 def test_a_relying_party_that_does_not_answer_for_a_day_is_not_told_any_more(gateway):
     logged_in(gateway, "one")
     gateway.status = 503
