@@ -14,6 +14,7 @@ from tests.gateway.e2e import world as w
 from tests.gateway.e2e.world import LANDING, Browser, doctor, session_of, sso
 from tests.gateway.services.upstream.providers import certificate, pem
 from tests.login.e2e.world import IK, OTHER_IK, PHARMACIST, central, reasons, sectoral
+from tests.support.world import versions_at
 
 pytestmark = [pytest.mark.servers, pytest.mark.one_process, pytest.mark.logins_of_synapse]
 
@@ -140,6 +141,21 @@ def test_af_10234_a_person_insured_elsewhere_is_refused(servers, ti):
     before = reasons(insurer)
     answer = visit(ti, insurer, insured(ik=OTHER_IK), ti.sectoral.persons)
     refused(insurer, answer, "other_insurer", "insured elsewhere", before)
+
+
+def test_af_10234_the_code_of_the_insurer_is_judged_at_every_log_in(servers, ti):
+    _, insurer = servers
+    person = insured()
+
+    def log_in_with(*codes):
+        ti.add(insurer.server_name, insurance=True, ik=codes)
+        wait_for(lambda: versions_at(insurer) == {ti.version}, what="the list")
+        return visit(ti, insurer, person, ti.sectoral.persons)
+
+    assert log_in_with(IK).is_redirect
+    before = reasons(insurer)
+    refused(insurer, log_in_with("103500693"), "other_insurer", "insured elsewhere", before)
+    assert log_in_with("103500693", IK).is_redirect
 
 
 def test_without_the_federation_master_the_provider_does_not_know_us(servers, ti):
